@@ -1,0 +1,181 @@
+"""Building blocks of procedural sound. Every function is pure: same generator state, same samples.
+
+All signals are mono float32/float64 arrays at `SAMPLE_RATE`. The constructions follow Andy Farnell,
+*Designing Sound* (MIT Press, 2010), and the physical-modelling literature named where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+SAMPLE_RATE = 16000
+Samples = NDArray[np.floating]
+Rng = np.random.Generator
+
+
+def seconds(duration_s: float) -> int:
+    """Whole samples in `duration_s`, at least one."""
+    return max(1, round(duration_s * SAMPLE_RATE))
+
+
+def white(rng: Rng, n: int) -> Samples:
+    """Gaussian noise of unit variance."""
+    return rng.standard_normal(n)
+
+
+def coloured(rng: Rng, n: int, exponent: float) -> Samples:
+    """Noise whose power falls as 1/f**exponent (0 white, 1 pink, 2 brown), unit variance."""
+    spectrum = np.fft.rfft(rng.standard_normal(n))
+    freqs = np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE), 20.0)
+    shaped = np.fft.irfft(spectrum * freqs ** (-exponent / 2), n)
+    return shaped / max(float(shaped.std()), 1e-9)
+
+
+def drift(rng: Rng, n: int, rate_hz: float, low: float = 0.0, high: float = 1.0) -> Samples:
+    """A smooth random control curve between `low` and `high` that wanders at about `rate_hz`.
+
+    Uniform knots joined by cubic interpolation, with a random phase so clips do not start alike.
+    """
+    duration = n / SAMPLE_RATE
+    knots = max(4, int(np.ceil(duration * rate_hz)) + 4)
+    values = rng.uniform(0, 1, knots)
+    at = (np.arange(knots) - 1 - rng.uniform(0, 1)) / rate_hz
+    coarse_n = max(8, int(duration * max(50.0, rate_hz * 20)))
+    coarse_t = np.linspace(0, duration, coarse_n)
+    from scipy.interpolate import PchipInterpolator
+
+    coarse = PchipInterpolator(at, values, extrapolate=True)(coarse_t)
+    fine = np.interp(np.arange(n) / SAMPLE_RATE, coarse_t, np.clip(coarse, 0, 1))
+    return low + (high - low) * fine
+
+
+def bandpass(x: Samples, low_hz: float, high_hz: float, order: int = 2) -> Samples:
+    """Butterworth band-pass; edges are clipped to the audible range below Nyquist."""
+    low, high = max(low_hz, 10.0), min(high_hz, SAMPLE_RATE / 2 * 0.98)
+    sos = signal.butter(order, [low, max(high, low * 1.05)], "bandpass", fs=SAMPLE_RATE, output="sos")
+    return signal.sosfilt(sos, x)
+
+
+def lowpass(x: Samples, cutoff_hz: float, order: int = 2) -> Samples:
+    sos = signal.butter(order, min(cutoff_hz, SAMPLE_RATE * 0.49), "lowpass", fs=SAMPLE_RATE, output="sos")
+    return signal.sosfilt(sos, x)
+
+
+def highpass(x: Samples, cutoff_hz: float, order: int = 2) -> Samples:
+    sos = signal.butter(order, max(cutoff_hz, 10.0), "highpass", fs=SAMPLE_RATE, output="sos")
+    return signal.sosfilt(sos, x)
+
+
+def resonate(x: Samples, freq_hz: float, q: float) -> Samples:
+    """A two-pole resonance, unity gain at its centre."""
+    b, a = signal.iirpeak(min(freq_hz, SAMPLE_RATE * 0.48), q, fs=SAMPLE_RATE)
+    return signal.lfilter(b, a, x)
+
+
+def swept_filter(x: Samples, centre_hz: Samples, q: float, block: int = 400) -> Samples:
+    """A resonance whose centre follows a curve, updated every `block` samples with the state carried over."""
+    out = np.empty(len(x))
+    state = np.zeros(2)
+    for start in range(0, len(x), block):
+        part = slice(start, start + block)
+        centre = float(np.clip(np.mean(centre_hz[part]), 30.0, SAMPLE_RATE * 0.47))
+        b, a = signal.iirpeak(centre, q, fs=SAMPLE_RATE)
+        out[part], state = signal.lfilter(b, a, x[part], zi=state)
+    return out
+
+
+def oscillator(freq_hz: Samples | float, n: int, phase: float = 0.0) -> Samples:
+    """A sine whose frequency may vary from sample to sample."""
+    freq = np.broadcast_to(np.asarray(freq_hz, dtype=float), (n,))
+    return np.sin(2 * np.pi * (np.cumsum(freq) / SAMPLE_RATE) + phase)
+
+
+def harmonics(freq_hz: Samples | float, n: int, gains: Sequence[float], phase: float = 0.0) -> Samples:
+    """A sum of harmonics with the given gains; partials above Nyquist are left out."""
+    freq = np.broadcast_to(np.asarray(freq_hz, dtype=float), (n,))
+    angle = 2 * np.pi * np.cumsum(freq) / SAMPLE_RATE + phase
+    top = float(freq.max())
+    out = np.zeros(n)
+    for k, gain in enumerate(gains, start=1):
+        if gain and top * k < SAMPLE_RATE * 0.49:
+            out += gain * np.sin(k * angle)
+    return out
+
+
+def decay(n: int, time_s: float) -> Samples:
+    """Exponential decay to 1/1000 (−60 dB) in `time_s`."""
+    return np.exp(-6.9078 * np.arange(n) / (time_s * SAMPLE_RATE))
+
+
+def attack_decay(n: int, attack_s: float, time_s: float) -> Samples:
+    """Linear attack, then exponential decay (−60 dB in `time_s`)."""
+    envelope = decay(n, time_s)
+    rise = min(n, max(1, round(attack_s * SAMPLE_RATE)))
+    envelope[:rise] *= np.linspace(0, 1, rise, endpoint=False)
+    return envelope
+
+
+def modal(freqs_hz: Sequence[float], gains: Sequence[float], decays_s: Sequence[float], n: int) -> Samples:
+    """A struck body: a sum of decaying sines (modal synthesis, after van den Doel and Pai)."""
+    t = np.arange(n) / SAMPLE_RATE
+    out = np.zeros(n)
+    for freq, gain, time_s in zip(freqs_hz, gains, decays_s, strict=True):
+        if freq < SAMPLE_RATE * 0.49:
+            out += gain * np.sin(2 * np.pi * freq * t) * np.exp(-6.9078 * t / time_s)
+    return out
+
+
+def poisson_times(rng: Rng, duration_s: float, rate_hz: float) -> NDArray[np.floating]:
+    """Event times of a Poisson process of `rate_hz` over the clip, sorted."""
+    return np.sort(rng.uniform(0, duration_s, rng.poisson(rate_hz * duration_s)))
+
+
+def regular_times(rng: Rng, duration_s: float, period_s: float, jitter: float = 0.05) -> NDArray[np.floating]:
+    """Event times about every `period_s`, each off by a Gaussian of `jitter` periods, with a random start."""
+    count = int(duration_s / period_s) + 2
+    times = (np.arange(count) + rng.uniform(-1, 0)) * period_s + rng.normal(0, jitter * period_s, count)
+    return np.sort(times[(times >= 0) & (times < duration_s)])
+
+
+def place(out: Samples, sound: Samples, at_s: float, gain: float = 1.0) -> None:
+    """Add `sound` into `out` at `at_s`, cutting what falls off either end."""
+    start = round(at_s * SAMPLE_RATE)
+    skip = max(0, -start)
+    start = max(0, start)
+    length = min(len(sound) - skip, len(out) - start)
+    if length > 0:
+        out[start : start + length] += gain * sound[skip : skip + length]
+
+
+def impulses(rng: Rng, n: int, rate_hz: float, spread: float = 0.5) -> Samples:
+    """Poisson impulses with log-normal heights: the seed of crackle, rain and gravel."""
+    out = np.zeros(n)
+    count = rng.poisson(rate_hz * n / SAMPLE_RATE)
+    np.add.at(out, rng.integers(0, n, count), rng.lognormal(0, spread, count) * rng.choice([-1, 1], count))
+    return out
+
+
+def reverb(rng: Rng, x: Samples, time_s: float, wet: float, damping_hz: float = 4000.0) -> Samples:
+    """Convolution with decaying filtered noise (Moorer's model of a diffuse room)."""
+    n = seconds(min(time_s, 4.0))
+    tail = lowpass(rng.standard_normal(n), damping_hz, 1) * decay(n, time_s)
+    tail[: seconds(0.008)] *= 0.2
+    tail /= max(float(np.sqrt(np.sum(tail**2))), 1e-9)
+    return (1 - wet) * x + wet * signal.fftconvolve(x, tail)[: len(x)]
+
+
+def normalise(x: Samples, rms: float = 0.08, peak: float = 0.95) -> NDArray[np.float32]:
+    """Scale to an RMS level, then hold the peak below `peak`; silence stays silence."""
+    x = x - np.mean(x)
+    level = float(np.sqrt(np.mean(x**2)))
+    if level < 1e-9:
+        return np.zeros(len(x), np.float32)
+    x = x * (rms / level)
+    top = float(np.max(np.abs(x)))
+    if top > peak:
+        x = np.tanh(x / peak * 0.98) * peak if top < 3 * peak else x * (peak / top)
+    return x.astype(np.float32)
