@@ -1,0 +1,92 @@
+"""One schema for a preset, the sidecar beside a rendered file, and the JSON inside the file's comment tag."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from studio.core.errors import InvalidRequestError
+from studio.core.request import Frozen, GenerationRequest, first_problem
+
+SCHEMA_VERSION = 1
+
+
+class PromptChange(Frozen):
+    """The prompt heard from `at_s` on, as it was really played: a cue point of the take."""
+
+    at_s: float
+    prompt: str
+
+
+class TakeRecord(Frozen):
+    """What came of a request. Absent in a preset."""
+
+    file: str
+    created: str
+    version: str
+    duration_s: float
+    sample_rate: int
+    status: str = Field("finished", pattern="^(running|finished|stopped|interrupted|failed)$")
+    cues: tuple[PromptChange, ...] = ()
+    figures: dict[str, float] = Field(default_factory=dict)
+
+
+class Preset(Frozen):
+    """Settings one can open again, whether they were shipped, saved, or read back from a take.
+
+    `settings` holds the fields of a `GenerationRequest`; a preset may leave any out (its seed, usually),
+    a take's sidecar holds them all.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    name: str = Field(min_length=1, max_length=200)
+    description: str = ""
+    settings: dict[str, Any]
+    take: TakeRecord | None = None
+
+    def request(self, **overrides: Any) -> GenerationRequest:
+        """The request these settings make, with `overrides` on top.
+
+        Raises:
+            InvalidRequestError: the settings do not make a valid request.
+        """
+        from studio.core.request import parse_request
+
+        return parse_request(**{**self.settings, **overrides})
+
+
+def parse_preset(text: str) -> Preset:
+    """Read a preset from JSON text.
+
+    Raises:
+        InvalidRequestError: no JSON, unknown keys, a newer schema, or settings that make no request.
+    """
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise InvalidRequestError("This is no preset: its text is not JSON. Choose another file.") from error
+    if not isinstance(data, dict):
+        raise InvalidRequestError("This is no preset: its JSON is not an object. Choose another file.")
+    version = data.get("schema_version", SCHEMA_VERSION)
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise InvalidRequestError(
+            f"This preset has schema {version}, newer than {SCHEMA_VERSION}: update Longwave to open it."
+        )
+    try:
+        preset = Preset(**data)
+    except ValidationError as error:
+        raise InvalidRequestError(f"This preset can't be used. {first_problem(error)}") from error
+    if preset.settings.get("prompt"):
+        preset.request()
+    return preset
+
+
+def load_preset(path: Path) -> Preset:
+    """Read a preset or a sidecar from a file. Raises `InvalidRequestError` as `parse_preset` does."""
+    try:
+        return parse_preset(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(f"Can't read the preset {path.name}: check that the file exists.") from error

@@ -1,0 +1,190 @@
+"""What one asks the studio for: model × sampler × attention × acoustic draft, composed, frozen, validated.
+
+The same classes serve the three tabs, presets, sidecars and the API. Bounds live here, because neither the
+page nor a raw API call can be trusted to keep them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from studio.core.errors import InvalidRequestError
+
+MAX_PROMPT_CHARS = 2000
+MAX_DURATION_S = 24 * 3600.0
+MAX_SEED = 2**63 - 1
+
+Mode = Literal["infinite", "sparse", "dual"]
+Strategy = Literal["equal", "initial", "middle", "last", "auto"]
+
+
+class Frozen(BaseModel):
+    """Base of every value here: immutable, no unknown keys, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelChoice(Frozen):
+    """Which checkpoint, and where it runs. `auto` takes what the machine has."""
+
+    id: str = Field("pocket/audioldm", min_length=1, max_length=500)
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+
+
+class EndlessSampler(Frozen):
+    """FIFO sampling with curved denoising (InfiniteAudio, §2.2). Lengths are latent frames of 40 ms.
+
+    `base_steps` is the number of steps N of the schedule before thinning, `skip_factor` the P by which the
+    regions that attention neglects are thinned, `group_size` the frames k that leave the queue a step.
+    """
+
+    kind: Literal["endless"] = "endless"
+    strategy: Strategy = "auto"
+    base_steps: int = Field(40, ge=3, le=1000)
+    skip_factor: int = Field(2, ge=1, le=100)
+    group_size: int = Field(4, ge=1, le=32)
+    buffer_frames: int = Field(16, ge=0, le=512)
+    warmup_steps: int = Field(30, ge=1, le=1000)
+    attention_interval: int = Field(0, ge=0, le=10000)
+
+
+class ClipSampler(Frozen):
+    """An ordinary DDIM run over the whole clip."""
+
+    kind: Literal["clip"] = "clip"
+    steps: int = Field(50, ge=1, le=1000)
+
+
+class ConcatSampler(Frozen):
+    """Independent clips joined end to end: the baseline of the paper."""
+
+    kind: Literal["concat"] = "concat"
+    steps: int = Field(50, ge=1, le=1000)
+    clip_s: float = Field(5.12, ge=0.64, le=60)
+    crossfade_s: float = Field(0.0, ge=0, le=5)
+
+
+Sampler = Annotated[EndlessSampler | ClipSampler | ConcatSampler, Field(discriminator="kind")]
+
+
+class DenseAttention(Frozen):
+    """Every token attends to every other."""
+
+    kind: Literal["dense"] = "dense"
+
+
+class LiteFocusAttention(Frozen):
+    """Same-frequency focus and cross-frequency compensation (LiteFocus)."""
+
+    kind: Literal["lite_focus"] = "lite_focus"
+    ratio: float | Literal["auto"] = "auto"
+    sampling: Literal["uniform", "balanced"] = "balanced"
+    focus: bool = True
+    compensation: bool = True
+
+
+class TokenMergingAttention(Frozen):
+    """Bipartite token merging (ToMe), LiteFocus's baseline."""
+
+    kind: Literal["token_merging"] = "token_merging"
+    ratio: float = Field(0.5, gt=0, lt=1)
+
+
+Attention = Annotated[
+    DenseAttention | LiteFocusAttention | TokenMergingAttention, Field(discriminator="kind")
+]
+
+
+class NoDraft(Frozen):
+    """Text alone."""
+
+    kind: Literal["none"] = "none"
+
+
+class AudioGenDraft(Frozen):
+    """AudioGen's answer to the prompt conditions the diffusion (DC-LDM)."""
+
+    kind: Literal["audiogen"] = "audiogen"
+    seed: int | None = Field(None, ge=0, le=MAX_SEED)
+    temperature: float = Field(1.0, gt=0, le=10)
+    top_k: int = Field(250, ge=0, le=100000)
+
+
+Draft = Annotated[NoDraft | AudioGenDraft, Field(discriminator="kind")]
+
+
+class PromptPoint(Frozen):
+    """From `at_s` seconds on, the scene is `prompt`."""
+
+    at_s: float = Field(ge=0, le=MAX_DURATION_S)
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARS)
+
+
+class GenerationRequest(Frozen):
+    """One take, fully determined: the same request on the same machine gives the same samples.
+
+    `duration_s` None means endless. `seed` None draws one at validation, so a request always holds the seed
+    it will use; 0 is a seed like any other.
+    """
+
+    mode: Mode = "infinite"
+    prompt: str = Field(max_length=MAX_PROMPT_CHARS)
+    negative_prompt: str = Field("", max_length=MAX_PROMPT_CHARS)
+    lane: tuple[PromptPoint, ...] = ()
+    lane_blend_s: float = Field(2.0, ge=0, le=60)
+    duration_s: float | None = Field(10.0, gt=0, le=MAX_DURATION_S)
+    seed: int = Field(default=None, ge=0, le=MAX_SEED, validate_default=True)  # type: ignore[assignment]
+    guidance_scale: float = Field(2.5, ge=0, le=100)
+    model: ModelChoice = ModelChoice()
+    sampler: Sampler = EndlessSampler()
+    attention: Attention = DenseAttention()
+    draft: Draft = NoDraft()
+
+    @field_validator("prompt", "negative_prompt")
+    @classmethod
+    def _printable(cls, text: str) -> str:
+        return "".join(ch for ch in text if ch.isprintable() or ch == " ").strip()
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _draw_seed(cls, seed: int | None) -> int:
+        return secrets.randbelow(2**32) if seed is None or seed == -1 else seed
+
+    @model_validator(mode="after")
+    def _coherent(self) -> GenerationRequest:
+        if not self.prompt:
+            raise ValueError("prompt is empty; describe the sound you want, for example 'heavy rain'")
+        if self.duration_s is None and self.sampler.kind != "endless":
+            raise ValueError("only the endless sampler can run without a length; give seconds")
+        return self
+
+
+def parse_request(**values: Any) -> GenerationRequest:
+    """Build a request, turning any invalid value into one sentence.
+
+    Raises:
+        InvalidRequestError: names the first field at fault and what it may be.
+    """
+    try:
+        return GenerationRequest(**values)
+    except ValidationError as error:
+        raise InvalidRequestError(first_problem(error)) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first validation error as a sentence a user can act on."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"] if part not in {"endless", "clip", "concat"})
+    message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    if not where:
+        return message[0].upper() + message[1:] + "."
+    return f"{where}: {message[0].lower() + message[1:]} (got {_short(problem.get('input'))})."
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,32 @@
+"""Where things are and how the server runs: resolved once at start and passed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def data_dir(name: str) -> Path:
+    """The folder `assets` or `presets`: inside an installed wheel, else beside the package in a checkout."""
+    bundled = PACKAGE / "_data" / name
+    return bundled if bundled.is_dir() else PACKAGE.parent / name
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One value for everything a command line or a Space may choose."""
+
+    outputs: Path = field(default_factory=lambda: Path("outputs"))
+    assets: Path = field(default_factory=lambda: data_dir("assets"))
+    presets: Path = field(default_factory=lambda: data_dir("presets"))
+    host: str = "127.0.0.1"
+    port: int = 7860
+    open_browser: bool = True
+    share: bool = False
+    model_id: str = "pocket/audioldm"
+    device: str = "auto"
+    dtype: str = "auto"
+    lead_s: float = 8.0
+    unattended_limit_s: float = 4 * 3600.0
