@@ -1,0 +1,101 @@
+"""What the service may ask of a model: text → conditioning, noisy latents → noise, latents → sound.
+
+A backend knows no sampler, and a sampler no backend; `service.render` puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.samplers.schedule import NoiseSchedule
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes that all latent models of the studio share (AudioLDM's): latents are [B, channels, T, bands]."""
+
+    sample_rate: int = 16000
+    channels: int = 8
+    bands: int = 16
+    hop_samples: int = 640  # sound of one latent frame: VAE factor 4 × mel hop 160 = 40 ms
+    frame_multiple: int = 4  # the U-Net's total downsampling: a window's length divides by it
+
+    @property
+    def frame_rate(self) -> float:
+        """Latent frames a second."""
+        return self.sample_rate / self.hop_samples
+
+    def frames(self, duration_s: float) -> int:
+        """Latent frames that hold `duration_s`, rounded up to what the U-Net takes."""
+        exact = int(np.ceil(duration_s * self.frame_rate - 1e-9))
+        return max(self.frame_multiple, -(-exact // self.frame_multiple) * self.frame_multiple)
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What the text says to the U-Net.
+
+    `pooled` is one vector an item [B, D], or one a latent frame [B, T, D] where prompts change along the
+    sound. Cross-attention models add `tokens` [B, L, D'] with `token_mask` [B, L], or [B, T, L] where each
+    frame sees its own prompt's tokens.
+    """
+
+    pooled: Tensor | None = None
+    tokens: Tensor | None = None
+    token_mask: Tensor | None = None
+
+
+class StreamDecoder(Protocol):
+    """Latents in, samples out, a few frames late: state between calls is bounded."""
+
+    def push(self, latents: Tensor) -> NDArray[np.float32]:
+        """Take the next latent frames [1, C, t, F]; give the samples [n] that are settled by now."""
+        ...
+
+    def flush(self) -> NDArray[np.float32]:
+        """Give what is left; afterwards every pushed frame has given `hop_samples` samples."""
+        ...
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One loaded checkpoint."""
+
+    id: str
+    geometry: Geometry
+    schedule: NoiseSchedule
+    device: torch.device
+    dtype: torch.dtype
+
+    def encode_text(self, prompts: Sequence[str]) -> Conditioning:
+        """Conditioning whose batch is the prompts in order. The empty text is the unconditional one."""
+        ...
+
+    def predict_noise(
+        self, latents: Tensor, timesteps: Tensor, start_frame: int, conditioning: Conditioning
+    ) -> Tensor:
+        """ε for latents [B, C, T, F] at timesteps [B] or [B, T]. v-prediction models convert here."""
+        ...
+
+    def decode(self, latents: Tensor) -> NDArray[np.float32]:
+        """Latents [1, C, T, F] → samples [T · hop_samples], the clip as a whole."""
+        ...
+
+    def stream_decoder(self) -> StreamDecoder:
+        """A fresh decoder for one take."""
+        ...
+
+    def attention_layers(self) -> Sequence[torch.nn.Module]:
+        """Self-attention modules of the U-Net's decoder, which the attention probe may watch."""
+        ...
+
+    def unload(self) -> None:
+        """Let go of the weights."""
+        ...
