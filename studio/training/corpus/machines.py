@@ -89,21 +89,21 @@ def _helicopter(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     air = white(rng, n)
     thump = np.sin(2 * np.pi * rng.uniform(55, 85) * since_s) * np.exp(-since_s / 0.02) * stroke
     chop = lowpass(air, rng.uniform(900, 1500)) * slap
-    swish = bandpass(air, 1200, rng.uniform(3000, 4500)) * (0.15 + slap)
+    swish = bandpass(air, 1200, rng.uniform(3000, 4500)) * (0.06 + slap)
     turbine_hz = rng.uniform(1900, 3400) * drift(rng, n, 0.25, 0.985, 1.015)
     whine = oscillator(turbine_hz, n) + 0.4 * oscillator(turbine_hz * 1.503, n)
     rumble = lowpass(coloured(rng, n, 1.0), 250)
     passing = drift(rng, n, 0.15, 0.6, 1.0)
-    mix = 0.9 * thump + 1.6 * chop + 0.45 * swish + rng.uniform(0.02, 0.06) * whine + 0.12 * rumble
+    mix = 0.9 * thump + 1.6 * chop + 0.45 * swish + rng.uniform(0.03, 0.08) * whine + 0.12 * rumble
     return normalise(mix * passing)
 
 
 def _clack(rng: Rng) -> Samples:
     """A wheel crossing a rail joint: the sleeper's thud, the rail's ring, a burst of grit."""
     n = seconds(0.22)
-    body = modal(rng.uniform(80, 240, 3), (1.0, 0.8, 0.5), rng.uniform(0.1, 0.2, 3), n)
-    ring = modal(rng.uniform(600, 2600, 5), rng.uniform(0.1, 0.35, 5), rng.uniform(0.04, 0.14, 5), n)
-    grit = bandpass(white(rng, n), 500, 5000) * decay(n, 0.06)
+    body = modal(rng.uniform(80, 240, 3), (1.3, 1.0, 0.7), rng.uniform(0.12, 0.22, 3), n)
+    ring = modal(rng.uniform(500, 2200, 5), rng.uniform(0.1, 0.35, 5), rng.uniform(0.04, 0.14, 5), n)
+    grit = bandpass(white(rng, n), 400, 3200) * decay(n, 0.06)
     return body + ring + 0.8 * grit
 
 
@@ -225,24 +225,33 @@ def _clock(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     return normalise(out)
 
 
+def _hum(rng: Rng, n: int, mains_hz: int) -> Samples:
+    """A mains transformer: even harmonics, lines that do not move. One second is a whole period."""
+    gains = np.zeros(14)
+    gains[[1, 3, 5, 7, 9, 13]] = rng.uniform(0.5, 1.0, 6) * (1.0, 0.9, 0.7, 0.5, 0.35, 0.25)
+    second = harmonics(float(mains_hz), SAMPLE_RATE, gains.tolist(), rng.uniform(0, 6))
+    return np.resize(second, n)
+
+
 def _fan(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     n = seconds(duration_s)
     high = attributes["speed"] == "high"
-    turn_hz = (rng.uniform(16, 24) if high else rng.uniform(5, 9)) * drift(rng, n, 0.4, 0.985, 1.015)
+    turn_hz = (rng.uniform(15, 22) if high else rng.uniform(4, 7)) * drift(rng, n, 0.4, 0.985, 1.015)
     cycles = _cycles(turn_hz, n)
     blades = int(rng.integers(3, 6))
     # Blades pass at a multiple of the shaft's rate; one bent blade marks every turn.
     beat = 0.5 + 0.5 * np.cos(2 * np.pi * blades * cycles)
     wobble = 0.5 + 0.5 * np.cos(2 * np.pi * cycles)
-    modulation = 1 + (0.25 if high else 0.5) * beat + (0.1 if high else 0.4) * wobble
-    edge_hz = rng.uniform(2600, 4000) if high else rng.uniform(700, 1200)
-    air = lowpass(coloured(rng, n, 0.9), edge_hz, 1) * modulation * drift(rng, n, 0.6, 0.85, 1.0)
-    mains_hz = float(rng.choice([50.0, 60.0]))
-    gains = np.zeros(12)
-    gains[[1, 3, 5, 7, 11]] = rng.uniform(0.4, 1.0, 5) * (1.0, 0.9, 0.6, 0.4, 0.3)
-    hum = harmonics(mains_hz, n, gains.tolist(), rng.uniform(0, 6))
-    whirr = harmonics(turn_hz * blades * 2, n, (0.6, 0.4, 0.2), rng.uniform(0, 6))
-    return normalise(air + rng.uniform(0.12, 0.3) * hum + rng.uniform(0.05, 0.12) * whirr)
+    modulation = 1 + (0.4 if high else 0.7) * beat + (0.3 if high else 1.3) * wobble**2
+    edge_hz = rng.uniform(1500, 2600) if high else rng.uniform(450, 750)
+    air = lowpass(white(rng, n), edge_hz, 1)
+    housing = resonate(air, rng.uniform(280, 420), 2.5) + 0.8 * resonate(air, rng.uniform(700, 1100), 3)
+    air = (0.7 * air + housing) * modulation * drift(rng, n, 0.6, 0.8, 1.0)
+    whirr_hz = turn_hz * blades * (16 if high else 24)
+    whirr = oscillator(whirr_hz, n) + 0.4 * oscillator(2 * whirr_hz, n)
+    level = float(air.std())
+    hum = _hum(rng, n, int(rng.choice([50, 60])))
+    return normalise(air + level * (rng.uniform(0.5, 0.9) * hum + rng.uniform(0.12, 0.25) * whirr))
 
 
 FAMILIES: tuple[Family, ...] = (

@@ -30,7 +30,7 @@ from studio.training.corpus.primitives import (
     white,
 )
 
-TABLE = 2048
+TABLE = 8192
 
 # Sixteen steps a bar: kick, snare and hat; x is a stroke, o an open hat.
 GROOVES = (
@@ -153,7 +153,7 @@ def _chord(progression: Sequence[tuple[int, int]], index: int, tonic: int) -> ND
 def _pad(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     n = seconds(duration_s)
     bright = attributes["tone"] == "bright"
-    tonic = int(rng.integers(43, 55))
+    tonic = int(rng.integers(48, 60))
     progression = PROGRESSIONS[rng.integers(len(PROGRESSIONS))]
     chord_s, fade_s = rng.uniform(2.6, 4.0), rng.uniform(0.5, 0.9)
     out = np.zeros(n)
@@ -165,12 +165,12 @@ def _pad(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
             folded = note - 12 if note > tonic + 14 else note
             for cents in (-rng.uniform(4, 9), rng.uniform(4, 9)):
                 freq_hz = _hz(folded + cents / 100)
-                voices += _wavetable(freq_hz, length, 0.8 if bright else 1.2, rng.uniform(0, 1))
+                voices += _wavetable(freq_hz, length, 1.0 if bright else 1.3, rng.uniform(0, 1))
         ramp = np.minimum(np.arange(length), np.arange(length)[::-1]) / (fade_s * SAMPLE_RATE)
         place(out, voices * np.sin(np.pi / 2 * np.clip(ramp, 0, 1)) ** 2, at)
         at, index = at + chord_s, index + 1
-    closed_hz, open_hz = (1200, rng.uniform(4000, 6000)) if bright else (260, rng.uniform(500, 750))
-    opening = drift(rng, n, 0.4, 0.1, 1.0)
+    closed_hz, open_hz = (900, rng.uniform(3500, 5500)) if bright else (240, rng.uniform(450, 650))
+    opening = drift(rng, n, 0.4, 0.05, 1.0) ** 1.5
     mix = lowpass(out, closed_hz) * (1 - opening) + lowpass(out, open_hz) * opening
     return normalise(mix)
 
@@ -218,9 +218,13 @@ def _strike(rng: Rng, prime_hz: float, ring_s: float) -> Samples:
     gains = BELL_GAINS * rng.uniform(0.6, 1.2, len(ratios))
     tone = modal(prime_hz * ratios, gains, decays_s, n)
     tone += modal(prime_hz * ratios[:5] + rng.uniform(0.7, 2.5, 5), 0.5 * gains[:5], decays_s[:5], n)
-    clapper = highpass(white(rng, n), 1500) * decay(n, 0.02)
+    upper_n = seconds(0.5)
+    upper_hz = prime_hz * np.array([6.8, 8.2, 9.7, 11.3, 13.1, 15.0]) * rng.normal(1, 0.01, 6)
+    shimmer = modal(upper_hz, rng.uniform(0.05, 0.2, 6), rng.uniform(0.12, 0.12 * ring_s, 6), upper_n)
+    place(tone, shimmer * np.linspace(1, 0, upper_n), 0.0)
+    clapper = bandpass(white(rng, n), 800, 5000, 1) * decay(n, 0.02)
     release = np.clip(np.arange(n)[::-1] / (0.2 * SAMPLE_RATE), 0, 1)
-    return (tone + 0.5 * clapper) * release
+    return (tone + 0.35 * clapper) * release
 
 
 def _bell(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:

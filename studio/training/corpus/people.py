@@ -61,12 +61,12 @@ def _gravel_step(rng: Rng, body_hz: float, running: bool) -> Samples:
     t = np.arange(n) / SAMPLE_RATE
     toe_s = 0.05 if running else rng.uniform(0.13, 0.18)
     roll = np.exp(-(((t - 0.025) / 0.02) ** 2)) + 0.8 * np.exp(-(((t - toe_s) / 0.045) ** 2)) + 0.05
-    grains = impulses(rng, n, 2200, 0.9) * roll
-    crunch = bandpass(grains, rng.uniform(1100, 1600), rng.uniform(5000, 7000), 1)
+    grains = impulses(rng, n, 1500, 0.5) * roll
+    crunch = np.tanh(2 * bandpass(grains, rng.uniform(1100, 1600), rng.uniform(4500, 6500), 1))
     hiss = highpass(white(rng, n), 1500) * roll * 0.08
     thud = modal((body_hz * 0.7, body_hz), (1.0, 0.6), (0.09, 0.07), n)
     fade = np.minimum(1, np.arange(n)[::-1] / (0.03 * SAMPLE_RATE))
-    return (1.6 * crunch + hiss + 0.22 * thud) * fade
+    return (0.8 * crunch + hiss + 0.3 * thud) * fade
 
 
 def _footsteps(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
@@ -97,19 +97,19 @@ def _applause(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     n = seconds(duration_s)
     out = np.zeros(n)
     large = attributes["size"] == "large"
-    people = int(rng.integers(90, 130)) if large else int(rng.integers(3, 7))
+    people = int(rng.integers(70, 110)) if large else int(rng.integers(3, 7))
     variants = [_clap(rng) for _ in range(24)]
     for _ in range(people):
         period_s = rng.uniform(0.2, 0.36)
         count = int(duration_s / period_s) + 3
         times = np.cumsum(rng.normal(period_s, 0.05 * period_s, count)) - rng.uniform(0, 2) * period_s
-        near = rng.lognormal(0, 0.5 if large else 0.3)
+        near = rng.lognormal(0, 0.7 if large else 0.3)
         hands = variants[rng.integers(24)]
         for at, gain in zip(times, rng.uniform(0.6, 1.2, count) * near, strict=True):
             place(out, hands, float(at), float(gain))
     if large:
         # The far rows, too many to tell apart.
-        out += 0.6 * out.std() * bandpass(white(rng, n), 600, 3500, 1)
+        out += 0.8 * out.std() * bandpass(white(rng, n), 600, 3500, 1)
     swell = drift(rng, n, 0.4, 0.65, 1.0)
     return normalise(out * swell + 0.001 * white(rng, n))
 
@@ -152,7 +152,7 @@ def _syllable(rng: Rng, pitch_hz: float, tract: float) -> Samples:
     glide = np.linspace(0, 1, n)
     freq_hz = pitch_hz * rng.uniform(0.9, 1.18) * (1 + rng.uniform(-0.14, 0.06) * glide)
     since_s = (np.cumsum(freq_hz) / SAMPLE_RATE % 1) / freq_hz
-    glottis = np.exp(-since_s / 0.0009) + 0.04 * white(rng, n)
+    glottis = np.exp(-since_s / 0.0009) + 0.02 * white(rng, n)
     first, last = VOWELS_HZ[rng.integers(6, size=2)] * tract
     voice = np.zeros(n)
     for target, blend in ((first, 1 - glide), (last, glide)):
@@ -186,7 +186,7 @@ def _murmur(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
                 place(out, sound, at, near * fall * rng.uniform(0.6, 1.2))
                 at += len(sound) / SAMPLE_RATE * rng.uniform(0.8, 1.15)
             at += rng.uniform(0.2, 0.7)
-    room = 0.01 * coloured(rng, n, 1.0)
+    room = 0.02 * float(out.std()) * coloured(rng, n, 1.0)
     return normalise(lowpass(out, 3200 if large else 4200, 1) + room)
 
 
