@@ -248,10 +248,10 @@ def _fan(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     housing = resonate(air, rng.uniform(280, 420), 2.5) + 0.8 * resonate(air, rng.uniform(700, 1100), 3)
     air = (0.7 * air + housing) * modulation * drift(rng, n, 0.6, 0.8, 1.0)
     whirr_hz = turn_hz * blades * (16 if high else 24)
-    whirr = oscillator(whirr_hz, n) + 0.4 * oscillator(2 * whirr_hz, n)
+    whirr = harmonics(whirr_hz, n, (1.0, 0.6, 0.35), rng.uniform(0, 6))
     level = float(air.std())
     hum = _hum(rng, n, int(rng.choice([50, 60])))
-    return normalise(air + level * (rng.uniform(0.5, 0.9) * hum + rng.uniform(0.12, 0.25) * whirr))
+    return normalise(air + level * (rng.uniform(0.7, 1.1) * hum + rng.uniform(0.2, 0.35) * whirr))
 
 
 FAMILIES: tuple[Family, ...] = (

@@ -165,7 +165,7 @@ def _pad(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
             folded = note - 12 if note > tonic + 14 else note
             for cents in (-rng.uniform(4, 9), rng.uniform(4, 9)):
                 freq_hz = _hz(folded + cents / 100)
-                voices += _wavetable(freq_hz, length, 1.0 if bright else 1.3, rng.uniform(0, 1))
+                voices += _wavetable(freq_hz, length, 1.1 if bright else 1.5, rng.uniform(0, 1))
         ramp = np.minimum(np.arange(length), np.arange(length)[::-1]) / (fade_s * SAMPLE_RATE)
         place(out, voices * np.sin(np.pi / 2 * np.clip(ramp, 0, 1)) ** 2, at)
         at, index = at + chord_s, index + 1

@@ -87,9 +87,9 @@ def _footsteps(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
 def _clap(rng: Rng) -> Samples:
     """Two palms: a band-passed burst, its pitch set by how the hands are cupped."""
     n = seconds(0.06)
-    centre_hz = rng.uniform(650, 2400)
+    centre_hz = rng.uniform(750, 2100)
     burst = resonate(white(rng, n), centre_hz, rng.uniform(1.2, 2.8))
-    crack = 0.25 * highpass(white(rng, n), 1800) * decay(n, 0.015)
+    crack = 0.18 * highpass(white(rng, n), 1800) * decay(n, 0.015)
     return (burst + crack) * attack_decay(n, 0.0008, rng.uniform(0.03, 0.055))
 
 
@@ -97,19 +97,19 @@ def _applause(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     n = seconds(duration_s)
     out = np.zeros(n)
     large = attributes["size"] == "large"
-    people = int(rng.integers(70, 110)) if large else int(rng.integers(3, 7))
+    people = int(rng.integers(60, 95)) if large else int(rng.integers(3, 7))
     variants = [_clap(rng) for _ in range(24)]
     for _ in range(people):
         period_s = rng.uniform(0.2, 0.36)
         count = int(duration_s / period_s) + 3
         times = np.cumsum(rng.normal(period_s, 0.05 * period_s, count)) - rng.uniform(0, 2) * period_s
-        near = rng.lognormal(0, 0.7 if large else 0.3)
+        near = rng.lognormal(0, 0.9 if large else 0.3)
         hands = variants[rng.integers(24)]
         for at, gain in zip(times, rng.uniform(0.6, 1.2, count) * near, strict=True):
             place(out, hands, float(at), float(gain))
     if large:
         # The far rows, too many to tell apart.
-        out += 0.8 * out.std() * bandpass(white(rng, n), 600, 3500, 1)
+        out += 0.6 * out.std() * bandpass(white(rng, n), 800, 2600, 1)
     swell = drift(rng, n, 0.4, 0.65, 1.0)
     return normalise(out * swell + 0.001 * white(rng, n))
 
