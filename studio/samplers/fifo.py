@@ -1,0 +1,233 @@
+"""FIFO sampling: a window of frames at rising noise, from which clean sound leaves for ever.
+
+InfiniteAudio §2.2.1, after FIFO-Diffusion (Kim et al. 2024). The window is a buffer of clean frames followed
+by a queue of n groups of k frames at timesteps τ₁ < … < τₙ. k = 1 is the paper's own form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from studio.samplers.ddim import add_noise, ddim_sample, ddim_step
+from studio.samplers.denoise import Denoise, OnStep
+from studio.samplers.schedule import NoiseSchedule
+
+
+@dataclass(frozen=True)
+class FifoPlan:
+    """Shape of the window: `buffer_frames`, then `timesteps` τ₁ < … < τₙ of `group_size` frames each."""
+
+    timesteps: tuple[int, ...]
+    group_size: int
+    buffer_frames: int
+
+    @classmethod
+    def build(
+        cls, timesteps: Tensor | Sequence[int], group_size: int, buffer_frames: int, frame_multiple: int = 1
+    ) -> FifoPlan:
+        """A plan whose buffer is rounded up until the window divides by `frame_multiple`.
+
+        Raises:
+            ValueError: timesteps that don't rise, or a size out of range.
+        """
+        rising = tuple(int(timestep) for timestep in timesteps)
+        if not rising or rising[0] < 0 or any(a >= b for a, b in pairwise(rising)):
+            raise ValueError(f"timesteps must rise from 0 or more, got {rising}")
+        if group_size < 1 or buffer_frames < 0 or frame_multiple < 1:
+            raise ValueError("group_size and frame_multiple start at 1, buffer_frames at 0")
+        buffer_frames += -(buffer_frames + len(rising) * group_size) % frame_multiple
+        return cls(rising, group_size, buffer_frames)
+
+    @property
+    def queue_frames(self) -> int:
+        return len(self.timesteps) * self.group_size
+
+    @property
+    def window_frames(self) -> int:
+        return self.buffer_frames + self.queue_frames
+
+    def queue_timesteps(self, target: bool = False) -> Tensor:
+        """Timestep of every queue frame, int64 [queue]; `target`: where one step takes it, −1 being clean."""
+        levels = (-1, *self.timesteps[:-1]) if target else self.timesteps
+        return torch.tensor(levels).repeat_interleave(self.group_size)
+
+    def frame_timesteps(self) -> Tensor:
+        """Timestep every frame of the window is fed at, int64 [window]: the buffer at the smallest, τ₁."""
+        buffer = torch.full((self.buffer_frames,), self.timesteps[0])
+        return torch.cat([buffer, self.queue_timesteps()])
+
+
+@dataclass(frozen=True)
+class FifoState:
+    """Everything an endless take needs to go on: pause it, move it to another machine, resume it.
+
+    `buffer` [1, C, Nb, F] and `queue` [1, C, n·k, F]; `generator_state` is that of a CPU `torch.Generator`.
+    `position` counts the clean frames that have left, so it is also the queue's first frame in the take.
+    """
+
+    buffer: Tensor
+    queue: Tensor
+    generator_state: Tensor
+    position: int
+    steps_done: int
+
+    def to_dict(self) -> dict[str, Tensor | int]:
+        """Tensors and integers only: `torch.load(weights_only=True)` opens what `torch.save` made of it."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> FifoState:
+        """Undo `to_dict`. The generator's state goes back to the CPU wherever the file was opened."""
+        return cls(**{**values, "generator_state": values["generator_state"].cpu()})
+
+
+@torch.no_grad()
+def fifo_step(
+    denoise: Denoise, state: FifoState, plan: FifoPlan, schedule: NoiseSchedule
+) -> tuple[FifoState, Tensor]:
+    """One forward over the window, one DDIM step of the whole queue; a clean group leaves, noise comes in.
+
+    Args:
+        denoise: the model, its conditioning bound; it is given one timestep a frame.
+        state: the take so far; left as it is.
+        plan: the window's shape, the same for the whole take.
+        schedule: noise levels of the checkpoint.
+
+    Returns:
+        The state after the step, and the clean frames [1, C, k, F] at `state.position`.
+
+    Raises:
+        ValueError: the state was made with another plan.
+    """
+    buffered, queue = state.buffer, state.queue
+    if (buffered.shape[2], queue.shape[2]) != (plan.buffer_frames, plan.queue_frames):
+        raise ValueError(
+            f"the state holds {buffered.shape[2]} + {queue.shape[2]} frames, "
+            f"the plan {plan.buffer_frames} + {plan.queue_frames}"
+        )
+    window = torch.cat([buffered, queue], dim=2)
+    at = plan.frame_timesteps()[None].to(window.device)
+    noise_pred = denoise(window, at, state.position - plan.buffer_frames)[:, :, plan.buffer_frames :]
+    here = schedule.alpha_bar(plan.queue_timesteps())[None]
+    there = schedule.alpha_bar(plan.queue_timesteps(target=True))[None]
+    queue = ddim_step(queue, noise_pred, here, there)
+    # A copy: whoever keeps the frames of a long take must not keep every queue they came from.
+    frames, rest = queue[:, :, : plan.group_size].clone(), queue[:, :, plan.group_size :]
+    generator = torch.Generator().set_state(state.generator_state)
+    fresh = _noise_like(frames, generator)
+    after = FifoState(
+        buffer=torch.cat([buffered, frames], dim=2)[:, :, plan.group_size :].contiguous(),
+        queue=torch.cat([rest, fresh], dim=2),
+        generator_state=generator.get_state(),
+        position=state.position + plan.group_size,
+        steps_done=state.steps_done + 1,
+    )
+    return after, frames
+
+
+@torch.no_grad()
+def warm_start(
+    denoise: Denoise,
+    schedule: NoiseSchedule,
+    plan: FifoPlan,
+    generator: torch.Generator,
+    *,
+    channels: int,
+    bands: int,
+    warmup_steps: int,
+    device: torch.device | str = "cpu",
+    on_step: OnStep | None = None,
+) -> tuple[FifoState, Tensor]:
+    """Begin a take from an ordinary clip as long as the window, noised again to the queue's ramp.
+
+    Args:
+        denoise: the model, its conditioning bound; here it is given one timestep an item.
+        schedule: noise levels of the checkpoint.
+        plan: the window's shape.
+        generator: CPU generator of all the take's noise; its state goes on in the `FifoState`.
+        channels: C of the latents.
+        bands: F of the latents.
+        warmup_steps: DDIM steps of the clip.
+        device: where the latents live.
+        on_step: told after each of the clip's steps; what it raises ends the run.
+
+    Returns:
+        The state, and the clip's clean frames [1, C, buffer_frames, F]: the take's first, which can be played
+        at once.
+    """
+    shape = (1, channels, plan.window_frames, bands)
+    noise = torch.randn(shape, generator=generator).to(device)
+    clip = ddim_sample(denoise, schedule, noise, warmup_steps, on_step)
+    state = _ramp(clip, plan, schedule, generator, position=plan.buffer_frames)
+    return state, state.buffer
+
+
+@torch.no_grad()
+def state_from_latents(
+    denoise: Denoise,
+    schedule: NoiseSchedule,
+    plan: FifoPlan,
+    generator: torch.Generator,
+    latents: Tensor,
+    *,
+    warmup_steps: int,
+    position: int | None = None,
+    on_step: OnStep | None = None,
+) -> FifoState:
+    """Go on from sound that exists: its last frames become the buffer, and a clip is grown from them.
+
+    The frames after the buffer are denoised together while the buffer is fed clean at τ₁, then noised again
+    to the queue's ramp: what `warm_start` does, but with the recording's end for a beginning.
+
+    Args:
+        denoise: the model, its conditioning bound; it is given one timestep a frame.
+        schedule: noise levels of the checkpoint.
+        plan: the window's shape.
+        generator: CPU generator of all the take's further noise.
+        latents: clean latents [1, C, T, F] of the recording, T ≥ the plan's buffer.
+        warmup_steps: DDIM steps of the clip.
+        position: where in the take the recording ends, in frames; by default T.
+        on_step: told after each of the clip's steps; what it raises ends the run.
+
+    Returns:
+        The state whose first `fifo_step` gives the frames right after the recording.
+
+    Raises:
+        ValueError: the recording is shorter than the buffer.
+    """
+    length, size = latents.shape[2], plan.buffer_frames
+    if length < size:
+        raise ValueError(f"the recording has {length} frames, the buffer needs {size}")
+    end = length if position is None else position
+    buffered = latents[:, :, length - size :]
+    lead = torch.full((1, size), plan.timesteps[0], device=latents.device)
+
+    def denoise_rest(rest: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        at = torch.cat([lead, timesteps[:, None].expand(-1, rest.shape[2])], dim=1)
+        return denoise(torch.cat([buffered, rest], dim=2), at, start_frame - size)[:, :, size:]
+
+    shape = (1, latents.shape[1], plan.queue_frames, latents.shape[3])
+    noise = torch.randn(shape, generator=generator).to(latents)
+    rest = ddim_sample(denoise_rest, schedule, noise, warmup_steps, on_step, start_frame=end)
+    return _ramp(torch.cat([buffered, rest], dim=2), plan, schedule, generator, position=end)
+
+
+def _ramp(
+    clip: Tensor, plan: FifoPlan, schedule: NoiseSchedule, generator: torch.Generator, position: int
+) -> FifoState:
+    """The state whose window is the clean clip [1, C, window, F], its queue noised to the plan's ramp."""
+    buffer, queue = clip[:, :, : plan.buffer_frames], clip[:, :, plan.buffer_frames :]
+    noise = _noise_like(queue, generator)
+    noisy = add_noise(queue, noise, schedule.alpha_bar(plan.queue_timesteps())[None])
+    return FifoState(buffer.clone(), noisy, generator.get_state(), position, steps_done=0)
+
+
+def _noise_like(latents: Tensor, generator: torch.Generator) -> Tensor:
+    """Drawn on the CPU, so that a seed gives the same noise on every device."""
+    return torch.randn(latents.shape, generator=generator).to(latents)
