@@ -1,0 +1,184 @@
+"""One clip of the corpus: what it holds, how it sounds and what a caption says, all from one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.training.corpus.families import FAMILIES, scene_partners
+from studio.training.corpus.primitives import Rng, Samples, lowpass, reverb, seconds
+
+Distance = Literal["near", "mid", "distant"]
+Split = Literal["train", "held_out"]
+
+SCENE_SHARE = 0.25
+REVERB_SHARE = 0.15
+_LEVEL = 0.08
+_CEILING = 0.93
+_DISTANCE_GAIN_DB: Mapping[Distance, float] = {"near": 2.0, "mid": 0.0, "distant": -7.0}
+_DISTANCE_SHARES: Mapping[str, tuple[float, float, float]] = {
+    "alone": (0.2, 0.6, 0.2),
+    "foreground": (0.25, 0.7, 0.05),
+    "background": (0.0, 0.6, 0.4),
+}
+# Streams of one seed: what is drawn for one purpose never shifts what another sees.
+_DESCRIBE, _RENDER, _CAPTION = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One family in a clip. `gain_db` is relative to the family's usual level, before distance."""
+
+    family: str
+    attributes: Mapping[str, str]
+    distance: Distance = "mid"
+    reverb: bool = False
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class ClipDescription:
+    """What is in a clip: one voice, or two with the foreground first."""
+
+    duration_s: float
+    voices: tuple[Voice, ...]
+
+    @property
+    def is_scene(self) -> bool:
+        return len(self.voices) > 1
+
+    @property
+    def reverb(self) -> bool:
+        """Whether the place echoes; the voices of a scene share one place."""
+        return self.voices[0].reverb
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Mono float32 samples [n] at 16 kHz with their caption and description."""
+
+    samples: NDArray[np.float32]
+    caption: str
+    description: ClipDescription
+
+
+def stream(seed: int, purpose: int) -> Rng:
+    """The generator of one purpose of a clip's seed (a non-negative integer)."""
+    return np.random.default_rng([seed, purpose])
+
+
+def describe(
+    seed: int, scene: bool | None = None, family: str | None = None, duration_s: float = 10.0
+) -> ClipDescription:
+    """Draw what a clip holds.
+
+    Args:
+        seed: non-negative; equal arguments give an equal description.
+        scene: two families (True), one (False), or one scene in four (None).
+        family: the family, or in a scene one of the two; None draws it.
+        duration_s: the clip's length in seconds.
+
+    Raises:
+        KeyError: `family` is not in the registry.
+    """
+    rng = stream(seed, _DESCRIBE)
+    drawn = tuple(FAMILIES)[rng.integers(len(FAMILIES))]
+    is_scene = bool(rng.random() < SCENE_SHARE)
+    name = FAMILIES[family or drawn].name
+    reverberant = bool(rng.random() < REVERB_SHARE)
+    if not (is_scene if scene is None else scene):
+        return ClipDescription(duration_s, (_voice(rng, name, "alone", reverberant),))
+    partners = scene_partners(name)
+    other = partners[rng.integers(len(partners))]
+    front, back = _layers(rng, name, other)
+    return ClipDescription(
+        duration_s,
+        (_voice(rng, front, "foreground", reverberant), _voice(rng, back, "background", reverberant)),
+    )
+
+
+def _layers(rng: Rng, first: str, second: str) -> tuple[str, str]:
+    """Foreground and background. Events stand before a texture, which would bury them; else by chance."""
+    if FAMILIES[first].texture != FAMILIES[second].texture:
+        return (second, first) if FAMILIES[first].texture else (first, second)
+    return (first, second) if rng.random() < 0.5 else (second, first)
+
+
+def _voice(rng: Rng, name: str, layer: str, reverberant: bool) -> Voice:
+    axes = FAMILIES[name].axes
+    attributes = {axis: values[rng.integers(len(values))] for axis, values in axes.items()}
+    distance = get_args(Distance)[rng.choice(3, p=_DISTANCE_SHARES[layer])]
+    gain_db = 0.0
+    if layer == "background":  # distance costs level too; together they stay audible
+        gain_db = float(rng.uniform(-3.0, 0.0) if distance == "distant" else rng.uniform(-9.0, -2.0))
+    return Voice(name, attributes, distance, reverberant, gain_db)
+
+
+def render(description: ClipDescription, seed: int) -> NDArray[np.float32]:
+    """Description → samples [n] float32 at 16 kHz, peak below 0.95."""
+    rng = stream(seed, _RENDER)
+    mixed = np.zeros(seconds(description.duration_s))
+    for voice in description.voices:
+        mixed += _render_voice(rng, voice, description.duration_s)
+    return _limit(mixed).astype(np.float32)
+
+
+def _render_voice(rng: Rng, voice: Voice, duration_s: float) -> Samples:
+    n = seconds(duration_s)
+    dry = np.asarray(FAMILIES[voice.family].render(rng, duration_s, voice.attributes), dtype=float)[:n]
+    dry = np.pad(dry - dry.mean(), (0, n - len(dry)))
+    # Filter, then level: what the listener hears sets the loudness, not what the distance has removed.
+    if voice.distance == "distant":
+        dry = lowpass(dry, rng.uniform(2500, 4000), 1)
+        dry = reverb(rng, dry, rng.uniform(0.8, 1.6), rng.uniform(0.3, 0.45), 3000.0)
+    if voice.reverb:
+        dry = reverb(rng, dry, rng.uniform(1.8, 3.5), rng.uniform(0.4, 0.6))
+    wanted_db = voice.gain_db + _DISTANCE_GAIN_DB[voice.distance] + rng.normal(0, 0.7)
+    return _limit(dry * (_LEVEL * 10 ** (wanted_db / 20) / max(_active_rms(dry), 1e-6)))
+
+
+def _active_rms(x: Samples, frame_s: float = 0.05) -> float:
+    """RMS over the louder half of 50 ms frames, so that pauses between events don't raise the events."""
+    frame = seconds(frame_s)
+    whole = len(x) // frame * frame
+    if whole == 0:
+        return float(np.sqrt(np.mean(x**2)))
+    powers = np.sort(np.mean(x[:whole].reshape(-1, frame) ** 2, axis=1))
+    return float(np.sqrt(powers[len(powers) // 2 :].mean()))
+
+
+def _limit(x: Samples) -> Samples:
+    """Hold the peak below the ceiling: a soft knee for single clicks, a plain gain for what is far above."""
+    top = float(np.max(np.abs(x), initial=0.0))
+    if top <= 0.6:
+        return x
+    if top > 2.5:
+        x = x * (2.5 / top)
+    knee = 0.6
+    over = np.maximum(np.abs(x) - knee, 0.0)
+    span = _CEILING - knee
+    return np.sign(x) * (np.minimum(np.abs(x), knee) + span * np.tanh(over / span))
+
+
+def make_clip(
+    seed: int,
+    *,
+    duration_s: float = 10.0,
+    split: Split = "train",
+    family: str | None = None,
+    scene: bool | None = None,
+) -> Clip:
+    """Seed → clip; equal arguments give equal samples and an equal caption.
+
+    `split` chooses the caption's phrasings (see `captions`), not the sound: keep the seeds of training
+    and evaluation apart.
+    """
+    from studio.training.corpus.captions import caption
+
+    description = describe(seed, scene, family, duration_s)
+    text = caption(stream(seed, _CAPTION), description, split)
+    return Clip(render(description, seed), text, description)
