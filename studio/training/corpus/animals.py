@@ -88,7 +88,9 @@ def _whistles(rng: Rng, base: float) -> Samples:
     parts, at_s = [], 0.0
     for _ in range(int(rng.integers(2, 5))):
         note, length = base * rng.choice([0.8, 0.9, 1.0, 1.12, 1.25]), rng.uniform(0.14, 0.28)
-        parts.append((at_s, _syllable([note * 0.97, note, note * rng.uniform(0.9, 1.02)], length)))
+        parts.append(
+            (at_s, _syllable([note * rng.uniform(0.85, 0.97), note, note * rng.uniform(0.9, 1.02)], length))
+        )
         at_s += length + rng.uniform(0.03, 0.08)
     return _sequence(parts)
 
@@ -266,9 +268,10 @@ def render_bees(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     swarm = attributes["density"] == "swarm"
     out = np.zeros(n)
     hive_hz = rng.uniform(205, 250)
+    turn = 0.08 if swarm else 0.14
     for _ in range(5 if swarm else int(rng.integers(2, 4))):
         wing = _wing_table(rng)
-        bend = rng.uniform(0.93, 1.07) * drift(rng, n, rng.uniform(0.8, 2.0), 0.92, 1.08)
+        bend = rng.uniform(0.93, 1.07) * drift(rng, n, rng.uniform(1.0, 2.5), 1 - turn, 1 + turn)
         phase = np.cumsum(hive_hz * bend) * (1024 / SAMPLE_RATE)
         near = drift(rng, n, 0.35, 0.5, 0.8) if swarm else drift(rng, n, 0.6, 0.08, 1.0)
         out += near * wing[phase.astype(int) & 1023]
@@ -278,7 +281,7 @@ def render_bees(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
         out *= drift(rng, n, 11.0, 0.75, 1.0)
         out += 0.15 * bandpass(coloured(rng, n, 1.0), 150, 2500, 1)
     else:
-        out += _outdoors(rng, n, 0.01)
+        out += _outdoors(rng, n, 0.025)
     return normalise(out, (0.1 if swarm else 0.05) * rng.uniform(0.85, 1.15))
 
 

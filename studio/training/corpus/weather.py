@@ -69,7 +69,7 @@ def render_wind(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     """Gusts open a noise band; edges and wires add whistles that rise with the gust's speed."""
     top_hz, air, whistle, rate_hz, level = {
         "gentle": (330.0, 0.06, 0.0, 0.4, 0.035),
-        "strong": (750.0, 0.3, 0.1, 0.55, 0.09),
+        "strong": (700.0, 0.2, 0.2, 0.55, 0.09),
         "howling": (520.0, 0.14, 1.1, 0.4, 0.13),
     }[attributes["intensity"]]
     n = seconds(duration_s)
@@ -131,6 +131,7 @@ def render_thunder(rng: Rng, duration_s: float, attributes: Attributes) -> Sampl
     envelopes = _thunder_envelopes(rng, duration_s, cracking)
     for gain, envelope, (low, high, _) in zip(gains, envelopes, _THUNDER_BANDS, strict=True):
         out += gain * envelope * _unit(bandpass(noise, low, high))
+        noise = np.roll(noise, 4001)  # neighbours of one noise would cancel where they cross
     out *= drift(rng, n, 9.0, 0.45, 1.0)
     return normalise(out, (0.11 if cracking else 0.09) * rng.uniform(0.85, 1.15))
 
@@ -139,9 +140,9 @@ def render_thunder(rng: Rng, duration_s: float, attributes: Attributes) -> Sampl
 # small ones, level at rest. Deep bands rise first; foam comes last and stays longest.
 _SURF_BANDS = (
     (50, 260, 0.0, 1.9, 3.0, 1.3, 0.22, 0.12),
-    (240, 1100, 0.5, 1.6, 3.0, 0.8, 0.42, 0.04),
-    (900, 3200, 0.9, 1.5, 2.4, 0.42, 0.3, 0.05),
-    (2600, 7600, 1.3, 1.9, 1.5, 0.2, 0.17, 0.09),
+    (240, 1100, 0.5, 1.6, 3.0, 0.8, 0.42, 0.03),
+    (900, 3200, 0.9, 1.5, 2.4, 0.42, 0.3, 0.035),
+    (2600, 7600, 1.3, 1.9, 1.5, 0.2, 0.17, 0.05),
 )
 
 
@@ -150,11 +151,14 @@ def render_ocean_waves(rng: Rng, duration_s: float, attributes: Attributes) -> S
     n = seconds(duration_s)
     large = attributes["size"] == "large"
     period_s = rng.uniform(8, 11) if large else rng.uniform(6, 7.5)
-    crests = []  # begin (s), height, pace
+    crests: list[tuple[float, float, float]] = []  # begin (s), height, pace
+    splashes: list[tuple[float, float, float]] = []  # begin (s), height, time to the peak (s)
     at_s = rng.uniform(-1.0, 0.25) * period_s
     while at_s < duration_s:
         height, pace = rng.uniform(0.65, 1.0), period_s / 8.5 * rng.uniform(0.85, 1.15)
         crests.append((at_s, height, pace))
+        for late in rng.uniform(0.9, 3.2, rng.integers(5, 10)):  # the lip falls piece by piece
+            splashes.append((at_s + late * pace, height * rng.uniform(0.15, 0.7), rng.uniform(0.06, 0.2)))
         if rng.uniform() < 0.5:  # a second, smaller crest behind the first
             crests.append((at_s + 0.35 * period_s, 0.4 * height, 0.6 * pace))
         at_s += period_s * rng.uniform(0.85, 1.1)
@@ -165,6 +169,9 @@ def render_ocean_waves(rng: Rng, duration_s: float, attributes: Attributes) -> S
         level = np.full(len(coarse_s), rest)
         for begin_s, height, pace in crests:
             level += height * swell(coarse_s - begin_s - delay * pace, peak * pace, sharpness)
+        if 200 < low < 2000:
+            for begin_s, height, peak_s in splashes:
+                level += height * swell(coarse_s - begin_s, peak_s, 1.0)
         level *= large_gain if large else small_gain
         out += np.interp(np.arange(n) / SAMPLE_RATE, coarse_s, level) * _unit(bandpass(noise, low, high, 1))
     out *= drift(rng, n, 5.0, 0.8, 1.0)
