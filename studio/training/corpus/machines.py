@@ -56,6 +56,8 @@ def _throttle(rng: Rng, n: int) -> Samples:
 
 def _engine(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     n = seconds(duration_s)
+    gain: Samples
+    firing_hz: Samples
     if attributes["speed"] == "revving":
         load = _throttle(rng, n)
         idle_hz = rng.uniform(45, 60)

@@ -170,11 +170,11 @@ def _murmur(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     n = seconds(duration_s)
     large = attributes["size"] == "large"
     speakers = []
-    for _ in range(8 if large else 3):
+    for _ in range(7 if large else 3):
         woman = rng.random() < 0.5
         pitch_hz = rng.uniform(165, 235) if woman else rng.uniform(90, 140)
         tract = rng.uniform(1.1, 1.2) if woman else rng.uniform(0.95, 1.04)
-        speakers.append([_syllable(rng, pitch_hz, tract) for _ in range(5 if large else 9)])
+        speakers.append([_syllable(rng, pitch_hz, tract) for _ in range(4 if large else 7)])
     out = np.zeros(n)
     voices = int(rng.integers(14, 20)) if large else int(rng.integers(2, 4))
     for voice in range(voices):

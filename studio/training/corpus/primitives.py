@@ -15,6 +15,7 @@ from scipy import signal
 SAMPLE_RATE = 16000
 Samples = NDArray[np.floating]
 Rng = np.random.Generator
+Partials = Sequence[float] | NDArray[np.floating]
 
 
 def seconds(duration_s: float) -> int:
@@ -119,7 +120,7 @@ def attack_decay(n: int, attack_s: float, time_s: float) -> Samples:
     return envelope
 
 
-def modal(freqs_hz: Sequence[float], gains: Sequence[float], decays_s: Sequence[float], n: int) -> Samples:
+def modal(freqs_hz: Partials, gains: Partials, decays_s: Partials, n: int) -> Samples:
     """A struck body: a sum of decaying sines (modal synthesis, after van den Doel and Pai)."""
     t = np.arange(n) / SAMPLE_RATE
     out = np.zeros(n)
