@@ -1,0 +1,107 @@
+"""DDIM against diffusers' own scheduler, the oracle and itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from studio.core.errors import CancelledError
+from studio.samplers.ddim import add_noise, ddim_sample, ddim_step
+
+SHAPE = (2, 3, 4, 5)
+
+
+def _noise(seed: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def _model(latents, timesteps, start_frame):
+    return torch.tanh(latents * 1.3 + timesteps[:, None, None, None] / 1000)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("steps", "clean_is_one"), [(10, False), (7, True), (50, False)])
+def test_follows_diffusers(schedule, exact_schedule, dtype, steps, clean_is_one):
+    reference = DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.0015,
+        beta_end=0.0195,
+        beta_schedule="scaled_linear",
+        steps_offset=1,
+        clip_sample=False,
+        set_alpha_to_one=clean_is_one,
+    )
+    ours = exact_schedule if clean_is_one else schedule
+    reference.alphas_cumprod = ours.alphas_cumprod  # diffusers builds its table in float32
+    reference.final_alpha_cumprod = torch.tensor(ours.clean_alpha_bar, dtype=torch.float64)
+    reference.set_timesteps(steps)
+    expected = _noise(0, dtype)
+    for timestep in reference.timesteps:
+        noise_pred = _model(expected, timestep.expand(2), 0)
+        expected = reference.step(noise_pred, timestep, expected).prev_sample
+    made = ddim_sample(_model, ours, _noise(0, dtype), steps)
+    assert made.dtype == dtype
+    torch.testing.assert_close(
+        made, expected.to(dtype), rtol=0, atol=1e-4 if dtype == torch.float32 else 1e-11
+    )
+
+
+def test_perfect_noise_gives_the_clip_back(exact_schedule, oracle):
+    take = torch.randn(1, 3, 30, 5)
+    noise = torch.randn(1, 3, 8, 5)
+    made = ddim_sample(oracle(exact_schedule, take), exact_schedule, noise, 20, start_frame=11)
+    torch.testing.assert_close(made, take[:, :, 11:19], rtol=0, atol=1e-4)
+
+
+def test_a_step_undoes_the_noise_of_every_frame(exact_schedule):
+    clean, noise = _noise(1), _noise(2)
+    levels = exact_schedule.alpha_bar(torch.tensor([[10, 200, 500, 999], [1, 2, 3, 4]]))
+    back = ddim_step(add_noise(clean, noise, levels), noise, levels, torch.ones_like(levels))
+    torch.testing.assert_close(back, clean, rtol=0, atol=1e-4)
+
+
+def test_levels_an_item_a_frame_or_for_all_agree(schedule):
+    latents, noise = _noise(1), _noise(2)
+    here, there = schedule.alpha_bar(torch.tensor(700)), schedule.alpha_bar(torch.tensor(300))
+    one = ddim_step(latents, noise, here, there)
+    for shape in [(2,), (2, 4)]:
+        assert torch.equal(one, ddim_step(latents, noise, here.expand(shape), there.expand(shape)))
+
+
+def test_to_the_same_level_is_no_step(schedule):
+    level = schedule.alpha_bar(torch.tensor([400, 900]))
+    torch.testing.assert_close(ddim_step(_noise(1), _noise(2), level, level), _noise(1))
+
+
+def test_half_precision_is_computed_in_single(schedule):
+    here, there = schedule.alpha_bar(torch.tensor([999, 999])), schedule.alpha_bar(torch.tensor([960, 960]))
+    half = ddim_step(_noise(1).half(), _noise(2).half(), here, there)
+    single = ddim_step(_noise(1).half().float(), _noise(2).half().float(), here, there)
+    assert half.dtype == torch.float16
+    assert torch.equal(half, single.half())
+
+
+def test_steps_are_told_and_may_be_cancelled(schedule):
+    told = []
+
+    def on_step(step, total, latents):
+        told.append((step, total, latents.shape))
+        if step == 3:
+            raise CancelledError("stop")
+
+    with pytest.raises(CancelledError):
+        ddim_sample(_model, schedule, _noise(0), 5, on_step)
+    assert told == [(1, 5, SHAPE), (2, 5, SHAPE), (3, 5, SHAPE)]
+
+
+def test_same_noise_same_clip(schedule):
+    assert torch.equal(
+        ddim_sample(_model, schedule, _noise(0), 6), ddim_sample(_model, schedule, _noise(0), 6)
+    )
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1001])
+def test_refuses_steps_the_schedule_has_not(schedule, steps):
+    with pytest.raises(ValueError, match="1 to 1000"):
+        ddim_sample(_model, schedule, _noise(0), steps)
