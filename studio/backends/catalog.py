@@ -1,0 +1,156 @@
+"""Which checkpoints exist, where they are, how large, under which licence; and how to get one ready.
+
+torch, diffusers and huggingface_hub load only when a function needs them, so that listing is quick.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from studio.backends import checkpoint
+from studio.backends.checkpoint import verify
+from studio.core.errors import ModelNotFoundError
+from studio.core.request import ModelChoice
+from studio.core.settings import Settings
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
+__all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify"]
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One checkpoint that can be chosen. `size_mb` is the download's, 0 where nothing is downloaded."""
+
+    id: str
+    title: str
+    system: str
+    source: Literal["embedded", "hub", "builtin"]
+    licence: str
+    size_mb: int
+    note: str
+    installed: bool = False
+
+
+MODELS = (
+    ModelInfo(
+        "pocket/audioldm", "Pocket AudioLDM", "audioldm", "embedded", "Apache-2.0", 0,
+        "Ships with Longwave; knows the sound families of its own corpus.",
+    ),
+    ModelInfo(
+        "cvssp/audioldm-s-full-v2", "AudioLDM small v2", "audioldm", "hub", "CC-BY-NC-SA-4.0", 1700,
+        "Any sound, non-commercial use; the checkpoint of the InfiniteAudio paper's system.",
+    ),
+    ModelInfo(
+        "cvssp/audioldm-m-full", "AudioLDM medium", "audioldm", "hub", "CC-BY-NC-SA-4.0", 2600,
+        "Any sound, non-commercial use.",
+    ),
+    ModelInfo(
+        "cvssp/audioldm-l-full", "AudioLDM large", "audioldm", "hub", "CC-BY-NC-SA-4.0", 3900,
+        "Any sound, non-commercial use; wants a GPU.",
+    ),
+    ModelInfo(
+        "tone", "Test tone", "tone", "builtin", "Apache-2.0", 0,
+        "A sine whatever the prompt says; shows that sound arrives.",
+    ),
+)  # fmt: skip
+
+
+def list_models(settings: Settings) -> list[ModelInfo]:
+    """The catalog, `installed` telling which can be used without a download."""
+    return [
+        ModelInfo(**{**vars(model), "installed": model.source == "builtin" or _is_here(model.id, settings)})
+        for model in MODELS
+    ]
+
+
+def resolve(model_id: str, settings: Settings, *, download: bool = True) -> Path:
+    """The folder of a checkpoint: embedded, a folder of the user's, or the Hub's cache.
+
+    A Hub checkpoint that is not in the cache yet is downloaded, unless `download` is False.
+
+    Raises:
+        ModelNotFoundError: nothing of this name, or the Hub can't be reached.
+        WeightsError: the download is incomplete.
+    """
+    embedded = settings.assets / model_id
+    if model_id.startswith("pocket/") and ".." not in model_id:
+        if embedded.is_dir():
+            return embedded
+        raise ModelNotFoundError(
+            f"The embedded model '{model_id}' is not in {settings.assets.name}; reinstall Longwave."
+        )
+    local = Path(model_id).expanduser()
+    if local.is_dir():
+        return local
+    if not _HUB_ID.fullmatch(model_id):
+        raise ModelNotFoundError(f"There is no model '{model_id}'; see 'longwave models list'.")
+    return _from_hub(model_id, download=download)
+
+
+def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
+    """Load the chosen checkpoint.
+
+    Raises:
+        ModelNotFoundError: as `resolve`.
+        WeightsError: the checkpoint is incomplete, damaged, or of another architecture.
+        InvalidRequestError: the machine lacks the device.
+        OutOfResourcesError: it does not fit into memory.
+    """
+    if choice.id == "tone":
+        from studio.backends.tone import ToneBackend
+
+        return ToneBackend()
+    folder = resolve(choice.id, settings)
+    from studio.backends import audioldm
+
+    return audioldm.load(folder, choice.device, choice.dtype, model_id=choice.id)
+
+
+def _is_here(model_id: str, settings: Settings) -> bool:
+    try:
+        return not verify(resolve(model_id, settings, download=False))
+    except ModelNotFoundError:
+        return False
+
+
+def _from_hub(model_id: str, *, download: bool) -> Path:
+    """A Hub repository's files in the local cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    def fetch(patterns: list[str], local: bool) -> Path:
+        return Path(snapshot_download(model_id, allow_patterns=patterns, local_files_only=local))
+
+    try:
+        folder = fetch(_HUB_FILES, local=True)
+        if not verify(folder) or not download:
+            return folder
+    except LocalEntryNotFoundError as error:
+        if not download:
+            raise ModelNotFoundError(f"The model '{model_id}' is not downloaded yet.") from error
+    try:
+        folder = fetch(_HUB_FILES, local=False)
+        # Old repositories hold some components as pickles alone: fetch just those.
+        pickled = [
+            f"{name}/*.bin"
+            for name in ("text_encoder", "unet", "vae", "vocoder")
+            if not checkpoint.weight_files(folder / name)
+        ]
+        return fetch([*_HUB_FILES, *pickled], local=False) if pickled else folder
+    except RepositoryNotFoundError as error:
+        raise ModelNotFoundError(
+            f"There is no model '{model_id}', neither here nor on the Hub; see 'longwave models list'."
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise ModelNotFoundError(
+            f"The model '{model_id}' is not here and the Hub can't be reached; "
+            "connect to the internet, or give a folder that holds it."
+        ) from error

@@ -1,0 +1,131 @@
+"""Checkpoint folders in diffusers' layout, looked at without loading them: no torch here, so it is quick."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from studio.core.errors import WeightsError
+
+AUDIOLDM_COMPONENTS = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
+_WEIGHTLESS = {"tokenizer", "scheduler", "feature_extractor"}
+_WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
+_MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a checkpoint.
+
+    Raises:
+        WeightsError: the file is missing or holds no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WeightsError(f"{_short(path)} is missing; get the checkpoint again.") from error
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{_short(path)} can't be read as JSON; get the checkpoint again.") from error
+    if not isinstance(value, dict):
+        raise WeightsError(f"{_short(path)} holds no JSON object; get the checkpoint again.")
+    return value
+
+
+def weight_files(component: Path) -> list[Path]:
+    """A component's weight files, safetensors first, then pickles; shards as their index lists them.
+
+    Empty if there are none. A missing shard is listed all the same.
+    """
+    for suffix in ("safetensors", "bin"):
+        for stem in _WEIGHT_STEMS:
+            single = component / f"{stem}.{suffix}"
+            if single.is_file():
+                return [single]
+            index = component / f"{stem}.{suffix}.index.json"
+            if index.is_file():
+                names = sorted(set(read_json(index).get("weight_map", {}).values()))
+                return [component / name for name in names]
+    return []
+
+
+def verify(folder: Path, components: tuple[str, ...] = AUDIOLDM_COMPONENTS) -> list[str]:
+    """What is wrong with a checkpoint folder, a sentence each; empty if it looks whole.
+
+    Reads configs and the headers of weight files, not the weights.
+    """
+    if not folder.is_dir():
+        return [f"The folder {folder.name} does not exist."]
+    problems = []
+    for name in components:
+        if not (folder / name).is_dir():
+            problems.append(f"The component {name} is missing.")
+            continue
+        problems += _verify_component(folder / name)
+    return problems
+
+
+def require(folder: Path, components: tuple[str, ...] = AUDIOLDM_COMPONENTS) -> None:
+    """Raise `WeightsError` with the first of `verify`'s problems, if there is any."""
+    problems = verify(folder, components)
+    if problems:
+        raise WeightsError(f"The checkpoint in {folder.name} is damaged. {problems[0]} Get it again.")
+
+
+def _verify_component(component: Path) -> list[str]:
+    try:
+        if component.name.startswith("tokenizer"):
+            return _tokenizer_problems(component)
+        if component.name == "scheduler":
+            read_json(component / "scheduler_config.json")
+            return []
+        config = "preprocessor_config.json" if component.name in _WEIGHTLESS else "config.json"
+        read_json(component / config)
+        if component.name in _WEIGHTLESS:
+            return []
+        files = weight_files(component)
+    except WeightsError as error:
+        return [str(error).split(";")[0] + "."]
+    if not files:
+        return [f"The weights of {component.name} are missing."]
+    return [problem for file in files if (problem := _weight_problem(file))]
+
+
+def _tokenizer_problems(component: Path) -> list[str]:
+    if (component / "tokenizer.json").is_file():
+        read_json(component / "tokenizer.json")
+        return []
+    if (component / "vocab.json").is_file() and (component / "merges.txt").is_file():
+        read_json(component / "vocab.json")
+        return []
+    return [f"The vocabulary of {component.name} is missing."]
+
+
+def _weight_problem(file: Path) -> str | None:
+    """What is wrong with one weight file, from its header or directory."""
+    if not file.is_file():
+        return f"{_short(file)} is missing."
+    if file.suffix != ".safetensors":
+        # A pickle from torch.save is a zip archive, whose directory stands at the very end.
+        return None if zipfile.is_zipfile(file) else f"{_short(file)} is truncated or no archive of weights."
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > min(size - 8, _MAX_HEADER_BYTES):
+            return f"{_short(file)} is truncated."
+        try:
+            header = json.loads(stream.read(length))
+            end = max(
+                (entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"),
+                default=0,
+            )
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return f"{_short(file)} has no readable header."
+    if size != 8 + length + end:
+        return f"{_short(file)} is {size} bytes long instead of {8 + length + end}."
+    return None
+
+
+def _short(path: Path) -> str:
+    """The component and file name: enough to find it, without the machine's folders."""
+    return f"{path.parent.name}/{path.name}"

@@ -1,0 +1,68 @@
+"""Networks out of a checkpoint folder, with every failure told in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from studio.backends.checkpoint import weight_files
+from studio.core.errors import OutOfResourcesError, WeightsError
+
+_LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, UnpicklingError)
+
+
+def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+    """One diffusers or transformers network from `folder`, frozen, on `device`, in evaluation mode.
+
+    `network` is the class. Only files of this folder are read: never the network, never code, and a pickle
+    only as plain tensors.
+
+    Raises:
+        WeightsError: files are missing, damaged, or do not fit the config beside them.
+        OutOfResourcesError: the device's memory is too small.
+    """
+    safe = all(file.suffix == ".safetensors" for file in weight_files(folder))
+    # diffusers opens pickles with weights_only by itself and takes no such argument; transformers takes it.
+    options: dict[str, Any] = {} if hasattr(network, "load_config") else {"weights_only": True}
+    try:
+        module, info = network.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=safe,
+            output_loading_info=True,
+            dtype=dtype,
+            **options,
+        )
+        missing = list(info["missing_keys"])
+        if missing:
+            raise WeightsError(
+                f"{folder.name} lacks {len(missing)} tensors ({missing[0]}, …); get the checkpoint again."
+            )
+        return module.to(device=device, dtype=dtype).eval().requires_grad_(False)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfResourcesError(
+            f"{folder.name} does not fit into the memory of {device}; choose a smaller model or the CPU."
+        ) from error
+    except _LOAD_ERRORS as error:
+        raise WeightsError(
+            f"{folder.name} can't be loaded: its weights are damaged or do not fit its config; "
+            "get the checkpoint again."
+        ) from error
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The checkpoint's own RoBERTa tokenizer.
+
+    Raises:
+        WeightsError: its vocabulary is missing or damaged.
+    """
+    from transformers import RobertaTokenizer
+
+    try:
+        return RobertaTokenizer.from_pretrained(folder, local_files_only=True)
+    except _LOAD_ERRORS as error:
+        raise WeightsError(f"The {folder.name}'s vocabulary is damaged; get the checkpoint again.") from error

@@ -1,0 +1,105 @@
+"""Spectrograms to look at. NumPy alone, so that the page's process can draw them without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_FFT = 1024
+HOP_SAMPLES = 160
+N_BANDS = 64
+FLOOR_DB = -80.0
+CEILING_DB = 0.0
+_PAD = (N_FFT - HOP_SAMPLES) // 2
+_MAGNITUDE_OF_FULL_SCALE = N_FFT / 4  # a full-scale sine's peak bin under a Hann window
+
+
+def _mel_points_hz(sample_rate: int) -> NDArray[np.float64]:
+    """Edges of the picture's bands in Hz [N_BANDS + 2], evenly spaced in mel (HTK's formula)."""
+    top = 2595.0 * np.log10(1.0 + sample_rate / 2 / 700.0)
+    return 700.0 * (10.0 ** (np.linspace(0.0, top, N_BANDS + 2) / 2595.0) - 1.0)
+
+
+def _filterbank(sample_rate: int) -> NDArray[np.float32]:
+    """Triangles with peak 1 [bins, N_BANDS], widened to a bin at least, or low bands would stay black."""
+    bin_hz = sample_rate / N_FFT
+    frequencies = np.arange(N_FFT // 2 + 1)[:, None] * bin_hz
+    edges = _mel_points_hz(sample_rate)
+    centre = edges[1:-1]
+    below = np.maximum(centre - edges[:-2], bin_hz)
+    above = np.maximum(edges[2:] - centre, bin_hz)
+    triangles = np.minimum(1 - (centre - frequencies) / below, 1 - (frequencies - centre) / above)
+    return np.maximum(triangles, 0.0).astype(np.float32)
+
+
+def _transform(windowed: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Frames [n, N_FFT] → columns [n, N_BANDS]."""
+    magnitude = np.abs(np.fft.rfft(windowed, axis=-1)) @ bank / _MAGNITUDE_OF_FULL_SCALE
+    decibels = 20.0 * np.log10(np.maximum(magnitude, 1e-6))
+    scaled = (decibels - FLOOR_DB) / (CEILING_DB - FLOOR_DB)
+    return np.round(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+class SpectrogramStream:
+    """Columns of a growing sound: what comes out does not depend on how the sound was cut into chunks."""
+
+    def __init__(self, sample_rate: int = 16000) -> None:
+        self._bank = _filterbank(sample_rate)
+        self._window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+        self._rest = np.zeros(_PAD, np.float32)
+
+    def push(self, samples: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """Next samples [n] → columns [frames, 64] that are complete by now, low bands first.
+
+        0 is −80 dB or less, 255 full scale. A column stands for 160 samples and comes 432 samples late.
+        """
+        sound = np.concatenate([self._rest, np.asarray(samples, np.float32)])
+        count = max(0, (len(sound) - N_FFT) // HOP_SAMPLES + 1)
+        self._rest = sound[count * HOP_SAMPLES :].copy()
+        if count == 0:
+            return np.zeros((0, N_BANDS), np.uint8)
+        frames = np.lib.stride_tricks.sliding_window_view(sound, N_FFT)[::HOP_SAMPLES][:count]
+        return _transform(frames * self._window, self._bank)
+
+    def flush(self) -> NDArray[np.uint8]:
+        """The last columns [frames, 64], seen against silence; afterwards the stream is as new."""
+        columns_left = self.push(np.zeros(_PAD, np.float32))
+        self._rest = np.zeros(_PAD, np.float32)
+        return columns_left
+
+
+def columns(samples: NDArray[np.floating], sample_rate: int = 16000) -> NDArray[np.uint8]:
+    """Samples [n] → columns [n // 160, 64] of a mel spectrogram in bytes, low bands first."""
+    stream = SpectrogramStream(sample_rate)
+    return np.concatenate([stream.push(samples), stream.flush()])
+
+
+def spectrogram_png(
+    samples: NDArray[np.floating], path: Path, sample_rate: int = 16000, title: str | None = None
+) -> None:
+    """Draw samples [n] as a mel spectrogram with time in seconds and frequency in kHz."""
+    # The object interface, not pyplot: no global figure list, so it is safe in worker threads.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    picture = columns(samples, sample_rate).T.astype(np.float32) / 255.0 * (CEILING_DB - FLOOR_DB) + FLOOR_DB
+    duration_s = max(len(samples), 1) / sample_rate
+    figure = Figure(figsize=(8.0, 3.0), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    image = axes.imshow(
+        picture, origin="lower", aspect="auto", cmap="magma", vmin=FLOOR_DB, vmax=CEILING_DB,
+        extent=(0.0, duration_s, 0.0, float(N_BANDS)),
+    )  # fmt: skip
+    centres = _mel_points_hz(sample_rate)[1:-1]
+    ticks_khz = [khz for khz in (0.25, 0.5, 1, 2, 4, 8, 16) if khz * 1000 <= centres[-1]]
+    positions = [float(np.interp(khz * 1000, centres, np.arange(N_BANDS) + 0.5)) for khz in ticks_khz]
+    axes.set_yticks(positions, [f"{khz:g}" for khz in ticks_khz])
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("frequency (kHz)")
+    if title:
+        axes.set_title(title)
+    figure.colorbar(image, ax=axes, label="dB")
+    figure.savefig(path)

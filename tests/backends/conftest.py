@@ -1,0 +1,86 @@
+"""A tiny AudioLDM checkpoint with random weights, in the real one's format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AudioLDMPipeline, AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import ClapTextConfig, ClapTextModelWithProjection, RobertaTokenizer, SpeechT5HifiGan
+from transformers.models.speecht5.configuration_speecht5 import SpeechT5HifiGanConfig
+
+EMBEDDING = 32
+SPECIAL = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
+
+
+def make_tokenizer(folder: Path) -> RobertaTokenizer:
+    """A byte-level BPE without merges: every byte is a token."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = SPECIAL | {letter: len(SPECIAL) + i for i, letter in enumerate(alphabet)} | {"<mask>": 260}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return RobertaTokenizer(tokenizer_file=str(folder / "tokenizer.json"), model_max_length=EMBEDDING)
+
+
+def make_vae(*, attention: bool = False) -> AutoencoderKL:
+    return AutoencoderKL(
+        in_channels=1, out_channels=1, latent_channels=8, block_out_channels=(8, 16, 16), layers_per_block=1,
+        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+        norm_num_groups=4, scaling_factor=0.9, mid_block_add_attention=attention,
+    )  # fmt: skip
+
+
+def make_vocoder() -> SpeechT5HifiGan:
+    config = SpeechT5HifiGanConfig(
+        model_in_dim=64, sampling_rate=16000, upsample_initial_channel=32, upsample_rates=[5, 4, 4, 2],
+        upsample_kernel_sizes=[16, 16, 8, 4], resblock_kernel_sizes=[3, 7],
+        resblock_dilation_sizes=[[1, 3, 5], [1, 3, 5]], normalize_before=True,
+    )  # fmt: skip
+    vocoder = SpeechT5HifiGan(config)
+    # transformers' own initialisation is so small that every output would be alike.
+    for parameter in vocoder.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=1.2 / parameter[0].numel() ** 0.5)
+    vocoder.mean.fill_(-0.1)
+    vocoder.scale.fill_(1.5)
+    return vocoder.eval()
+
+
+def make_unet() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=16, in_channels=8, out_channels=8, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=[16, 32],
+        class_embed_type="simple_projection", projection_class_embeddings_input_dim=EMBEDDING,
+        class_embeddings_concat=True, attention_head_dim=8, norm_num_groups=8,
+    )  # fmt: skip
+
+
+def make_pipeline(folder: Path) -> AudioLDMPipeline:
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer(folder / "tokenizer-source")
+    config = ClapTextConfig(
+        vocab_size=261, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=37,
+        max_position_embeddings=EMBEDDING + 2, projection_dim=EMBEDDING,
+    )  # fmt: skip
+    scheduler = DDIMScheduler(
+        beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear", clip_sample=False,
+        set_alpha_to_one=False, steps_offset=1,
+    )  # fmt: skip
+    return AudioLDMPipeline(
+        vae=make_vae().eval(), text_encoder=ClapTextModelWithProjection(config).eval(), tokenizer=tokenizer,
+        unet=make_unet().eval(), scheduler=scheduler, vocoder=make_vocoder(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`AudioLDMPipeline.save_pretrained` of a tiny random model; copy it before changing it."""
+    root = tmp_path_factory.mktemp("audioldm")
+    make_pipeline(root).save_pretrained(root / "tiny")
+    return root / "tiny"
