@@ -1,0 +1,36 @@
+"""Consecutive samples as events, cut to a take's exact length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.core.events import AudioChunk
+
+
+def total_samples(duration_s: float | None, sample_rate: int) -> int | None:
+    """Samples of a take that lasts `duration_s`, at least one; None for an endless one."""
+    return None if duration_s is None else max(1, round(duration_s * sample_rate))
+
+
+class ChunkCutter:
+    """Numbers samples as they come and drops what lies beyond the end."""
+
+    def __init__(self, sample_rate: int, total: int | None) -> None:
+        self._sample_rate = sample_rate
+        self._total = total
+        self._position = 0
+
+    def cut(self, samples: NDArray[np.float32]) -> Iterator[AudioChunk]:
+        """The next samples [n] as one chunk, or none where nothing of them belongs to the take."""
+        if self._total is not None:
+            samples = samples[: self._total - self._position]
+        if len(samples):
+            yield AudioChunk(samples, self._sample_rate, self._position)
+            self._position += len(samples)
+
+    @property
+    def complete(self) -> bool:
+        return self._position == self._total

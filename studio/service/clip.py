@@ -1,0 +1,66 @@
+"""Takes of a set length: one ordinary DDIM run, or independent clips joined (the paper's baseline)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+
+from studio.core.events import Event, Progress
+from studio.core.request import ClipSampler, ConcatSampler, GenerationRequest
+from studio.samplers.concat import clip_latents, crossfade_join
+from studio.samplers.ddim import ddim_sample
+from studio.service.cancel import CancelToken
+from studio.service.chunks import ChunkCutter, total_samples
+from studio.service.conditioning import bind
+from studio.service.stepping import Stepping
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
+
+def render_clip(
+    request: GenerationRequest, sampler: ClipSampler, backend: Backend, cancel: CancelToken
+) -> Iterator[Event]:
+    """The whole take denoised at once: one chunk, after all steps."""
+    assert request.duration_s is not None
+    geometry, stepping = backend.geometry, Stepping()
+    denoise = bind(request, backend, cancel)
+    shape = (1, geometry.channels, geometry.frames(request.duration_s), geometry.bands)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed)).to(backend.device)
+    latents = yield from stepping.run(
+        lambda: ddim_sample(denoise, backend.schedule, noise, sampler.steps, stepping.on_step)
+    )
+    yield Progress("Decoding")
+    cutter = ChunkCutter(geometry.sample_rate, total_samples(request.duration_s, geometry.sample_rate))
+    yield from cutter.cut(backend.decode(latents))
+
+
+def render_concat(
+    request: GenerationRequest, sampler: ConcatSampler, backend: Backend, cancel: CancelToken
+) -> Iterator[Event]:
+    """Clip after clip, each from noise of its own, joined plainly or with a crossfade of whole frames."""
+    assert request.duration_s is not None
+    geometry, stepping = backend.geometry, Stepping()
+    total = total_samples(request.duration_s, geometry.sample_rate)
+    assert total is not None
+    clip_frames = geometry.frames(sampler.clip_s)
+    overlap_frames = min(round(sampler.crossfade_s * geometry.frame_rate), clip_frames // 2)
+    stride = (clip_frames - overlap_frames) * geometry.hop_samples
+    clips = clip_latents(
+        bind(request, backend, cancel),
+        backend.schedule,
+        torch.Generator().manual_seed(request.seed),
+        shape=(1, geometry.channels, clip_frames, geometry.bands),
+        steps=sampler.steps,
+        count=max(1, -(-(total - overlap_frames * geometry.hop_samples) // stride)),
+        overlap_frames=overlap_frames,
+        device=backend.device,
+        on_step=stepping.on_step,
+    )
+    pieces = crossfade_join(map(backend.decode, clips), overlap_frames * geometry.hop_samples)
+    cutter = ChunkCutter(geometry.sample_rate, total)
+    while not cutter.complete:
+        piece = yield from stepping.run(lambda: next(pieces))
+        yield from cutter.cut(piece)

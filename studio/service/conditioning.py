@@ -1,0 +1,99 @@
+"""What the text says to each frame of a take: the prompt, or a lane of prompts that blend into each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from studio.backends.base import Conditioning
+from studio.core.errors import InvalidRequestError
+from studio.core.request import GenerationRequest, PromptPoint
+from studio.samplers.guidance import guided, needs_negative
+from studio.service.cancel import CancelToken
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+    from studio.samplers.denoise import Denoise
+
+
+def prompt_weights(points: tuple[PromptPoint, ...], blend_s: float, times_s: Tensor) -> Tensor:
+    """How much each prompt counts at each time.
+
+    From its `at_s` on, a point takes over within `blend_s` from whatever mix was there, so the mix never
+    jumps, however close the points are.
+
+    Args:
+        points: the lane, in order of time.
+        blend_s: seconds a change takes; 0 is a cut.
+        times_s: [T] seconds from the take's beginning.
+
+    Returns:
+        [T, 1 + points], rows summing to 1; column 0 is the request's own prompt.
+    """
+    weights = torch.zeros(len(times_s), 1 + len(points), dtype=times_s.dtype)
+    weights[:, 0] = 1.0
+    for column, point in enumerate(points, start=1):
+        since = times_s - point.at_s
+        share = (since / blend_s).clamp(0, 1) if blend_s > 0 and point.at_s > 0 else (since >= 0).to(times_s)
+        weights *= 1 - share[:, None]
+        weights[:, column] += share
+    return weights
+
+
+class PromptTrack:
+    """A request's prompts, encoded once, laid along the frames of the take."""
+
+    def __init__(self, request: GenerationRequest, backend: Backend) -> None:
+        """Encode the prompts.
+
+        Raises:
+            InvalidRequestError: a lane for a model that takes its text as tokens.
+        """
+        self._points = tuple(sorted(request.lane, key=lambda point: point.at_s))
+        self._blend_s = request.lane_blend_s
+        self._frame_rate = backend.geometry.frame_rate
+        self._with_negative = needs_negative(request.guidance_scale)
+        texts = [request.negative_prompt, request.prompt, *(point.prompt for point in self._points)]
+        self._encoded = backend.encode_text(texts if self._with_negative else texts[1:])
+        if self._points and self._encoded.tokens is not None:
+            raise InvalidRequestError("This model can't change its prompt midway: leave the lane empty.")
+
+    def window(self, start_frame: int, frames: int) -> Conditioning:
+        """Conditioning of `frames` frames from `start_frame` on: the negative prompt, then the prompt.
+
+        At guidance 1 the prompt alone. Pooled is [B, D] where the whole window hears one prompt, else
+        [B, T, D].
+        """
+        if not self._points:
+            return self._encoded
+        pooled = self._encoded.pooled
+        assert pooled is not None
+        negative, prompts = pooled.split([int(self._with_negative), 1 + len(self._points)])
+        times_s = torch.arange(start_frame, start_frame + frames, dtype=torch.float64) / self._frame_rate
+        weights = prompt_weights(self._points, self._blend_s, times_s)
+        if torch.equal(weights, weights[:1].expand_as(weights)):
+            return Conditioning(pooled=torch.cat([negative, _mix(weights[:1], prompts)]))
+        mixed = _mix(weights, prompts)[None]
+        return Conditioning(pooled=torch.cat([negative[:, None].expand(-1, frames, -1), mixed]))
+
+
+def bind(request: GenerationRequest, backend: Backend, cancel: CancelToken) -> Denoise:
+    """The request's denoiser: the backend with the prompts along the frames, guided, ended by `cancel`."""
+    track = PromptTrack(request, backend)
+
+    def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        cancel.check()
+        conditioning = track.window(start_frame, latents.shape[2])
+        return backend.predict_noise(latents, timesteps, start_frame, conditioning)
+
+    return guided(denoise, request.guidance_scale)
+
+
+def _mix(weights: Tensor, prompts: Tensor) -> Tensor:
+    """[T, P] × [P, D] → [T, D], as long as the prompts' own vectors: text towers give a fixed length."""
+    mixed = weights.to(prompts.device, torch.float32) @ prompts.float()
+    length = weights.to(prompts.device, torch.float32) @ prompts.float().norm(dim=-1, keepdim=True)
+    return (functional.normalize(mixed, dim=-1) * length).to(prompts.dtype)

@@ -1,0 +1,121 @@
+"""Endless takes: warm start, first frames at once, then FIFO steps for as long as somebody wants."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from studio.core.events import AttentionMap, Event, StepDone
+from studio.core.request import EndlessSampler, GenerationRequest, parse_request
+from studio.models.attention_probe import AttentionProbe, attention_probe, region_averages
+from studio.samplers.curve import choose_strategy, curved_timesteps, key_regions
+from studio.samplers.fifo import FifoPlan, FifoState, fifo_step, warm_start
+from studio.service.cancel import CancelToken
+from studio.service.chunks import ChunkCutter, total_samples
+from studio.service.conditioning import bind
+from studio.service.stepping import Stepping
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+    from studio.samplers.denoise import Denoise
+
+MEASURE_PROMPT = "sound"
+MEASURE_WARMUP_STEPS = 10
+
+
+def plan_window(sampler: EndlessSampler, strategy: str, backend: Backend) -> FifoPlan:
+    """The window that these settings make on this checkpoint; `strategy` is not "auto" any more."""
+    timesteps = curved_timesteps(backend.schedule, strategy, sampler.base_steps, sampler.skip_factor)
+    multiple = backend.geometry.frame_multiple
+    return FifoPlan.build(timesteps, sampler.group_size, sampler.buffer_frames, multiple)
+
+
+def render_endless(
+    request: GenerationRequest, sampler: EndlessSampler, strategy: str, backend: Backend, cancel: CancelToken
+) -> Iterator[Event]:
+    """A take by FIFO sampling with curved denoising, for `duration_s`, or until `cancel`."""
+    geometry = backend.geometry
+    plan = plan_window(sampler, strategy, backend)
+    denoise = bind(request, backend, cancel)
+    total = total_samples(request.duration_s, geometry.sample_rate)
+    cutter = ChunkCutter(geometry.sample_rate, total)
+    last_frame = None if total is None else -(-total // geometry.hop_samples)
+    decoder = backend.stream_decoder()
+    state, frames = yield from _begin(request, sampler.warmup_steps, plan, denoise, backend)
+    yield from cutter.cut(decoder.push(frames))
+    while last_frame is None or state.position < last_frame:
+        cancel.check()
+        began = time.perf_counter()
+        due = sampler.attention_interval > 0 and state.steps_done % sampler.attention_interval == 0
+        with ExitStack() as stack:
+            layers = backend.attention_layers() if due else ()
+            probe = stack.enter_context(_watch(backend, plan)) if layers else None
+            state, frames = fifo_step(denoise, state, plan, backend.schedule)
+        yield StepDone(state.steps_done, None, time.perf_counter() - began)
+        yield from cutter.cut(decoder.push(frames))
+        if probe is not None:
+            yield _attention_map(state.steps_done, probe, plan)
+    yield from cutter.cut(decoder.flush())
+
+
+def _begin(
+    request: GenerationRequest, warmup_steps: int, plan: FifoPlan, denoise: Denoise, backend: Backend
+) -> Generator[Event, None, tuple[FifoState, Tensor]]:
+    """As `yield from`: the warm start's steps, then its state and first frames."""
+    stepping = Stepping()
+    return (yield from stepping.run(
+        lambda: warm_start(
+            denoise,
+            backend.schedule,
+            plan,
+            torch.Generator().manual_seed(request.seed),
+            channels=backend.geometry.channels,
+            bands=backend.geometry.bands,
+            warmup_steps=warmup_steps,
+            device=backend.device,
+            on_step=stepping.on_step,
+        )
+    ))
+
+
+def measure_strategy(backend: Backend, cancel: CancelToken) -> str:
+    """The strategy for this checkpoint, by where its self-attention looks on an equal ramp (§2.2.2).
+
+    A function of the checkpoint alone (its own prompt, seed and ramp), so that a request renders the same
+    whatever was rendered before it. A backend without attention layers gets "equal".
+    """
+    if not backend.attention_layers():
+        return "equal"
+    sampler = EndlessSampler.model_validate({})
+    request = parse_request(prompt=MEASURE_PROMPT, seed=0, guidance_scale=1.0, sampler=sampler)
+    plan = plan_window(sampler, "equal", backend)
+    denoise = bind(request, backend, cancel)
+    state, _ = warm_start(
+        denoise,
+        backend.schedule,
+        plan,
+        torch.Generator().manual_seed(request.seed),
+        channels=backend.geometry.channels,
+        bands=backend.geometry.bands,
+        warmup_steps=MEASURE_WARMUP_STEPS,
+        device=backend.device,
+    )
+    with _watch(backend, plan) as probe:
+        fifo_step(denoise, state, plan, backend.schedule)
+    return choose_strategy(region_averages(probe.map, key_regions(plan.buffer_frames, plan.window_frames)))
+
+
+def _watch(backend: Backend, plan: FifoPlan) -> AbstractContextManager[AttentionProbe]:
+    return attention_probe(backend.attention_layers(), plan.window_frames, backend.geometry.bands)
+
+
+def _attention_map(step: int, probe: AttentionProbe, plan: FifoPlan) -> AttentionMap:
+    regions = {"buffer": (0, plan.buffer_frames)} if plan.buffer_frames else {}
+    if plan.queue_frames >= 3:
+        regions |= key_regions(plan.buffer_frames, plan.window_frames)
+    return AttentionMap(step, probe.map.numpy(), regions)

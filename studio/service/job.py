@@ -1,0 +1,74 @@
+"""One take being made: what was asked, how it stands, and who listens."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from pathlib import Path
+from typing import Literal
+
+from studio.core.events import Event, Failed, Finished
+from studio.core.request import GenerationRequest
+from studio.service.cancel import CancelToken
+from studio.service.hub import EventHub
+from studio.service.stream import PcmStream
+
+Status = Literal["queued", "running", "finished", "stopped", "failed"]
+
+
+class Job:
+    """Shared by its worker, the page and the command line; every method may be called from any thread."""
+
+    def __init__(
+        self, request: GenerationRequest, stream: PcmStream | None = None, out: Path | None = None
+    ) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.request = request
+        self.stream = stream
+        self.out = out
+        self.cancel = CancelToken()
+        self.hub = EventHub()
+        self._lock = threading.Lock()
+        self._status: Status = "queued"
+        self._outcome: Finished | Failed | None = None
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    @property
+    def outcome(self) -> Finished | Failed | None:
+        """The terminal event, once the job has ended."""
+        return self._outcome
+
+    @property
+    def ended(self) -> bool:
+        return self._outcome is not None
+
+    def begin(self) -> bool:
+        """Queued → running. False where the job ended before its turn came."""
+        with self._lock:
+            if self._status != "queued":
+                return False
+            self._status = "running"
+        if self.stream is not None:
+            self.stream.touch()  # time spent in the queue is not the listener's absence
+        return True
+
+    def publish(self, event: Event) -> None:
+        """Tell the readers something that does not end the job."""
+        self.hub.publish(event)
+
+    def end(self, outcome: Finished | Failed) -> None:
+        """Set the final status and tell the readers, once; later calls change nothing."""
+        with self._lock:
+            if self._outcome is not None:
+                return
+            self._outcome = outcome
+            if isinstance(outcome, Failed):
+                self._status = "failed"
+            else:
+                self._status = "stopped" if outcome.stopped else "finished"
+        if self.stream is not None:
+            self.stream.close(drop=self.cancel.is_set())
+        self.hub.publish(outcome)

@@ -1,0 +1,213 @@
+"""The studio as its faces see it: submit a request, follow the job, stop it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from studio.core.errors import InvalidRequestError, OutOfResourcesError
+from studio.core.events import Event, Finished, Progress
+from studio.core.request import GenerationRequest
+from studio.core.settings import Settings
+from studio.service.backend_cache import BackendCache, BackendFactory
+from studio.service.export import checked_suffix
+from studio.service.job import Job
+from studio.service.runner import Render, Runner
+from studio.service.stream import PcmStream
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 16
+MAX_REMEMBERED = 64
+SHUTDOWN_S = 10.0
+
+
+class DeviceWorker:
+    """One thread and its bounded queue: a device computes one take at a time."""
+
+    def __init__(self, device: str, run: Callable[[Job], None], max_waiting: int = MAX_WAITING) -> None:
+        self._run = run
+        self._max_waiting = max_waiting
+        self._waiting: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self.current: Job | None = None
+        self._thread = threading.Thread(target=self._work, name=f"worker-{device}", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job) -> int:
+        """Queue a job; how many are before it. Raises `OutOfResourcesError` where the queue is full."""
+        with self._changed:
+            if len(self._waiting) >= self._max_waiting:
+                raise OutOfResourcesError(
+                    f"{self._max_waiting} takes are waiting already: stop one or try again later."
+                )
+            ahead = len(self._waiting) + (self.current is not None)
+            self._waiting.append(job)
+            self._changed.notify_all()
+            return ahead
+
+    def withdraw(self, job: Job) -> bool:
+        """Take a job out of the queue. False where it is not waiting."""
+        with self._changed:
+            if job not in self._waiting:
+                return False
+            self._waiting.remove(job)
+            return True
+
+    def position(self, job: Job) -> int:
+        """How many takes are before a waiting job; 0 for any other."""
+        with self._changed:
+            if job not in self._waiting:
+                return 0
+            return self._waiting.index(job) + (self.current is not None)
+
+    def close(self, timeout_s: float) -> None:
+        """End the thread after its current job, which should have been asked to end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return
+                self.current = self._waiting.popleft()
+            try:
+                self._run(self.current)
+            finally:
+                with self._changed:
+                    self.current = None
+
+
+class Studio:
+    """The service. Build one in `app.py` and hand it to the page and the command line."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        create_backend: BackendFactory,
+        render: Render,
+        resolve_device: Callable[[str], str] = str,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        """`resolve_device` turns "auto" into a device's name, so that each device has one queue."""
+        self.settings = settings
+        self.backends = BackendCache(create_backend)
+        self._runner = Runner(settings, self.backends, render)
+        self._resolve_device = resolve_device
+        self._max_waiting = max_waiting
+        self._lock = threading.Lock()
+        self._workers: dict[str, DeviceWorker] = {}
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+
+    def submit(self, request: GenerationRequest, *, listen: bool = False, out: Path | None = None) -> Job:
+        """Queue a take.
+
+        Args:
+            listen: somebody will play it as it is made: `job.stream` is there at once, paces the job, and
+                its being abandoned ends the job. Otherwise the job runs as fast as it can.
+            out: exactly this file instead of one under the outputs folder; replaced if it exists.
+
+        Raises:
+            InvalidRequestError: `out` is of no format the studio writes.
+            OutOfResourcesError: too many takes are waiting.
+        """
+        if out is not None:
+            checked_suffix(out)
+        job = Job(request, PcmStream(self.settings.lead_s) if listen else None, out)
+        worker = self._worker(job)
+        ahead = worker.put(job)
+        with self._lock:
+            self._jobs[job.id] = job
+            self._forget_old_jobs()
+        if ahead and job.status == "queued":
+            job.publish(Progress(f"Waiting: {ahead} take{'s' if ahead > 1 else ''} before this one"))
+        return job
+
+    def job(self, job_id: str) -> Job:
+        """A job by its id. Raises `InvalidRequestError` for one that is not, or no longer, known."""
+        with self._lock:
+            if job_id not in self._jobs:
+                raise InvalidRequestError("That take is not known any more: start a new one.")
+            return self._jobs[job_id]
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Every remembered job, the oldest first."""
+        with self._lock:
+            return tuple(self._jobs.values())
+
+    def position(self, job_id: str) -> int:
+        """How many takes are before a waiting one; 0 once it runs."""
+        job = self.job(job_id)
+        return self._worker(job).position(job)
+
+    def stop(self, job_id: str) -> None:
+        """End a job; what was made so far is kept. Only sets a flag: safe on an event loop."""
+        job = self.job(job_id)
+        job.cancel.set()
+        if self._worker(job).withdraw(job):
+            job.end(Finished(None, 0.0, stopped=True))
+
+    def events(self, job_id: str) -> Iterator[Event]:
+        """A job's events from now on, ending with its one terminal event.
+
+        A reader that falls behind loses old events, so the sound itself is to be had from the file or from
+        the job's stream, never pieced together from these.
+        """
+        job = self.job(job_id)
+        subscription = job.hub.subscribe()
+
+        def read() -> Iterator[Event]:
+            try:
+                yield from subscription
+            finally:
+                job.hub.unsubscribe(subscription)
+
+        return read()
+
+    def stream(self, token: str) -> PcmStream | None:
+        """The listener's stream of that token, while its job is remembered."""
+        for job in self.jobs():
+            if job.stream is not None and job.stream.token == token:
+                return job.stream
+        return None
+
+    def unload(self) -> int:
+        """Let go of every loaded model; the bytes freed.
+
+        Raises:
+            InvalidRequestError: a take is being made with one.
+        """
+        if any(job.status == "running" for job in self.jobs()):
+            raise InvalidRequestError("A take is being made: stop it before you unload its model.")
+        return self.backends.unload()
+
+    def close(self) -> None:
+        """End every job, keeping what was made."""
+        for job in self.jobs():
+            if not job.ended:
+                self.stop(job.id)
+        with self._lock:
+            workers = tuple(self._workers.values())
+        for worker in workers:
+            worker.close(SHUTDOWN_S)
+
+    def _worker(self, job: Job) -> DeviceWorker:
+        device = self._resolve_device(job.request.model.device)
+        with self._lock:
+            if device not in self._workers:
+                self._workers[device] = DeviceWorker(device, self._runner.run, self._max_waiting)
+            return self._workers[device]
+
+    def _forget_old_jobs(self) -> None:
+        surplus = max(0, len(self._jobs) - MAX_REMEMBERED)
+        for job_id in [job.id for job in self._jobs.values() if job.ended][:surplus]:
+            del self._jobs[job_id]

@@ -1,0 +1,55 @@
+"""Backend × sampler: the one place where a request meets the model and the sampler it names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from studio.core.events import Event, Progress
+from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
+from studio.service.cancel import CancelToken
+from studio.service.clip import render_clip, render_concat
+from studio.service.endless import measure_strategy, render_endless
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
+
+class Renderer:
+    """Renders requests; remembers each checkpoint's own strategy once it was measured."""
+
+    def __init__(self) -> None:
+        self._strategies: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, request: GenerationRequest, backend: Backend, cancel: CancelToken) -> Iterator[Event]:
+        """The events of a take: steps, chunks that follow each other without a gap, attention maps.
+
+        Samples total exactly `round(duration_s · sample_rate)`; without a length they go on for ever. There
+        is no terminal event: the end of the iteration, or what it raises, is the end of the take.
+
+        Raises:
+            CancelledError: `cancel` was set; noticed at every denoising step.
+            InvalidRequestError: the model can't do what is asked.
+        """
+        sampler = request.sampler
+        if isinstance(sampler, EndlessSampler):
+            strategy: str = sampler.strategy
+            if strategy == "auto":
+                if backend.id not in self._strategies:
+                    yield Progress("Looking where the model attends to")
+                strategy = self.strategy(backend, cancel)
+            yield Progress("Making the first seconds")
+            yield from render_endless(request, sampler, strategy, backend, cancel)
+        elif isinstance(sampler, ClipSampler):
+            yield from render_clip(request, sampler, backend, cancel)
+        else:
+            yield from render_concat(request, sampler, backend, cancel)
+
+    def strategy(self, backend: Backend, cancel: CancelToken) -> str:
+        """What "auto" means for this checkpoint, measured the first time."""
+        with self._lock:
+            if backend.id not in self._strategies:
+                self._strategies[backend.id] = measure_strategy(backend, cancel)
+            return self._strategies[backend.id]

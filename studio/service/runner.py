@@ -1,0 +1,153 @@
+"""A job from its turn to its terminal event: model, sound, file, listener, figures."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from studio.core.errors import CancelledError, StudioError
+from studio.core.events import AudioChunk, Event, Failed, Finished, Progress
+from studio.core.request import GenerationRequest
+from studio.core.settings import Settings
+from studio.service.backend_cache import BackendCache
+from studio.service.cancel import CancelToken
+from studio.service.job import Job
+from studio.service.take import TakeWriter
+from studio.service.telemetry import INTERVAL_S, Meter
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
+log = logging.getLogger(__name__)
+
+IDLE_LIMIT_S = 8.0
+OUT_OF_MEMORY_MESSAGE = "Memory ran out: choose a shorter length, fewer base steps or a smaller model."
+BUG_MESSAGE = "Something went wrong inside Longwave; the log says what. Try again or with other settings."
+
+
+class Render(Protocol):
+    """What turns a request into events; `service.render.Renderer` in the product."""
+
+    def __call__(
+        self, request: GenerationRequest, backend: Backend, cancel: CancelToken
+    ) -> Iterator[Event]: ...
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What every job of the studio is run with."""
+
+    settings: Settings
+    backends: BackendCache
+    render: Render
+    idle_limit_s: float = IDLE_LIMIT_S
+
+    def run(self, job: Job) -> None:
+        """Run a job to its one terminal event. Never raises."""
+        if not job.begin():
+            return
+        outcome: Finished | Failed = Failed(BUG_MESSAGE)
+        try:
+            outcome = self._perform(job)
+        except Exception as error:  # the job's boundary: nothing may end the worker or leave a reader waiting
+            outcome = Failed(message_for(error))
+        finally:
+            job.end(outcome)
+
+    def _perform(self, job: Job) -> Finished | Failed:
+        ticker = _Ticker(job, self)
+        take: TakeWriter | None = None
+        error: Exception | None = None
+        try:
+            if not self.backends.holds(job.request.model):
+                job.publish(Progress("Loading the model"))
+            with ticker:
+                backend = self.backends.get(job.request.model)
+                meter = ticker.measure(str(backend.device))
+                job.cancel.check()
+                take = TakeWriter(job.request, backend.geometry.sample_rate, self.settings.outputs, job.out)
+                self._play(job, take, meter, self.render(job.request, backend, job.cancel))
+        except Exception as caught:  # concluded below, where the take is closed whatever it was
+            error = caught
+        figures = ticker.figures()
+        stopped = isinstance(error, CancelledError)
+        failed = error is not None and not stopped
+        duration_s = take.duration_s if take else 0.0
+        status = "failed" if failed else "stopped" if stopped else "finished"
+        path = take.finish(status, figures) if take else None
+        if failed:
+            return Failed(message_for(error), path)
+        return Finished(path, duration_s, figures, stopped)
+
+    def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[Event]) -> None:
+        for event in events:
+            meter.see(event)
+            if isinstance(event, AudioChunk):
+                pcm = take.write(event.samples)
+                job.publish(event)
+                if job.stream is not None:
+                    with meter.waiting():
+                        job.stream.write(pcm, job.cancel)
+            else:
+                job.publish(event)
+
+
+class _Ticker:
+    """A thread beside the job: telemetry once a second, the watchdog over listeners and unattended runs."""
+
+    def __init__(self, job: Job, runner: Runner) -> None:
+        self._job = job
+        self._runner = runner
+        self._meter: Meter | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name=f"ticker-{job.id}", daemon=True)
+
+    def measure(self, device: str) -> Meter:
+        """Begin to count, now that the model is loaded."""
+        self._meter = Meter(device)
+        return self._meter
+
+    def figures(self) -> dict[str, float]:
+        return self._meter.figures() if self._meter else {}
+
+    def __enter__(self) -> _Ticker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _tick(self) -> None:
+        while not self._over.wait(INTERVAL_S):
+            stream, meter = self._job.stream, self._meter
+            if meter is not None:
+                self._job.publish(meter.snapshot(stream.buffered_s if stream else 0.0))
+            if stream is not None and stream.idle_s > self._runner.idle_limit_s:
+                self._job.cancel.set("Nobody listened any more, so the take was ended.")
+            if stream is None and meter is not None and self._job.request.duration_s is None:
+                limit_s = self._runner.settings.unattended_limit_s
+                if meter.audio_s >= limit_s:
+                    self._job.cancel.set(f"An unattended take ends after {limit_s:.0f} s of sound.")
+
+
+def message_for(error: Exception | None) -> str:
+    """The sentence for the user. What is no shortage and no mistake of theirs goes to the log in full."""
+    if isinstance(error, StudioError):
+        return str(error)
+    if is_out_of_memory(error):
+        log.warning("Out of memory: %s", error)
+        return OUT_OF_MEMORY_MESSAGE
+    log.error("A job failed", exc_info=error)
+    return BUG_MESSAGE
+
+
+def is_out_of_memory(error: Exception | None) -> bool:
+    """Python's own, an accelerator's (`torch.OutOfMemoryError`), or the one of torch's CPU allocator."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and ("allocate memory" in words or "out of memory" in words)

@@ -1,0 +1,131 @@
+"""Sound on its way to a listener: a bounded ring of 16-bit samples, paced by what was heard.
+
+A socket swallows far more than a listener has heard (measured: 47 s of sound in 15 s), so it can't pace the
+producer. The page acknowledges its play position instead, and `write` waits for that.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.service.cancel import CancelToken
+
+SAMPLE_RATE = 16000  # of every model of the studio
+POLL_S = 0.1
+EMPTY: NDArray[np.int16] = np.zeros(0, dtype="<i2")
+
+
+class PcmStream:
+    """One listener's sound, little-endian int16 mono.
+
+    At most `lead_s` of sound plus one write is ever held or under way: a write is taken whole once the
+    listener is less than `lead_s` behind, hence the first one at once. The token is the key to the stream:
+    unguessable, and good for one reader at a time.
+    """
+
+    def __init__(self, lead_s: float, sample_rate: int = SAMPLE_RATE) -> None:
+        self.token = secrets.token_urlsafe(24)
+        self.sample_rate = sample_rate
+        self._lead = max(1, int(lead_s * sample_rate))
+        self._blocks: deque[NDArray[np.int16]] = deque()
+        self._changed = threading.Condition()
+        self._written = 0
+        self._read = 0
+        self._acknowledged = 0
+        self._reading = False
+        self._closed = False
+        self._last_sign_of_life = time.monotonic()
+
+    def attach(self) -> bool:
+        """Claim the stream for a reader. False where another one reads it."""
+        with self._changed:
+            if self._reading:
+                return False
+            self._reading = True
+            self._last_sign_of_life = time.monotonic()
+            return True
+
+    def detach(self) -> None:
+        """The reader is gone; another may attach. Safe on an event loop."""
+        with self._changed:
+            self._reading = False
+
+    def touch(self) -> None:
+        """Count the listener's absence from now on."""
+        with self._changed:
+            self._last_sign_of_life = time.monotonic()
+
+    def read(self, timeout_s: float = 2.0) -> NDArray[np.int16] | None:
+        """The next samples [n]; empty when none came within `timeout_s`; None at the end."""
+        with self._changed:
+            self._last_sign_of_life = time.monotonic()
+            if not self._blocks and not self._closed:
+                self._changed.wait(timeout_s)
+            self._last_sign_of_life = time.monotonic()
+            if not self._blocks:
+                return None if self._closed else EMPTY
+            block = self._blocks.popleft()
+            self._read += len(block)
+            self._changed.notify_all()
+            return block
+
+    def acknowledge(self, position_s: float) -> None:
+        """The listener has heard the take up to `position_s` seconds from its beginning.
+
+        A paused player repeats its position: that keeps the job alive, waiting. A position that was never
+        sent, or lies before an earlier one, is taken as the nearest possible.
+        """
+        with self._changed:
+            self._last_sign_of_life = time.monotonic()
+            heard = int(min(max(position_s, 0.0), 1e9) * self.sample_rate)
+            self._acknowledged = max(self._acknowledged, min(heard, self._read))
+            self._changed.notify_all()
+
+    def write(self, samples: NDArray[np.int16], cancel: CancelToken) -> None:
+        """Hand samples [n] over, waiting while the listener is `lead_s` or more behind.
+
+        A closed stream takes nothing and does not wait.
+
+        Raises:
+            CancelledError: the job was asked to end while this waited.
+        """
+        with self._changed:
+            while not self._closed and self._written - self._acknowledged >= self._lead:
+                cancel.check()
+                self._changed.wait(POLL_S)
+            if not self._closed:
+                self._blocks.append(samples)
+                self._written += len(samples)
+                self._changed.notify_all()
+
+    def close(self, drop: bool = False) -> None:
+        """Nothing more will be written; what is held can still be read, unless `drop`ped."""
+        with self._changed:
+            self._closed = True
+            if drop:
+                self._blocks.clear()
+            self._changed.notify_all()
+
+    @property
+    def drained(self) -> bool:
+        """Closed, and everything was read."""
+        with self._changed:
+            return self._closed and not self._blocks
+
+    @property
+    def buffered_s(self) -> float:
+        """Seconds made but not heard yet."""
+        with self._changed:
+            return (self._written - self._acknowledged) / self.sample_rate
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since a reader last asked for sound or said what it heard."""
+        with self._changed:
+            return time.monotonic() - self._last_sign_of_life

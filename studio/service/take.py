@@ -1,0 +1,173 @@
+"""A take on the disk while it grows, and the sidecar that says how it was made."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio import __version__
+from studio.core.audio import to_int16
+from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.preset import Preset, PromptChange, TakeRecord, load_preset
+from studio.core.request import GenerationRequest
+from studio.service.export import checked_suffix, convert, disk_error
+from studio.service.naming import free_stem, take_stem
+from studio.service.wav import GrowingWav
+
+log = logging.getLogger(__name__)
+
+STATUSES_WHOLE = ("finished", "stopped")
+
+
+class TakeWriter:
+    """Writes a take as WAV while it grows and turns it into its final format at the end.
+
+    The growing file is a valid WAV after every write, so whatever ends the process, what was made plays. Its
+    sidecar is there from the start with status "running"; a "running" take that no job works on was
+    interrupted.
+    """
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        sample_rate: int,
+        outputs: Path,
+        out: Path | None = None,
+        when: datetime | None = None,
+    ) -> None:
+        """Open the files: in `outputs`/DATE under a name made from the request, or exactly at `out`.
+
+        Raises:
+            InvalidRequestError: `out` has an unknown suffix, or the folder can't be written.
+            OutOfResourcesError: the disk is full.
+        """
+        self._request = request
+        self._created = when or datetime.now()
+        self._final, growing = self._places(outputs, out)
+        self._sidecar = _sidecar_path(self._final, out)
+        try:
+            self._final.parent.mkdir(parents=True, exist_ok=True)
+            if out is not None:
+                growing.unlink(missing_ok=True)
+            self._wav = GrowingWav(growing, sample_rate)
+            self._write_sidecar(growing, "running", {})
+        except OSError as error:
+            raise disk_error(error, self._final) from error
+
+    def _places(self, outputs: Path, out: Path | None) -> tuple[Path, Path]:
+        if out is not None:
+            checked_suffix(out)
+            return out, out.with_name(f"{out.stem}.growing.wav")
+        folder = outputs / f"{self._created:%Y-%m-%d}"
+        stem = free_stem(folder, take_stem(self._request, self._created))
+        return folder / f"{stem}.flac", folder / f"{stem}.wav"
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds on disk."""
+        return self._wav.frames / self._wav.sample_rate
+
+    def write(self, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+        """Append samples [n] in [−1, 1]; the 16-bit samples that the file now holds, for the listener.
+
+        Raises:
+            OutOfResourcesError: the disk is full; what fitted is kept.
+        """
+        pcm = to_int16(samples)
+        try:
+            self._wav.write(pcm)
+        except OSError as error:
+            raise disk_error(error, self._wav.path) from error
+        return pcm
+
+    def finish(self, status: str, figures: Mapping[str, float]) -> Path | None:
+        """Close the take; its path, or None where no sound was made (nothing is left on disk then).
+
+        A take that failed stays the WAV it is: its disk may be full. One whose conversion fails likewise.
+        Never raises for what the disk does, since the sound is safe by now.
+        """
+        try:
+            if self._wav.frames == 0:
+                self._wav.close()
+                self._wav.path.unlink(missing_ok=True)
+                self._sidecar.unlink(missing_ok=True)
+                return None
+            path = self._conclude(status, figures)
+            self._write_sidecar(path, status, figures)
+            return path
+        except OSError:
+            log.exception("Could not conclude the take %s", self._wav.path)
+            return self._wav.path
+
+    def _conclude(self, status: str, figures: Mapping[str, float]) -> Path:
+        growing = self._wav.path
+        if status not in STATUSES_WHOLE:
+            self._wav.close()
+            return growing
+        comment = _comment(self._record(self._final, status, figures))
+        if self._final.suffix.lower() == ".wav":
+            self._wav.close(comment)
+            os.replace(growing, self._final)
+            return self._final
+        self._wav.close()
+        try:
+            convert(growing, self._final, comment)
+        except StudioError as error:
+            log.warning("The take stays a WAV: %s", error)
+            return growing
+        growing.unlink(missing_ok=True)
+        return self._final
+
+    def _record(self, path: Path, status: str, figures: Mapping[str, float]) -> Preset:
+        take = TakeRecord(
+            file=path.name,
+            created=self._created.isoformat(timespec="seconds"),
+            version=__version__,
+            duration_s=self.duration_s,
+            sample_rate=self._wav.sample_rate,
+            status=status,
+            cues=self._cues(),
+            figures=dict(figures),
+        )
+        settings = self._request.model_dump(mode="json")
+        return Preset(name=self._request.prompt[:200], settings=settings, take=take)
+
+    def _cues(self) -> tuple[PromptChange, ...]:
+        request = self._request
+        heard = [point for point in request.lane if 0 < point.at_s < self.duration_s]
+        at_start = [point.prompt for point in request.lane if point.at_s == 0]
+        first = PromptChange(at_s=0.0, prompt=(at_start or [request.prompt])[-1])
+        later = sorted(heard, key=lambda point: point.at_s)
+        return (first, *(PromptChange(at_s=point.at_s, prompt=point.prompt) for point in later))
+
+    def _write_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
+        partial = self._sidecar.with_name(self._sidecar.name + ".part")
+        text = self._record(path, status, figures).model_dump_json(indent=1)
+        try:
+            partial.write_text(text + "\n", encoding="utf-8")
+            os.replace(partial, self._sidecar)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _sidecar_path(final: Path, out: Path | None) -> Path:
+    """Beside the take; a file of the user's that happens to bear that name is left alone."""
+    beside = final.with_name(f"{final.stem}.json")
+    if out is None or not beside.exists():
+        return beside
+    try:
+        return beside if load_preset(beside).take else final.with_name(f"{final.name}.json")
+    except InvalidRequestError:
+        return final.with_name(f"{final.name}.json")
+
+
+def _comment(record: Preset) -> str:
+    """The record as one line of ASCII JSON: MP3's tags garble other characters."""
+    return json.dumps(record.model_dump(mode="json"))

@@ -1,0 +1,116 @@
+"""How a job is doing, measured where the work is done and told once a second."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from studio.core.events import AudioChunk, Event, StepDone, Telemetry
+
+INTERVAL_S = 1.0
+_MIB = 1024.0 * 1024.0
+_SMOOTHING = 0.9
+
+
+def process_memory_mb() -> float:
+    """Resident memory of this process in MiB."""
+    return psutil.Process().memory_info().rss / _MIB
+
+
+def device_memory_mb(device: str) -> float | None:
+    """Memory that torch holds on an accelerator in MiB; None on the CPU, or where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    if device.startswith("cuda"):
+        return torch.cuda.memory_allocated(device) / _MIB
+    if device == "mps":
+        return torch.mps.current_allocated_memory() / _MIB
+    return None
+
+
+class Meter:
+    """Counts a job's sound and work. Time spent waiting for a listener is not work."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._waited_s = 0.0
+        self._waiting_since: float | None = None
+        self._audio_s = 0.0
+        self._first_audio_s: float | None = None
+        self._step_s = 0.0
+        self._steps = 0
+        self._peak_rss_mb = process_memory_mb()
+
+    def see(self, event: Event) -> None:
+        """Count an event of the job."""
+        with self._lock:
+            if isinstance(event, StepDone):
+                mean = self._step_s if self._steps else event.step_s
+                self._step_s = _SMOOTHING * mean + (1 - _SMOOTHING) * event.step_s
+                self._steps += 1
+            elif isinstance(event, AudioChunk):
+                self._audio_s += len(event.samples) / event.sample_rate
+                if self._first_audio_s is None:
+                    self._first_audio_s = time.monotonic() - self._began
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While inside, the job waits for its listener."""
+        with self._lock:
+            self._waiting_since = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waited_s = self._waited_until_now()
+                self._waiting_since = None
+
+    @property
+    def audio_s(self) -> float:
+        return self._audio_s
+
+    def snapshot(self, buffered_s: float) -> Telemetry:
+        """The figures of this moment. The real-time factor is over the whole run, and 0 before any sound."""
+        rss_mb = process_memory_mb()
+        with self._lock:
+            self._peak_rss_mb = max(self._peak_rss_mb, rss_mb)
+            return Telemetry(
+                rss_mb=rss_mb,
+                device_mb=device_memory_mb(self.device),
+                realtime_factor=self._realtime_factor(),
+                audio_s=self._audio_s,
+                buffered_s=buffered_s,
+                step_ms=1000.0 * self._step_s,
+            )
+
+    def figures(self) -> dict[str, float]:
+        """What goes into the sidecar and `Finished`."""
+        now = self.snapshot(0.0)
+        with self._lock:
+            figures = {
+                "audio_s": self._audio_s,
+                "rtf": self._realtime_factor(),
+                "step_ms": 1000.0 * self._step_s,
+                "steps": float(self._steps),
+                "rss_end_mb": now.rss_mb,
+                "rss_peak_mb": self._peak_rss_mb,
+            }
+            if self._first_audio_s is not None:
+                figures["first_audio_s"] = self._first_audio_s
+        return {name: round(value, 4) for name, value in figures.items()}
+
+    def _realtime_factor(self) -> float:
+        worked_s = time.monotonic() - self._began - self._waited_until_now()
+        return worked_s / self._audio_s if self._audio_s else 0.0
+
+    def _waited_until_now(self) -> float:
+        since = self._waiting_since
+        return self._waited_s + (time.monotonic() - since if since is not None else 0.0)

@@ -1,0 +1,130 @@
+"""A WAV file that is whole at every moment, so that a kill leaves something that plays.
+
+libsndfile writes a header's sizes at close, and can't hold a long comment in a WAV. This writer puts the data
+down first, then the header, at every write; a file past 4 GiB becomes RF64 (EBU Tech 3306), for which a JUNK
+chunk keeps the place.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEADER_BYTES = 80
+SYNC_INTERVAL_S = 1.5
+_MAX_RIFF = 0xFFFFFFFF
+_BYTES_PER_SAMPLE = 2
+
+
+class GrowingWav:
+    """A new mono 16-bit WAV file. Raises `FileExistsError` where there is one, `OSError` on a full disk."""
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        self.path = path
+        self.sample_rate = sample_rate
+        self._data_bytes = 0
+        self._tail_bytes = 0
+        self._last_sync = time.monotonic()
+        self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by close()
+        self._write_header()
+
+    def __enter__(self) -> GrowingWav:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def frames(self) -> int:
+        """Samples that the header vouches for."""
+        return self._data_bytes // _BYTES_PER_SAMPLE
+
+    def write(self, samples: NDArray[np.int16]) -> None:
+        """Append samples [n]. Raises `OSError` on a full disk; the samples that still fitted are kept."""
+        data = memoryview(samples.astype("<i2", copy=False).tobytes())
+        self._file.seek(HEADER_BYTES + self._data_bytes)
+        written = 0
+        try:
+            while written < len(data):
+                written += self._file.write(data[written:]) or 0
+        finally:
+            self._data_bytes += written - written % _BYTES_PER_SAMPLE
+            self._write_header()
+        if time.monotonic() - self._last_sync >= SYNC_INTERVAL_S:
+            self.sync()
+
+    def sync(self) -> None:
+        """Put it on the disk itself: a kill needs only the system's cache, a power cut needs this."""
+        os.fsync(self._file.fileno())
+        self._last_sync = time.monotonic()
+
+    def close(self, comment: str = "") -> None:
+        """Finish the file, with a comment tag (ASCII) after the sound. Closing twice is harmless."""
+        if self._file.closed:
+            return
+        try:
+            if comment:
+                self._write_comment(comment)
+            self.sync()
+        finally:
+            self._file.close()
+
+    def _write_comment(self, comment: str) -> None:
+        text = comment.encode("ascii", errors="replace") + b"\0"
+        text += b"\0" * (len(text) % 2)
+        chunk = b"LIST" + struct.pack("<I", 12 + len(text)) + b"INFO" + b"ICMT" + struct.pack("<I", len(text))
+        self._file.seek(HEADER_BYTES + self._data_bytes)
+        self._file.write(chunk + text)
+        self._tail_bytes = len(chunk) + len(text)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        riff_bytes = HEADER_BYTES - 8 + self._data_bytes + self._tail_bytes
+        rate, width = self.sample_rate, _BYTES_PER_SAMPLE
+        fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * width, width, 8 * width)
+        if riff_bytes <= _MAX_RIFF:
+            form, size, data_size = b"RIFF", riff_bytes, self._data_bytes
+            place = struct.pack("<4sI28x", b"JUNK", 28)
+        else:
+            form, size, data_size = b"RF64", _MAX_RIFF, _MAX_RIFF
+            place = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, self._data_bytes, self.frames, 0)
+        head = struct.pack("<4sI4s", form, size, b"WAVE") + place + fmt
+        self._file.seek(0)
+        self._file.write(head + struct.pack("<4sI", b"data", data_size))
+
+
+def read_wav_comment(path: Path) -> str:
+    """The comment tag of a RIFF or RF64 file, however long; empty where there is none."""
+    with open(path, "rb") as file:
+        form, _, kind = struct.unpack("<4sI4s", file.read(12).ljust(12, b"\0"))
+        if form not in {b"RIFF", b"RF64"} or kind != b"WAVE":
+            return ""
+        data_size = 0
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"ds64":
+                data_size = struct.unpack("<Q", file.read(size)[8:16])[0]
+            elif name == b"LIST":
+                return _info_comment(file.read(size))
+            else:
+                size = data_size if name == b"data" and size == _MAX_RIFF else size
+                file.seek(size + size % 2, os.SEEK_CUR)
+    return ""
+
+
+def _info_comment(info: bytes) -> str:
+    at = 4
+    while info[:4] == b"INFO" and at + 8 <= len(info):
+        name, size = struct.unpack_from("<4sI", info, at)
+        if name == b"ICMT":
+            return info[at + 8 : at + 8 + size].rstrip(b"\0").decode("ascii", errors="replace")
+        at += 8 + size + size % 2
+    return ""
