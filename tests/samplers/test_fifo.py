@@ -60,13 +60,13 @@ def test_the_window_divides(count, group_size, buffer_frames, multiple):
     "values", [([], 1, 0), ([5, 5], 1, 0), ([9, 3], 1, 0), ([-1, 4], 1, 0), ([1], 0, 0), ([1], 1, -1)]
 )
 def test_refuses_a_plan_that_is_none(values):
-    with pytest.raises(ValueError, match="rise|start at"):
+    with pytest.raises(ValueError, match=r"rise|start at"):
         FifoPlan.build(*values)
 
 
 @pytest.mark.parametrize(("group_size", "buffer_frames"), [(1, 3), (2, 3), (4, 0), (4, 1), (3, 16)])
 def test_an_oracle_gives_its_take_back(exact_schedule, oracle, group_size, buffer_frames):
-    """Every frame that leaves is the take's own frame at that position: positions, targets and order are right."""
+    """Every frame that leaves is the take's own at that position: positions, targets, order are right."""
     plan = _plan(group_size, buffer_frames)
     take = torch.randn(1, 3, plan.window_frames + 20 * group_size, 4, generator=_generator(9))
     denoise = oracle(exact_schedule, take)
