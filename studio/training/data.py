@@ -1,0 +1,122 @@
+"""The rendered corpus on disk: made once in parallel, then memory-mapped by every recipe.
+
+A corpus folder holds `audio.npy` (int16 [clips, samples]), `captions.json` (several captions a clip) and
+`labels.json` (the families heard in it). Clip i is a function of (seed base + i), so any part can be made
+anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from studio.core.audio import to_int16
+from studio.dsp.mel import log_mel
+from studio.training.corpus.captions import caption
+from studio.training.corpus.clip import describe, render
+from studio.training.corpus.primitives import SAMPLE_RATE
+
+CAPTIONS_PER_CLIP = 6
+HELD_OUT_SEED = 900_000_000  # clips from here on are never trained on
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Memory-mapped clips with their captions and families."""
+
+    folder: Path
+
+    @cached_property
+    def audio(self) -> NDArray[np.int16]:
+        return np.load(self.folder / "audio.npy", mmap_mode="r")
+
+    @cached_property
+    def captions(self) -> list[list[str]]:
+        return json.loads((self.folder / "captions.json").read_text())
+
+    @cached_property
+    def labels(self) -> list[list[str]]:
+        return json.loads((self.folder / "labels.json").read_text())
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def crops(self, generator: torch.Generator, count: int, samples: int) -> tuple[Tensor, list[int]]:
+        """Random crops: float32 [count, samples] and the clips they came from."""
+        indices = torch.randint(len(self), (count,), generator=generator).tolist()
+        last = self.audio.shape[1] - samples
+        starts = torch.randint(last + 1, (count,), generator=generator).tolist()
+        cut = np.stack([self.audio[i, s : s + samples] for i, s in zip(indices, starts, strict=True)])
+        return torch.from_numpy(cut.astype(np.float32) / 32767.0), indices
+
+
+def build_corpus(folder: Path, clips: int, first_seed: int = 0, duration_s: float = 10.0,
+                 scenes: bool | None = None, split: str = "train", workers: int | None = None) -> Corpus:
+    """Render `clips` clips into `folder`, unless they are there already.
+
+    `scenes` False keeps to single families, None mixes as the clip generator does.
+    """
+    if (folder / "labels.json").exists() and len(Corpus(folder)) >= clips:
+        return Corpus(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(first_seed + i, duration_s, scenes, split) for i in range(clips)]
+    audio = np.lib.format.open_memmap(
+        folder / "audio.npy", mode="w+", dtype=np.int16, shape=(clips, round(duration_s * SAMPLE_RATE)))
+    captions, labels = [], []
+    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+        made = pool.map(_make, jobs, chunksize=16)
+        for i, (samples, texts, families) in enumerate(track(made, "Rendering the corpus", total=clips)):
+            audio[i] = samples
+            captions.append(texts)
+            labels.append(families)
+    audio.flush()
+    (folder / "captions.json").write_text(json.dumps(captions))
+    (folder / "labels.json").write_text(json.dumps(labels))
+    return Corpus(folder)
+
+
+def _make(job: tuple[int, float, bool | None, str]) -> tuple[NDArray[np.int16], list[str], list[str]]:
+    seed, duration_s, scenes, split = job
+    description = describe(seed, scene=scenes, duration_s=duration_s)
+    rng = np.random.default_rng([seed, 77])
+    texts = [caption(rng, description, split) for _ in range(CAPTIONS_PER_CLIP)]
+    families = [voice.family for voice in description.voices]
+    return to_int16(render(description, seed)), texts, families
+
+
+def cache_mels(corpus: Corpus, batch: int = 32) -> NDArray[np.float16]:
+    """Log-mels of all clips, float16 [clips, frames, 64], memory-mapped from `mels.npy` (made if missing)."""
+    path = corpus.folder / "mels.npy"
+    if not path.exists():
+        partial = path.with_suffix(".partial.npy")
+        frames = corpus.audio.shape[1] // 160
+        out = np.lib.format.open_memmap(
+            partial, mode="w+", dtype=np.float16, shape=(len(corpus), frames, 64))
+        for start in track(range(0, len(corpus), batch), "Computing log-mels"):
+            part = torch.from_numpy(np.asarray(corpus.audio[start : start + batch], np.float32) / 32767.0)
+            out[start : start + batch] = log_mel(part).numpy()
+        out.flush()
+        del out
+        os.replace(partial, path)
+    return np.load(path, mmap_mode="r")
+
+
+def mel_crops(mels: NDArray[np.float16], generator: torch.Generator, count: int, frames: int,
+              among: Sequence[int] | None = None) -> tuple[Tensor, list[int], list[int]]:
+    """Random crops [count, frames, 64] with their clips and first frames."""
+    choice = torch.randint(len(among) if among is not None else len(mels), (count,), generator=generator)
+    indices = [among[i] for i in choice.tolist()] if among is not None else choice.tolist()
+    starts = torch.randint(mels.shape[1] - frames + 1, (count,), generator=generator).tolist()
+    cut = np.stack([mels[i, s : s + frames] for i, s in zip(indices, starts, strict=True)])
+    return torch.from_numpy(cut.astype(np.float32)), indices, starts

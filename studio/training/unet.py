@@ -1,0 +1,121 @@
+"""Recipe 4: the U-Net (AudioLDM's conditioning), half of its batches on FIFO ramps (DESIGN §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.models.framewise import framewise
+from studio.samplers.ddim import add_noise
+from studio.samplers.schedule import NoiseSchedule
+from studio.training.loop import LoopOptions, TrainState, run
+
+TEXT_WIDTH = 128
+CLIP_BATCH, CLIP_FRAMES = 16, 64
+RAMP_BATCH, RAMP_FRAMES = 9, 112
+TEXT_DROPOUT = 0.1
+MIN_SNR_GAMMA = 5.0
+
+SCHEDULER_CONFIG = {
+    "num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0195,
+    "prediction_type": "epsilon", "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1,
+    "timestep_spacing": "leading",
+}
+
+
+def build_unet() -> UNet2DConditionModel:
+    """The pocket architecture: AudioLDM's blocks at three levels, most of its weights at the lowest."""
+    widths = (32, 64, 160)
+    return UNet2DConditionModel(
+        sample_size=64, in_channels=8, out_channels=8, layers_per_block=1, block_out_channels=widths,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=list(widths), attention_head_dim=4, norm_num_groups=16,
+        class_embed_type="simple_projection", projection_class_embeddings_input_dim=TEXT_WIDTH,
+        class_embeddings_concat=True,
+    )
+
+
+def fifo_ramps(count: int, frames: int, generator: torch.Generator, train_steps: int = 1000) -> Tensor:
+    """Timesteps [count, frames] as a FIFO window has them: a clean buffer, then a ramp in groups.
+
+    Buffer length, group size and curve are drawn anew for each item: thirds of the ramp get random shares of
+    its frames, as curved denoising gives them.
+    """
+    rows = []
+    for _ in range(count):
+        buffer = int(torch.randint(0, 33, (), generator=generator))
+        group = int(2 ** torch.randint(0, 4, (), generator=generator))
+        shares = torch.exp(1.4 * torch.rand(3, generator=generator))
+        knots = torch.cat([torch.zeros(1), (shares / shares.sum()).cumsum(0)])
+        queue = frames - buffer
+        offset = int(torch.randint(0, group, (), generator=generator))
+        position = ((torch.arange(queue) + offset) // group + 1) * group / (queue + group)
+        ramp = np.interp(position.clamp(max=1.0).numpy(), knots.numpy(), np.linspace(0, train_steps - 1, 4))
+        row = torch.cat([torch.ones(buffer), torch.from_numpy(ramp)]).round().long()
+        rows.append(row.clamp(1, train_steps - 1))
+    return torch.stack(rows)
+
+
+def min_snr_weight(alpha_bar: Tensor) -> Tensor:
+    """Hang et al. 2023 for ε-prediction: min(SNR, γ)/SNR."""
+    snr = alpha_bar / (1 - alpha_bar)
+    return (MIN_SNR_GAMMA / snr).clamp(max=1.0)
+
+
+def train_unet(latents: NDArray[np.float16], text_vectors: Tensor, empty_vector: Tensor, options: LoopOptions,
+               init: Path | None = None, device: str = "cpu",
+               on_save: Callable[[UNet2DConditionModel], None] | None = None) -> UNet2DConditionModel:
+    """Train on scaled latents [clips, 8, frames, 16] and caption vectors [clips, captions, 128].
+
+    Even steps see one timestep a clip, odd steps a ramp. `empty_vector` [128] stands in where the text is
+    dropped. Returns the averaged model.
+    """
+    torch.manual_seed(options.seed)
+    unet = UNet2DConditionModel.from_pretrained(init, torch_dtype=torch.float32) if init else build_unet()
+    unet.to(device).train()
+    schedule = NoiseSchedule.from_config(SCHEDULER_CONFIG)
+    optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01)
+    state = TrainState(unet, {"unet": optimizer}, ema_decay=0.998)
+
+    def step(number: int, generator: torch.Generator) -> dict[str, float]:
+        ramp = number % 2 == 1
+        count, frames = (RAMP_BATCH, RAMP_FRAMES) if ramp else (CLIP_BATCH, CLIP_FRAMES)
+        clean, text = draw_batch(latents, text_vectors, empty_vector, count, frames, generator)
+        timesteps = (fifo_ramps(count, frames, generator) if ramp
+                     else torch.randint(1, 1000, (count,), generator=generator))
+        noise = torch.randn(clean.shape, generator=generator)
+        alpha_bar = schedule.alpha_bar(timesteps).float()
+        noisy = add_noise(clean, noise, alpha_bar)
+        weight = min_snr_weight(alpha_bar)
+        weight = weight[:, None, :, None] if ramp else weight[:, None, None, None]
+        predicted = unet(noisy.to(device), timesteps.to(device), None, class_labels=text.to(device)).sample
+        error = (predicted - noise.to(device)).square()
+        loss = (weight.to(device) * error).mean() / weight.mean().to(device)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimizer.step()
+        return {"ramp" if ramp else "clip": 2 * loss.item()}
+
+    with framewise(unet):
+        run(state, step, options, "unet")
+    return state.ema.eval()
+
+
+def draw_batch(latents: NDArray[np.float16], text_vectors: Tensor, empty_vector: Tensor, count: int,
+               frames: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random crops [count, 8, frames, 16] with one caption's vector each [count, 128], some dropped."""
+    clips = torch.randint(len(latents), (count,), generator=generator).tolist()
+    starts = torch.randint(latents.shape[2] - frames + 1, (count,), generator=generator).tolist()
+    cut = np.stack([latents[c, :, s : s + frames] for c, s in zip(clips, starts, strict=True)])
+    which = torch.randint(text_vectors.shape[1], (count,), generator=generator)
+    text = text_vectors[clips, which].clone()
+    text[torch.rand(count, generator=generator) < TEXT_DROPOUT] = empty_vector
+    return torch.from_numpy(cut.astype(np.float32)), text
