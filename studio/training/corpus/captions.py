@@ -6,13 +6,9 @@ the place when it echoes. Some properties go unsaid, as in real prompts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from studio.training.corpus.description import ClipDescription, Voice
 from studio.training.corpus.lexicon import Pool, Split, Wording, load_lexicon
 from studio.training.corpus.primitives import Rng
-
-if TYPE_CHECKING:
-    from studio.training.corpus.clip import ClipDescription, Voice
 
 _ARTICLES = ("a ", "an ", "the ")
 _PLAIN_SHARE = 0.3  # a plain noun rather than any
@@ -88,7 +84,7 @@ def _open_ended(pool: Pool) -> Pool:
 def _scene(draw: _Draw, description: ClipDescription) -> str:
     lexicon = load_lexicon()
     front, back = description.voices
-    behind = back.gain_db < _LAYERED_DB or (back.distance == "distant" and front.distance != "distant")
+    behind = front.distance != "distant" and (back.gain_db < _LAYERED_DB or back.distance == "distant")
     kind = "layered" if behind and draw.chance(0.6) else "pair"
     first, second = _sound(draw, front, place=False), _sound(draw, back, place=False)
     if draw.chance(_NO_ARTICLE_SHARE):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.training.corpus.families import FAMILIES, scene_partners
+from studio.training.corpus.captions import caption
+from studio.training.corpus.description import ClipDescription, Distance, Voice
+from studio.training.corpus.families import FAMILIES, scene_layer, scene_partners
+from studio.training.corpus.lexicon import Split
 from studio.training.corpus.primitives import Rng, Samples, lowpass, reverb, seconds
-
-Distance = Literal["near", "mid", "distant"]
-Split = Literal["train", "held_out"]
 
 SCENE_SHARE = 0.25
 REVERB_SHARE = 0.15
@@ -22,39 +22,21 @@ _CEILING = 0.93
 _DISTANCE_GAIN_DB: Mapping[Distance, float] = {"near": 2.0, "mid": 0.0, "distant": -7.0}
 _DISTANCE_SHARES: Mapping[str, tuple[float, float, float]] = {
     "alone": (0.2, 0.6, 0.2),
-    "foreground": (0.25, 0.7, 0.05),
+    "foreground": (0.25, 0.6, 0.15),
     "background": (0.0, 0.6, 0.4),
+    "behind_distant": (0.1, 0.9, 0.0),
+}
+_GAIN_RANGE_DB: Mapping[tuple[str, bool], tuple[float, float]] = {
+    ("alone", False): (0.0, 0.0),
+    ("alone", True): (0.0, 0.0),
+    ("foreground", False): (0.0, 0.0),
+    ("foreground", True): (0.0, 0.0),
+    ("background", False): (-9.0, -2.0),
+    ("background", True): (-3.0, 0.0),
+    ("behind_distant", False): (-9.0, -6.0),
 }
 # Streams of one seed: what is drawn for one purpose never shifts what another sees.
 _DESCRIBE, _RENDER, _CAPTION = 1, 2, 3
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One family in a clip. `gain_db` is relative to the family's usual level, before distance."""
-
-    family: str
-    attributes: Mapping[str, str]
-    distance: Distance = "mid"
-    reverb: bool = False
-    gain_db: float = 0.0
-
-
-@dataclass(frozen=True)
-class ClipDescription:
-    """What is in a clip: one voice, or two with the foreground first."""
-
-    duration_s: float
-    voices: tuple[Voice, ...]
-
-    @property
-    def is_scene(self) -> bool:
-        return len(self.voices) > 1
-
-    @property
-    def reverb(self) -> bool:
-        """Whether the place echoes; the voices of a scene share one place."""
-        return self.voices[0].reverb
 
 
 @dataclass(frozen=True)
@@ -95,26 +77,25 @@ def describe(
     partners = scene_partners(name)
     other = partners[rng.integers(len(partners))]
     front, back = _layers(rng, name, other)
-    return ClipDescription(
-        duration_s,
-        (_voice(rng, front, "foreground", reverberant), _voice(rng, back, "background", reverberant)),
-    )
+    foreground = _voice(rng, front, "foreground", reverberant)
+    layer = "behind_distant" if foreground.distance == "distant" else "background"
+    return ClipDescription(duration_s, (foreground, _voice(rng, back, layer, reverberant)))
 
 
 def _layers(rng: Rng, first: str, second: str) -> tuple[str, str]:
-    """Foreground and background. Events stand before a texture, which would bury them; else by chance."""
-    if FAMILIES[first].texture != FAMILIES[second].texture:
-        return (second, first) if FAMILIES[first].texture else (first, second)
-    return (first, second) if rng.random() < 0.5 else (second, first)
+    """Foreground and background: what is easily buried stands in front, equals by chance."""
+    difference = scene_layer(first) - scene_layer(second)
+    in_order = difference < 0 or (difference == 0 and rng.random() < 0.5)
+    return (first, second) if in_order else (second, first)
 
 
 def _voice(rng: Rng, name: str, layer: str, reverberant: bool) -> Voice:
     axes = FAMILIES[name].axes
     attributes = {axis: values[rng.integers(len(values))] for axis, values in axes.items()}
     distance = get_args(Distance)[rng.choice(3, p=_DISTANCE_SHARES[layer])]
-    gain_db = 0.0
-    if layer == "background":  # distance costs level too; together they stay audible
-        gain_db = float(rng.uniform(-3.0, 0.0) if distance == "distant" else rng.uniform(-9.0, -2.0))
+    # Distance costs level too; the ranges keep both voices of a scene audible.
+    low_db, high_db = _GAIN_RANGE_DB[layer, distance == "distant"]
+    gain_db = float(rng.uniform(low_db, high_db))
     return Voice(name, attributes, distance, reverberant, gain_db)
 
 
@@ -136,7 +117,7 @@ def _render_voice(rng: Rng, voice: Voice, duration_s: float) -> Samples:
         dry = lowpass(dry, rng.uniform(2500, 4000), 1)
         dry = reverb(rng, dry, rng.uniform(0.8, 1.6), rng.uniform(0.3, 0.45), 3000.0)
     if voice.reverb:
-        dry = reverb(rng, dry, rng.uniform(1.8, 3.5), rng.uniform(0.4, 0.6))
+        dry = reverb(rng, dry, rng.uniform(1.8, 3.2), rng.uniform(0.28, 0.45))
     wanted_db = voice.gain_db + _DISTANCE_GAIN_DB[voice.distance] + rng.normal(0, 0.7)
     return _limit(dry * (_LEVEL * 10 ** (wanted_db / 20) / max(_active_rms(dry), 1e-6)))
 
@@ -177,8 +158,6 @@ def make_clip(
     `split` chooses the caption's phrasings (see `captions`), not the sound: keep the seeds of training
     and evaluation apart.
     """
-    from studio.training.corpus.captions import caption
-
     description = describe(seed, scene, family, duration_s)
     text = caption(stream(seed, _CAPTION), description, split)
     return Clip(render(description, seed), text, description)

@@ -16,9 +16,11 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
     }
 )
 
+_BROADBAND = frozenset({"rain", "wind", "stream", "fire", "ocean_waves", "applause", "fan"})
+
 # Two families of one group mask each other or cannot be told apart, so they never make a scene together.
 _MASKING_GROUPS: tuple[frozenset[str], ...] = (
-    frozenset({"rain", "wind", "stream", "fire", "ocean_waves", "applause", "fan"}),  # broadband noise
+    _BROADBAND,
     frozenset({"engine", "helicopter", "train", "fan", "bees", "thunder"}),  # low hum and rumble
     frozenset({"clock", "typing", "dripping", "footsteps", "fire"}),  # small clicks
     frozenset({"siren", "alarm"}),
@@ -35,3 +37,10 @@ def can_share_scene(first: str, second: str) -> bool:
 def scene_partners(family: str) -> tuple[str, ...]:
     """Every family that can share a scene with `family`, in registry order."""
     return tuple(other for other in FAMILIES if can_share_scene(family, other))
+
+
+def scene_layer(family: str) -> int:
+    """How far back a family belongs in a scene: 0 events, 1 steady tones and voices, 2 broadband noise."""
+    if family in _BROADBAND:
+        return 2
+    return int(FAMILIES[family].texture)
