@@ -1,0 +1,34 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "ffmpeg": ("ffmpeg",)}
+
+
+@pytest.fixture(scope="session")
+def require_tool() -> Callable[[str], str]:
+    """Path of a system program. Without it the test is skipped, but fails in CI, which installs them all."""
+
+    def require(name: str) -> str:
+        for candidate in NAMES.get(name, (name,)):
+            path = shutil.which(candidate)
+            if path:
+                return path
+        message = f"{name} is not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def chromium(require_tool: Callable[[str], str]) -> str:
+    """Path of the system's Chromium, for Playwright's `executable_path`; root must start it with `--no-sandbox`."""
+    return require_tool("chromium")
