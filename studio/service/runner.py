@@ -62,6 +62,7 @@ class Runner:
         take: TakeWriter | None = None
         error: Exception | None = None
         try:
+            job.cancel.check()
             if not self.backends.holds(job.request.model):
                 job.publish(Progress("Loading the model"))
             with ticker:

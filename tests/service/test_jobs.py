@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from service_fakes import RATE, GatedRender, create_backend, endless, raising, ramp, render_ramp, request
+
+from studio.core.audio import to_int16
+from studio.core.errors import InvalidRequestError, OutOfResourcesError, WeightsError
+from studio.core.events import TERMINAL, AudioChunk, Event, Failed, Finished, Progress, StepDone, Telemetry
+from studio.core.settings import Settings
+from studio.service.hub import EventHub
+from studio.service.job import Job
+from studio.service.jobs import Studio
+from studio.service.runner import BUG_MESSAGE, Runner
+from studio.service.telemetry import Meter
+
+Make = Callable[..., Studio]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    studios: list[Studio] = []
+
+    def build(render: Any = render_ramp, create: Any = create_backend, **settings: Any) -> Studio:
+        studio = Studio(Settings(outputs=tmp_path, **settings), create, render)
+        studios.append(studio)
+        return studio
+
+    yield build
+    for studio in studios:
+        studio.close()
+
+
+def run(studio: Studio, job: Job) -> list[Event]:
+    """A job's events; exactly one is terminal, and it is the last."""
+    events = list(studio.events(job.id))
+    assert [isinstance(event, TERMINAL) for event in events] == [False] * (len(events) - 1) + [True]
+    assert list(studio.events(job.id)) == events[-1:]
+    assert job.outcome is events[-1]
+    return events
+
+
+def test_finished_take_is_exact_and_holds_what_was_played(make: Make) -> None:
+    studio = make()
+    job = studio.submit(request(duration_s=1.2345), listen=True)
+    assert job.stream is not None
+    heard = []
+    while (part := job.stream.read()) is not None:
+        heard.append(part)
+        job.stream.acknowledge(sum(map(len, heard)) / RATE)
+    end = run(studio, job)[-1]
+    assert isinstance(end, Finished)
+    assert (job.status, end.stopped, end.duration_s) == ("finished", False, 1.2345)
+    assert end.path is not None
+    samples, _ = sf.read(end.path, dtype="int16")
+    np.testing.assert_array_equal(samples, to_int16(ramp(0, 19752)))
+    np.testing.assert_array_equal(np.concatenate(heard), samples)
+    assert end.figures["first_audio_s"] < 5
+    assert end.figures["audio_s"] == pytest.approx(1.2345)
+
+
+def test_stop_is_prompt_and_keeps_the_take(make: Make) -> None:
+    studio = make()
+    job = studio.submit(endless())
+    events = studio.events(job.id)
+    next(event for event in events if isinstance(event, AudioChunk))
+    asked = time.monotonic()
+    studio.stop(job.id)
+    (end,) = [event for event in events if isinstance(event, TERMINAL)]
+    assert time.monotonic() - asked < 3
+    assert isinstance(end, Finished)
+    assert end.stopped
+    assert job.status == "stopped"
+    assert end.path is not None
+    assert sf.info(end.path).duration == pytest.approx(end.duration_s)
+
+
+def test_stop_reaches_a_job_that_waits_for_its_listener(make: Make) -> None:
+    studio = make(lead_s=0.5)
+    job = studio.submit(endless(), listen=True)
+    assert job.stream is not None
+    deadline = time.monotonic() + 10
+    while job.stream.buffered_s < 0.5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    assert job.stream.buffered_s <= 0.6 + 1e-9
+    studio.stop(job.id)
+    assert isinstance(run(studio, job)[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (WeightsError("The weights are broken: get them again."), "The weights are broken: get them again."),
+        (MemoryError(), "Memory ran out"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "Memory ran out"),
+        (ZeroDivisionError("a bug"), BUG_MESSAGE),
+    ],
+)
+def test_failure_is_one_sentence_and_keeps_the_take(make: Make, error: Exception, message: str) -> None:
+    studio = make(raising(error))
+    job = studio.submit(request())
+    end = run(studio, job)[-1]
+    assert isinstance(end, Failed)
+    assert end.message.startswith(message)
+    assert job.status == "failed"
+    assert end.path is not None
+    assert sf.info(end.path).frames == 4800
+    assert isinstance(run(studio, studio.submit(request()))[-1], Failed)  # the worker goes on
+
+
+def test_model_that_cannot_load_fails_without_a_file(make: Make, tmp_path: Path) -> None:
+    def broken(choice: Any) -> Any:
+        raise WeightsError("The weights are missing: download them.")
+
+    studio = make(create=broken)
+    end = run(studio, studio.submit(request()))[-1]
+    assert end == Failed("The weights are missing: download them.", None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_jobs_of_one_device_queue_and_a_waiting_one_can_be_stopped(make: Make) -> None:
+    render = GatedRender()
+    studio = make(render)
+    first, second, third = (studio.submit(request()) for _ in range(3))
+    assert render.running.wait(10)
+    assert [job.status for job in (first, second, third)] == ["running", "queued", "queued"]
+    assert studio.position(third.id) == 2
+    assert next(iter(studio.events(third.id))) == Progress("Waiting: 2 takes before this one")
+    studio.stop(second.id)
+    assert run(studio, second) == [Finished(None, 0.0, stopped=True)]
+    render.gate.set()
+    assert not run(studio, first)[-1].stopped  # type: ignore[union-attr]
+    assert not run(studio, third)[-1].stopped  # type: ignore[union-attr]
+
+
+def test_queue_is_bounded_and_models_in_use_are_not_unloaded(make: Make, tmp_path: Path) -> None:
+    render = GatedRender()
+    studio = Studio(Settings(outputs=tmp_path), create_backend, render, max_waiting=1)
+    studio.submit(request())
+    assert render.running.wait(10)
+    studio.submit(request())
+    with pytest.raises(OutOfResourcesError, match="waiting"):
+        studio.submit(request())
+    with pytest.raises(InvalidRequestError, match="stop it"):
+        studio.unload()
+    studio.close()
+    assert all(job.ended for job in studio.jobs())
+
+
+def test_models_are_loaded_once_and_unloaded_on_request(make: Make) -> None:
+    loads = []
+    studio = make(create=lambda choice: loads.append(choice) or create_backend(choice))
+    for _ in range(2):
+        run(studio, studio.submit(request()))
+    assert len(loads) == 1
+    assert studio.unload() >= 0
+    run(studio, studio.submit(request()))
+    assert len(loads) == 2
+
+
+def test_abandoned_listener_ends_the_job(tmp_path: Path) -> None:
+    studio = Studio(Settings(outputs=tmp_path, lead_s=0.5), create_backend, render_ramp)
+    runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
+    studio._runner = runner
+    job = studio.submit(endless(), listen=True)
+    began = time.monotonic()
+    end = run(studio, job)[-1]
+    assert isinstance(end, Finished)
+    assert end.stopped
+    assert time.monotonic() - began < 10
+    assert "listened" in job.cancel.reason
+    studio.close()
+
+
+def test_unattended_endless_job_ends_at_its_limit(make: Make) -> None:
+    studio = make(unattended_limit_s=5.0)
+    job = studio.submit(endless())
+    end = run(studio, job)[-1]
+    assert isinstance(end, Finished)
+    assert end.stopped
+    assert end.duration_s >= 5.0
+
+
+def test_telemetry_comes_about_once_a_second_also_while_waiting(make: Make) -> None:
+    studio = make(lead_s=0.3)
+    job = studio.submit(endless(), listen=True)
+    threading.Timer(2.6, studio.stop, [job.id]).start()
+    seen = [event for event in run(studio, job) if isinstance(event, Telemetry)]
+    assert 1 <= len(seen) <= 4
+    assert seen[-1].rss_mb > 10
+    assert 0.3 <= seen[-1].buffered_s <= 0.5
+    assert seen[-1].device_mb is None
+
+
+def test_waiting_is_not_counted_as_work() -> None:
+    meter = Meter("cpu")
+    meter.see(AudioChunk(ramp(0, RATE), RATE, 0))
+    with meter.waiting():
+        time.sleep(0.3)
+        assert meter.snapshot(0.0).realtime_factor < 0.25
+    assert meter.figures()["rtf"] < 0.25
+
+
+def test_slow_reader_loses_old_events_but_not_the_end() -> None:
+    hub = EventHub()
+    slow, fast = hub.subscribe(), hub.subscribe()
+    received = []
+    for step in range(1000):
+        hub.publish(StepDone(step, None, 0.0))
+        received.append(fast.get(0.0))
+    hub.publish(Finished(None, 0.0))
+    assert len(received) == 1000
+    left = list(slow)
+    assert len(left) == 256
+    assert slow.lost == 745
+    assert isinstance(left[-1], Finished)
+    assert not hub.publish(Failed("too late"))
+
+
+def test_unknown_job_and_format_are_told(make: Make) -> None:
+    studio = make()
+    with pytest.raises(InvalidRequestError, match="not known"):
+        studio.stop("nonsense")
+    with pytest.raises(InvalidRequestError, match="end the name"):
+        studio.submit(request(), out=Path("take.xyz"))
+    assert studio.stream("nonsense") is None
+    job = studio.submit(request(), listen=True)
+    assert job.stream is not None
+    assert studio.stream(job.stream.token) is job.stream
