@@ -30,5 +30,5 @@ def require_tool() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def chromium(require_tool: Callable[[str], str]) -> str:
-    """Path of the system's Chromium, for Playwright's `executable_path`; root must start it with `--no-sandbox`."""
+    """Path of the system's Chromium, to hand to Playwright; root must start it with `--no-sandbox`."""
     return require_tool("chromium")
