@@ -28,7 +28,7 @@ _AUDIOLDM_SCHEDULER = {
 def tone(start_sample: int, count: int, sample_rate: int) -> NDArray[np.float32]:
     """`count` samples of the tone [count] from `start_sample` on: pieces join without a seam."""
     # Modulo one second, which the tone's whole number of cycles fills: exact however long the take is.
-    position = (start_sample % sample_rate + np.arange(count)) / sample_rate
+    position = (start_sample + np.arange(count)) % sample_rate / sample_rate
     return (TONE_AMPLITUDE * np.sin(2 * np.pi * TONE_HZ * position)).astype(np.float32)
 
 
