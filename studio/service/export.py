@@ -60,6 +60,7 @@ def convert(source: Path, target: Path, comment: str = "") -> Path:
     try:
         partial.unlink(missing_ok=True)
         write(source, partial, suffix, comment or read_comment(source))
+        _sync(partial)  # or a power cut after the replacement could leave an empty file
         os.replace(partial, target)
     except OSError as error:
         raise disk_error(error, target) from error
@@ -96,6 +97,11 @@ def _write_wav(source: Path, partial: Path, suffix: str, comment: str) -> None:
         for block in sound.blocks(BLOCK_FRAMES, dtype="int16"):
             out.write(block)
         out.close(comment)
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _encode_error(error: sf.LibsndfileError, source: Path, target: Path) -> StudioError:
