@@ -89,4 +89,6 @@ def load_preset(path: Path) -> Preset:
     try:
         return parse_preset(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(f"Can't read the preset {path.name}: check that the file exists.") from error
+        raise InvalidRequestError(
+            f"Can't read the preset {path.name}: check that the file exists."
+        ) from error

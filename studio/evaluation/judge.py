@@ -32,10 +32,16 @@ class Judge(nn.Module):
         channels = (1, *widths)
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(a, b, 3, stride=(2, 2), padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
-                nn.Conv2d(b, b, 3, padding=1, groups=b, bias=False), nn.Conv2d(b, b, 1, bias=False),
-                nn.BatchNorm2d(b), nn.ReLU())
-            for a, b in zip(channels, widths, strict=False))
+                nn.Conv2d(a, b, 3, stride=(2, 2), padding=1, bias=False),
+                nn.BatchNorm2d(b),
+                nn.ReLU(),
+                nn.Conv2d(b, b, 3, padding=1, groups=b, bias=False),
+                nn.Conv2d(b, b, 1, bias=False),
+                nn.BatchNorm2d(b),
+                nn.ReLU(),
+            )
+            for a, b in zip(channels, widths, strict=False)
+        )
         self.embed = nn.Linear(2 * widths[-1] * (64 // 2 ** len(widths)), EMBEDDING)
         self.head = nn.Linear(EMBEDDING, len(families))
 
@@ -53,8 +59,10 @@ class Judge(nn.Module):
     def save(self, folder: Path) -> None:
         """Write `judge.safetensors` (float16) and `judge.json`."""
         folder.mkdir(parents=True, exist_ok=True)
-        half = {key: value.half() if value.is_floating_point() else value
-                for key, value in self.state_dict().items()}
+        half = {
+            key: value.half() if value.is_floating_point() else value
+            for key, value in self.state_dict().items()
+        }
         save_file(half, folder / "judge.safetensors")
         (folder / "judge.json").write_text(json.dumps({"families": self.families, "widths": self.widths}))
 
@@ -71,7 +79,9 @@ class Judge(nn.Module):
             weights = load_file(folder / "judge.safetensors")
             judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise WeightsError(f"The judge in {folder} can't be read: install Longwave's assets anew.") from error
+            raise WeightsError(
+                f"The judge in {folder} can't be read: install Longwave's assets anew."
+            ) from error
         return judge.eval()
 
     @torch.inference_mode()

@@ -44,10 +44,14 @@ class NoiseSchedule:
         elif kind == "linear":
             betas = torch.linspace(start, end, count, dtype=torch.float64)
         else:
-            raise WeightsError(f"This checkpoint's beta schedule '{kind}' is not known; use another checkpoint.")
+            raise WeightsError(
+                f"This checkpoint's beta schedule '{kind}' is not known; use another checkpoint."
+            )
         prediction = config.get("prediction_type", "epsilon")
         if prediction not in {"epsilon", "v_prediction"}:
-            raise WeightsError(f"This checkpoint predicts '{prediction}', which is not known; use another one.")
+            raise WeightsError(
+                f"This checkpoint predicts '{prediction}', which is not known; use another one."
+            )
         if config.get("timestep_spacing", "leading") != "leading":
             raise WeightsError("Only leading timestep spacing is known; use another checkpoint.")
         alphas = torch.cumprod(1.0 - betas, dim=0)

@@ -29,22 +29,54 @@ from studio.training.tokens import train_tokenizer
 PROJECTION = 128
 CROP_FRAMES = 256  # what the audio tower sees at once: 2.56 s
 TEMPERATURE = 0.07
-TEMPLATES = ("{0}", "{0}", "the sound of {0}", "{0} in the background", "{0} and {1}", "{0} {1}", "distant {0}",
-             "a {0} with {1}", "loud {0}", "{1} {0} outside", "soft {0} at night", "{0} on a {1}")
+TEMPLATES = (
+    "{0}",
+    "{0}",
+    "the sound of {0}",
+    "{0} in the background",
+    "{0} and {1}",
+    "{0} {1}",
+    "distant {0}",
+    "a {0} with {1}",
+    "loud {0}",
+    "{1} {0} outside",
+    "soft {0} at night",
+    "{0} on a {1}",
+)
 
 
 def build_clap(vocab_size: int) -> ClapModel:
     """The pocket architecture: a three-layer caption tower and a four-stage Swin over 256 mel frames."""
-    return ClapModel(ClapConfig(
-        projection_dim=PROJECTION,
-        text_config=dict(vocab_size=vocab_size, hidden_size=192, num_hidden_layers=3, num_attention_heads=6,
-                         intermediate_size=512, max_position_embeddings=82, projection_dim=PROJECTION,
-                         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
-        audio_config=dict(spec_size=128, num_mel_bins=64, patch_size=4, patch_stride=[4, 4], window_size=4,
-                          patch_embeds_hidden_size=32, hidden_size=256, depths=[1, 1, 2, 1],
-                          num_attention_heads=[2, 4, 8, 16], projection_dim=PROJECTION, mlp_ratio=2.0,
-                          hidden_dropout_prob=0.0),
-    ))
+    return ClapModel(
+        ClapConfig(
+            projection_dim=PROJECTION,
+            text_config={
+                "vocab_size": vocab_size,
+                "hidden_size": 192,
+                "num_hidden_layers": 3,
+                "num_attention_heads": 6,
+                "intermediate_size": 512,
+                "max_position_embeddings": 82,
+                "projection_dim": PROJECTION,
+                "hidden_dropout_prob": 0.0,
+                "attention_probs_dropout_prob": 0.0,
+            },
+            audio_config={
+                "spec_size": 128,
+                "num_mel_bins": 64,
+                "patch_size": 4,
+                "patch_stride": [4, 4],
+                "window_size": 4,
+                "patch_embeds_hidden_size": 32,
+                "hidden_size": 256,
+                "depths": [1, 1, 2, 1],
+                "num_attention_heads": [2, 4, 8, 16],
+                "projection_dim": PROJECTION,
+                "mlp_ratio": 2.0,
+                "hidden_dropout_prob": 0.0,
+            },
+        )
+    )
 
 
 def distillation_texts(teacher: Teacher, captions: Sequence[str], count: int, seed: int = 0) -> list[str]:
@@ -65,8 +97,15 @@ def distillation_texts(teacher: Teacher, captions: Sequence[str], count: int, se
     return ["", *nouns, *phrases, *rough]
 
 
-def train_audio_tower(clap: ClapModel, corpus: Corpus, mels: NDArray[np.float16], caption_vectors: Tensor,
-                      options: LoopOptions, device: str = "cpu", batch: int = 48) -> nn.Module:
+def train_audio_tower(
+    clap: ClapModel,
+    corpus: Corpus,
+    mels: NDArray[np.float16],
+    caption_vectors: Tensor,
+    options: LoopOptions,
+    device: str = "cpu",
+    batch: int = 48,
+) -> nn.Module:
     """Contrastive training of the audio tower against teacher vectors [clips, captions, 384].
 
     Returns the averaged pair: `audio` (tower with projection, inside `clap`) and `head`.
@@ -109,8 +148,14 @@ def audio_vectors(pair: nn.Module, mel: Tensor) -> Tensor:
     return F.normalize(pair["projection"](pooled), dim=-1)
 
 
-def train_caption_tower(clap: ClapModel, tokens: dict[str, Tensor], targets: Tensor, options: LoopOptions,
-                        device: str = "cpu", batch: int = 96) -> nn.Module:
+def train_caption_tower(
+    clap: ClapModel,
+    tokens: dict[str, Tensor],
+    targets: Tensor,
+    options: LoopOptions,
+    device: str = "cpu",
+    batch: int = 96,
+) -> nn.Module:
     """Teach the caption tower to give `targets` [texts, 128] from tokens [texts, L].
 
     The loss asks for the vector itself (cosine) and for its neighbourhoods (relations within the batch).
@@ -146,8 +191,16 @@ def text_vectors(tower: nn.Module, input_ids: Tensor, attention_mask: Tensor) ->
     return F.normalize(tower["projection"](pooled), dim=-1)
 
 
-def train_clap(corpus: Corpus, mels: NDArray[np.float16], folder: Path, run_dir: Path, audio_steps: int,
-               text_steps: int, phrases: int = 16000, device: str = "cpu") -> ClapModel:
+def train_clap(
+    corpus: Corpus,
+    mels: NDArray[np.float16],
+    folder: Path,
+    run_dir: Path,
+    audio_steps: int,
+    text_steps: int,
+    phrases: int = 16000,
+    device: str = "cpu",
+) -> ClapModel:
     """The whole recipe; writes `folder` (ClapModel with tokenizer) and returns the model."""
     teacher = Teacher()
     captions = list(itertools.chain.from_iterable(corpus.captions))
@@ -163,8 +216,9 @@ def train_clap(corpus: Corpus, mels: NDArray[np.float16], folder: Path, run_dir:
     torch.manual_seed(0)
     clap = build_clap(len(tokenizer))
     per_clip = caption_teacher.view(len(corpus), -1, Teacher.width)
-    pair = train_audio_tower(clap, corpus, mels, per_clip,
-                             LoopOptions(run_dir / "audio", audio_steps), device)
+    pair = train_audio_tower(
+        clap, corpus, mels, per_clip, LoopOptions(run_dir / "audio", audio_steps), device
+    )
     clap.audio_model.load_state_dict(pair["audio"].state_dict())
     clap.audio_projection.load_state_dict(pair["projection"].state_dict())
     with torch.no_grad():

@@ -61,8 +61,15 @@ class Corpus:
         return torch.from_numpy(cut.astype(np.float32) / 32767.0), indices
 
 
-def build_corpus(folder: Path, clips: int, first_seed: int = 0, duration_s: float = 10.0,
-                 scenes: bool | None = None, split: str = "train", workers: int | None = None) -> Corpus:
+def build_corpus(
+    folder: Path,
+    clips: int,
+    first_seed: int = 0,
+    duration_s: float = 10.0,
+    scenes: bool | None = None,
+    split: str = "train",
+    workers: int | None = None,
+) -> Corpus:
     """Render `clips` clips into `folder`, unless they are there already.
 
     `scenes` False keeps to single families, None mixes as the clip generator does.
@@ -72,7 +79,8 @@ def build_corpus(folder: Path, clips: int, first_seed: int = 0, duration_s: floa
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(first_seed + i, duration_s, scenes, split) for i in range(clips)]
     audio = np.lib.format.open_memmap(
-        folder / "audio.npy", mode="w+", dtype=np.int16, shape=(clips, round(duration_s * SAMPLE_RATE)))
+        folder / "audio.npy", mode="w+", dtype=np.int16, shape=(clips, round(duration_s * SAMPLE_RATE))
+    )
     captions, labels = [], []
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
         made = pool.map(_make, jobs, chunksize=16)
@@ -101,8 +109,7 @@ def cache_mels(corpus: Corpus, batch: int = 32) -> NDArray[np.float16]:
     if not path.exists():
         partial = path.with_suffix(".partial.npy")
         frames = corpus.audio.shape[1] // 160
-        out = np.lib.format.open_memmap(
-            partial, mode="w+", dtype=np.float16, shape=(len(corpus), frames, 64))
+        out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(corpus), frames, 64))
         for start in track(range(0, len(corpus), batch), "Computing log-mels"):
             part = torch.from_numpy(np.asarray(corpus.audio[start : start + batch], np.float32) / 32767.0)
             out[start : start + batch] = log_mel(part).numpy()
@@ -112,8 +119,13 @@ def cache_mels(corpus: Corpus, batch: int = 32) -> NDArray[np.float16]:
     return np.load(path, mmap_mode="r")
 
 
-def mel_crops(mels: NDArray[np.float16], generator: torch.Generator, count: int, frames: int,
-              among: Sequence[int] | None = None) -> tuple[Tensor, list[int], list[int]]:
+def mel_crops(
+    mels: NDArray[np.float16],
+    generator: torch.Generator,
+    count: int,
+    frames: int,
+    among: Sequence[int] | None = None,
+) -> tuple[Tensor, list[int], list[int]]:
     """Random crops [count, frames, 64] with their clips and first frames."""
     choice = torch.randint(len(among) if among is not None else len(mels), (count,), generator=generator)
     indices = [among[i] for i in choice.tolist()] if among is not None else choice.tolist()

@@ -38,7 +38,9 @@ def roughen(mel: Tensor, generator: torch.Generator) -> Tensor:
     return torch.maximum(mel, floor)
 
 
-def train_judge(corpus: Corpus, mels: NDArray[np.float16], options: LoopOptions, device: str = "cpu") -> Judge:
+def train_judge(
+    corpus: Corpus, mels: NDArray[np.float16], options: LoopOptions, device: str = "cpu"
+) -> Judge:
     """Cross-entropy on crops of 2.5 or 5 s; returns the averaged classifier."""
     torch.manual_seed(options.seed + 5)
     families = list(FAMILIES)

@@ -1,4 +1,4 @@
-"""One training loop for every recipe: resumable to the exact step, logged, with a moving average of the weights.
+"""One training loop for every recipe: resumable to the exact step, logged, with averaged weights.
 
 Randomness is a function of (seed, step), never of the process: a run that was killed draws, after it is
 resumed, exactly what it would have drawn.
@@ -36,7 +36,7 @@ class LoopOptions:
 
 @dataclass
 class TrainState:
-    """All that a resumed run needs. `ema` follows `model` (the module that ships); `extra` are other modules."""
+    """All that a resumed run needs. `ema` follows `model`, which ships; `extra` are other modules."""
 
     model: nn.Module
     optimizers: Mapping[str, torch.optim.Optimizer]
@@ -96,7 +96,7 @@ def cosine_factor(step: int, steps: int, warmup: int = 100, floor: float = 0.02)
 
 
 def run(state: TrainState, step_function: StepFunction, options: LoopOptions, label: str) -> bool:
-    """Train until `options.steps`, resuming from the run folder's last save. True when the recipe is complete.
+    """Train until `options.steps`, resuming from the run folder's last save. True when complete.
 
     `step_function(step, generator)` runs forward, backward and the optimizers for one step and gives figures
     to log; they are appended to `log.jsonl` as running means.
@@ -107,8 +107,13 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
     options.run_dir.mkdir(parents=True, exist_ok=True)
     started = saved = time.monotonic()
     sums: dict[str, float] = {}
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-               TextColumn("{task.fields[figures]}"))
+    columns = (
+        TextColumn(label),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
     with Progress(*columns) as bar, open(options.run_dir / "log.jsonl", "a", encoding="utf-8") as log:
         task = bar.add_task(label, total=options.steps, completed=state.step, figures="")
         while state.step < options.steps:
@@ -124,7 +129,9 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
             if state.step % options.log_every == 0:
                 means = {key: round(value / options.log_every, 5) for key, value in sums.items()}
                 sums.clear()
-                log.write(json.dumps({"step": state.step, "seconds": round(now - started, 1), **means}) + "\n")
+                log.write(
+                    json.dumps({"step": state.step, "seconds": round(now - started, 1), **means}) + "\n"
+                )
                 log.flush()
                 bar.update(task, figures=" ".join(f"{k} {v:.3f}" for k, v in means.items()))
             bar.update(task, completed=state.step)

@@ -40,8 +40,9 @@ class Teacher:
         out = torch.empty(len(texts), self.width)
         for start in track(range(0, len(order), batch), "Asking the teacher"):
             part = order[start : start + batch]
-            tokens = self.tokenizer([texts[i] for i in part], padding=True, truncation=True, max_length=64,
-                                    return_tensors="pt")
+            tokens = self.tokenizer(
+                [texts[i] for i in part], padding=True, truncation=True, max_length=64, return_tensors="pt"
+            )
             hidden = self.model(**tokens).last_hidden_state
             mask = tokens["attention_mask"][..., None].float()
             out[part] = F.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)

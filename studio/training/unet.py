@@ -23,8 +23,14 @@ TEXT_DROPOUT = 0.1
 MIN_SNR_GAMMA = 5.0
 
 SCHEDULER_CONFIG = {
-    "num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0195,
-    "prediction_type": "epsilon", "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1,
+    "num_train_timesteps": 1000,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.0015,
+    "beta_end": 0.0195,
+    "prediction_type": "epsilon",
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
     "timestep_spacing": "leading",
 }
 
@@ -33,11 +39,18 @@ def build_unet() -> UNet2DConditionModel:
     """The pocket architecture: AudioLDM's blocks at three levels, most of its weights at the lowest."""
     widths = (32, 64, 160)
     return UNet2DConditionModel(
-        sample_size=64, in_channels=8, out_channels=8, layers_per_block=1, block_out_channels=widths,
+        sample_size=64,
+        in_channels=8,
+        out_channels=8,
+        layers_per_block=1,
+        block_out_channels=widths,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=list(widths), attention_head_dim=4, norm_num_groups=16,
-        class_embed_type="simple_projection", projection_class_embeddings_input_dim=TEXT_WIDTH,
+        cross_attention_dim=list(widths),
+        attention_head_dim=4,
+        norm_num_groups=16,
+        class_embed_type="simple_projection",
+        projection_class_embeddings_input_dim=TEXT_WIDTH,
         class_embeddings_concat=True,
     )
 
@@ -69,9 +82,15 @@ def min_snr_weight(alpha_bar: Tensor) -> Tensor:
     return (MIN_SNR_GAMMA / snr).clamp(max=1.0)
 
 
-def train_unet(latents: NDArray[np.float16], text_vectors: Tensor, empty_vector: Tensor, options: LoopOptions,
-               init: Path | None = None, device: str = "cpu",
-               on_save: Callable[[UNet2DConditionModel], None] | None = None) -> UNet2DConditionModel:
+def train_unet(
+    latents: NDArray[np.float16],
+    text_vectors: Tensor,
+    empty_vector: Tensor,
+    options: LoopOptions,
+    init: Path | None = None,
+    device: str = "cpu",
+    on_save: Callable[[UNet2DConditionModel], None] | None = None,
+) -> UNet2DConditionModel:
     """Train on scaled latents [clips, 8, frames, 16] and caption vectors [clips, captions, 128].
 
     Even steps see one timestep a clip, odd steps a ramp. `empty_vector` [128] stands in where the text is
@@ -88,8 +107,11 @@ def train_unet(latents: NDArray[np.float16], text_vectors: Tensor, empty_vector:
         ramp = number % 2 == 1
         count, frames = (RAMP_BATCH, RAMP_FRAMES) if ramp else (CLIP_BATCH, CLIP_FRAMES)
         clean, text = draw_batch(latents, text_vectors, empty_vector, count, frames, generator)
-        timesteps = (fifo_ramps(count, frames, generator) if ramp
-                     else torch.randint(1, 1000, (count,), generator=generator))
+        timesteps = (
+            fifo_ramps(count, frames, generator)
+            if ramp
+            else torch.randint(1, 1000, (count,), generator=generator)
+        )
         noise = torch.randn(clean.shape, generator=generator)
         alpha_bar = schedule.alpha_bar(timesteps).float()
         noisy = add_noise(clean, noise, alpha_bar)
@@ -109,8 +131,14 @@ def train_unet(latents: NDArray[np.float16], text_vectors: Tensor, empty_vector:
     return state.ema.eval()
 
 
-def draw_batch(latents: NDArray[np.float16], text_vectors: Tensor, empty_vector: Tensor, count: int,
-               frames: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_batch(
+    latents: NDArray[np.float16],
+    text_vectors: Tensor,
+    empty_vector: Tensor,
+    count: int,
+    frames: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
     """Random crops [count, 8, frames, 16] with one caption's vector each [count, 128], some dropped."""
     clips = torch.randint(len(latents), (count,), generator=generator).tolist()
     starts = torch.randint(latents.shape[2] - frames + 1, (count,), generator=generator).tolist()

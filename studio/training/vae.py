@@ -21,14 +21,22 @@ KL_WEIGHT = 1e-4  # per latent value, against an L1 per mel value: enough to kee
 def build_vae() -> AutoencoderKL:
     """The pocket architecture. No attention in the middle, so that it decodes block by block (DESIGN §3)."""
     return AutoencoderKL(
-        in_channels=1, out_channels=1, latent_channels=8, sample_size=64, layers_per_block=1,
-        block_out_channels=(16, 32, 96), norm_num_groups=8, mid_block_add_attention=False,
-        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+        in_channels=1,
+        out_channels=1,
+        latent_channels=8,
+        sample_size=64,
+        layers_per_block=1,
+        block_out_channels=(16, 32, 96),
+        norm_num_groups=8,
+        mid_block_add_attention=False,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
     )
 
 
-def train_vae(mels: NDArray[np.float16], options: LoopOptions, init: Path | None = None,
-              device: str = "cpu") -> AutoencoderKL:
+def train_vae(
+    mels: NDArray[np.float16], options: LoopOptions, init: Path | None = None, device: str = "cpu"
+) -> AutoencoderKL:
     """Train on random crops with L1 + KL; returns the averaged model with its scaling factor set.
 
     `mels` [clips, frames, 64]. `init` is a shipped VAE folder to go on from.
@@ -38,7 +46,9 @@ def train_vae(mels: NDArray[np.float16], options: LoopOptions, init: Path | None
         vae = AutoencoderKL.from_pretrained(init, torch_dtype=torch.float32)
     else:
         vae = build_vae()
-        nn.init.constant_(vae.decoder.conv_out.bias, float(mels[:: len(mels) // 16 + 1].mean(dtype=np.float64)))
+        nn.init.constant_(
+            vae.decoder.conv_out.bias, float(mels[:: len(mels) // 16 + 1].mean(dtype=np.float64))
+        )
     vae.to(device).train()
     optimizer = torch.optim.AdamW(vae.parameters(), lr=1.5e-3, betas=(0.9, 0.98), weight_decay=1e-4)
     state = TrainState(vae, {"vae": optimizer}, ema_decay=0.998)

@@ -28,9 +28,13 @@ MEL_WEIGHT, STFT_WEIGHT, FEATURE_WEIGHT = 4.0, 2.0, 1.0
 def build_vocoder() -> SpeechT5HifiGan:
     """The pocket architecture: 160 samples a mel frame in four stages."""
     config = SpeechT5HifiGanConfig(
-        model_in_dim=64, sampling_rate=16000, upsample_initial_channel=256,
-        upsample_rates=[5, 4, 4, 2], upsample_kernel_sizes=[15, 8, 8, 4],
-        resblock_kernel_sizes=[3, 7], resblock_dilation_sizes=[[1, 3, 5], [1, 3, 5]],
+        model_in_dim=64,
+        sampling_rate=16000,
+        upsample_initial_channel=256,
+        upsample_rates=[5, 4, 4, 2],
+        upsample_kernel_sizes=[15, 8, 8, 4],
+        resblock_kernel_sizes=[3, 7],
+        resblock_dilation_sizes=[[1, 3, 5], [1, 3, 5]],
         normalize_before=False,
     )
     return SpeechT5HifiGan(config)
@@ -59,11 +63,16 @@ class SpectrogramDiscriminator(nn.Module):
     def __init__(self, n_fft: int, hop: int, channels: int = 16) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
-        shapes = [(1, channels, (1, 1)), (channels, channels, (2, 1)), (channels, 2 * channels, (2, 2)),
-                  (2 * channels, 2 * channels, (2, 1))]
+        shapes = [
+            (1, channels, (1, 1)),
+            (channels, channels, (2, 1)),
+            (channels, 2 * channels, (2, 2)),
+            (2 * channels, 2 * channels, (2, 1)),
+        ]
         self.layers = nn.ModuleList(
             nn.utils.parametrizations.weight_norm(nn.Conv2d(i, o, (5, 3), stride, padding=(2, 1)))
-            for i, o, stride in shapes)
+            for i, o, stride in shapes
+        )
         self.head = nn.utils.parametrizations.weight_norm(nn.Conv2d(2 * channels, 1, 3, padding=1))
 
     def forward(self, samples: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -76,8 +85,9 @@ class SpectrogramDiscriminator(nn.Module):
         return self.head(x), features
 
 
-def train_vocoder(corpus: Corpus, options: LoopOptions, init: Path | None = None,
-                  device: str = "cpu") -> SpeechT5HifiGan:
+def train_vocoder(
+    corpus: Corpus, options: LoopOptions, init: Path | None = None, device: str = "cpu"
+) -> SpeechT5HifiGan:
     """Train on random crops of the corpus (log-mel → samples); returns the averaged generator."""
     torch.manual_seed(options.seed)
     vocoder = SpeechT5HifiGan.from_pretrained(init, dtype=torch.float32) if init else build_vocoder()
@@ -128,5 +138,6 @@ def _adversarial_loss(judges: nn.ModuleList, made: Tensor, real: Tensor) -> Tens
             wanted = judge(real)[1]
         total = total + ((score - 1) ** 2).mean()
         total = total + FEATURE_WEIGHT * sum(
-            (a - b).abs().mean() for a, b in zip(features, wanted, strict=True)) / len(features)
+            (a - b).abs().mean() for a, b in zip(features, wanted, strict=True)
+        ) / len(features)
     return total

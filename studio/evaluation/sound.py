@@ -1,0 +1,205 @@
+"""What a checkpoint generates, judged: ordinary clips, endless takes, concatenated clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.backends.base import Backend, Conditioning
+from studio.evaluation.judge import Judge
+from studio.evaluation.pocket import WINDOW_S, HeldOut, Report, family_share, pair_share, spread_prompts
+from studio.evaluation.statistics import bootstrap_interval, frechet_distance
+from studio.samplers.ddim import ddim_sample
+from studio.samplers.denoise import Denoise
+from studio.samplers.fifo import FifoPlan, fifo_step, warm_start
+from studio.samplers.guidance import guided
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SoundPlan:
+    """How much is generated. The defaults are the full measure; `quick` is for a look."""
+
+    clips: int = 560
+    scenes: int = 140
+    takes: int = 48
+    windows: int = 12
+    steps: int = 50
+    batch: int = 4
+
+    @classmethod
+    def quick(cls) -> SoundPlan:
+        return cls(clips=56, scenes=14, takes=8, windows=6)
+
+
+def bound(backend: Backend, prompts: Sequence[str], scale: float) -> Denoise:
+    """A guided denoiser for one item a prompt, with the empty text as the negative."""
+    encoded = backend.encode_text(["", *prompts]).pooled
+    assert encoded is not None
+    both = Conditioning(pooled=torch.cat([encoded[:1].expand(len(prompts), -1), encoded[1:]]))
+
+    def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        return backend.predict_noise(latents, timesteps, start_frame, both)
+
+    return guided(denoise, scale)
+
+
+def make_clips(
+    backend: Backend,
+    prompts: Sequence[str],
+    scale: float,
+    plan: SoundPlan,
+    seed: int,
+    report: Report,
+    name: str,
+) -> Samples:
+    """One clip of 5.12 s a prompt by DDIM: [prompts, n]."""
+    frames = backend.geometry.frames(WINDOW_S)
+    out = []
+    for start in range(0, len(prompts), plan.batch):
+        report(f"{name}: {start} of {len(prompts)}")
+        part = prompts[start : start + plan.batch]
+        shape = (len(part), backend.geometry.channels, frames, backend.geometry.bands)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed + start)).to(backend.device)
+        latents = ddim_sample(bound(backend, part, scale), backend.schedule, noise, plan.steps)
+        out += [backend.decode(latents[i : i + 1]) for i in range(len(part))]
+    return np.stack(out)
+
+
+def make_take(
+    backend: Backend, prompt: str, scale: float, fifo: FifoPlan, warmup_steps: int, seed: int, frames: int
+) -> Samples:
+    """An endless take cut at `frames` latent frames: [n]."""
+    denoise = bound(backend, [prompt], scale)
+    geometry = backend.geometry
+    state, first = warm_start(
+        denoise,
+        backend.schedule,
+        fifo,
+        torch.Generator().manual_seed(seed),
+        channels=geometry.channels,
+        bands=geometry.bands,
+        warmup_steps=warmup_steps,
+        device=backend.device,
+    )
+    decoder = backend.stream_decoder()
+    parts = [decoder.push(first)]
+    while state.position < frames:
+        state, clean = fifo_step(denoise, state, fifo, backend.schedule)
+        parts.append(decoder.push(clean))
+    parts.append(decoder.flush())
+    return np.concatenate(parts)[: frames * geometry.hop_samples]
+
+
+def measure_sound(
+    backend: Backend,
+    judge: Judge,
+    held_out: HeldOut,
+    fifo: FifoPlan,
+    warmup_steps: int,
+    scale: float,
+    plan: SoundPlan,
+    report: Report,
+) -> dict[str, float]:
+    """Right families of ordinary and endless sound, drift over a minute, scenes, Fréchet distances."""
+    single = held_out.only(scenes=False)
+    prompts, families = (twice(rows) for rows in spread_prompts(single, plan.clips // 2))
+    clips = make_clips(backend, prompts, scale, plan, 0, report, "Ordinary clips")
+    logits, ordinary = _listen(judge, clips)
+    figures = {"ddim_family_acc": family_share(judge.top(logits), families)}
+
+    scene_prompts, scene_families = spread_prompts(held_out.only(scenes=True), plan.scenes)
+    scenes = make_clips(backend, scene_prompts, scale, plan, 10_000, report, "Scenes")
+    figures["scene_acc"] = pair_share(judge.top(_listen(judge, scenes)[0], 2), scene_families)
+
+    hits, endless = _measure_takes(backend, judge, single, fifo, warmup_steps, scale, plan, report)
+    third = plan.windows // 3
+    drift = 100 * (hits[:, :third].mean(1) - hits[:, -third:].mean(1))
+    low, high = bootstrap_interval(drift)
+    thirds = [hits[:, i * third : (i + 1) * third].mean() for i in range(3)]
+    figures |= {
+        "endless_family_acc": float(min(thirds)),
+        "endless_drift_points": float(drift.mean()),
+        "endless_drift_low": low,
+        "endless_drift_high": high,
+    }
+    joined = _listen(judge, across_joins(clips))[1]
+    return figures | _distances(judge, held_out, ordinary, endless, joined)
+
+
+def twice(rows: Sequence[Any]) -> list[Any]:
+    """Each row two times running: a prompt's two clips are what concatenation would join."""
+    return [row for row in rows for _ in range(2)]
+
+
+def across_joins(clips: Samples) -> Samples:
+    """Windows that straddle a join of two clips of one prompt: the end of one, the beginning of the other."""
+    half = clips.shape[1] // 2
+    first, second = clips[0::2], clips[1::2]
+    return np.concatenate(
+        [
+            np.concatenate([first[:, half:], second[:, :half]], axis=1),
+            np.concatenate([second[:, half:], first[:, :half]], axis=1),
+        ]
+    )
+
+
+def _measure_takes(
+    backend: Backend,
+    judge: Judge,
+    single: HeldOut,
+    fifo: FifoPlan,
+    warmup_steps: int,
+    scale: float,
+    plan: SoundPlan,
+    report: Report,
+) -> tuple[NDArray[np.float64], Tensor]:
+    """Right or wrong per take and window [takes, windows], and all windows' embeddings."""
+    prompts, families = spread_prompts(single, plan.takes)
+    window = backend.geometry.frames(WINDOW_S)
+    hits, embeddings = [], []
+    for i, (prompt, names) in enumerate(zip(prompts, families, strict=True)):
+        report(f"Endless takes: {i} of {plan.takes}")
+        take = make_take(backend, prompt, scale, fifo, warmup_steps, 20_000 + i, plan.windows * window)
+        logits, embedded = _listen(judge, take.reshape(plan.windows, -1))
+        hits.append([row[0] in names for row in judge.top(logits)])
+        embeddings.append(embedded)
+    return np.array(hits, dtype=np.float64), torch.cat(embeddings)
+
+
+def _distances(
+    judge: Judge, held_out: HeldOut, ordinary: Tensor, endless: Tensor, joined: Tensor
+) -> dict[str, float]:
+    """Fréchet distances to corpus audio, equal counts a side, with the corpus's distance to itself."""
+    single = held_out.only(scenes=False)
+    n = single.windows().shape[1]
+    real = torch.cat(
+        [
+            _listen(judge, single.samples[:, k : k + n])[1]
+            for k in range(0, single.samples.shape[1] - n + 1, n // 2)
+        ]
+    )
+    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
+    count = min(len(real) // 2, len(ordinary), len(endless))
+    corpus, other = real[order[:count]].numpy(), real[order[count : 2 * count]].numpy()
+    pick = torch.randperm(len(endless), generator=torch.Generator().manual_seed(1))[:count]
+    return {
+        "fd_windows": float(count),
+        "fd_floor": frechet_distance(other, corpus),
+        "fd_ordinary": frechet_distance(ordinary[:count].numpy(), corpus),
+        "fd_endless": frechet_distance(endless[pick].numpy(), corpus),
+        "fd_concat": frechet_distance(joined[:count].numpy(), corpus),
+    }
+
+
+def _listen(judge: Judge, samples: Samples) -> tuple[Tensor, Tensor]:
+    """Logits and embeddings of windows [B, n], a few at a time."""
+    parts = [judge.listen(samples[i : i + 16]) for i in range(0, len(samples), 16)]
+    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])

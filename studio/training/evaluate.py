@@ -1,0 +1,85 @@
+"""`longwave eval pocket`: held-out clips from the corpus, given to the evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from studio.backends.base import Backend
+from studio.core.errors import ModelNotFoundError
+from studio.core.request import EndlessSampler, GenerationRequest
+from studio.evaluation.judge import Judge
+from studio.evaluation.pocket import HeldOut, Networks, measure_networks
+from studio.evaluation.sound import SoundPlan, measure_sound
+from studio.samplers.curve import curved_timesteps
+from studio.samplers.fifo import FifoPlan
+from studio.training.data import HELD_OUT_SEED, Corpus, build_corpus
+
+HELD_OUT_CLIPS = 448
+
+
+def held_out_set(corpus: Corpus) -> HeldOut:
+    """The corpus folder as plain arrays, one caption a clip."""
+    return HeldOut(
+        np.asarray(corpus.audio, np.float32) / 32767.0,
+        [captions[0] for captions in corpus.captions],
+        corpus.labels,
+    )
+
+
+def evaluate_pocket(
+    assets: Path,
+    runs: Path,
+    load_backend: Callable[[], Backend],
+    *,
+    quick: bool = False,
+    networks_only: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> dict[str, float | str]:
+    """Every figure of the model card, on clips and phrasings withheld from training.
+
+    `assets` is `assets/pocket`; `runs` is where the held-out clips are rendered. `quick` generates a tenth of
+    the sound: for a look, not for a claim.
+
+    Raises:
+        ModelNotFoundError: the pocket model is not in `assets`.
+    """
+    if not (assets / "judge" / "judge.json").exists():
+        raise ModelNotFoundError(f"No judge in {assets}: run `longwave train judge` first.")
+    corpus = build_corpus(runs / "held", HELD_OUT_CLIPS, HELD_OUT_SEED, split="held_out")
+    held_out = held_out_set(corpus)
+    wild = json.loads(resources.files("studio.evaluation").joinpath("wild_prompts.json").read_text())[
+        "prompts"
+    ]
+    judge = Judge.load(assets / "judge")
+    networks = Networks.load(assets / "audioldm", assets / "judge")
+    figures: dict[str, float | str] = dict(measure_networks(networks, held_out, wild, report))
+    if networks_only:
+        return figures
+    backend = load_backend()
+    sampler = EndlessSampler.model_validate({})
+    fifo = shipped_plan(sampler, backend)
+    plan = SoundPlan.quick() if quick else SoundPlan()
+    scale = float(GenerationRequest.model_fields["guidance_scale"].default)
+    figures |= measure_sound(backend, judge, held_out, fifo, sampler.warmup_steps, scale, plan, report)
+    figures |= {f"plan_{key}": value for key, value in asdict(plan).items()}
+    return figures | {
+        "strategy": sampler.strategy,
+        "queue_steps": len(fifo.timesteps),
+        "window_frames": fifo.window_frames,
+        "guidance_scale": scale,
+    }
+
+
+def shipped_plan(sampler: EndlessSampler, backend: Backend) -> FifoPlan:
+    """The default window. "auto" is measured as "last", AudioLDM's strategy in the paper."""
+    strategy = "last" if sampler.strategy == "auto" else sampler.strategy
+    timesteps = curved_timesteps(backend.schedule, strategy, sampler.base_steps, sampler.skip_factor)
+    return FifoPlan.build(
+        timesteps, sampler.group_size, sampler.buffer_frames, backend.geometry.frame_multiple
+    )

@@ -1,0 +1,206 @@
+"""All recipes in order, and the folder they make: `assets/pocket/`, in the real checkpoints' layout.
+
+Every recipe resumes from its run folder; where that is gone, from the weights already shipped.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AudioLDMPipeline, AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
+
+from studio.core.errors import ModelNotFoundError
+from studio.training.clap import train_clap
+from studio.training.data import Corpus, build_corpus, cache_mels
+from studio.training.judge import train_judge
+from studio.training.loop import LoopOptions
+from studio.training.unet import SCHEDULER_CONFIG, train_unet
+from studio.training.vae import encode_latents, train_vae
+from studio.training.vocoder import train_vocoder
+
+TRAIN_CLIPS, JUDGE_CLIPS = 2800, 1120
+JUDGE_SEED = 500_000_000
+STEPS = {"vae": 2400, "vocoder": 6000, "clap_audio": 700, "clap_text": 2200, "unet": 6000, "judge": 1200}
+
+
+@dataclass(frozen=True)
+class PocketOptions:
+    """`runs` holds corpora and resumable states (outside git); `out` is `assets/pocket`.
+
+    `scale` stretches every recipe's steps: more for better weights, less to try the path.
+    """
+
+    runs: Path
+    out: Path
+    device: str = "cpu"
+    max_minutes: float | None = None
+    scale: float = 1.0
+
+    def loop(self, recipe: str) -> LoopOptions:
+        return LoopOptions(self.runs / recipe, self.steps(recipe), max_minutes=self.max_minutes)
+
+    def steps(self, recipe: str) -> int:
+        return max(1, round(STEPS[recipe] * self.scale))
+
+    @property
+    def audioldm(self) -> Path:
+        return self.out / "audioldm"
+
+    def shipped(self, part: str) -> Path | None:
+        """A part's shipped folder, to go on from where no run is left."""
+        folder = self.audioldm / part
+        return folder if (folder / "config.json").exists() else None
+
+
+def train_corpus(options: PocketOptions) -> tuple[Corpus, NDArray[np.float16]]:
+    """The training clips and their log-mels, rendered once."""
+    corpus = build_corpus(options.runs / "train", max(64, round(TRAIN_CLIPS * min(1.0, options.scale))))
+    return corpus, cache_mels(corpus)
+
+
+def run_vae(options: PocketOptions) -> None:
+    _, mels = train_corpus(options)
+    vae = train_vae(mels, options.loop("vae"), options.shipped("vae"), options.device)
+    save_part(vae, options.audioldm / "vae")
+
+
+def run_vocoder(options: PocketOptions) -> None:
+    corpus, _ = train_corpus(options)
+    vocoder = train_vocoder(corpus, options.loop("vocoder"), options.shipped("vocoder"), options.device)
+    save_part(vocoder, options.audioldm / "vocoder")
+
+
+def run_clap(options: PocketOptions) -> None:
+    corpus, mels = train_corpus(options)
+    clap = train_clap(
+        corpus,
+        mels,
+        options.runs / "clap" / "best",
+        options.runs / "clap",
+        options.steps("clap_audio"),
+        options.steps("clap_text"),
+        device=options.device,
+    )
+    export_clap(clap, options.runs / "clap" / "best", options.audioldm)
+
+
+def run_unet(options: PocketOptions) -> None:
+    corpus, mels = train_corpus(options)
+    latents = cache_latents(options, corpus, mels)
+    vectors, empty = cache_text_vectors(options, corpus)
+    unet = train_unet(latents, vectors, empty, options.loop("unet"), options.shipped("unet"), options.device)
+    save_part(unet, options.audioldm / "unet")
+    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
+
+
+def run_judge(options: PocketOptions) -> None:
+    clips = max(64, round(JUDGE_CLIPS * min(1.0, options.scale)))
+    corpus = build_corpus(options.runs / "judge_corpus", clips, JUDGE_SEED)
+    judge = train_judge(corpus, cache_mels(corpus), options.loop("judge"), options.device)
+    judge.cpu().save(options.out / "judge")
+
+
+def run_pocket(options: PocketOptions) -> None:
+    """Everything, in the order in which the parts need each other; ends with a pipeline diffusers opens."""
+    for recipe in (run_vae, run_clap, run_judge, run_vocoder, run_unet):
+        recipe(options)
+    write_index(options.audioldm)
+
+
+RECIPES: dict[str, Callable[[PocketOptions], None]] = {
+    "vae": run_vae,
+    "vocoder": run_vocoder,
+    "clap": run_clap,
+    "unet": run_unet,
+    "judge": run_judge,
+    "pocket": run_pocket,
+}
+
+
+def save_part(
+    module: AutoencoderKL | SpeechT5HifiGan | UNet2DConditionModel | ClapModel, folder: Path
+) -> None:
+    """Write a part in float16 safetensors."""
+    module.cpu().half().save_pretrained(folder, safe_serialization=True)
+
+
+def export_clap(clap: ClapModel, tokenizer_folder: Path, audioldm: Path) -> None:
+    """The caption tower as the pipeline's text encoder, the whole ClapModel beside it for evaluation."""
+    tower = ClapTextModelWithProjection(clap.config.text_config)
+    tower.text_model.load_state_dict(clap.text_model.state_dict())
+    tower.text_projection.load_state_dict(clap.text_projection.state_dict())
+    save_part(tower, audioldm / "text_encoder")
+    save_part(clap, audioldm / "clap")
+    AutoTokenizer.from_pretrained(tokenizer_folder).save_pretrained(audioldm / "tokenizer")
+
+
+def write_index(audioldm: Path) -> None:
+    """Write `model_index.json` by assembling the pipeline once, as diffusers does.
+
+    Raises:
+        ModelNotFoundError: a part has not been trained yet.
+    """
+    missing = [
+        part
+        for part in ("vae", "text_encoder", "tokenizer", "unet", "scheduler", "vocoder")
+        if not (audioldm / part).is_dir()
+    ]
+    if missing:
+        raise ModelNotFoundError(f"No {missing[0]} in {audioldm}: train it with `longwave train` first.")
+    pipeline = AudioLDMPipeline(
+        vae=AutoencoderKL.from_pretrained(audioldm / "vae"),
+        text_encoder=ClapTextModelWithProjection.from_pretrained(audioldm / "text_encoder"),
+        tokenizer=AutoTokenizer.from_pretrained(audioldm / "tokenizer"),
+        unet=UNet2DConditionModel.from_pretrained(audioldm / "unet"),
+        scheduler=DDIMScheduler.from_pretrained(audioldm / "scheduler"),
+        vocoder=SpeechT5HifiGan.from_pretrained(audioldm / "vocoder"),
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        pipeline.save_pretrained(scratch)
+        shutil.copy(Path(scratch) / "model_index.json", audioldm / "model_index.json")
+
+
+@torch.inference_mode()
+def cache_latents(options: PocketOptions, corpus: Corpus, mels: NDArray[np.float16]) -> NDArray[np.float16]:
+    """Scaled latents of all clips, float16 [clips, 8, frames, 16], made once per VAE.
+
+    The U-Net trains on what the shipped VAE encodes; retraining the encoder means deleting the cache.
+    """
+    path = corpus.folder / "latents.npy"
+    if path.exists():
+        return np.load(path, mmap_mode="r")
+    vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", torch_dtype=torch.float32)
+    vae.to(options.device).eval()
+    parts = []
+    for start in track(range(0, len(mels), 8), "Encoding latents"):
+        mel = torch.from_numpy(np.asarray(mels[start : start + 8], np.float32)).to(options.device)
+        parts.append(encode_latents(vae, mel).cpu().numpy().astype(np.float16))
+    np.save(path, np.concatenate(parts))
+    return np.load(path, mmap_mode="r")
+
+
+@torch.inference_mode()
+def cache_text_vectors(options: PocketOptions, corpus: Corpus) -> tuple[Tensor, Tensor]:
+    """The caption tower's vectors [clips, captions, 128] and that of the empty text [128]."""
+    tower = ClapTextModelWithProjection.from_pretrained(
+        options.audioldm / "text_encoder", dtype=torch.float32
+    )
+    tokenizer = AutoTokenizer.from_pretrained(options.audioldm / "tokenizer")
+    texts = ["", *(text for captions in corpus.captions for text in captions)]
+    parts = []
+    for start in track(range(0, len(texts), 256), "Reading captions"):
+        tokens = tokenizer(texts[start : start + 256], padding=True, truncation=True, return_tensors="pt")
+        vectors = tower.eval()(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
+        parts.append(torch.nn.functional.normalize(vectors, dim=-1))
+    vectors = torch.cat(parts).clone()
+    return vectors[1:].view(len(corpus), -1, vectors.shape[-1]), vectors[0]
