@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def to_int16(samples: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Float samples in [−1, 1] → 16-bit, clipped, rounded. The page and the file share this one conversion."""
+    """Float samples in [−1, 1] → 16-bit, clipped, rounded. Page and file share this one conversion."""
     return np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
 
 

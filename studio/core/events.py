@@ -1,4 +1,4 @@
-"""What a running job tells its readers: page, file writer, command line and telemetry read the same stream."""
+"""What a running job tells its readers: page, file writer and command line read the same stream."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """Once a second. `realtime_factor` is seconds computed a second of sound: below 1 is faster than real time."""
+    """Once a second. `realtime_factor` is seconds of work a second of sound: below 1 keeps up."""
 
     rss_mb: float
     device_mb: float | None

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -78,7 +79,7 @@ class Judge(nn.Module):
             judge = cls(config["families"], tuple(config["widths"]))
             weights = load_file(folder / "judge.safetensors")
             judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise WeightsError(
                 f"The judge in {folder} can't be read: install Longwave's assets anew."
             ) from error

@@ -59,13 +59,13 @@ class NoiseSchedule:
         return cls(alphas, clean, int(config.get("steps_offset", 0)), prediction)
 
     def timesteps(self, steps: int) -> Tensor:
-        """`steps` inference timesteps, noisiest first, spaced as diffusers' DDIM "leading" does. int64 [steps]."""
+        """`steps` inference timesteps, noisiest first, spaced as diffusers' "leading". int64 [steps]."""
         ratio = self.train_steps // steps
         spaced = torch.arange(steps - 1, -1, -1) * ratio + self.steps_offset
         return spaced.clamp_(0, self.train_steps - 1)
 
     def alpha_bar(self, timesteps: Tensor) -> Tensor:
-        """ᾱ at integer timesteps of any shape; −1 stands for τ₀ (clean). float64, on the timesteps' device."""
+        """ᾱ at integer timesteps of any shape; −1 stands for τ₀, clean. float64, on their device."""
         table = self.alphas_cumprod.to(timesteps.device)
         values = table[timesteps.clamp(min=0)]
         return torch.where(timesteps < 0, torch.full_like(values, self.clean_alpha_bar), values)

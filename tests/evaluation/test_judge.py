@@ -1,0 +1,40 @@
+"""The judge's file format and its view of a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from studio.core.errors import WeightsError
+from studio.evaluation.judge import EMBEDDING, Judge
+
+FAMILIES = ["rain", "wind", "dog"]
+
+
+def test_a_judge_survives_its_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    judge = Judge(FAMILIES, (8, 8, 16, 16)).eval()
+    judge.save(tmp_path)
+    again = Judge.load(tmp_path)
+    mel = torch.randn(2, 256, 64) - 4
+    assert again.families == FAMILIES
+    torch.testing.assert_close(again(mel), judge(mel), atol=2e-2, rtol=2e-2)  # float16 on disk
+
+
+@pytest.mark.parametrize("frames", [256, 300, 500])
+def test_any_length_gives_one_verdict_a_clip(frames: int) -> None:
+    judge = Judge(FAMILIES, (8, 8, 16, 16)).eval()
+    logits, embeddings = judge.listen(torch.randn(2, frames * 160) * 0.1)
+    assert logits.shape == (2, 3)
+    assert embeddings.shape == (2, EMBEDDING)
+    assert len(judge.top(logits, 2)[0]) == 2
+
+
+def test_a_damaged_judge_says_so(tmp_path: Path) -> None:
+    Judge(FAMILIES, (8, 8, 16, 16)).save(tmp_path)
+    weights = tmp_path / "judge.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(WeightsError):
+        Judge.load(tmp_path)

@@ -1,0 +1,83 @@
+"""The recipes' own mathematics, and one tiny pass through each network they build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from studio.training.clap import build_clap
+from studio.training.judge import label_targets, roughen
+from studio.training.loop import LoopOptions
+from studio.training.unet import build_unet, fifo_ramps, min_snr_weight, train_unet
+from studio.training.vae import build_vae, encode_latents
+from studio.training.vocoder import build_vocoder, spectral_loss
+
+
+def test_ramps_begin_clean_and_never_fall() -> None:
+    ramps = fifo_ramps(64, 112, torch.Generator().manual_seed(0))
+    assert ramps.shape == (64, 112)
+    assert (ramps.diff(dim=1) >= 0).all()
+    assert int(ramps.min()) >= 1
+    assert int(ramps.max()) <= 999
+    assert (ramps[:, -1] > 800).all(), "the last group is nearly noise"
+    assert len({tuple(row.tolist()) for row in ramps}) == 64, "every ramp is its own"
+
+
+def test_min_snr_weight_against_its_definition() -> None:
+    alpha_bar = torch.tensor([0.999, 5 / 6, 0.5, 0.01])
+    snr = alpha_bar / (1 - alpha_bar)
+    torch.testing.assert_close(min_snr_weight(alpha_bar), torch.minimum(snr, torch.tensor(5.0)) / snr)
+
+
+def test_vae_and_vocoder_have_audioldms_geometry() -> None:
+    vae, vocoder = build_vae().eval(), build_vocoder().eval()
+    mel = torch.randn(1, 64, 64) - 4
+    with torch.no_grad():
+        latents = encode_latents(vae, mel)
+        assert latents.shape == (1, 8, 16, 16)
+        assert vae.decode(latents).sample.shape == (1, 1, 64, 64)
+        assert vocoder(mel).shape == (1, 64 * 160)
+
+
+def test_clap_gives_both_towers_one_width() -> None:
+    clap = build_clap(vocab_size=100).eval()
+    with torch.no_grad():
+        text = clap.get_text_features(input_ids=torch.tensor([[0, 5, 2]])).pooler_output
+        audio = clap.get_audio_features(input_features=torch.randn(1, 1, 256, 64)).pooler_output
+    assert text.shape == audio.shape == (1, 128)
+
+
+def test_the_unet_learns_from_clips_and_ramps(tmp_path: Path) -> None:
+    """Two steps: one of each kind. The weights move, and stay finite."""
+    rng = np.random.default_rng(0)
+    latents = rng.standard_normal((2, 8, 120, 16)).astype(np.float16)
+    vectors = torch.nn.functional.normalize(
+        torch.randn(2, 3, 128, generator=torch.Generator().manual_seed(0)), dim=-1
+    )
+    unet = train_unet(latents, vectors, vectors[0, 0], LoopOptions(tmp_path, 2, log_every=1))
+    torch.manual_seed(0)
+    fresh = build_unet()
+    pairs = list(zip(unet.parameters(), fresh.parameters(), strict=True))
+    assert all(torch.isfinite(trained).all() for trained, _ in pairs)
+    assert any(not torch.equal(trained, start) for trained, start in pairs)
+
+
+def test_targets_share_a_scene_between_its_families() -> None:
+    targets = label_targets([["rain"], ["dog", "rain"]], ["rain", "dog"])
+    assert targets.tolist() == [[1.0, 0.0], [0.5, 0.5]]
+
+
+def test_roughening_keeps_shape_and_raises_the_floor() -> None:
+    mel = torch.full((4, 64, 64), -11.5)
+    rough = roughen(mel, torch.Generator().manual_seed(0))
+    assert rough.shape == mel.shape
+    assert rough.min() >= -11.5
+    assert rough.mean() > mel.mean()
+
+
+def test_spectral_loss_is_zero_only_for_the_same_sound() -> None:
+    sound = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0))
+    assert spectral_loss(sound, sound) == 0
+    assert spectral_loss(sound * 0.5, sound) > 0.1
