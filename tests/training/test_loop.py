@@ -74,5 +74,5 @@ def test_the_average_follows_and_the_log_is_kept(tmp_path: Path) -> None:
 def test_the_learning_rate_rises_then_falls() -> None:
     factors = [cosine_factor(step, 1000) for step in range(1000)]
     assert factors[0] < factors[50] < factors[99] == pytest.approx(1.0)
-    assert all(a >= b for a, b in itertools.pairwise(factors))
+    assert all(a >= b for a, b in itertools.pairwise(factors[100:]))
     assert factors[-1] == pytest.approx(0.02, abs=1e-3)
