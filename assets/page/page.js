@@ -1,0 +1,190 @@
+// Brings a tab's player, picture, gauges, status line and keys to life.
+
+import { LivePlayer } from './player.js';
+import { Spectrogram, clock } from './spectrogram.js';
+import { Gauge } from './gauge.js';
+
+const BEAT_MS = 250; // the data-attributes promise two updates a second
+const DRAW_MS = 50;
+const FORMATS = ['flac', 'wav', 'mp3', 'ogg'];
+const WORDS = {
+  idle: 'Ready', loading: 'Preparing', playing: 'Playing', paused: 'Paused', buffering: 'Waiting for sound',
+  stopped: 'Stopped', ended: 'Ended', failed: 'No sound',
+};
+
+class Tab {
+  #name;
+  #root;
+  #player = new LivePlayer();
+  #picture;
+  #gauges;
+  #state = { token: '', phase: '', message: 'Ready.' };
+  #made = 0;
+  #beating = false;
+  #caughtUp = true;
+
+  constructor(name) {
+    this.#name = name;
+    this.#root = this.#part('player');
+    this.#picture = new Spectrogram(this.#part('spectrogram').querySelector('canvas'));
+    this.#gauges = {
+      memory_mb: new Gauge(this.#part('memory'), (value) => `${Math.round(value)} MB`),
+      rtf: new Gauge(this.#part('rtf'), (value) => (value ? `${value.toFixed(2)} ×` : '–')),
+    };
+    this.#find('.lw-play').addEventListener('click', () => this.toggle());
+    const level = this.#find('.lw-level input');
+    level.addEventListener('input', () => { this.#player.level = level.value / 100; });
+    this.#show();
+    setInterval(() => this.#beat(), BEAT_MS);
+    setInterval(() => this.#draw(), DRAW_MS);
+  }
+
+  /** The server's word on a take: a new one, or how the present one stands. */
+  receive(state) {
+    if (!state || typeof state !== 'object') return;
+    if (state.token && state.token !== this.#state.token) this.#begin(state);
+    this.#state = { ...this.#state, ...state, token: state.token || this.#state.token };
+    if (this.#state.phase === 'failed' && !state.token) this.#announce();
+    this.#beat();
+  }
+
+  stop() {
+    this.#player.stop();
+    this.#beat();
+  }
+
+  toggle() {
+    this.#player.toggle();
+    setTimeout(() => this.#beat(), 30);
+  }
+
+  get visible() {
+    return this.#root.offsetParent !== null;
+  }
+
+  press(button) {
+    const element = this.#part(button);
+    if (!element.disabled) element.click();
+  }
+
+  #begin(state) {
+    this.#made = 0;
+    this.#caughtUp = false;
+    this.#picture.clear(state.columns_per_s);
+    for (const gauge of Object.values(this.#gauges)) gauge.clear();
+    this.#find('.lw-done').hidden = true;
+    this.#find('audio').removeAttribute('src');
+    this.#part('spectrogram').classList.add('lw-live');
+    // So that Space plays and pauses instead of pressing the button one has just clicked.
+    if (document.activeElement === this.#part('generate')) document.activeElement.blur();
+    this.#player.start(state.token, state.sample_rate);
+  }
+
+  async #beat() {
+    this.#player.tick();
+    this.#show();
+    if (this.#beating || this.#caughtUp) return;
+    this.#beating = true;
+    try {
+      const url = new URL(`live/${this.#state.token}`, document.baseURI);
+      url.search = new URLSearchParams({ position: this.#player.position, columns: this.#picture.total });
+      const response = await fetch(url, { method: 'POST', cache: 'no-store' });
+      if (response.ok) this.#take(await response.json());
+      else if (response.status === 404) this.#caughtUp = true;
+    } catch {
+      this.#state.message = 'The studio does not answer: check that it still runs.';
+    } finally {
+      this.#beating = false;
+    }
+    this.#show();
+  }
+
+  #take(answer) {
+    if (answer.token !== this.#state.token) return;
+    const { figures, columns, first_column: first, made_s: made, ...state } = answer;
+    this.#state = { ...this.#state, ...state };
+    this.#made = made;
+    this.#picture.push(first, Uint8Array.from(atob(columns), (character) => character.charCodeAt(0)));
+    const over = !['queued', 'running'].includes(state.phase);
+    if (!over) for (const [name, gauge] of Object.entries(this.#gauges)) if (name in figures) gauge.push(figures[name]);
+    const silent = ['stopped', 'ended', 'failed'].includes(this.#player.state);
+    if (over && state.file) this.#offer(state);
+    this.#caughtUp = over && silent && columns === '';
+  }
+
+  #offer({ token, file }) {
+    const done = this.#find('.lw-done');
+    if (!done.hidden) return;
+    const url = new URL(`take/${token}`, document.baseURI);
+    this.#find('audio').src = url;
+    const links = FORMATS.filter((format) => !file.endsWith(`.${format}`)).map((format) => {
+      const link = document.createElement('a');
+      link.href = `${url}?format=.${format}`;
+      link.textContent = format.toUpperCase();
+      link.download = '';
+      return link;
+    });
+    this.#find('.lw-formats').replaceChildren(...links);
+    done.hidden = false;
+  }
+
+  #show() {
+    const { state, position, underruns } = this.#player;
+    Object.assign(this.#root.dataset, { positionS: position.toFixed(3), underruns, state });
+    const play = this.#find('.lw-play');
+    play.disabled = !['playing', 'paused', 'buffering', 'loading'].includes(state);
+    play.classList.toggle('lw-playing', ['playing', 'buffering', 'loading'].includes(state));
+    setText(this.#find('.lw-time'), clock(position));
+    setText(this.#find('.lw-made'), this.#made ? `of ${clock(this.#made)} made` : '');
+    setText(this.#find('.lw-state'), WORDS[state] + (underruns ? ` · ${underruns} interruptions` : ''));
+    this.#find('.lw-state').dataset.state = state;
+    this.#announce();
+  }
+
+  #announce() {
+    const { phase, message, seed } = this.#state;
+    const line = this.#part('status').querySelector('[role=status]');
+    const running = phase === 'running' && message === 'Playing';
+    const text = running ? WORDS[this.#player.state] ?? message : message;
+    setText(line, seed && phase !== 'failed' ? `${text}${/[.]$/.test(text) ? '' : '.'} Seed ${seed}.` : text);
+    line.dataset.phase = phase;
+  }
+
+  #draw() {
+    if (!document.hidden && this.visible && this.#player.state === 'playing') this.#picture.draw(this.#player.position);
+  }
+
+  #part(name) {
+    return document.getElementById(`${this.#name}-${name}`);
+  }
+
+  #find(selector) {
+    return this.#root.querySelector(selector);
+  }
+}
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text; // a live region speaks at every write
+}
+
+function onKey(event) {
+  const tab = Object.values(window.longwave).find((candidate) => candidate.visible);
+  if (!tab || event.altKey) return;
+  const typing = event.target.closest?.('input, textarea, select, button, a, audio, [contenteditable=true]');
+  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) tab.press('generate');
+  else if (event.key === 'Escape') tab.press('stop');
+  else if (event.key === ' ' && !typing) tab.toggle();
+  else return;
+  event.preventDefault();
+}
+
+/** Called by the player's component when it is on the page. */
+export function attach(name, props, watch) {
+  if (!window.longwave) {
+    window.longwave = {};
+    document.addEventListener('keydown', onKey);
+  }
+  const tab = new Tab(name);
+  window.longwave[name] = tab;
+  watch('value', () => tab.receive(props.value));
+}

@@ -1,0 +1,78 @@
+"""The composition root: settings → backends → service → face. The only file that knows every layer.
+
+Everything heavy is imported where it is first needed, so that `longwave --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio.core.settings import Settings
+
+if TYPE_CHECKING:
+    from studio.service.jobs import Studio
+    from studio.ui.shell import Page
+
+
+def build_studio(settings: Settings) -> Studio:
+    """The service on the catalog's backends."""
+    from functools import partial
+
+    from studio.backends.catalog import create_backend
+    from studio.service.jobs import Studio
+    from studio.service.render import Renderer
+
+    return Studio(settings, partial(create_backend, settings=settings), Renderer(), resolve_device)
+
+
+def resolve_device(name: str) -> str:
+    """The device that a request's "auto" means on this machine; a wrong name is told when the job runs."""
+    from studio.backends.device import choose_device
+    from studio.core.errors import InvalidRequestError
+
+    try:
+        return str(choose_device(name))
+    except InvalidRequestError:
+        return name
+
+
+def build_app(settings: Settings) -> Page:
+    """The page over a service of its own; launch it with `.launch()`."""
+    return build_page(build_studio(settings), settings)
+
+
+def build_page(studio: Studio, settings: Settings) -> Page:
+    """The page over an existing service."""
+    from studio.backends.catalog import list_models
+    from studio.ui.shell import Page
+
+    return Page(studio, lambda: list_models(settings))
+
+
+def serve(settings: Settings) -> None:
+    """Serve the page until interrupted; running takes are kept.
+
+    Raises:
+        InvalidRequestError: the port is taken.
+    """
+    import sys
+
+    studio = build_studio(settings)
+    page = build_page(studio, settings)
+    try:
+        print(f"Longwave is at {page.launch()} (Ctrl+C ends it)", file=sys.stderr, flush=True)
+        page.wait()
+    finally:
+        studio.close()
+        page.close()
+
+
+def main() -> None:
+    """The command `longwave`."""
+    from studio.cli import Factories, build_cli
+
+    build_cli(Factories(serve=serve, studio=build_studio))()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What a page may ask about the take it listens to, a few times a second: figures and new columns."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from studio.core.audio import format_time
+from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, Telemetry
+from studio.dsp.spectrogram import HOP_SAMPLES, N_BANDS, SpectrogramStream
+from studio.service.job import Job
+
+KEPT_COLUMNS = 6000  # a minute of picture; memory stays flat however long the take
+MAX_VIEWS = 64
+
+
+class LiveView:
+    """One take as its listener sees it. Fed by the page's generator, read by the page's heartbeat."""
+
+    def __init__(self, job: Job) -> None:
+        if job.stream is None:
+            raise ValueError("only a job with a listener can be viewed live")
+        self.job = job
+        self.stream = job.stream
+        self._lock = threading.Lock()
+        self._spectrogram = SpectrogramStream(self.stream.sample_rate)
+        self._next_sample = 0
+        self._columns = bytearray()
+        self._first_column = 0
+        self._message = "Starting"
+        self._telemetry: Telemetry | None = None
+
+    def see(self, event: Event) -> None:
+        """Take the job's next event."""
+        with self._lock:
+            if isinstance(event, AudioChunk):
+                self._message = "Playing"
+                self._draw(event)
+            elif isinstance(event, Progress):
+                self._message = event.message
+            elif isinstance(event, Telemetry):
+                self._telemetry = event
+            elif isinstance(event, Finished):
+                self._append(self._spectrogram.flush())
+                self._message = _conclusion(event, self.job)
+            elif isinstance(event, Failed):
+                self._message = event.message
+
+    def state(self) -> dict[str, Any]:
+        """What the player has to know to begin, and how the take stands."""
+        outcome = self.job.outcome
+        return {
+            "token": self.stream.token,
+            "sample_rate": self.stream.sample_rate,
+            "columns_per_s": self.stream.sample_rate / HOP_SAMPLES,
+            "seed": str(self.job.request.seed),  # beyond 2**53 a number of JavaScript would be another seed
+            "phase": self.job.status,
+            "message": self._message,
+            "file": outcome.path.name if outcome is not None and outcome.path is not None else "",
+        }
+
+    def beat(self, columns_from: int) -> dict[str, Any]:
+        """How the take stands, and the picture's columns from `columns_from` on, bands of bytes, base64."""
+        with self._lock:
+            first = min(max(columns_from, self._first_column), self._total_columns)
+            fresh = bytes(self._columns[(first - self._first_column) * N_BANDS :])
+            telemetry = self._telemetry
+        figures = {}
+        if telemetry is not None:
+            figures = {
+                "memory_mb": telemetry.rss_mb + (telemetry.device_mb or 0.0),
+                "rtf": telemetry.realtime_factor,
+                "step_ms": telemetry.step_ms,
+            }
+        return {
+            **self.state(),
+            "figures": figures,
+            "made_s": self._next_sample / self.stream.sample_rate,
+            "first_column": first,
+            "columns": base64.b64encode(fresh).decode("ascii"),
+        }
+
+    @property
+    def _total_columns(self) -> int:
+        return self._first_column + len(self._columns) // N_BANDS
+
+    def _draw(self, chunk: AudioChunk) -> None:
+        # A reader that fell behind loses chunks; silence in their place keeps the picture's time right.
+        lost = np.zeros(max(0, chunk.start_sample - self._next_sample), np.float32)
+        self._append(self._spectrogram.push(np.concatenate([lost, chunk.samples])))
+        self._next_sample = chunk.end_sample
+
+    def _append(self, columns: np.ndarray) -> None:
+        self._columns += columns.tobytes()
+        surplus = len(self._columns) // N_BANDS - KEPT_COLUMNS
+        if surplus > 0:
+            del self._columns[: surplus * N_BANDS]
+            self._first_column += surplus
+
+
+class LiveViews:
+    """The live takes by their streams' tokens, which are the keys to them. Old ones are forgotten."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._views: OrderedDict[str, LiveView] = OrderedDict()
+
+    def open(self, job: Job) -> LiveView:
+        """A view of a job that has a listener."""
+        view = LiveView(job)
+        with self._lock:
+            self._views[view.stream.token] = view
+            while len(self._views) > MAX_VIEWS:
+                self._views.popitem(last=False)
+        return view
+
+    def get(self, token: str) -> LiveView | None:
+        """The view of that token, if it is known."""
+        with self._lock:
+            return self._views.get(token)
+
+
+def _conclusion(outcome: Finished, job: Job) -> str:
+    if outcome.path is None:
+        return "Stopped before there was any sound."
+    ended = "Stopped" if outcome.stopped else "Finished"
+    # A reason other than the user's own click is news to the user.
+    reason = f" {job.cancel.reason}" if job.cancel.reason not in {"", "Stopped."} else ""
+    return f"{ended}: {format_time(outcome.duration_s)} saved as {outcome.path.name}.{reason}"

@@ -1,0 +1,149 @@
+"""What the page fetches beside Gradio: the sound, the heartbeat, finished takes, its own files.
+
+The token in a path is the key to a take: unguessable, and told to nobody but the page that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from studio.core.errors import StudioError
+from studio.service.export import FORMATS, convert
+from studio.service.stream import PcmStream
+from studio.ui.live import LiveViews
+
+POLL_S = 0.05
+HEADERS = {
+    # Gradio's own page needs inline scripts and `eval`; nothing at all may come from or go to another host.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+        "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
+        "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseRoute]:
+    """Routes for `launch(app_kwargs=…)`.
+
+    Args:
+        page_files: folder of the page's scripts and style.
+        scratch: private folder where takes are converted to other formats.
+    """
+
+    async def pcm(request: Request) -> Response:
+        view = views.get(request.path_params["token"])
+        if view is None or not view.stream.attach():
+            return PlainTextResponse("That take is over, or somebody listens to it already.", 404)
+        return StreamingResponse(
+            _sound(view.stream, request),
+            media_type="application/octet-stream",
+            headers={**NO_STORE, "X-Accel-Buffering": "no"},
+        )
+
+    async def beat(request: Request) -> Response:
+        view = views.get(request.path_params["token"])
+        if view is None:
+            return PlainTextResponse("That take is not known any more.", 404)
+        try:
+            position_s = float(request.query_params.get("position", "0"))
+            columns_from = int(request.query_params.get("columns", "0"))
+        except ValueError:
+            return PlainTextResponse("position and columns are numbers.", 400)
+        if not math.isfinite(position_s):
+            return PlainTextResponse("position is a finite number of seconds.", 400)
+        view.stream.acknowledge(position_s)
+        return JSONResponse(view.beat(columns_from), headers=NO_STORE)
+
+    async def take(request: Request) -> Response:
+        view = views.get(request.path_params["token"])
+        outcome = view.job.outcome if view is not None else None
+        if outcome is None or outcome.path is None or not outcome.path.is_file():
+            return PlainTextResponse("There is no finished take of that name.", 404)
+        suffix = request.query_params.get("format", outcome.path.suffix)
+        if suffix not in FORMATS:
+            return PlainTextResponse(f"Choose one of {', '.join(FORMATS)}.", 400)
+        path = outcome.path
+        if suffix != path.suffix:
+            try:
+                path = await run_in_threadpool(_converted, path, suffix, scratch)
+            except StudioError as error:
+                return PlainTextResponse(str(error), 507)
+        disposition = "attachment" if "format" in request.query_params else "inline"
+        return FileResponse(path, filename=path.name, content_disposition_type=disposition)
+
+    return [
+        Route("/pcm/{token}", pcm),
+        Route("/live/{token}", beat, methods=["POST"]),
+        Route("/take/{token}", take),
+        Mount("/page", StaticFiles(directory=page_files)),
+    ]
+
+
+def guards(host: str) -> list[Middleware]:
+    """Middleware against other sites' pages: only our own host names are answered, headers say what may run.
+
+    Bound to every interface, the server can't know its names, so any is answered.
+    """
+    local = ["127.0.0.1", "localhost", "[::1]"]
+    names = ["*"] if host in {"0.0.0.0", "::"} else [*local, host]
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=names), Middleware(SecurityHeaders)]
+
+
+class SecurityHeaders:
+    """Adds `HEADERS` to every response. Plain ASGI, since Starlette's base class would buffer streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
+    """The stream's samples as bytes, until it ends or the listener is gone.
+
+    Polls instead of waiting in a thread: paused listeners would use up the server's threads. A listener who
+    left while nothing was to be sent shows in `is_disconnected` alone.
+    """
+    try:
+        while not await request.is_disconnected():
+            block: Any = stream.read(timeout_s=0.0)
+            if block is None:
+                return
+            if len(block):
+                yield block.tobytes()
+            else:
+                await asyncio.sleep(POLL_S)
+    finally:
+        stream.detach()
+
+
+def _converted(path: Path, suffix: str, scratch: Path) -> Path:
+    """The take in another format, made once."""
+    target = scratch / f"{path.stem}{suffix}"
+    return target if target.is_file() else convert(path, target)

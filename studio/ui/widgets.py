@@ -1,0 +1,102 @@
+"""Parts that every tab is made of. Their scripts are in `assets/page`; `attach` there brings them to life."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gradio as gr
+
+from studio.backends.catalog import ModelInfo
+
+_PLAYER = """
+<div class="lw-transport">
+  <button type="button" class="lw-play" disabled aria-label="Play or pause (Space)" title="Play or pause (Space)">
+    <svg viewBox="0 0 24 24" aria-hidden="true">
+      <path class="lw-icon-play" d="M8 5v14l11-7z"/><path class="lw-icon-pause" d="M7 5h4v14H7zm6 0h4v14h-4z"/>
+    </svg>
+  </button>
+  <div class="lw-clock"><span class="lw-time">0:00</span><span class="lw-made"></span></div>
+  <span class="lw-state">Ready</span>
+  <label class="lw-level"><span>Level</span>
+    <input type="range" min="0" max="100" value="80" aria-label="Level of playback"></label>
+</div>
+<div class="lw-done" hidden>
+  <audio controls preload="metadata" aria-label="The finished take"></audio>
+  <p>Also as <span class="lw-formats"></span></p>
+</div>
+"""
+_SPECTROGRAM = """
+<canvas role="img" aria-label="Live spectrogram: time to the right, frequency upwards"></canvas>
+<p class="lw-hint">The sound appears here a few seconds before you hear it.</p>
+"""
+_GAUGE = """
+<div class="lw-gauge"><span class="lw-name">{name}</span><span class="lw-value">–</span>
+  <span class="lw-note">{note}</span><canvas aria-hidden="true"></canvas></div>
+"""
+_HEADER = """
+<header class="lw-header">
+  <svg viewBox="0 0 64 24" aria-hidden="true"><path d="M1 12c5-14 9-14 14 0s9 14 14 0 9-14 14 0 9 14 14 0"/></svg>
+  <h1>Longwave</h1><p>Sound without an end, from a sentence. Made on this machine.</p>
+</header>
+"""
+_ATTACH = """
+import(new URL('page/page.js', document.baseURI)).then(page => page.attach('%s', props, watch));
+"""
+
+
+def header() -> gr.HTML:
+    """The studio's name."""
+    return _static(_HEADER, None)
+
+
+def player(tab: str) -> gr.HTML:
+    """The live player. Its value is a `LiveView.state()`; the element carries the data-attributes."""
+    return gr.HTML(
+        html_template=_PLAYER,
+        js_on_load=_ATTACH % tab,
+        apply_default_css=False,
+        elem_id=f"{tab}-player",
+        elem_classes="lw-card",
+    )
+
+
+def spectrogram(tab: str) -> gr.HTML:
+    """The canvas that scrolls with what is heard."""
+    return _static(_SPECTROGRAM, f"{tab}-spectrogram", "lw-card")
+
+
+def gauge(tab: str, figure: str, name: str, note: str) -> gr.HTML:
+    """One figure with its course over time."""
+    return _static(_GAUGE.format(name=name, note=note), f"{tab}-{figure}", "lw-card")
+
+
+def status(tab: str) -> gr.HTML:
+    """One line on how things stand, read out by screen readers."""
+    return _static('<p role="status" aria-live="polite">Ready.</p>', f"{tab}-status")
+
+
+def model_choice(tab: str, models: Sequence[ModelInfo], chosen: str) -> gr.Dropdown:
+    """The catalog, with each model's licence; a folder or a Hub id may be typed instead."""
+    choices = [(_model_label(model), model.id) for model in models]
+    if chosen not in {model.id for model in models}:
+        choices.insert(0, (chosen, chosen))
+    return gr.Dropdown(
+        choices,
+        value=chosen,
+        label="Model",
+        allow_custom_value=True,
+        elem_id=f"{tab}-model",
+    )
+
+
+def _model_label(model: ModelInfo) -> str:
+    place = "ready" if model.installed else f"{model.size_mb / 1000:.1f} GB download"
+    if model.source == "embedded" and not model.installed:
+        place = "not in this build"
+    return f"{model.title} · {model.licence} · {place}"
+
+
+def _static(html: str, elem_id: str | None, classes: str = "") -> gr.HTML:
+    return gr.HTML(
+        html_template=html, js_on_load=None, apply_default_css=False, elem_id=elem_id, elem_classes=classes
+    )
