@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 Floats = NDArray[np.floating]
 
@@ -22,10 +21,12 @@ def frechet_distance(a: Floats, b: Floats) -> float:
     mean_a, mean_b = a.mean(0, dtype=np.float64), b.mean(0, dtype=np.float64)
     cov_a = np.cov(a.astype(np.float64), rowvar=False)
     cov_b = np.cov(b.astype(np.float64), rowvar=False)
-    root = linalg.sqrtm(cov_a @ cov_b)
-    # Rounding leaves a small imaginary part where the product is nearly singular.
-    trace = float(np.trace(cov_a) + np.trace(cov_b) - 2 * np.trace(np.real(root)))
-    return float(np.sum((mean_a - mean_b) ** 2)) + max(trace, 0.0)
+    # The trace of (Σₐ Σ_b)^½, from a symmetric matrix with the same eigenvalues: stable where Σ is singular.
+    values, vectors = np.linalg.eigh(cov_a)
+    root_a = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root_a @ cov_b @ root_a), 0.0)).sum()
+    distance = float(np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
+    return max(distance, 0.0)
 
 
 def bootstrap_interval(groups: Floats, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
