@@ -34,15 +34,13 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> None
     with gr.Row(elem_classes="lw-columns"):
         with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
             prompt = gr.Textbox(
-                label="Prompt", lines=2, max_lines=6, value=EXAMPLES[0], autofocus=True,
+                label="Prompt", lines=2, max_lines=6, value=EXAMPLES[0],
                 placeholder="Describe the sound, for example: heavy rain", elem_id=f"{TAB}-prompt",
             )  # fmt: skip
             _example_buttons(prompt)
             with gr.Row(elem_classes="lw-numbers"):
                 duration = gr.Number(60, label="Seconds", minimum=1, elem_id=f"{TAB}-duration", min_width=90)
-                seed = gr.Number(
-                    -1, label="Seed (−1: any)", precision=0, elem_id=f"{TAB}-seed", min_width=110
-                )
+                seed = gr.Number(-1, label="Seed (−1 any)", precision=0, elem_id=f"{TAB}-seed", min_width=90)
                 endless = gr.Checkbox(True, label="Endless", elem_id=f"{TAB}-endless", min_width=90)
             model = widgets.model_choice(TAB, models, studio.settings.model_id)
             with gr.Row(elem_classes="lw-actions"):

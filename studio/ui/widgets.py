@@ -10,7 +10,8 @@ from studio.backends.catalog import ModelInfo
 
 _PLAYER = """
 <div class="lw-transport">
-  <button type="button" class="lw-play" disabled aria-label="Play or pause (Space)" title="Play or pause (Space)">
+  <button type="button" class="lw-play" disabled title="Play or pause (Space)"
+    aria-label="Play or pause (Space)">
     <svg viewBox="0 0 24 24" aria-hidden="true">
       <path class="lw-icon-play" d="M8 5v14l11-7z"/><path class="lw-icon-pause" d="M7 5h4v14H7zm6 0h4v14h-4z"/>
     </svg>
@@ -35,7 +36,8 @@ _GAUGE = """
 """
 _HEADER = """
 <header class="lw-header">
-  <svg viewBox="0 0 64 24" aria-hidden="true"><path d="M1 12c5-14 9-14 14 0s9 14 14 0 9-14 14 0 9 14 14 0"/></svg>
+  <svg viewBox="0 0 64 24" aria-hidden="true"><path d="M1 12c5-14 9-14 14 0s9 14 14 0 9-14 14 0 9 14 14 0"/>
+  </svg>
   <h1>Longwave</h1><p>Sound without an end, from a sentence. Made on this machine.</p>
 </header>
 """

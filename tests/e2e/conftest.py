@@ -1,0 +1,144 @@
+"""A served page, a real browser on it, and what the browser's loudspeaker got."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from studio.app import build_page, build_studio
+from studio.core.settings import Settings
+from studio.service.jobs import Studio
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+RECORDER = """
+const worklet = `registerProcessor('recorder', class extends AudioWorkletProcessor {
+  process([input]) { if (input[0]) this.port.postMessage(input[0].slice()); return true; } })`;
+window.recorded = [];
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (target, ...rest) {
+  if (target instanceof AudioDestinationNode) {
+    const url = URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' }));
+    this.context.audioWorklet.addModule(url).then(() => {
+      const recorder = new AudioWorkletNode(this.context, 'recorder');
+      recorder.port.onmessage = ({ data }) => window.recorded.push(data);
+      connect.call(recorder, target);
+      connect.call(this, recorder);
+    });
+  }
+  return connect.call(this, target, ...rest);
+};
+"""
+READ_RECORDING = """async () => {
+  const url = await new Promise((done) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result);
+    reader.readAsDataURL(new Blob(window.recorded));
+  });
+  return url.slice(url.indexOf(',') + 1);
+}"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(settings: Settings, make_studio: Callable[[Settings], Studio] = build_studio) -> Iterator[Any]:
+    """A launched page with its `studio`."""
+    studio = make_studio(settings)
+    page = build_page(studio, settings)
+    page.studio = studio
+    try:
+        page.launch()
+        yield page
+    finally:
+        studio.close()
+        page.close()
+
+
+def tone_settings(outputs: Path) -> Settings:
+    return Settings(outputs=outputs, port=free_port(), open_browser=False, model_id="tone", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def tone_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with served(tone_settings(tmp_path_factory.mktemp("outputs"))) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page in a context of its own; at the end no request may have gone to another host."""
+    contexts, outside = [], []
+
+    def open_page(url: str, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, **options})
+        contexts.append(context)
+        context.add_init_script(RECORDER)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("request", lambda request: outside.append(request.url) if not local(request.url) else None)
+        page.goto(url)
+        page.wait_for_selector("#infinite-player[data-state]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert outside == []
+
+
+def local(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+
+
+def player_state(page: Page) -> dict[str, Any]:
+    """The player's data-attributes."""
+    data = page.eval_on_selector("#infinite-player", "element => ({...element.dataset})")
+    return {
+        "state": data["state"],
+        "position_s": float(data["positionS"]),
+        "underruns": int(data["underruns"]),
+    }
+
+
+def wait_for_position(page: Page, seconds: float, timeout_s: float = 90.0) -> None:
+    page.wait_for_function(
+        "seconds => Number(document.querySelector('#infinite-player').dataset.positionS) >= seconds",
+        arg=seconds,
+        timeout=timeout_s * 1000,
+    )
+
+
+def wait_for_state(page: Page, state: str) -> None:
+    page.wait_for_selector(f"#infinite-player[data-state={state}]")
+
+
+def recording(page: Page) -> np.ndarray:
+    """What was rendered, float32 [n], from the first sound to the last."""
+    raw = base64.b64decode(page.evaluate(READ_RECORDING))
+    samples = np.frombuffer(raw, np.float32)
+    loud = np.flatnonzero(np.abs(samples) > 1e-3)
+    return samples[loud[0] : loud[-1] + 1]

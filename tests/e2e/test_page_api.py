@@ -1,0 +1,76 @@
+"""`gradio_client` against a served page."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from studio.backends.tone import tone
+
+
+@pytest.fixture(scope="module")
+def client(tone_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(tone_site.url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+def test_the_call_gives_the_file_and_its_figures(client: Client) -> None:
+    file, figures = client.predict("rain", "", 2.0, 7, api_name="/infinite")
+    samples, rate = sf.read(file, dtype="float32")
+    assert rate == 16000
+    np.testing.assert_allclose(samples, tone(0, 32000, 16000), atol=2 / 32768)
+    assert figures["seed"] == "7"
+    assert figures["audio_s"] == 2.0
+    assert figures["rtf"] > 0
+
+
+def test_it_is_the_only_public_function(client: Client) -> None:
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/infinite"]
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        (("", "", 2.0, 0), "prompt"),
+        (("rain", "", -2.0, 0), "duration_s"),
+        (("rain", "", 1e9, 0), "duration_s"),
+        (("rain", "", None, 0), "duration_s"),
+        (("rain", "", 2.0, -5), "seed"),
+        (("x" * 10_000, "", 2.0, 0), "prompt"),
+        (("rain", "x" * 10_000, 2.0, 0), "negative_prompt"),
+        (("rain", "", 2.0, 0, "nonesuch"), "no model"),
+        (("rain", "", 2.0, 0, "/etc"), "model"),
+    ],
+)
+def test_bad_values_get_one_sentence(client: Client, values: tuple, word: str) -> None:
+    with pytest.raises(AppError) as caught:
+        client.predict(*values, api_name="/infinite")
+    message = str(caught.value)
+    assert word in message.lower() or "checkpoint" in message.lower()
+    assert "\n" not in message
+    assert "Traceback" not in message
+
+
+def test_two_clients_get_a_take_each(tone_site: Any, client: Client) -> None:
+    def call(seed: int) -> tuple[str, dict[str, Any]]:
+        return client.predict("rain", "", 1.0, seed, api_name="/infinite")
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(call, [1, 2])
+    assert [first[1]["seed"], second[1]["seed"]] == ["1", "2"]
+    assert Path(first[0]).read_bytes() != Path(second[0]).read_bytes()  # their tags tell the seeds
+
+
+def test_no_file_outside_the_outputs_is_served(tone_site: Any) -> None:
+    import httpx
+
+    for path in ("/etc/hostname", str(Path(__file__).resolve())):
+        assert httpx.get(f"{tone_site.url}gradio_api/file={path}").status_code in {403, 404}
+    assert httpx.get(tone_site.url, headers={"Host": "evil.example"}).status_code == 400
+    assert "default-src 'self'" in httpx.get(tone_site.url).headers["content-security-policy"]

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from studio.core.events import Finished
+from studio.core.request import parse_request
+from studio.core.settings import data_dir
+from studio.service.cancel import CancelToken
+from studio.service.job import Job
+from studio.service.stream import PcmStream
+from studio.ui.live import LiveView, LiveViews
+from studio.ui.routes import HEADERS, guards, live_routes
+
+SOUND = np.arange(-8000, 8000).astype("<i2")
+
+
+@pytest.fixture
+def views() -> LiveViews:
+    return LiveViews()
+
+
+@pytest.fixture
+def client(views: LiveViews, tmp_path: Path) -> Iterator[TestClient]:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    routes = live_routes(views, data_dir("assets") / "page", scratch)
+    app = Starlette(routes=routes, middleware=guards("127.0.0.1"))
+    with TestClient(app, base_url="http://127.0.0.1:7860") as client:
+        yield client
+
+
+@pytest.fixture
+def view(views: LiveViews) -> LiveView:
+    return views.open(Job(parse_request(prompt="rain"), PcmStream(8.0)))
+
+
+def test_the_sound_arrives_whole_and_once(client: TestClient, view: LiveView) -> None:
+    for start in range(0, len(SOUND), 999):
+        view.stream.write(SOUND[start : start + 999], CancelToken())
+    view.stream.close()
+    answer = client.get(f"/pcm/{view.stream.token}")
+    np.testing.assert_array_equal(np.frombuffer(answer.content, "<i2"), SOUND)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_stream_has_one_reader(client: TestClient, view: LiveView) -> None:
+    assert view.stream.attach()
+    assert client.get(f"/pcm/{view.stream.token}").status_code == 404
+
+
+def test_a_beat_acknowledges_what_was_heard(client: TestClient, view: LiveView) -> None:
+    view.stream.write(SOUND, CancelToken())
+    assert view.stream.read() is not None
+    answer = client.post(f"/live/{view.stream.token}?position=0.75&columns=0")
+    assert answer.json()["phase"] == "queued"
+    assert view.stream.buffered_s == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("query", ["position=nan", "position=inf", "position=x", "position=1&columns=1.5"])
+def test_a_beat_takes_numbers_only(client: TestClient, view: LiveView, query: str) -> None:
+    assert client.post(f"/live/{view.stream.token}?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("method", [("GET", "/pcm/x"), ("POST", "/live/x"), ("GET", "/take/x")], ids=str)
+def test_unknown_tokens_are_not_found(client: TestClient, method: tuple[str, str]) -> None:
+    assert client.request(*method).status_code == 404
+
+
+def test_a_finished_take_is_served_in_every_format(
+    client: TestClient, view: LiveView, tmp_path: Path
+) -> None:
+    path = tmp_path / "take.flac"
+    sf.write(path, SOUND, 16000)
+    url = f"/take/{view.stream.token}"
+    assert client.get(url).status_code == 404
+    view.job.end(Finished(path, 1.0))
+    part = client.get(url, headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"fLaC")
+    for suffix in (".wav", ".mp3", ".ogg", ".flac"):
+        answer = client.get(url, params={"format": suffix})
+        assert f'filename="take{suffix}"' in answer.headers["content-disposition"]
+        (tmp_path / f"got{suffix}").write_bytes(answer.content)
+        assert sf.info(tmp_path / f"got{suffix}").duration == pytest.approx(1.0, abs=0.1)
+    assert client.get(url, params={"format": "../x"}).status_code == 400
+
+
+def test_other_hosts_are_refused_and_every_answer_is_guarded(client: TestClient) -> None:
+    assert client.get("/page/page.js", headers={"Host": "evil.example"}).status_code == 400
+    answer = client.get("/page/page.js")
+    assert answer.status_code == 200
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert client.get("/page/../shell.py").status_code == 404
+
+
+def test_bound_to_all_interfaces_any_name_is_answered() -> None:
+    assert guards("0.0.0.0")[0].kwargs["allowed_hosts"] == ["*"]
+    assert "studio.lan" in guards("studio.lan")[0].kwargs["allowed_hosts"]
