@@ -37,6 +37,7 @@ from studio.backends.device import choose_device, choose_dtype
 from studio.backends.prediction import to_noise
 from studio.core.errors import WeightsError
 from studio.models.framewise import framewise
+from studio.models.tokens import tokenize
 from studio.samplers.schedule import NoiseSchedule
 
 
@@ -110,10 +111,7 @@ class AudioLDMBackend:
         """CLAP's text vectors of unit length, pooled [B, D], in the order of the prompts."""
         # RoBERTa counts positions from its padding index + 1, so two entries of its table are never used.
         limit = self._text_encoder.config.max_position_embeddings - 2
-        limit = min(limit, self._tokenizer.model_max_length)
-        tokens = self._tokenizer(
-            list(prompts), padding=True, max_length=limit, truncation=True, return_tensors="pt"
-        ).to(self.device)
+        tokens = tokenize(self._tokenizer, prompts, limit).to(self.device)
         with torch.inference_mode():
             vectors = self._text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
         # Cloned out of inference mode, so that callers may change it in place.

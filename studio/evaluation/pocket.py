@@ -19,6 +19,7 @@ from torch import Tensor
 
 from studio.dsp.mel import log_mel
 from studio.evaluation.judge import Judge
+from studio.models.tokens import tokenize
 
 MEL_FRAMES = 256
 WINDOW_S = 5.12
@@ -70,7 +71,7 @@ class Networks:
     @torch.inference_mode()
     def text(self, prompts: Sequence[str]) -> Tensor:
         """Unit vectors [prompts, D] of the caption tower."""
-        tokens = self.tokenizer(list(prompts), padding=True, truncation=True, return_tensors="pt")
+        tokens = tokenize(self.tokenizer, prompts)
         return F.normalize(self.clap.get_text_features(**tokens).pooler_output, dim=-1)
 
     @torch.inference_mode()

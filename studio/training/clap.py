@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import ClapConfig, ClapModel
 
+from studio.models.tokens import tokenize
 from studio.training.corpus.captions import augment_caption
 from studio.training.corpus.lexicon import load_lexicon
 from studio.training.data import Corpus, mel_crops
@@ -223,7 +224,7 @@ def train_clap(
     clap.audio_projection.load_state_dict(pair["projection"].state_dict())
     with torch.no_grad():
         targets = F.normalize(pair["head"].cpu()(text_teacher), dim=-1)
-    tokens = dict(tokenizer(texts, padding=True, truncation=True, max_length=40, return_tensors="pt"))
+    tokens = dict(tokenize(tokenizer, texts, limit=40))
     tower = train_caption_tower(clap, tokens, targets, LoopOptions(run_dir / "text", text_steps), device)
     clap.text_model.load_state_dict(tower["text"].state_dict())
     clap.text_projection.load_state_dict(tower["projection"].state_dict())

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
 
 from studio.core.errors import ModelNotFoundError
+from studio.models.tokens import tokenize
 from studio.training.clap import train_clap
 from studio.training.data import Corpus, build_corpus, cache_mels
 from studio.training.judge import train_judge
@@ -199,7 +200,7 @@ def cache_text_vectors(options: PocketOptions, corpus: Corpus) -> tuple[Tensor, 
     texts = ["", *(text for captions in corpus.captions for text in captions)]
     parts = []
     for start in track(range(0, len(texts), 256), "Reading captions"):
-        tokens = tokenizer(texts[start : start + 256], padding=True, truncation=True, return_tensors="pt")
+        tokens = tokenize(tokenizer, texts[start : start + 256])
         vectors = tower.eval()(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
         parts.append(torch.nn.functional.normalize(vectors, dim=-1))
     vectors = torch.cat(parts).clone()

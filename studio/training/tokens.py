@@ -20,7 +20,10 @@ def train_tokenizer(texts: Iterable[str], folder: Path, vocab_size: int = 6000) 
     backend = folder / "bpe.json"
     bpe.save(str(backend))
     tokenizer = RobertaTokenizerFast(
-        tokenizer_file=str(backend), add_prefix_space=True, model_max_length=MAX_TOKENS
+        tokenizer_file=str(backend),
+        add_prefix_space=True,
+        model_max_length=MAX_TOKENS,
+        do_lower_case=True,  # read by `models.tokens.tokenize`
     )
     backend.unlink()
     tokenizer.save_pretrained(folder)

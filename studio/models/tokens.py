@@ -1,0 +1,18 @@
+"""Prompts → tokens of a caption tower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def tokenize(tokenizer: Any, prompts: Sequence[str], limit: int | None = None) -> Any:
+    """Padded `input_ids` and `attention_mask` [B, L], cut at `limit` or at the tokenizer's own length.
+
+    A tokenizer whose config says `do_lower_case` gets lower-case text: `RobertaTokenizer`'s format has no
+    place for a normaliser, and the pocket tower reads lower case alone.
+    """
+    if tokenizer.init_kwargs.get("do_lower_case", False):
+        prompts = [prompt.lower() for prompt in prompts]
+    length = min(limit or tokenizer.model_max_length, tokenizer.model_max_length)
+    return tokenizer(list(prompts), padding=True, truncation=True, max_length=length, return_tensors="pt")
