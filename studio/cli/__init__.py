@@ -1,0 +1,54 @@
+"""The command line: `longwave serve | render | bench | eval | train | models | presets`.
+
+It starts light: no command's module imports torch or gradio before the command runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from studio import __version__
+from studio.cli.common import Factories, OneSentenceGroup
+from studio.cli.evaluate import eval_commands
+from studio.cli.infinite import bench_commands, render_commands
+from studio.cli.models import models_commands
+from studio.cli.presets import presets_commands
+from studio.cli.serve import serve
+from studio.cli.train import train_commands
+
+__all__ = ["Factories", "build_cli"]
+
+
+def build_cli(factories: Factories) -> typer.Typer:
+    """The whole command line over the studio that `factories` make; call the result to run it.
+
+    Wrong values end in one sentence on stderr and exit status 2; our own bugs in a traceback.
+    """
+    cli = typer.Typer(
+        cls=OneSentenceGroup,
+        context_settings={"obj": factories, "help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        help="Longwave: long sound from text.",
+    )
+    cli.callback(invoke_without_command=True)(_root)
+    cli.command()(serve)
+    cli.add_typer(render_commands, name="render")
+    cli.add_typer(bench_commands, name="bench")
+    cli.add_typer(eval_commands, name="eval")
+    cli.add_typer(train_commands, name="train")
+    cli.add_typer(models_commands, name="models")
+    cli.add_typer(presets_commands, name="presets")
+    return cli
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"longwave {__version__}")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

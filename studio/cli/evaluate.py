@@ -1,0 +1,51 @@
+"""`longwave eval pocket`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
+from studio.core.request import parse_request
+from studio.core.settings import Settings
+
+eval_commands = typer.Typer(help="Measure what a model is worth.")
+
+
+@eval_commands.callback()
+def _group() -> None:
+    """Keep `pocket` a word of its own: typer drops the name of a group's only command."""
+
+
+@eval_commands.command("pocket")
+def eval_pocket(
+    context: typer.Context,
+    as_json: AsJson = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the sound: for a look.")] = False,
+    runs: Annotated[Path, typer.Option(help="Where the held-out clips are rendered, once.")] = Path("runs"),
+    device: Device = "auto",
+) -> None:
+    """Every figure of the embedded AudioLDM model, measured anew on withheld clips and phrasings."""
+    settings = Settings()
+    choice = parse_request(prompt="x", model={"device": device}).model
+    studio = factories_of(context).studio(settings)
+    from studio.training.evaluate import evaluate_pocket
+
+    console = terminal()
+    with redirect_stdout(sys.stderr):  # where progress belongs: stdout is the figures'
+        figures = evaluate_pocket(
+            settings.assets / "pocket",
+            runs,
+            lambda: studio.backends.get(choice),
+            quick=quick,
+            report=console.print,
+        )
+    if as_json:
+        print_json(figures)
+        return
+    for name, value in figures.items():
+        typer.echo(f"{name:<24}{value}")

@@ -1,0 +1,64 @@
+"""`longwave models list | download | verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from studio.cli.common import AsJson, fail, print_json
+from studio.core.settings import Settings
+
+models_commands = typer.Typer(help="The checkpoints: which there are, get one, check one.")
+
+ModelId = Annotated[str, typer.Argument(metavar="ID", help="An id of the list, a Hub id, or a folder.")]
+
+
+@models_commands.command("list")
+def list_command(as_json: AsJson = False) -> None:
+    """Every checkpoint of the catalog with its licence and size, and whether it is here."""
+    from studio.backends.catalog import list_models
+
+    for model in list_models(Settings()):
+        if as_json:
+            print_json(vars(model))
+            continue
+        here = "here" if model.installed else f"{model.size_mb} MB" if model.size_mb else "missing"
+        typer.echo(f"{model.id:<28}{here:<10}{model.licence:<18}{model.note}")
+
+
+@models_commands.command()
+def download(model_id: ModelId) -> None:
+    """Bring a checkpoint from the Hub into the local cache; prints its folder."""
+    from studio.backends.catalog import resolve
+
+    if _is_builtin(model_id):
+        typer.echo(f"{model_id} is part of the program: there is nothing to download.")
+        return
+    typer.echo(str(resolve(model_id, Settings())))
+
+
+@models_commands.command()
+def verify(model_id: ModelId) -> None:
+    """Check that a checkpoint's files are complete; exit status 2 if they are not."""
+    from studio.backends.catalog import resolve
+    from studio.backends.catalog import verify as problems_of
+
+    problems = [] if _is_builtin(model_id) else problems_of(resolve(model_id, Settings(), download=False))
+    if problems:
+        fail(f"{model_id} is damaged. {' '.join(problems)} Get it again.")
+    typer.echo(f"{model_id} is complete.")
+
+
+def require_known(model_id: str, settings: Settings) -> None:
+    """Raise `ModelNotFoundError` for a model that is neither in the catalog nor on this machine."""
+    from studio.backends.catalog import MODELS, resolve
+
+    if model_id not in {model.id for model in MODELS}:
+        resolve(model_id, settings, download=False)
+
+
+def _is_builtin(model_id: str) -> bool:
+    from studio.backends.catalog import MODELS
+
+    return any(model.id == model_id and model.source == "builtin" for model in MODELS)

@@ -1,0 +1,230 @@
+"""What a take costs on this machine: speed, time to the first sound, memory, and where the time goes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.core.events import AudioChunk, Event
+from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
+from studio.service.cancel import CancelToken
+from studio.service.endless import plan_window
+from studio.service.render import Renderer
+from studio.service.telemetry import device_memory_mb, process_memory_mb
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend, StreamDecoder
+
+COMPARED_S = (10.0, 20.0, 40.0, 80.0)
+SETTLING_S = 60.0  # sound after which memory should have found its level
+PEAK_INTERVAL_S = 0.01
+
+
+def bench_endless(
+    request: GenerationRequest, backend: Backend, show: Callable[[Event], None]
+) -> dict[str, Any]:
+    """One endless take of the request's length, its sound thrown away.
+
+    The first sound's time begins with the model loaded and includes all that a first take does, measuring
+    the strategy "auto" among it. `rss_slope_mb_per_min` is per minute of sound. `decode_ms` is per step.
+
+    Args:
+        request: an endless sampler and a length.
+        backend: loaded.
+        show: told every event.
+    """
+    sampler = request.sampler
+    assert isinstance(sampler, EndlessSampler)
+    timed, renderer, cancel = TimedBackend(backend), Renderer(), CancelToken()
+    memory: list[tuple[float, float]] = []
+    first_audio_s, audio_s = 0.0, 0.0
+    rss_start_mb = process_memory_mb()
+    with PeakMemory(str(backend.device)) as peak:
+        began = time.perf_counter()
+        for event in renderer(request, timed, cancel):
+            show(event)
+            if isinstance(event, AudioChunk):
+                first_audio_s = first_audio_s or time.perf_counter() - began
+                audio_s = event.end_sample / event.sample_rate
+                memory.append((audio_s, process_memory_mb()))
+        took_s = time.perf_counter() - began
+    strategy = renderer.strategy(backend, cancel) if sampler.strategy == "auto" else sampler.strategy
+    plan = plan_window(sampler, strategy, backend)
+    return {
+        "model": backend.id,
+        "device": str(backend.device),
+        "dtype": str(backend.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "seconds_of_audio": round(audio_s, 3),
+        "rtf": round(took_s / audio_s, 4),
+        "first_audio_s": round(first_audio_s, 3),
+        "unet_ms": round(timed.unet.mean_ms, 3),
+        "decode_ms": round(timed.decoder.mean_ms, 3),
+        "rss_start_mb": round(rss_start_mb, 1),
+        "rss_end_mb": round(process_memory_mb(), 1),
+        "rss_slope_mb_per_min": round(slope_per_minute(memory), 3),
+        **peak.figures(),
+        "window_s": round(plan.window_frames / backend.geometry.frame_rate, 3),
+        "steps": len(plan.timesteps),
+        "group_size": plan.group_size,
+        "buffer": plan.buffer_frames,
+        "strategy": strategy,
+        "skip_factor": sampler.skip_factor,
+        "guidance": request.guidance_scale,
+    }
+
+
+def bench_clips(
+    request: GenerationRequest, backend: Backend, durations_s: Sequence[float] = COMPARED_S
+) -> list[dict[str, Any]]:
+    """One conventional run at each length: time and peak memory, for the paper's comparison.
+
+    Goes from short to long, because a process seldom gives memory back: the peak of a short run after a long
+    one would be the long one's.
+    """
+    rows = []
+    for duration_s in sorted(durations_s):
+        sampler = ClipSampler()
+        clip = request.model_copy(update={"sampler": sampler, "duration_s": duration_s})
+        with PeakMemory(str(backend.device)) as peak:
+            began = time.perf_counter()
+            for _ in Renderer()(clip, backend, CancelToken()):
+                pass
+            took_s = time.perf_counter() - began
+        rows.append(
+            {
+                "seconds_of_audio": duration_s,
+                "time_s": round(took_s, 3),
+                "rtf": round(took_s / duration_s, 4),
+                **peak.figures(),
+                "steps": sampler.steps,
+            }
+        )
+    return rows
+
+
+def slope_per_minute(samples: Sequence[tuple[float, float]]) -> float:
+    """Least-squares slope of MiB over seconds of sound, a minute.
+
+    Leaves out the first minute where at least another one follows it; less would be noise.
+    """
+    times, sizes = np.array(samples, dtype=np.float64).reshape(-1, 2).T
+    if len(times) and times[-1] >= 2 * SETTLING_S:
+        sizes, times = sizes[times >= SETTLING_S], times[times >= SETTLING_S]
+    spread = times - times.mean() if len(times) else times
+    squares = float(spread @ spread)
+    return 60.0 * float(spread @ sizes) / squares if squares > 0 else 0.0
+
+
+class PeakMemory:
+    """The most memory held while inside: the process's, and the accelerator's where there is one."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
+        self.rss_mb = 0.0
+        self.device_mb: float | None = None
+
+    def __enter__(self) -> PeakMemory:
+        if self._device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(self._device)
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+        if self._device.startswith("cuda"):  # exact, where looking now and then would miss a peak
+            self.device_mb = torch.cuda.max_memory_allocated(self._device) / 2**20
+
+    def figures(self) -> dict[str, float | None]:
+        """`peak_rss_mb`, and `peak_device_mb`: None on the CPU."""
+        device_mb = None if self.device_mb is None else round(self.device_mb, 1)
+        return {"peak_rss_mb": round(self.rss_mb, 1), "peak_device_mb": device_mb}
+
+    def _watch(self) -> None:
+        while not self._over.wait(PEAK_INTERVAL_S):
+            self._look()
+
+    def _look(self) -> None:
+        self.rss_mb = max(self.rss_mb, process_memory_mb())
+        device_mb = device_memory_mb(self._device)
+        if device_mb is not None:
+            self.device_mb = max(self.device_mb or 0.0, device_mb)
+
+
+class Stopwatch:
+    """Sums the time of calls, waiting for an accelerator that works on after they return."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._total_s = 0.0
+        self._count = 0
+
+    @property
+    def mean_ms(self) -> float:
+        return 1000.0 * self._total_s / self._count if self._count else 0.0
+
+    def __enter__(self) -> None:
+        self._settle()
+        self._began = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self._settle()
+        self._total_s += time.perf_counter() - self._began
+        self._count += 1
+
+    def _settle(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        elif self._device.type == "mps":
+            torch.mps.synchronize()
+
+
+class TimedBackend:
+    """A backend whose U-Net and streaming decoder run against a stopwatch; all else is the backend's own."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.unet = Stopwatch(backend.device)
+        self.decoder = Stopwatch(backend.device)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def predict_noise(self, *args: Any, **options: Any) -> Tensor:
+        """As the backend's."""
+        with self.unet:
+            return self._backend.predict_noise(*args, **options)
+
+    def stream_decoder(self) -> TimedDecoder:
+        """The backend's decoder, timed."""
+        return TimedDecoder(self._backend.stream_decoder(), self.decoder)
+
+
+class TimedDecoder:
+    """A `StreamDecoder` against a stopwatch."""
+
+    def __init__(self, decoder: StreamDecoder, stopwatch: Stopwatch) -> None:
+        self._decoder = decoder
+        self._stopwatch = stopwatch
+
+    def push(self, latents: Tensor) -> NDArray[np.float32]:
+        """As the decoder's."""
+        with self._stopwatch:
+            return self._decoder.push(latents)
+
+    def flush(self) -> NDArray[np.float32]:
+        """As the decoder's."""
+        with self._stopwatch:
+            return self._decoder.flush()

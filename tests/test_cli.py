@@ -1,0 +1,295 @@
+"""The command line, on the backend without weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+from typer.testing import CliRunner, Result
+
+from studio.cli import Factories, build_cli
+from studio.core.errors import OutOfResourcesError
+from studio.core.preset import load_preset
+from studio.core.settings import Settings
+from studio.service.bench import PeakMemory, slope_per_minute
+from studio.service.jobs import Studio
+from studio.service.render import Renderer
+
+ROOT = Path(__file__).resolve().parents[1]
+TONE = ("--model", "tone", "--prompt", "rain")
+QUICK = ("--steps", "6", "--group-size", "4", "--buffer", "4")
+BENCH_KEYS = [
+    "model",
+    "device",
+    "dtype",
+    "threads",
+    "seconds_of_audio",
+    "rtf",
+    "first_audio_s",
+    "unet_ms",
+    "decode_ms",
+    "rss_start_mb",
+    "rss_end_mb",
+    "rss_slope_mb_per_min",
+    "window_s",
+    "steps",
+    "group_size",
+    "buffer",
+]
+
+
+def make_studio(settings: Settings) -> Studio:
+    from studio.backends.catalog import create_backend
+
+    return Studio(settings, lambda choice: create_backend(choice, settings), Renderer())
+
+
+def longwave(*words: object, served: list[Settings] | None = None) -> Result:
+    factories = Factories(serve=(served if served is not None else []).append, studio=make_studio)
+    return CliRunner().invoke(build_cli(factories), [str(word) for word in words])
+
+
+def one_sentence(result: Result) -> str:
+    """The error of a result that ended as a wrong value must."""
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].endswith("."), lines
+    return lines[0]
+
+
+def test_render_writes_the_file_its_sidecar_and_one_line_of_json(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "take.flac"
+    result = longwave(
+        "render", "infinite", *TONE, *QUICK, "--seconds", 1.37, "--seed", 0, "--out", out, "--json"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 1
+    figures = json.loads(result.stdout)
+    assert (figures["file"], figures["seconds"], figures["seed"]) == (str(out), 1.37, 0)
+    assert figures["rtf"] > 0
+    assert figures["first_audio_s"] > 0
+    assert figures["stopped"] is False
+    samples, rate = soundfile.read(out)
+    assert len(samples) == round(1.37 * rate)
+    sidecar = load_preset(out.with_suffix(".json"))
+    assert sidecar.take is not None
+    assert sidecar.take.status == "finished"
+    assert sidecar.request().sampler.base_steps == 6  # type: ignore[union-attr]
+
+
+def test_render_without_out_goes_under_the_outputs_folder(tmp_path: Path) -> None:
+    result = longwave("render", "infinite", *TONE, *QUICK, "--seconds", 0.5, "--outputs", tmp_path)
+    path = Path(result.stdout.strip())
+    assert path.is_file()
+    assert tmp_path in path.parents
+
+
+def test_options_go_over_a_preset(tmp_path: Path) -> None:
+    out = tmp_path / "a.wav"
+    words = ("--preset", "night-crickets", "--model", "tone", "--seconds", 0.4, *QUICK, "--out", out)
+    assert longwave("render", "infinite", *words).exit_code == 0
+    request = load_preset(out.with_suffix(".json")).request()
+    assert (request.prompt, request.duration_s) == ("crickets chirping at night", 0.4)
+
+
+def test_a_take_opens_as_a_preset(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.wav", tmp_path / "b.wav"
+    longwave("render", "infinite", *TONE, *QUICK, "--seconds", 0.4, "--out", first)
+    again = longwave("render", "infinite", "--preset", first.with_suffix(".json"), "--out", second)
+    assert again.exit_code == 0, again.output
+    assert soundfile.read(first)[0].tolist() == soundfile.read(second)[0].tolist()
+
+
+def test_bench_prints_every_figure() -> None:
+    result = longwave("bench", "infinite", "--model", "tone", "--seconds", 3, *QUICK, "--json")
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert set(BENCH_KEYS) <= set(figures)
+    assert (figures["model"], figures["seconds_of_audio"], figures["group_size"]) == ("tone", 3.0, 4)
+    assert figures["window_s"] == pytest.approx((figures["buffer"] + 4 * figures["steps"]) * 0.04)
+    assert figures["unet_ms"] > 0
+
+
+def test_bench_compares_with_ordinary_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.service.bench.bench_clips.__defaults__", ((1.0, 0.5),))
+    result = longwave("bench", "infinite", "--model", "tone", "--seconds", 0.5, *QUICK, "--compare", "--json")
+    rows = json.loads(result.stdout)["compare"]
+    assert [row["seconds_of_audio"] for row in rows] == [0.5, 1.0]
+    assert all(row["time_s"] > 0 and row["peak_rss_mb"] > 0 for row in rows)
+    readable = longwave("bench", "infinite", "--model", "tone", "--seconds", 0.5, *QUICK, "--compare")
+    assert "time_s" in readable.stdout
+
+
+def test_slope_of_memory_leaves_the_first_minute_out() -> None:
+    settling = [(float(t), 500.0 + min(t, 60)) for t in range(180)]
+    assert slope_per_minute(settling) == pytest.approx(0.0, abs=1e-9)
+    assert slope_per_minute(settling[:60]) == pytest.approx(60.0)
+    assert slope_per_minute([(t / 10, 7 + t / 600) for t in range(9)]) == pytest.approx(1.0)
+    assert slope_per_minute([(1.0, 5.0)]) == slope_per_minute([]) == 0.0
+
+
+def test_peak_memory_sees_what_is_gone_again() -> None:
+    with PeakMemory("cpu") as peak:
+        before = peak.rss_mb
+        block = b"\1" * (64 << 20)
+        time.sleep(0.1)
+        del block
+    assert peak.rss_mb > before + 50
+    assert peak.figures()["peak_device_mb"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--prompt", "rain", "--seconds", "-1"), "--seconds: "),
+        (("--prompt", "rain", "--seconds", "nan"), "--seconds: "),
+        (("--prompt", "rain", "--seconds", "abc"), "--seconds"),
+        (("--prompt", "rain", "--seconds", "1", "--endless"), "not both"),
+        (("--prompt", "rain", "--guidance", "nan"), "--guidance: "),
+        (("--prompt", "rain", "--skip-factor", "0"), "--skip-factor: "),
+        (("--prompt", "rain", "--strategy", "best"), "--strategy: "),
+        (("--prompt", "rain", "--seed", "-2"), "--seed: "),
+        (("--prompt", "rain", "--device", "toaster"), "--device: "),
+        (("--prompt", " "), "Prompt is empty"),
+        ((), "Prompt is empty"),
+        (("--prompt", "rain", "--model", "no such model"), "no such model"),
+        (("--prompt", "rain", "--out", "take.xyz"), "take.xyz"),
+        (("--prompt", "rain", "--preset", "no-such-preset"), "no-such-preset"),
+        (("--frobnicate",), "--frobnicate"),
+    ],
+)
+def test_wrong_values_end_in_one_sentence(words: tuple[str, ...], says: str) -> None:
+    assert says in one_sentence(longwave("render", "infinite", "--model", "tone", *words))
+
+
+def test_truncated_weights_end_in_one_sentence(tmp_path: Path) -> None:
+    for part in ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "config.json").write_text("{}")
+        (tmp_path / part / "diffusion_pytorch_model.safetensors").write_bytes(b"\xff" * 40)
+    assert "truncated" in one_sentence(
+        longwave("render", "infinite", "--prompt", "rain", "--model", tmp_path, "--out", tmp_path / "a.wav")
+    )
+    assert "truncated" in one_sentence(longwave("bench", "infinite", "--model", tmp_path))
+    assert "truncated" in one_sentence(longwave("models", "verify", tmp_path))
+    assert not (tmp_path / "a.wav").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("frob",),
+        ("render",),
+        ("serve", "--port", "99999"),
+        ("serve", "--model", "no such model"),
+        ("serve", "--outputs", __file__),
+        ("models", "verify", "no such model"),
+        ("models", "download", "no such model"),
+        ("presets", "validate", __file__),
+        ("presets", "show", "nothing"),
+        ("train", "vae", "--scale", "0"),
+        ("train", "corpus"),
+        ("eval", "pocket", "--device", "toaster"),
+    ],
+)
+def test_every_command_is_short_about_wrong_words(words: tuple[str, ...]) -> None:
+    one_sentence(longwave(*words))
+
+
+def test_a_shortage_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OutOfResourcesError("Too many takes are waiting: try again later.")
+
+    monkeypatch.setattr(Studio, "submit", refuse)
+    assert "try again later" in one_sentence(longwave("render", "infinite", *TONE))
+
+
+def test_a_bug_is_no_wrong_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Renderer, "__call__", lambda *_: 1 / 0)
+    result = longwave("render", "infinite", *TONE, "--out", tmp_path / "a.wav")
+    assert result.exit_code == 1
+    assert "Something went wrong inside Longwave" in result.stderr
+
+
+def test_serve_hands_its_settings_over(tmp_path: Path) -> None:
+    served: list[Settings] = []
+    words = ("--host", "0.0.0.0", "--port", 8000, "--outputs", tmp_path, "--no-browser", "--model", "tone")
+    assert longwave("serve", *words, served=served).exit_code == 0
+    wanted = {"host": "0.0.0.0", "port": 8000, "outputs": tmp_path, "open_browser": False, "model_id": "tone"}
+    assert served == [replace(Settings(), **wanted)]  # type: ignore[arg-type]
+    assert longwave("serve", served=served).exit_code == 0
+    assert served[1] == Settings()
+
+
+def test_models_and_presets_are_listed() -> None:
+    assert "pocket/audioldm" in longwave("models", "list").stdout
+    models = [json.loads(line) for line in longwave("models", "list", "--json").stdout.splitlines()]
+    assert {"id", "licence", "installed"} <= set(models[0])
+    assert longwave("models", "verify", "tone").exit_code == 0
+    assert longwave("models", "download", "tone").exit_code == 0
+    assert "night-crickets" in longwave("presets", "list").stdout
+    assert json.loads(longwave("presets", "show", "night-crickets").stdout)["name"] == "Night crickets"
+    assert longwave("presets", "validate", *sorted((ROOT / "presets").glob("*.json"))).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("render", "infinite"),
+        ("bench", "infinite"),
+        ("eval", "pocket"),
+        ("serve",),
+        ("models",),
+        ("presets",),
+        *(("train", name) for name in ("corpus", "vae", "vocoder", "clap", "unet", "judge", "pocket")),
+    ],
+)
+def test_help_is_there(words: tuple[str, ...]) -> None:
+    result = longwave(*words, "--help")
+    assert result.exit_code == 0
+    assert "Usage: longwave" in result.stdout
+
+
+def test_version_and_no_words_at_all() -> None:
+    assert longwave("--version").stdout.startswith("longwave ")
+    assert "render" in longwave().stdout
+
+
+PROGRAM = """
+from studio.cli import Factories, build_cli
+from test_cli import make_studio
+build_cli(Factories(serve=print, studio=make_studio))()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_control_c_stops_the_take_and_keeps_the_file(tmp_path: Path) -> None:
+    out = tmp_path / "take.flac"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    words = [sys.executable, "-c", PROGRAM, "render", "infinite", *TONE, *QUICK, "--endless", "--json"]
+    process = subprocess.Popen([*words, "--out", out], env=environ, stdout=subprocess.PIPE, text=True)
+    growing = tmp_path / "take.growing.wav"
+    deadline = time.monotonic() + 60
+    while not (growing.exists() and growing.stat().st_size > 50_000):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    figures = json.loads(stdout)
+    assert figures["stopped"] is True
+    assert soundfile.info(out).duration == pytest.approx(figures["seconds"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["take.flac", "take.json"]
