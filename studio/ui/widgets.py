@@ -13,7 +13,8 @@ _PLAYER = """
   <button type="button" class="lw-play" disabled title="Play or pause (Space)"
     aria-label="Play or pause (Space)">
     <svg viewBox="0 0 24 24" aria-hidden="true">
-      <path class="lw-icon-play" d="M8 5v14l11-7z"/><path class="lw-icon-pause" d="M7 5h4v14H7zm6 0h4v14h-4z"/>
+      <path class="lw-icon-play" d="M8 5v14l11-7z"/>
+      <path class="lw-icon-pause" d="M7 5h4v14H7zm6 0h4v14h-4z"/>
     </svg>
   </button>
   <div class="lw-clock"><span class="lw-time">0:00</span><span class="lw-made"></span></div>
