@@ -107,6 +107,7 @@ class Tab {
     this.#picture.push(first, Uint8Array.from(atob(columns), (character) => character.charCodeAt(0)));
     const over = !['queued', 'running'].includes(state.phase);
     if (!over) for (const [name, gauge] of Object.entries(this.#gauges)) if (name in figures) gauge.push(figures[name]);
+    if (state.phase === 'failed') this.#player.fail();
     const silent = ['stopped', 'ended', 'failed'].includes(this.#player.state);
     if (over && state.file) this.#offer(state);
     this.#caughtUp = over && silent && columns === '';

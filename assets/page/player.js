@@ -42,6 +42,11 @@ export class LivePlayer {
     if (!['idle', 'ended', 'failed'].includes(this.state)) this.#end('stopped');
   }
 
+  /** The take came to nothing; what there is of it still plays to its end. */
+  fail() {
+    if (this.#take && !this.#take.run) this.#end('failed');
+  }
+
   toggle() {
     const context = this.#take?.context;
     if (this.state === 'paused') context.resume();

@@ -55,6 +55,6 @@ def render_file(studio: Studio, **values: Any) -> tuple[str, dict[str, Any]]:
         raise gr.Error(str(error), print_exception=False) from error
     outcome = job.outcome
     if isinstance(outcome, Finished) and outcome.path is not None:
-        return str(outcome.path), {**outcome.figures, "seed": str(job.request.seed)}
+        return str(outcome.path.resolve()), {**outcome.figures, "seed": str(job.request.seed)}
     message = outcome.message if isinstance(outcome, Failed) else "The take was stopped before it had sound."
     raise gr.Error(message, print_exception=False)

@@ -39,7 +39,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> None
             )  # fmt: skip
             _example_buttons(prompt)
             with gr.Row(elem_classes="lw-numbers"):
-                duration = gr.Number(60, label="Seconds", minimum=1, elem_id=f"{TAB}-duration", min_width=90)
+                duration = gr.Number(60, label="Seconds", elem_id=f"{TAB}-duration", min_width=90)
                 seed = gr.Number(-1, label="Seed (−1 any)", precision=0, elem_id=f"{TAB}-seed", min_width=90)
                 endless = gr.Checkbox(True, label="Endless", elem_id=f"{TAB}-endless", min_width=90)
             model = widgets.model_choice(TAB, models, studio.settings.model_id)
@@ -113,7 +113,7 @@ class Handlers:
                     yield view.state(), gr.skip(), gr.skip(), gr.skip()
                 elif isinstance(event, TERMINAL):
                     done = event.path
-                    offer = gr.update(value=str(done), interactive=True) if done else gr.skip()
+                    offer = gr.update(value=str(done.resolve()), interactive=True) if done else gr.skip()
                     yield view.state(), gr.update(interactive=True), offer, gr.skip()
         finally:
             # Runs on the event loop when a tab is closed; only sets flags, and means nothing to an ended job.
