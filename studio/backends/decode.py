@@ -30,10 +30,10 @@ class BlockPlan:
     blends into the next block, and `future` frames of context.
     """
 
-    first: int = 8
+    first: int = 16
     block: int = 24
     past: int = 24
-    future: int = 8
+    future: int = 16
     fade: int = 2
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class BlockPlan:
 
 CONVOLUTIONAL = BlockPlan()
 # Attention in the VAE's middle sees the whole window: only long context and a long fade hide the joins.
-ATTENTIVE = BlockPlan(first=16, block=64, past=64, future=32, fade=8)
+ATTENTIVE = BlockPlan(first=32, block=64, past=64, future=32, fade=8)
 # A finished clip has no latency to save.
 OFFLINE = BlockPlan(first=256, block=256, past=64, future=32, fade=8)
 
