@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import ClapConfig, ClapModel
+from transformers import AutoTokenizer, ClapConfig, ClapModel
 
 from studio.models.tokens import tokenize
 from studio.training.corpus.captions import augment_caption
@@ -81,21 +81,38 @@ def build_clap(vocab_size: int) -> ClapModel:
 
 
 def distillation_texts(teacher: Teacher, captions: Sequence[str], count: int, seed: int = 0) -> list[str]:
-    """Captions roughened as people type, lexicon phrases, and phrases of words that lie near them."""
+    """Captions roughened as people type, and phrases of sound words set among any words at all.
+
+    The second teach the tower to find the sound in a sentence it has never seen ("close your eyes and …"):
+    what surrounds it is drawn from the teacher's whole vocabulary.
+    """
     rng = np.random.default_rng(seed)
     words = teacher.words()
     lexicon = load_lexicon()
     nouns = sorted({noun for family in lexicon.families.values() for noun in family.nouns.train})
     near = (teacher.embed(words) @ teacher.embed(nouns).T).amax(dim=1)
     chosen = [words[i] for i in near.argsort(descending=True)[:5000].tolist()]
+    common = words[:8000]
+    rough = [augment_caption(rng, text) if rng.random() < 0.5 else text for text in captions]
     phrases = list(chosen)
     while len(phrases) < count:
-        pick = [chosen[int(rng.integers(len(chosen)) * rng.random())] for _ in range(2)]
-        if rng.random() < 0.3:
-            pick[rng.integers(2)] = nouns[rng.integers(len(nouns))]
-        phrases.append(TEMPLATES[rng.integers(len(TEMPLATES))].format(*pick))
-    rough = [augment_caption(rng, text) if rng.random() < 0.5 else text for text in captions]
+        draw = rng.random()
+        if draw < 0.4:
+            pick = [chosen[int(rng.integers(len(chosen)) * rng.random())] for _ in range(2)]
+            if rng.random() < 0.3:
+                pick[rng.integers(2)] = nouns[rng.integers(len(nouns))]
+            phrases.append(TEMPLATES[rng.integers(len(TEMPLATES))].format(*pick))
+        else:
+            sound = nouns[rng.integers(len(nouns))] if draw < 0.7 else captions[rng.integers(len(captions))]
+            phrases.append(_among_words(rng, sound, common))
     return ["", *nouns, *phrases, *rough]
+
+
+def _among_words(rng: np.random.Generator, sound: str, common: Sequence[str]) -> str:
+    """A sound with up to four words before it and up to two after."""
+    before = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 5))]
+    after = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 3))]
+    return " ".join([*before, sound, *after])
 
 
 def train_audio_tower(
@@ -106,16 +123,22 @@ def train_audio_tower(
     options: LoopOptions,
     device: str = "cpu",
     batch: int = 48,
+    frozen: bool = False,
 ) -> nn.Module:
     """Contrastive training of the audio tower against teacher vectors [clips, captions, 384].
 
+    `frozen` leaves the tower as it is and trains the head alone: a U-Net already knows its space.
     Returns the averaged pair: `audio` (tower with projection, inside `clap`) and `head`.
     """
     torch.manual_seed(options.seed)
     head = nn.Sequential(nn.Linear(Teacher.width, 256), nn.GELU(), nn.Linear(256, PROJECTION))
     pair = nn.ModuleDict({"audio": clap.audio_model, "projection": clap.audio_projection, "head": head})
     pair.to(device).train()
-    optimizer = torch.optim.AdamW(pair.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
+    if frozen:
+        pair["audio"].eval().requires_grad_(False)
+        pair["projection"].requires_grad_(False)
+    trained = head.parameters() if frozen else pair.parameters()
+    optimizer = torch.optim.AdamW(trained, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
     state = TrainState(pair, {"clap": optimizer}, ema_decay=0.99)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
@@ -199,27 +222,31 @@ def train_clap(
     run_dir: Path,
     audio_steps: int,
     text_steps: int,
-    phrases: int = 16000,
+    *,
+    init: Path | None = None,
+    phrases: int = 24000,
     device: str = "cpu",
 ) -> ClapModel:
-    """The whole recipe; writes `folder` (ClapModel with tokenizer) and returns the model."""
+    """The whole recipe; writes `folder` (ClapModel with tokenizer) and returns the model.
+
+    `init` is a shipped AudioLDM folder with `clap/` and `tokenizer/`: its audio tower is kept as it is, its
+    caption tower goes on learning.
+    """
     teacher = Teacher()
     captions = list(itertools.chain.from_iterable(corpus.captions))
     texts = distillation_texts(teacher, captions, phrases)
-    tokenizer = train_tokenizer(texts, folder)
-    vectors_path = run_dir / "teacher.pt"
-    if vectors_path.exists():
-        text_teacher, caption_teacher = torch.load(vectors_path, weights_only=True)
+    if init:
+        tokenizer = AutoTokenizer.from_pretrained(init / "tokenizer")
+        tokenizer.save_pretrained(folder)
+        clap = ClapModel.from_pretrained(init / "clap", dtype=torch.float32)
     else:
-        text_teacher, caption_teacher = teacher.embed(texts), teacher.embed(captions)
-        run_dir.mkdir(parents=True, exist_ok=True)
-        torch.save((text_teacher, caption_teacher), vectors_path)
-    torch.manual_seed(0)
-    clap = build_clap(len(tokenizer))
+        tokenizer = train_tokenizer(texts, folder)
+        torch.manual_seed(0)
+        clap = build_clap(len(tokenizer))
+    text_teacher, caption_teacher = _teacher_vectors(teacher, texts, captions, run_dir / "teacher.pt")
     per_clip = caption_teacher.view(len(corpus), -1, Teacher.width)
-    pair = train_audio_tower(
-        clap, corpus, mels, per_clip, LoopOptions(run_dir / "audio", audio_steps), device
-    )
+    audio_options = LoopOptions(run_dir / "audio", audio_steps)
+    pair = train_audio_tower(clap, corpus, mels, per_clip, audio_options, device, frozen=init is not None)
     clap.audio_model.load_state_dict(pair["audio"].state_dict())
     clap.audio_projection.load_state_dict(pair["projection"].state_dict())
     with torch.no_grad():
@@ -230,3 +257,17 @@ def train_clap(
     clap.text_projection.load_state_dict(tower["projection"].state_dict())
     clap.eval().save_pretrained(folder)
     return clap
+
+
+def _teacher_vectors(
+    teacher: Teacher, texts: list[str], captions: list[str], cache: Path
+) -> tuple[Tensor, Tensor]:
+    """The teacher's vectors of both lists, kept on disk for as long as the lists stay the same."""
+    if cache.exists():
+        saved = torch.load(cache, weights_only=True)
+        if saved["texts"] == texts and saved["captions"] == captions:
+            return saved["text_vectors"], saved["caption_vectors"]
+    vectors = {"text_vectors": teacher.embed(texts), "caption_vectors": teacher.embed(captions)}
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"texts": texts, "captions": captions, **vectors}, cache)
+    return vectors["text_vectors"], vectors["caption_vectors"]

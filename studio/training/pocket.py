@@ -31,7 +31,7 @@ from studio.training.vocoder import train_vocoder
 
 TRAIN_CLIPS, JUDGE_CLIPS = 2800, 1120
 JUDGE_SEED = 500_000_000
-STEPS = {"vae": 2400, "vocoder": 6000, "clap_audio": 700, "clap_text": 2200, "unet": 6000, "judge": 1200}
+STEPS = {"vae": 3200, "vocoder": 3000, "clap_audio": 700, "clap_text": 4400, "unet": 2400, "judge": 900}
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,18 @@ def run_vocoder(options: PocketOptions) -> None:
 
 def run_clap(options: PocketOptions) -> None:
     corpus, mels = train_corpus(options)
+    folder = options.runs / "clap" / "best"
     clap = train_clap(
         corpus,
         mels,
-        options.runs / "clap" / "best",
+        folder,
         options.runs / "clap",
         options.steps("clap_audio"),
         options.steps("clap_text"),
+        init=options.audioldm if options.shipped("clap") else None,
         device=options.device,
     )
-    export_clap(clap, options.runs / "clap" / "best", options.audioldm)
+    export_clap(clap, folder, options.audioldm)
 
 
 def run_unet(options: PocketOptions) -> None:
