@@ -1,4 +1,4 @@
-"""The log-mel that AudioLDM's VAE and vocoder speak: 64 Slaney bands at 100 frames a second of 16 kHz sound."""
+"""The log-mel that AudioLDM's VAE and vocoder speak: 64 Slaney bands, 100 frames a second of 16 kHz."""
 
 from __future__ import annotations
 
