@@ -26,24 +26,10 @@ from studio.service.render import Renderer
 ROOT = Path(__file__).resolve().parents[1]
 TONE = ("--model", "tone", "--prompt", "rain")
 QUICK = ("--steps", "6", "--group-size", "4", "--buffer", "4")
-BENCH_KEYS = [
-    "model",
-    "device",
-    "dtype",
-    "threads",
-    "seconds_of_audio",
-    "rtf",
-    "first_audio_s",
-    "unet_ms",
-    "decode_ms",
-    "rss_start_mb",
-    "rss_end_mb",
-    "rss_slope_mb_per_min",
-    "window_s",
-    "steps",
-    "group_size",
-    "buffer",
-]
+BENCH_KEYS = {
+    "model", "device", "dtype", "threads", "seconds_of_audio", "rtf", "first_audio_s", "unet_ms", "decode_ms",
+    "rss_start_mb", "rss_end_mb", "rss_slope_mb_per_min", "window_s", "steps", "group_size", "buffer",
+}  # fmt: skip
 
 
 def make_studio(settings: Settings) -> Studio:
@@ -115,7 +101,7 @@ def test_bench_prints_every_figure() -> None:
     result = longwave("bench", "infinite", "--model", "tone", "--seconds", 3, *QUICK, "--json")
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
-    assert set(BENCH_KEYS) <= set(figures)
+    assert set(figures) >= BENCH_KEYS
     assert (figures["model"], figures["seconds_of_audio"], figures["group_size"]) == ("tone", 3.0, 4)
     assert figures["window_s"] == pytest.approx((figures["buffer"] + 4 * figures["steps"]) * 0.04)
     assert figures["unet_ms"] > 0
@@ -267,27 +253,22 @@ def test_version_and_no_words_at_all() -> None:
     assert "render" in longwave().stdout
 
 
-PROGRAM = """
-from studio.cli import Factories, build_cli
-from test_cli import make_studio
-build_cli(Factories(serve=print, studio=make_studio))()
-"""
-
-
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_control_c_stops_the_take_and_keeps_the_file(tmp_path: Path) -> None:
-    out = tmp_path / "take.flac"
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    words = [sys.executable, "-c", PROGRAM, "render", "infinite", *TONE, *QUICK, "--endless", "--json"]
-    process = subprocess.Popen([*words, "--out", out], env=environ, stdout=subprocess.PIPE, text=True)
-    growing = tmp_path / "take.growing.wav"
-    deadline = time.monotonic() + 60
-    while not (growing.exists() and growing.stat().st_size > 50_000):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    stdout, _ = process.communicate(timeout=30)
+    out, growing = tmp_path / "take.flac", tmp_path / "take.growing.wav"
+    words = ["render", "infinite", *TONE, *QUICK, "--endless", "--json", "--out", str(out)]
+    program = [sys.executable, "-m", "studio.app", *words]
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 180  # torch may take long to load on a busy machine
+            while not (growing.exists() and growing.stat().st_size > 50_000):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            stdout, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0
     figures = json.loads(stdout)
     assert figures["stopped"] is True

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
-from studio.core.request import parse_request
+from studio.cli.request import request_from
 from studio.core.settings import Settings
 
 eval_commands = typer.Typer(help="Measure what a model is worth.")
@@ -31,7 +31,7 @@ def eval_pocket(
 ) -> None:
     """Every figure of the embedded AudioLDM model, measured anew on withheld clips and phrasings."""
     settings = Settings()
-    choice = parse_request(prompt="x", model={"device": device}).model
+    choice = request_from({"prompt": "x", "device": device}).model
     studio = factories_of(context).studio(settings)
     from studio.training.evaluate import evaluate_pocket
 

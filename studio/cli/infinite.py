@@ -62,9 +62,9 @@ def render_infinite(
     chosen = words.find_preset(preset, settings) if preset else None
     request = words.request_from(context.params, endless=endless, preset=chosen)
     studio = factories_of(context).studio(settings)
-    job = studio.submit(request, out=out)
     try:
         with _ProgressBar(request.duration_s) as show:
+            job = studio.submit(request, out=out)
             outcome = follow(studio, job, show)
     finally:
         studio.close()

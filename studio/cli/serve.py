@@ -10,8 +10,8 @@ import typer
 
 from studio.cli.common import Device, factories_of
 from studio.cli.models import require_known
+from studio.cli.request import request_from
 from studio.core.errors import InvalidRequestError
-from studio.core.request import ModelChoice, parse_request
 from studio.core.settings import Settings
 
 DEFAULTS = Settings()
@@ -31,9 +31,7 @@ def serve(
     """Serve the studio's page."""
     if outputs.exists() and not outputs.is_dir():
         raise InvalidRequestError(f"{outputs} is a file: give a folder as --outputs.")
-    checked: ModelChoice = parse_request(
-        prompt="x", model={"id": model, "device": device, "dtype": dtype}
-    ).model
+    checked = request_from({"prompt": "x", "model": model, "device": device, "dtype": dtype}).model
     settings = replace(
         DEFAULTS,
         host=host,
