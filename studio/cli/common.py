@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 # The parser's base class of wrong words and values; typer names only its subclass.
-UsageError: type[Exception] = typer.BadParameter.__base__ or typer.BadParameter  # type: ignore[assignment]
+UsageError: type[Exception] = typer.BadParameter.__base__ or typer.BadParameter
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on stdout.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
