@@ -57,9 +57,13 @@ def serve(settings: Settings) -> None:
     """
     import sys
 
+    from studio.core.request import ModelChoice
+
     studio = build_studio(settings)
     page = build_page(studio, settings)
     try:
+        choice = {"id": settings.model_id, "device": settings.device, "dtype": settings.dtype}
+        studio.preload(ModelChoice.model_validate(choice))
         print(f"Longwave is at {page.launch()} (Ctrl+C ends it)", file=sys.stderr, flush=True)
         page.wait()
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.events import Event, Finished, Progress
-from studio.core.request import GenerationRequest
+from studio.core.request import GenerationRequest, ModelChoice
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache, BackendFactory
 from studio.service.export import checked_suffix
@@ -179,6 +179,22 @@ class Studio:
             if job.stream is not None and job.stream.token == token:
                 return job.stream
         return None
+
+    def preload(self, choice: ModelChoice) -> threading.Thread:
+        """Load a checkpoint in the background, so that the first take need not wait for it.
+
+        A checkpoint that can't be loaded is logged; whoever asks for it is told why.
+        """
+
+        def load() -> None:
+            try:
+                self.backends.get(choice)
+            except Exception as error:  # the thread's boundary
+                log.warning("Could not load %s yet: %s", choice.id, error)
+
+        thread = threading.Thread(target=load, name="preload", daemon=True)
+        thread.start()
+        return thread
 
     def unload(self) -> int:
         """Let go of every loaded model; the bytes freed.

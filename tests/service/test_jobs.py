@@ -173,6 +173,22 @@ def test_models_are_loaded_once_and_unloaded_on_request(make: Make) -> None:
     assert len(loads) == 2
 
 
+def test_a_preloaded_model_is_not_loaded_again_and_a_broken_one_harms_nothing(make: Make) -> None:
+    loads = []
+    studio = make(create=lambda choice: loads.append(choice) or create_backend(choice))
+    studio.preload(request().model).join(10)
+    run(studio, studio.submit(request()))
+    assert len(loads) == 1
+
+    def broken(_: object) -> None:
+        raise WeightsError("The weights are damaged: get them again.")
+
+    other = make(create=broken)
+    other.preload(request().model).join(10)
+    job = other.submit(request())
+    assert isinstance(run(other, job)[-1], Failed)
+
+
 def test_abandoned_listener_ends_the_job(tmp_path: Path) -> None:
     studio = Studio(Settings(outputs=tmp_path, lead_s=0.5), create_backend, render_ramp)
     runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
