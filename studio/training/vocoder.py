@@ -35,9 +35,20 @@ def build_vocoder() -> SpeechT5HifiGan:
         upsample_kernel_sizes=[15, 8, 8, 4],
         resblock_kernel_sizes=[3, 7],
         resblock_dilation_sizes=[[1, 3, 5], [1, 3, 5]],
-        normalize_before=False,
+        normalize_before=True,
     )
-    return SpeechT5HifiGan(config)
+    vocoder = SpeechT5HifiGan(config)
+    for module in vocoder.modules():
+        if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+            module.reset_parameters()  # transformers' own 0.01 needs weight norm to get going
+    return vocoder
+
+
+def set_statistics(vocoder: SpeechT5HifiGan, corpus: Corpus) -> None:
+    """Let the vocoder standardise its log-mels, band by band, by the corpus's own statistics."""
+    mel = log_mel(corpus.crops(torch.Generator().manual_seed(0), 256, 16000)[0])
+    vocoder.mean.copy_(mel.mean(dim=(0, 1)))
+    vocoder.scale.copy_(mel.std(dim=(0, 1)))
 
 
 def magnitude(samples: Tensor, n_fft: int, hop: int) -> Tensor:
@@ -90,7 +101,11 @@ def train_vocoder(
 ) -> SpeechT5HifiGan:
     """Train on random crops of the corpus (log-mel → samples); returns the averaged generator."""
     torch.manual_seed(options.seed)
-    vocoder = SpeechT5HifiGan.from_pretrained(init, dtype=torch.float32) if init else build_vocoder()
+    if init:
+        vocoder = SpeechT5HifiGan.from_pretrained(init, dtype=torch.float32)
+    else:
+        vocoder = build_vocoder()
+        set_statistics(vocoder, corpus)
     vocoder.to(device).train()
     judges = nn.ModuleList(SpectrogramDiscriminator(*resolution) for resolution in RESOLUTIONS).to(device)
     optimizers = {
