@@ -72,7 +72,8 @@ def attention_probe(modules: Iterable[nn.Module], frames: int, bands: int) -> It
     probe = AttentionProbe(frames, bands)
     with ExitStack() as undo:
         for layer in modules:
-            for projection, hook in ((layer.to_q, probe._after_query), (layer.to_k, probe._after_key)):
+            for name, hook in (("to_q", probe._after_query), ("to_k", probe._after_key)):
+                projection = layer.get_submodule(name)
                 undo.callback(projection.register_forward_hook(partial(hook, layer)).remove)
         yield probe
 

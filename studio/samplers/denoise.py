@@ -14,7 +14,7 @@ OnStep = Callable[[int, int, Tensor], None]
 class Denoise(Protocol):
     """A model with its conditioning already bound."""
 
-    def __call__(self, latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+    def __call__(self, latents: Tensor, timesteps: Tensor, start_frame: int, /) -> Tensor:
         """Predict the noise ε in latents.
 
         Args:

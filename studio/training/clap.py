@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -103,7 +104,8 @@ def distillation_texts(teacher: Teacher, captions: Sequence[str], count: int, se
                 pick[rng.integers(2)] = nouns[rng.integers(len(nouns))]
             phrases.append(TEMPLATES[rng.integers(len(TEMPLATES))].format(*pick))
         else:
-            sound = nouns[rng.integers(len(nouns))] if draw < 0.7 else captions[rng.integers(len(captions))]
+            among = nouns if draw < 0.7 else captions
+            sound = among[int(rng.integers(len(among)))]
             phrases.append(_among_words(rng, sound, common))
     return ["", *nouns, *phrases, *rough]
 
@@ -124,7 +126,7 @@ def train_audio_tower(
     device: str = "cpu",
     batch: int = 48,
     frozen: bool = False,
-) -> nn.Module:
+) -> nn.ModuleDict:
     """Contrastive training of the audio tower against teacher vectors [clips, captions, 384].
 
     `frozen` leaves the tower as it is and trains the head alone: a U-Net already knows its space.
@@ -142,7 +144,7 @@ def train_audio_tower(
     state = TrainState(pair, {"clap": optimizer}, ema_decay=0.99)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
-        mel, clips, _ = mel_crops(mels, generator, batch, CROP_FRAMES)
+        mel, clips = mel_crops(mels, generator, batch, CROP_FRAMES)[:2]
         mel = mel + 0.5 * torch.randn(batch, 1, 1, generator=generator)  # loudness tells nothing
         which = torch.randint(caption_vectors.shape[1], (batch,), generator=generator)
         text = F.normalize(head(caption_vectors[clips, which].to(device)), dim=-1)
@@ -158,7 +160,7 @@ def train_audio_tower(
         return {"loss": loss.item()}
 
     run(state, step, options, "clap audio")
-    return state.ema.eval()
+    return cast(nn.ModuleDict, state.ema.eval())
 
 
 def _same(corpus: Corpus, a: int, b: int) -> bool:
@@ -166,7 +168,7 @@ def _same(corpus: Corpus, a: int, b: int) -> bool:
     return corpus.labels[a] == corpus.labels[b]
 
 
-def audio_vectors(pair: nn.Module, mel: Tensor) -> Tensor:
+def audio_vectors(pair: nn.ModuleDict, mel: Tensor) -> Tensor:
     """Log-mels [B, 256, 64] → unit vectors [B, 128]."""
     pooled = pair["audio"](input_features=mel[:, None]).pooler_output
     return F.normalize(pair["projection"](pooled), dim=-1)
@@ -179,7 +181,7 @@ def train_caption_tower(
     options: LoopOptions,
     device: str = "cpu",
     batch: int = 96,
-) -> nn.Module:
+) -> nn.ModuleDict:
     """Teach the caption tower to give `targets` [texts, 128] from tokens [texts, L].
 
     The loss asks for the vector itself (cosine) and for its neighbourhoods (relations within the batch).
@@ -206,10 +208,10 @@ def train_caption_tower(
         return {"cosine": cosine.item(), "relations": relations.item()}
 
     run(state, step, options, "clap text")
-    return state.ema.eval()
+    return cast(nn.ModuleDict, state.ema.eval())
 
 
-def text_vectors(tower: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+def text_vectors(tower: nn.ModuleDict, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
     """Tokens [B, L] → unit vectors [B, 128]."""
     pooled = tower["text"](input_ids=input_ids, attention_mask=attention_mask).pooler_output
     return F.normalize(tower["projection"](pooled), dim=-1)

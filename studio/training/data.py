@@ -25,6 +25,7 @@ from studio.core.audio import to_int16
 from studio.dsp.mel import log_mel
 from studio.training.corpus.captions import caption
 from studio.training.corpus.clip import describe, render
+from studio.training.corpus.lexicon import Split
 from studio.training.corpus.primitives import SAMPLE_RATE
 
 CAPTIONS_PER_CLIP = 6
@@ -67,7 +68,7 @@ def build_corpus(
     first_seed: int = 0,
     duration_s: float = 10.0,
     scenes: bool | None = None,
-    split: str = "train",
+    split: Split = "train",
     workers: int | None = None,
 ) -> Corpus:
     """Render `clips` clips into `folder`, unless they are there already.
@@ -94,7 +95,7 @@ def build_corpus(
     return Corpus(folder)
 
 
-def _make(job: tuple[int, float, bool | None, str]) -> tuple[NDArray[np.int16], list[str], list[str]]:
+def _make(job: tuple[int, float, bool | None, Split]) -> tuple[NDArray[np.int16], list[str], list[str]]:
     seed, duration_s, scenes, split = job
     description = describe(seed, scene=scenes, duration_s=duration_s)
     rng = np.random.default_rng([seed, 77])

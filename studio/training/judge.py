@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -51,7 +53,7 @@ def train_judge(
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
         frames = 256 if torch.rand((), generator=generator) < 0.6 else 496
-        mel, clips, _ = mel_crops(mels, generator, BATCH, frames)
+        mel, clips = mel_crops(mels, generator, BATCH, frames)[:2]
         wanted = targets[clips].to(device)
         logits = judge(roughen(mel, generator).to(device))
         loss = F.cross_entropy(logits, wanted)
@@ -62,4 +64,4 @@ def train_judge(
         return {"loss": loss.item(), "hit": hit.float().mean().item()}
 
     run(state, step, options, "judge")
-    return state.ema.eval()
+    return cast(Judge, state.ema.eval())

@@ -54,8 +54,8 @@ class TrainState:
         with torch.no_grad():
             for averaged, current in zip(self.ema.parameters(), self.model.parameters(), strict=True):
                 averaged.lerp_(current, 1 - decay)
-            for averaged, current in zip(self.ema.buffers(), self.model.buffers(), strict=True):
-                averaged.copy_(current)
+            for kept, now in zip(self.ema.buffers(), self.model.buffers(), strict=True):
+                kept.copy_(now)
 
     def save(self, path: Path) -> None:
         """Write the state so that a kill at any moment leaves the old file or the new one, whole."""

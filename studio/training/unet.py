@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -89,7 +89,6 @@ def train_unet(
     options: LoopOptions,
     init: Path | None = None,
     device: str = "cpu",
-    on_save: Callable[[UNet2DConditionModel], None] | None = None,
 ) -> UNet2DConditionModel:
     """Train on scaled latents [clips, 8, frames, 16] and caption vectors [clips, captions, 128].
 
@@ -128,7 +127,7 @@ def train_unet(
 
     with framewise(unet):
         run(state, step, options, "unet")
-    return state.ema.eval()
+    return cast(UNet2DConditionModel, state.ema.eval())
 
 
 def draw_batch(

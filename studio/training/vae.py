@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def train_vae(
         return {"l1": l1.item(), "kl": kl.item()}
 
     run(state, step, options, "vae")
-    averaged = state.ema.eval()
+    averaged = cast(AutoencoderKL, state.ema.eval())
     averaged.register_to_config(scaling_factor=_scaling_factor(averaged, mels, device))
     return averaged
 

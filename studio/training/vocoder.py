@@ -8,6 +8,7 @@ would cost ten times more.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -132,7 +133,7 @@ def train_vocoder(
         return {"mel_l1": mel_l1.item(), "loss": loss.item(), **figures}
 
     run(state, step, options, "vocoder")
-    return state.ema.eval()
+    return cast(SpeechT5HifiGan, state.ema.eval())
 
 
 def _judge_step(judges: nn.ModuleList, optimizer: torch.optim.Optimizer, made: Tensor, real: Tensor) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from studio.training.corpus.family import Attributes, Family
 from studio.training.corpus.primitives import (
     SAMPLE_RATE,
+    Partials,
     Rng,
     Samples,
     bandpass,
@@ -43,7 +44,7 @@ def _hann(n: int, skew: float = 0.5) -> Samples:
 # --- birds
 
 
-def _syllable(freqs_hz: Sequence[float], length_s: float, flutter_hz: float = 0, depth: float = 0) -> Samples:
+def _syllable(freqs_hz: Partials, length_s: float, flutter_hz: float = 0, depth: float = 0) -> Samples:
     """A tone that glides through the given pitches, with an optional flutter (relative depth)."""
     n = seconds(length_s)
     t = np.arange(n) / SAMPLE_RATE
@@ -177,7 +178,7 @@ def render_crickets(rng: Rng, duration_s: float, attributes: Attributes) -> Samp
 # --- frogs and dogs: pulses through formants
 
 
-def _formants(source: Samples, freqs_hz: Sequence[float], gains: Sequence[float], q: float) -> Samples:
+def _formants(source: Samples, freqs_hz: Partials, gains: Partials, q: float) -> Samples:
     out = np.zeros(len(source))
     for freq, gain in zip(freqs_hz, gains, strict=True):
         out += gain * resonate(source, freq, q)

@@ -76,6 +76,7 @@ def render_wind(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     gust = drift(rng, n, rate_hz, 0.15, 1.0)
     gust = gust * drift(rng, n, 2.5, 0.75, 1.0)
     noise = coloured(rng, n, 0.8)
+    out: Samples
     top_hz *= rng.uniform(0.8, 1.25)
     out = (0.1 + gust) * _unit(lowpass(noise, top_hz, 1))
     out = highpass(out, rng.uniform(40, 90), 1)
