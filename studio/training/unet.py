@@ -27,7 +27,7 @@ SCHEDULER_CONFIG = {
     "beta_schedule": "scaled_linear",
     "beta_start": 0.0015,
     "beta_end": 0.0195,
-    "prediction_type": "epsilon",
+    "prediction_type": "v_prediction",
     "clip_sample": False,
     "set_alpha_to_one": False,
     "steps_offset": 1,
@@ -76,10 +76,19 @@ def fifo_ramps(count: int, frames: int, generator: torch.Generator, train_steps:
     return torch.stack(rows)
 
 
+def velocity(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """v = √ᾱ·ε − √(1−ᾱ)·x₀ (Salimans & Ho 2022), what the U-Net predicts.
+
+    Unlike ε it still says something about the sound where nearly all is noise, so the level and the family
+    of a clip are learned early; `alpha_bar` broadcasts against the latents.
+    """
+    return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * clean
+
+
 def min_snr_weight(alpha_bar: Tensor) -> Tensor:
-    """Hang et al. 2023 for ε-prediction: min(SNR, γ)/SNR."""
+    """Hang et al. 2023 for v-prediction: min(SNR, γ)/(SNR + 1)."""
     snr = alpha_bar / (1 - alpha_bar)
-    return (MIN_SNR_GAMMA / snr).clamp(max=1.0)
+    return snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1)
 
 
 def train_unet(
@@ -100,7 +109,7 @@ def train_unet(
     unet.to(device).train()
     schedule = NoiseSchedule.from_config(SCHEDULER_CONFIG)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01)
-    state = TrainState(unet, {"unet": optimizer}, ema_decay=0.998)
+    state = TrainState(unet, {"unet": optimizer}, ema_decay=0.993)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         ramp = number % 2 == 1
@@ -114,10 +123,10 @@ def train_unet(
         noise = torch.randn(clean.shape, generator=generator)
         alpha_bar = schedule.alpha_bar(timesteps).float()
         noisy = add_noise(clean, noise, alpha_bar)
-        weight = min_snr_weight(alpha_bar)
-        weight = weight[:, None, :, None] if ramp else weight[:, None, None, None]
+        level = alpha_bar[:, None, :, None] if ramp else alpha_bar[:, None, None, None]
+        wanted, weight = velocity(clean, noise, level), min_snr_weight(level)
         predicted = unet(noisy.to(device), timesteps.to(device), None, class_labels=text.to(device)).sample
-        error = (predicted - noise.to(device)).square()
+        error = (predicted - wanted.to(device)).square()
         loss = (weight.to(device) * error).mean() / weight.mean().to(device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

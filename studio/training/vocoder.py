@@ -113,7 +113,7 @@ def train_vocoder(
         "vocoder": torch.optim.AdamW(vocoder.parameters(), lr=1e-3, betas=(0.8, 0.99), weight_decay=1e-3),
         "judges": torch.optim.AdamW(judges.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=1e-3),
     }
-    state = TrainState(vocoder, optimizers, {"judges": judges}, ema_decay=0.998)
+    state = TrainState(vocoder, optimizers, {"judges": judges}, ema_decay=0.995)
     adversarial_from = int(options.steps * ADVERSARIAL_FROM)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:

@@ -10,7 +10,7 @@ import torch
 from studio.training.clap import build_clap
 from studio.training.judge import label_targets, roughen
 from studio.training.loop import LoopOptions
-from studio.training.unet import build_unet, fifo_ramps, min_snr_weight, train_unet
+from studio.training.unet import build_unet, fifo_ramps, min_snr_weight, train_unet, velocity
 from studio.training.vae import build_vae, encode_latents
 from studio.training.vocoder import build_vocoder, spectral_loss
 
@@ -28,7 +28,21 @@ def test_ramps_begin_clean_and_never_fall() -> None:
 def test_min_snr_weight_against_its_definition() -> None:
     alpha_bar = torch.tensor([0.999, 5 / 6, 0.5, 0.01])
     snr = alpha_bar / (1 - alpha_bar)
-    torch.testing.assert_close(min_snr_weight(alpha_bar), torch.minimum(snr, torch.tensor(5.0)) / snr)
+    expected = torch.minimum(snr, torch.tensor(5.0)) / (snr + 1)
+    torch.testing.assert_close(min_snr_weight(alpha_bar), expected)
+
+
+def test_velocity_gives_back_noise_and_sound() -> None:
+    generator = torch.Generator().manual_seed(0)
+    clean, noise = (
+        torch.randn(2, 8, 6, 16, generator=generator),
+        torch.randn(2, 8, 6, 16, generator=generator),
+    )
+    alpha_bar = torch.tensor([0.9, 0.2])[:, None, None, None]
+    noisy = alpha_bar.sqrt() * clean + (1 - alpha_bar).sqrt() * noise
+    v = velocity(clean, noise, alpha_bar)
+    torch.testing.assert_close(alpha_bar.sqrt() * v + (1 - alpha_bar).sqrt() * noisy, noise)
+    torch.testing.assert_close(alpha_bar.sqrt() * noisy - (1 - alpha_bar).sqrt() * v, clean)
 
 
 def test_vae_and_vocoder_have_audioldms_geometry() -> None:
