@@ -107,6 +107,7 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
     options.run_dir.mkdir(parents=True, exist_ok=True)
     started = saved = time.monotonic()
     sums: dict[str, float] = {}
+    summed = 0
     columns = (
         TextColumn(label),
         BarColumn(),
@@ -124,11 +125,13 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
             for key, value in step_function(state.step, step_generator(options.seed, state.step)).items():
                 sums[key] = sums.get(key, 0.0) + value
             state.step += 1
+            summed += 1
             state.update_ema()
             now = time.monotonic()
             if state.step % options.log_every == 0:
-                means = {key: round(value / options.log_every, 5) for key, value in sums.items()}
+                means = {key: round(value / summed, 5) for key, value in sums.items()}
                 sums.clear()
+                summed = 0
                 log.write(
                     json.dumps({"step": state.step, "seconds": round(now - started, 1), **means}) + "\n"
                 )

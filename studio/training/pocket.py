@@ -5,6 +5,7 @@ Every recipe resumes from its run folder; where that is gone, from the weights a
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -133,8 +134,11 @@ RECIPES: dict[str, Callable[[PocketOptions], None]] = {
 def save_part(
     module: AutoencoderKL | SpeechT5HifiGan | UNet2DConditionModel | ClapModel, folder: Path
 ) -> None:
-    """Write a part in float16 safetensors."""
+    """Write a part in float16 safetensors, without the path that it was once loaded from."""
     module.cpu().half().save_pretrained(folder, safe_serialization=True)
+    config = json.loads((folder / "config.json").read_text())
+    config.pop("_name_or_path", None)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def export_clap(clap: ClapModel, tokenizer_folder: Path, audioldm: Path) -> None:
