@@ -44,11 +44,11 @@ class EndlessSampler(Frozen):
 
     kind: Literal["endless"] = "endless"
     strategy: Strategy = "auto"
-    base_steps: int = Field(36, ge=3, le=1000)
+    base_steps: int = Field(24, ge=3, le=1000)
     skip_factor: int = Field(2, ge=1, le=100)
     group_size: int = Field(4, ge=1, le=32)
-    buffer_frames: int = Field(16, ge=0, le=512)
-    warmup_steps: int = Field(25, ge=1, le=1000)
+    buffer_frames: int = Field(8, ge=0, le=512)
+    warmup_steps: int = Field(20, ge=1, le=1000)
     attention_interval: int = Field(0, ge=0, le=10000)
 
 
