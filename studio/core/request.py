@@ -46,9 +46,9 @@ class EndlessSampler(Frozen):
     strategy: Strategy = "auto"
     base_steps: int = Field(24, ge=3, le=1000)
     skip_factor: int = Field(2, ge=1, le=100)
-    group_size: int = Field(4, ge=1, le=32)
+    group_size: int = Field(8, ge=1, le=32)
     buffer_frames: int = Field(8, ge=0, le=512)
-    warmup_steps: int = Field(20, ge=1, le=1000)
+    warmup_steps: int = Field(16, ge=1, le=1000)
     attention_interval: int = Field(0, ge=0, le=10000)
 
 
