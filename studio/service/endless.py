@@ -68,19 +68,21 @@ def _begin(
 ) -> Generator[Event, None, tuple[FifoState, Tensor]]:
     """As `yield from`: the warm start's steps, then its state and first frames."""
     stepping = Stepping()
-    return (yield from stepping.run(
-        lambda: warm_start(
-            denoise,
-            backend.schedule,
-            plan,
-            torch.Generator().manual_seed(request.seed),
-            channels=backend.geometry.channels,
-            bands=backend.geometry.bands,
-            warmup_steps=warmup_steps,
-            device=backend.device,
-            on_step=stepping.on_step,
+    return (
+        yield from stepping.run(
+            lambda: warm_start(
+                denoise,
+                backend.schedule,
+                plan,
+                torch.Generator().manual_seed(request.seed),
+                channels=backend.geometry.channels,
+                bands=backend.geometry.bands,
+                warmup_steps=warmup_steps,
+                device=backend.device,
+                on_step=stepping.on_step,
+            )
         )
-    ))
+    )
 
 
 def measure_strategy(backend: Backend, cancel: CancelToken) -> str:

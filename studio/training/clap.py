@@ -1,14 +1,15 @@
-"""Recipe 3: a small CLAP (transformers' `ClapModel`), in two parts.
+"""Recipe 3: a small CLAP (transformers' `ClapModel`), in three parts.
 
-First the audio tower meets captions as the teacher reads them, through a small head (contrastive, Radford et
-al. 2021; Wu et al. 2023). Then the caption tower learns to say, from its own tokens, what teacher and head
-say: of captions, and of tens of thousands of phrases about words near sound that no caption holds. So people
-may use words of their own.
+First the audio tower meets captions as the teacher reads them (contrastive, Radford et al. 2021; Wu et al.
+2023). Then a head is fitted from the teacher's vectors to the tower's. Last the caption tower learns to say,
+from its own tokens, what teacher and head say: of captions, and of tens of thousands of phrases about words
+near sound that no caption holds. So people may use words of their own.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -17,34 +18,30 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from rich.progress import track
 from torch import Tensor, nn
-from transformers import AutoTokenizer, ClapConfig, ClapModel
+from transformers import ClapConfig, ClapModel, PreTrainedTokenizerBase
 
 from studio.models.tokens import tokenize
-from studio.training.corpus.captions import augment_caption
-from studio.training.corpus.lexicon import load_lexicon
+from studio.training.clap_head import HeadData, train_head
 from studio.training.data import Corpus, mel_crops
 from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.phrases import (
+    COMMON_WORDS,
+    dictionary,
+    distillation_texts,
+    family_bank,
+    words_near_sound,
+)
 from studio.training.teacher import Teacher
 from studio.training.tokens import train_tokenizer
 
 PROJECTION = 128
 CROP_FRAMES = 256  # what the audio tower sees at once: 2.56 s
 TEMPERATURE = 0.07
-TEMPLATES = (
-    "{0}",
-    "{0}",
-    "the sound of {0}",
-    "{0} in the background",
-    "{0} and {1}",
-    "{0} {1}",
-    "distant {0}",
-    "a {0} with {1}",
-    "loud {0}",
-    "{1} {0} outside",
-    "soft {0} at night",
-    "{0} on a {1}",
-)
+HEAD_STEPS = 1000
+BANK_TEXTS = 200  # a family
+EMBEDDING_STD = 0.04
 
 
 def build_clap(vocab_size: int) -> ClapModel:
@@ -81,42 +78,6 @@ def build_clap(vocab_size: int) -> ClapModel:
     )
 
 
-def distillation_texts(teacher: Teacher, captions: Sequence[str], count: int, seed: int = 0) -> list[str]:
-    """Captions roughened as people type, and phrases of sound words set among any words at all.
-
-    The second teach the tower to find the sound in a sentence it has never seen ("close your eyes and …"):
-    what surrounds it is drawn from the teacher's whole vocabulary.
-    """
-    rng = np.random.default_rng(seed)
-    words = teacher.words()
-    lexicon = load_lexicon()
-    nouns = sorted({noun for family in lexicon.families.values() for noun in family.nouns.train})
-    near = (teacher.embed(words) @ teacher.embed(nouns).T).amax(dim=1)
-    chosen = [words[i] for i in near.argsort(descending=True)[:5000].tolist()]
-    common = words[:8000]
-    rough = [augment_caption(rng, text) if rng.random() < 0.5 else text for text in captions]
-    phrases = list(chosen)
-    while len(phrases) < count:
-        draw = rng.random()
-        if draw < 0.4:
-            pick = [chosen[int(rng.integers(len(chosen)) * rng.random())] for _ in range(2)]
-            if rng.random() < 0.3:
-                pick[rng.integers(2)] = nouns[rng.integers(len(nouns))]
-            phrases.append(TEMPLATES[rng.integers(len(TEMPLATES))].format(*pick))
-        else:
-            among = nouns if draw < 0.7 else captions
-            sound = among[int(rng.integers(len(among)))]
-            phrases.append(_among_words(rng, sound, common))
-    return ["", *nouns, *phrases, *rough]
-
-
-def _among_words(rng: np.random.Generator, sound: str, common: Sequence[str]) -> str:
-    """A sound with up to four words before it and up to two after."""
-    before = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 5))]
-    after = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 3))]
-    return " ".join([*before, sound, *after])
-
-
 def train_audio_tower(
     clap: ClapModel,
     corpus: Corpus,
@@ -125,22 +86,16 @@ def train_audio_tower(
     options: LoopOptions,
     device: str = "cpu",
     batch: int = 48,
-    frozen: bool = False,
 ) -> nn.ModuleDict:
     """Contrastive training of the audio tower against teacher vectors [clips, captions, 384].
 
-    `frozen` leaves the tower as it is and trains the head alone: a U-Net already knows its space.
-    Returns the averaged pair: `audio` (tower with projection, inside `clap`) and `head`.
+    Returns the averaged `audio` and `projection`, which `clap` holds too.
     """
     torch.manual_seed(options.seed)
     head = nn.Sequential(nn.Linear(Teacher.width, 256), nn.GELU(), nn.Linear(256, PROJECTION))
     pair = nn.ModuleDict({"audio": clap.audio_model, "projection": clap.audio_projection, "head": head})
     pair.to(device).train()
-    if frozen:
-        pair["audio"].eval().requires_grad_(False)
-        pair["projection"].requires_grad_(False)
-    trained = head.parameters() if frozen else pair.parameters()
-    optimizer = torch.optim.AdamW(trained, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
+    optimizer = torch.optim.AdamW(pair.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
     state = TrainState(pair, {"clap": optimizer}, ema_decay=0.99)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
@@ -193,7 +148,10 @@ def train_caption_tower(
     lengths = tokens["attention_mask"].sum(1)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
-        part = torch.randint(len(targets), (batch,), generator=generator)
+        # Of four batches' texts the neighbours in length: short ones are not padded to the longest.
+        drawn = torch.randint(len(targets), (4 * batch,), generator=generator)
+        start = int(torch.randint(3 * batch + 1, (), generator=generator))
+        part = drawn[lengths[drawn].argsort()[start : start + batch]]
         longest = int(lengths[part].max())
         ids, mask = tokens["input_ids"][part, :longest], tokens["attention_mask"][part, :longest]
         made = text_vectors(tower, ids.to(device), mask.to(device))
@@ -217,6 +175,19 @@ def text_vectors(tower: nn.ModuleDict, input_ids: Tensor, attention_mask: Tensor
     return F.normalize(tower["projection"](pooled), dim=-1)
 
 
+def seed_embeddings(clap: ClapModel, tokenizer: PreTrainedTokenizerBase, teacher: Teacher) -> None:
+    """Begin the embedding of each token that is a whole word with what the teacher makes of the word."""
+    whole = [(i, token[1:]) for token, i in tokenizer.get_vocab().items() if token.startswith("Ġ")]
+    known = [(i, word) for i, word in whole if len(word) > 2 and word.isalpha()]
+    vectors = teacher.embed([word for _, word in known])
+    vectors = vectors - vectors.mean(0)
+    embedding = clap.text_model.embeddings.word_embeddings.weight
+    _, _, components = torch.pca_lowrank(vectors, embedding.shape[1], center=False)
+    reduced = vectors @ components
+    with torch.no_grad():
+        embedding[[i for i, _ in known]] = EMBEDDING_STD * reduced / reduced.std()
+
+
 def train_clap(
     corpus: Corpus,
     mels: NDArray[np.float16],
@@ -226,33 +197,38 @@ def train_clap(
     text_steps: int,
     *,
     init: Path | None = None,
-    phrases: int = 24000,
+    phrases: int = 40_000,
     device: str = "cpu",
 ) -> ClapModel:
     """The whole recipe; writes `folder` (ClapModel with tokenizer) and returns the model.
 
-    `init` is a shipped AudioLDM folder with `clap/` and `tokenizer/`: its audio tower is kept as it is, its
-    caption tower goes on learning.
+    `init` is a shipped AudioLDM folder with `clap/`: its audio tower is kept as it is, and the caption tower
+    is learned anew.
     """
     teacher = Teacher()
     captions = list(itertools.chain.from_iterable(corpus.captions))
-    texts = distillation_texts(teacher, captions, phrases)
+    texts, bare, near = _texts(teacher, captions, phrases, run_dir / "texts.json")
+    tokenizer = train_tokenizer([*texts, *near, *near], folder)
+    torch.manual_seed(0)
+    clap = build_clap(len(tokenizer))
+    seed_embeddings(clap, tokenizer, teacher)
+    families = sorted({family for heard in corpus.labels for family in heard})
+    bank = family_bank(families, teacher.words()[:COMMON_WORDS], BANK_TEXTS)
+    told, said, banked = _teacher_vectors(teacher, (bare, captions, bank), run_dir / "teacher.pt")
+    per_clip = said.view(len(corpus), -1, Teacher.width)
     if init:
-        tokenizer = AutoTokenizer.from_pretrained(init / "tokenizer")
-        tokenizer.save_pretrained(folder)
-        clap = ClapModel.from_pretrained(init / "clap", dtype=torch.float32)
+        shipped = ClapModel.from_pretrained(init / "clap", dtype=torch.float32)
+        pair = nn.ModuleDict({"audio": shipped.audio_model, "projection": shipped.audio_projection}).eval()
     else:
-        tokenizer = train_tokenizer(texts, folder)
-        torch.manual_seed(0)
-        clap = build_clap(len(tokenizer))
-    text_teacher, caption_teacher = _teacher_vectors(teacher, texts, captions, run_dir / "teacher.pt")
-    per_clip = caption_teacher.view(len(corpus), -1, Teacher.width)
-    audio_options = LoopOptions(run_dir / "audio", audio_steps)
-    pair = train_audio_tower(clap, corpus, mels, per_clip, audio_options, device, frozen=init is not None)
+        audio_options = LoopOptions(run_dir / "audio", audio_steps)
+        pair = train_audio_tower(clap, corpus, mels, per_clip, audio_options, device)
     clap.audio_model.load_state_dict(pair["audio"].state_dict())
     clap.audio_projection.load_state_dict(pair["projection"].state_dict())
+    heard = clip_vectors(pair, mels, device)
+    data = HeadData(heard, per_clip, banked.view(len(families), -1, Teacher.width), families, corpus.labels)
+    head = train_head(data, LoopOptions(run_dir / "head", HEAD_STEPS))
     with torch.no_grad():
-        targets = F.normalize(pair["head"].cpu()(text_teacher), dim=-1)
+        targets = F.normalize(head(told), dim=-1)
     tokens = dict(tokenize(tokenizer, texts, limit=40))
     tower = train_caption_tower(clap, tokens, targets, LoopOptions(run_dir / "text", text_steps), device)
     clap.text_model.load_state_dict(tower["text"].state_dict())
@@ -261,15 +237,37 @@ def train_clap(
     return clap
 
 
-def _teacher_vectors(
-    teacher: Teacher, texts: list[str], captions: list[str], cache: Path
-) -> tuple[Tensor, Tensor]:
-    """The teacher's vectors of both lists, kept on disk for as long as the lists stay the same."""
+@torch.no_grad()
+def clip_vectors(pair: nn.ModuleDict, mels: NDArray[np.float16], device: str, batch: int = 24) -> Tensor:
+    """Unit vectors of the first and the last `CROP_FRAMES` of each clip [clips, 2, 128]."""
+    rows = []
+    for start in track(range(0, len(mels), batch), "Listening to the clips"):
+        part = torch.from_numpy(np.asarray(mels[start : start + batch], np.float32)).to(device)
+        ends = part[:, :CROP_FRAMES], part[:, -CROP_FRAMES:]
+        rows.append(torch.stack([audio_vectors(pair, crop) for crop in ends], dim=1).cpu())
+    return torch.cat(rows)
+
+
+def _texts(
+    teacher: Teacher, captions: list[str], phrases: int, cache: Path
+) -> tuple[list[str], list[str], list[str]]:
+    """What the caption tower reads, what each text means, and the words near sound; kept on disk."""
+    if not cache.exists():
+        near = words_near_sound(teacher, dictionary())
+        texts, meant = distillation_texts(near, teacher.words()[:COMMON_WORDS], captions, phrases)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        cache.write_text(json.dumps([texts, meant, near]))
+    texts, meant, near = json.loads(cache.read_text())
+    return texts, meant, near
+
+
+def _teacher_vectors(teacher: Teacher, lists: Sequence[list[str]], cache: Path) -> list[Tensor]:
+    """The teacher's vectors of each list, kept on disk for as long as the lists stay the same."""
     if cache.exists():
         saved = torch.load(cache, weights_only=True)
-        if saved["texts"] == texts and saved["captions"] == captions:
-            return saved["text_vectors"], saved["caption_vectors"]
-    vectors = {"text_vectors": teacher.embed(texts), "caption_vectors": teacher.embed(captions)}
+        if saved["lists"] == list(lists):
+            return saved["vectors"]
+    vectors = [teacher.embed(texts) for texts in lists]
     cache.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"texts": texts, "captions": captions, **vectors}, cache)
-    return vectors["text_vectors"], vectors["caption_vectors"]
+    torch.save({"lists": list(lists), "vectors": vectors}, cache)
+    return vectors

@@ -12,7 +12,7 @@ MAX_TOKENS = 77  # AudioLDM's pipeline pads to this length
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 
-def train_tokenizer(texts: Iterable[str], folder: Path, vocab_size: int = 6000) -> PreTrainedTokenizerBase:
+def train_tokenizer(texts: Iterable[str], folder: Path, vocab_size: int = 12_000) -> PreTrainedTokenizerBase:
     """Learn merges from `texts` (lower-cased by us beforehand: prompts come in any case)."""
     bpe = ByteLevelBPETokenizer(add_prefix_space=True, lowercase=True)
     bpe.train_from_iterator(texts, vocab_size=vocab_size, min_frequency=2, special_tokens=SPECIAL)

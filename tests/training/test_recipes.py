@@ -8,10 +8,19 @@ import numpy as np
 import torch
 
 from studio.training.clap import build_clap
+from studio.training.clap_head import HeadData, train_head
 from studio.training.judge import label_targets, roughen
 from studio.training.loop import LoopOptions
 from studio.training.unet import build_unet, fifo_ramps, min_snr_weight, train_unet, velocity
-from studio.training.vae import build_vae, encode_latents
+from studio.training.vae import (
+    WHITENING,
+    build_vae,
+    encode_latents,
+    principal_patches,
+    solve_encoder,
+    start_decoder,
+    train_vae,
+)
 from studio.training.vocoder import build_vocoder, spectral_loss
 
 
@@ -53,6 +62,74 @@ def test_vae_and_vocoder_have_audioldms_geometry() -> None:
         assert latents.shape == (1, 8, 16, 16)
         assert vae.decode(latents).sample.shape == (1, 1, 64, 64)
         assert vocoder(mel).shape == (1, 64 * 160)
+
+
+def smooth_mels(clips: int = 6, frames: int = 320) -> np.ndarray:
+    """Log-mels with structure for components to find: slow waves over time and bands, and a little noise."""
+    rng = np.random.default_rng(0)
+    time, band = np.arange(frames)[:, None] / 40, np.arange(64)[None] / 12
+    waves = [np.sin(rng.uniform(0.5, 3) * time + rng.uniform(0.5, 3) * band) for _ in range(clips)]
+    return (np.stack(waves) * 2 - 5 + 0.1 * rng.standard_normal((clips, frames, 64))).astype(np.float16)
+
+
+def test_the_solved_encoder_gives_the_principal_components() -> None:
+    """Against the closed form: the same patches, projected by a matrix."""
+    mels = smooth_mels()
+    vae = build_vae().eval()
+    solve_encoder(vae, mels)
+    mean, components, stds = principal_patches(mels)
+    torch.testing.assert_close(components @ components.T, torch.eye(8), atol=1e-4, rtol=0)
+    mel = torch.from_numpy(mels[:2, :64].astype(np.float32))
+    patches = mel.unfold(1, 4, 4).unfold(2, 4, 4).reshape(2, 16, 16, 16)
+    expected = ((patches - mean) @ (components * stds.pow(-2 * WHITENING)[:, None]).T).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        latents = vae.encode(mel[:, None]).latent_dist.mean
+    torch.testing.assert_close(latents, expected, atol=0.02, rtol=0.01)
+
+
+def test_the_decoder_begins_near_the_patches_level() -> None:
+    mels = smooth_mels()
+    vae = build_vae().eval()
+    solve_encoder(vae, mels)
+    torch.manual_seed(0)
+    start_decoder(vae, mels)
+    mel = torch.from_numpy(mels[:2, :64].astype(np.float32))
+    with torch.no_grad():
+        decoded = vae.decode(vae.encode(mel[:, None]).latent_dist.mean).sample[:, 0]
+    assert (decoded - mel).abs().mean() < 0.5 * (mel - mel.mean()).abs().mean()
+
+
+def test_training_a_vae_leaves_its_encoder_and_stores_the_scale(tmp_path: Path) -> None:
+    mels = smooth_mels()
+    vae = train_vae(mels, LoopOptions(tmp_path / "run", 2, log_every=1))
+    with torch.no_grad():
+        latents = encode_latents(vae, torch.from_numpy(mels[:, :64].astype(np.float32)))
+    assert 0.7 < latents.std() < 1.4, "scaled latents have about unit variance"
+    vae.save_pretrained(tmp_path / "shipped")
+    resumed = train_vae(mels, LoopOptions(tmp_path / "again", 1, log_every=1), init=tmp_path / "shipped")
+    for kept, now in zip(vae.encoder.parameters(), resumed.encoder.parameters(), strict=True):
+        torch.testing.assert_close(now, kept, atol=0, rtol=0)
+    pairs = zip(vae.decoder.parameters(), resumed.decoder.parameters(), strict=True)
+    assert any(not torch.equal(before, after) for before, after in pairs)
+
+
+def test_the_head_learns_which_words_belong_to_which_sound(tmp_path: Path) -> None:
+    """Texts near one of three directions, sounds near three others: the head finds the way."""
+    rng = torch.Generator().manual_seed(0)
+    names = ["rain", "dog", "bell"]
+    labels = [[names[i % 3]] for i in range(60)]
+    spoken, sounds = torch.eye(12)[:3], torch.eye(8)[:3]
+    which = torch.arange(60) % 3
+
+    def near(directions: torch.Tensor, copies: int) -> torch.Tensor:
+        noise = 0.2 * torch.randn(len(directions), copies, directions.shape[1], generator=rng)
+        return torch.nn.functional.normalize(directions[:, None] + noise, dim=-1)
+
+    data = HeadData(near(sounds[which], 2), near(spoken[which], 3), near(spoken, 5), names, labels)
+    head = train_head(data, LoopOptions(tmp_path, 40))
+    with torch.no_grad():
+        nearest = (head(near(spoken, 20)) @ sounds.T).argmax(-1)
+    assert (nearest == torch.arange(3)[:, None]).float().mean() > 0.9
 
 
 def test_clap_gives_both_towers_one_width() -> None:

@@ -45,11 +45,15 @@ class Wording:
 
 @dataclass(frozen=True)
 class FamilyWords:
-    """A family's nouns, its clauses ("a dog barks"), and its wordings by axis and value."""
+    """A family's nouns, its clauses ("a dog barks"), and its wordings by axis and value.
+
+    `kin` are words for it that no caption uses; only the caption tower reads them.
+    """
 
     nouns: Pool
     clauses: Pool
     values: Mapping[tuple[str, str], Wording]
+    kin: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def _withheld(pools: list[list[str]]) -> frozenset[str]:
 def load_lexicon() -> Lexicon:
     """Read and split `lexicon.json`."""
     data = json.loads(Path(__file__).with_name("lexicon.json").read_text(encoding="utf-8"))
+    kin = {name: tuple(node.pop("kin")) for name, node in data["families"].items()}
     withheld = _withheld(list(_texts(data)))
 
     def pool(texts: list[str]) -> Pool:
@@ -125,7 +130,9 @@ def load_lexicon() -> Lexicon:
     common = data["common"]
     return Lexicon(
         families={
-            name: FamilyWords(pool(node["nouns"]), pool(node["clauses"]), values(node.get("values", {})))
+            name: FamilyWords(
+                pool(node["nouns"]), pool(node["clauses"]), values(node.get("values", {})), kin[name]
+            )
             for name, node in data["families"].items()
         },
         shared_values=values(data["shared_values"]),

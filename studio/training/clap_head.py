@@ -1,0 +1,82 @@
+"""The head that turns a teacher's sentence vector into the audio tower's space (training only)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from studio.training.loop import LoopOptions, TrainState, run
+
+WIDTH = 1024
+BATCH = 256
+TEMPERATURE, CENTROID_TEMPERATURE = 0.07, 0.05
+BANK_SHARE = 0.5  # of single clips' texts: words no caption has
+TEACHER_NOISE = 0.6  # of a teacher vector's length: what lies near a known phrase means the same
+
+
+@dataclass(frozen=True)
+class HeadData:
+    """Unit vectors of clips: `audio` [clips, crops, D] and `captions` [clips, captions, teacher width].
+
+    `bank` [families, texts, teacher width] holds texts about each of `families`; `labels` are the families
+    heard in each clip.
+    """
+
+    audio: Tensor
+    captions: Tensor
+    bank: Tensor
+    families: Sequence[str]
+    labels: Sequence[Sequence[str]]
+
+
+def train_head(data: HeadData, options: LoopOptions) -> nn.Module:
+    """Texts meet the clips they tell of (contrastive) and the mean direction of their family.
+
+    The audio tower stays as it is, so a head costs seconds. Returns it, averaged, in eval mode.
+    """
+    torch.manual_seed(options.seed)
+    head = nn.Sequential(
+        nn.Dropout(0.2),
+        nn.Linear(data.captions.shape[-1], WIDTH),
+        nn.GELU(),
+        nn.Dropout(0.2),
+        nn.Linear(WIDTH, data.audio.shape[-1]),
+    ).train()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=0.02)
+    state = TrainState(head, {"head": optimizer}, ema_decay=0.99)
+    first = torch.tensor([list(data.families).index(heard[0]) for heard in data.labels])
+    single = torch.tensor([len(heard) == 1 for heard in data.labels])
+    numbers: dict[tuple[str, ...], int] = {}
+    kind = torch.tensor([numbers.setdefault(tuple(heard), len(numbers)) for heard in data.labels])
+    means = [data.audio[single & (first == f)].mean((0, 1)) for f in range(len(data.families))]
+    centroids = F.normalize(torch.stack(means), dim=-1)
+
+    def step(_: int, generator: torch.Generator) -> dict[str, float]:
+        def draw(high: int) -> Tensor:
+            return torch.randint(high, (BATCH,), generator=generator)
+
+        clips = draw(len(data.labels))
+        text = data.captions[clips, draw(data.captions.shape[1])]
+        audio = data.audio[clips, draw(data.audio.shape[1])]
+        swapped = single[clips] & (torch.rand(BATCH, generator=generator) < BANK_SHARE)
+        text = torch.where(swapped[:, None], data.bank[first[clips], draw(data.bank.shape[1])], text)
+        amount = TEACHER_NOISE * torch.rand(BATCH, 1, generator=generator)
+        noise = F.normalize(torch.randn(text.shape, generator=generator), dim=-1)
+        said = F.normalize(head(F.normalize(text + amount * noise, dim=-1)), dim=-1)
+        alike = (kind[clips][:, None] == kind[clips]).float()
+        wanted = (torch.eye(BATCH) + alike / alike.sum(1, keepdim=True)) / 2
+        logits = said @ audio.T / TEMPERATURE
+        contrast = (F.cross_entropy(logits, wanted) + F.cross_entropy(logits.T, wanted)) / 2
+        alone = single[clips]
+        among = F.cross_entropy((said @ centroids.T / CENTROID_TEMPERATURE)[alone], first[clips][alone])
+        optimizer.zero_grad(set_to_none=True)
+        (contrast + among).backward()
+        optimizer.step()
+        return {"contrast": contrast.item(), "family": among.item()}
+
+    run(state, step, options, "clap head")
+    return state.ema.eval()

@@ -1,0 +1,103 @@
+"""What the caption tower reads besides captions: words near sound, set among any words at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from studio.core.errors import ModelNotFoundError
+from studio.training.corpus.captions import augment_caption
+from studio.training.corpus.lexicon import load_lexicon
+from studio.training.corpus.primitives import Rng
+from studio.training.teacher import Teacher
+
+COMMON_WORDS = 8000
+DICTIONARY_WORDS = 60_000
+NEAR_WORDS = 10_000
+TEMPLATES = (
+    "{0}",
+    "{0}",
+    "the sound of {0}",
+    "{0} in the background",
+    "{0} and {1}",
+    "{0} {1}",
+    "distant {0}",
+    "a {0} with {1}",
+    "loud {0}",
+    "{1} {0} outside",
+    "soft {0} at night",
+    "{0} on a {1}",
+)
+
+
+def dictionary() -> list[str]:
+    """English words, the commonest first (the package `wordfreq`, training only)."""
+    try:
+        from wordfreq import top_n_list
+    except ImportError as error:
+        raise ModelNotFoundError(
+            "Training the caption tower needs the package wordfreq: pip install it first."
+        ) from error
+    return [w for w in top_n_list("en", DICTIONARY_WORDS) if w.isascii() and w.isalpha() and len(w) > 2]
+
+
+def family_phrases() -> dict[str, list[str]]:
+    """Every noun, clause and kindred word of a family that training may see."""
+    return {
+        name: [*words.nouns.train, *words.clauses.train, *words.kin]
+        for name, words in load_lexicon().families.items()
+    }
+
+
+def words_near_sound(teacher: Teacher, words: Sequence[str]) -> list[str]:
+    """The words that the teacher holds nearest to any family's phrases, nearest first."""
+    phrases = [phrase for known in family_phrases().values() for phrase in known]
+    near = (teacher.embed(words) @ teacher.embed(phrases).T).amax(dim=1)
+    return [words[i] for i in near.argsort(descending=True)[:NEAR_WORDS].tolist()]
+
+
+def distillation_texts(
+    near: Sequence[str], common: Sequence[str], captions: Sequence[str], count: int, seed: int = 0
+) -> tuple[list[str], list[str]]:
+    """`count` phrases and captions roughened as people type; and for each what the teacher shall read.
+
+    The phrases teach the tower words no caption holds, and to find the sound in a sentence it has never
+    seen ("close your eyes and …"): what surrounds it is drawn from the commonest words and means nothing.
+    """
+    rng = np.random.default_rng(seed)
+    known = sorted({phrase for phrases in family_phrases().values() for phrase in phrases})
+    rough = [augment_caption(rng, text) if rng.random() < 0.5 else text for text in captions]
+    phrases, meant = list(near), list(near)
+    while len(phrases) < count:
+        draw = rng.random()
+        if draw < 0.4:
+            pick = [near[int(rng.integers(len(near)) * rng.random())] for _ in range(2)]
+            if rng.random() < 0.3:
+                pick[rng.integers(2)] = known[rng.integers(len(known))]
+            phrases.append(TEMPLATES[rng.integers(len(TEMPLATES))].format(*pick))
+            meant.append(phrases[-1])
+        else:
+            among = known if draw < 0.55 else near if draw < 0.7 else captions
+            meant.append(among[int(rng.integers(len(among)))])
+            phrases.append(among_words(rng, meant[-1], common))
+    return ["", *known, *phrases, *rough], ["", *known, *meant, *captions]
+
+
+def among_words(rng: Rng, sound: str, common: Sequence[str]) -> str:
+    """A sound with up to four words before it and up to two after."""
+    before = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 5))]
+    after = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 3))]
+    return " ".join([*before, sound, *after])
+
+
+def family_bank(families: Sequence[str], common: Sequence[str], each: int, seed: int = 1) -> list[str]:
+    """`each` texts a family in the order given: its phrases, bare or among any words."""
+    rng = np.random.default_rng(seed)
+    known = family_phrases()
+    texts = []
+    for name in families:
+        for i in range(each):
+            phrase = known[name][i % len(known[name])]
+            texts.append(phrase if i < len(known[name]) else among_words(rng, phrase, common))
+    return texts

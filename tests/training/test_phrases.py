@@ -1,0 +1,55 @@
+"""What the caption tower reads: no withheld phrasing among a family's words, every text with its meaning."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from studio.training.corpus.captions import without_article
+from studio.training.corpus.lexicon import load_lexicon
+from studio.training.phrases import among_words, distillation_texts, family_bank, family_phrases
+
+COMMON = ["table", "green", "seven"]
+
+
+def test_no_family_phrase_is_withheld_from_training() -> None:
+    held_out = {
+        without_article(text)
+        for words in load_lexicon().families.values()
+        for text in (*words.nouns.held_out, *words.clauses.held_out)
+    }
+    for name, phrases in family_phrases().items():
+        assert len(phrases) > 30, name
+        assert not held_out & {without_article(phrase) for phrase in phrases}, name
+
+
+def test_kindred_words_are_in_no_caption_pool() -> None:
+    for words in load_lexicon().families.values():
+        assert words.kin
+        assert not set(words.kin) & {*words.nouns.train, *words.nouns.held_out}
+
+
+def test_texts_come_with_what_they_mean() -> None:
+    captions = ["a distant dog", "heavy rain"]
+    texts, meant = distillation_texts(["hail", "bark"], COMMON, captions, 60)
+    assert len(texts) == len(meant)
+    assert texts[0] == meant[0] == ""
+    assert meant[-2:] == captions, "rough captions mean the captions"
+    added = [(text, sense) for text, sense in zip(texts[:-2], meant[:-2], strict=True) if text != sense]
+    assert added, "some phrases stand among words"
+    for text, sense in added:
+        assert sense in text
+        assert set(text.replace(sense, " ").split()) <= set(COMMON)
+    assert distillation_texts(["hail", "bark"], COMMON, captions, 60) == (texts, meant)
+
+
+def test_the_bank_keeps_the_order_of_families() -> None:
+    bank = family_bank(["dog", "rain"], COMMON, 100)
+    assert len(bank) == 200
+    known = family_phrases()
+    for text, name in ((bank[0], "dog"), (bank[99], "dog"), (bank[100], "rain"), (bank[199], "rain")):
+        assert any(phrase in text for phrase in known[name])
+
+
+def test_a_sound_stays_whole_among_words() -> None:
+    for seed in range(20):
+        assert "a big dog" in among_words(np.random.default_rng(seed), "a big dog", COMMON)
