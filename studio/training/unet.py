@@ -16,6 +16,7 @@ from studio.models.framewise import framewise
 from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.vae import WHITENING
 
 TEXT_WIDTH = 128
 CLIP_BATCH, CLIP_FRAMES = 16, 64
@@ -23,6 +24,7 @@ RAMP_BATCH, RAMP_FRAMES = 9, 112
 TEXT_DROPOUT = 0.1
 TEXT_NOISE = 0.25  # of the vector's length: phrasings never trained on land beside those that were
 MIN_SNR_GAMMA = 5.0
+LEARNING_RATE = 1e-3
 
 SCHEDULER_CONFIG = {
     "num_train_timesteps": 1000,
@@ -93,6 +95,17 @@ def min_snr_weight(alpha_bar: Tensor) -> Tensor:
     return snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1)
 
 
+def channel_weight(latents: NDArray[np.float16]) -> Tensor:
+    """Weights [8, 1, 1] of the loss, mean 1: what is heard counts more than what is whitened up.
+
+    The VAE's whitening leaves a channel the std sᵉ of its component's s, with e = 1 − 2·WHITENING; √s is the
+    weight here, between the equal say of whitened channels and that of decoded log-mels.
+    """
+    stds = torch.from_numpy(latents[:: max(1, len(latents) // 200)].astype(np.float32)).std(dim=(0, 2, 3))
+    weight = stds ** (0.5 / (1 - 2 * WHITENING))
+    return (weight / weight.mean())[:, None, None]
+
+
 def train_unet(
     latents: NDArray[np.float16],
     text_vectors: Tensor,
@@ -110,8 +123,9 @@ def train_unet(
     unet = UNet2DConditionModel.from_pretrained(init, torch_dtype=torch.float32) if init else build_unet()
     unet.to(device).train()
     schedule = NoiseSchedule.from_config(SCHEDULER_CONFIG)
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01)
     state = TrainState(unet, {"unet": optimizer}, ema_decay=0.993)
+    by_channel = channel_weight(latents).to(device)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         ramp = number % 2 == 1
@@ -128,7 +142,7 @@ def train_unet(
         level = alpha_bar[:, None, :, None] if ramp else alpha_bar[:, None, None, None]
         wanted, weight = velocity(clean, noise, level), min_snr_weight(level)
         predicted = unet(noisy.to(device), timesteps.to(device), None, class_labels=text.to(device)).sample
-        error = (predicted - wanted.to(device)).square()
+        error = by_channel * (predicted - wanted.to(device)).square()
         loss = (weight.to(device) * error).mean() / weight.mean().to(device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -11,7 +11,15 @@ from studio.training.clap import build_clap
 from studio.training.clap_head import HeadData, train_head
 from studio.training.judge import label_targets, roughen
 from studio.training.loop import LoopOptions
-from studio.training.unet import build_unet, fifo_ramps, min_snr_weight, train_unet, velocity
+from studio.training.unet import (
+    build_unet,
+    channel_weight,
+    draw_batch,
+    fifo_ramps,
+    min_snr_weight,
+    train_unet,
+    velocity,
+)
 from studio.training.vae import (
     WHITENING,
     build_vae,
@@ -153,6 +161,30 @@ def test_the_unet_learns_from_clips_and_ramps(tmp_path: Path) -> None:
     pairs = list(zip(unet.parameters(), fresh.parameters(), strict=True))
     assert all(torch.isfinite(trained).all() for trained, _ in pairs)
     assert any(not torch.equal(trained, start) for trained, start in pairs)
+
+
+def test_loud_channels_weigh_more_in_the_loss() -> None:
+    stds = np.array([1.4, 1.0, 0.9, 0.9, 0.8, 0.7, 0.7, 0.6])[None, :, None, None]
+    signs = np.tile([1.0, -1.0], (4, 8, 50, 8))
+    weight = channel_weight((signs * stds).astype(np.float16)).flatten()
+    assert weight.shape == (8,)
+    torch.testing.assert_close(weight.mean(), torch.tensor(1.0))
+    ratio = (1.4 / 0.6) ** (0.5 / (1 - 2 * WHITENING))
+    torch.testing.assert_close(weight[0] / weight[7], torch.tensor(ratio), rtol=0.01, atol=0)
+
+
+def test_shaken_texts_stay_unit_vectors_near_their_own() -> None:
+    rng = torch.Generator().manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(3, 2, 128, generator=rng), dim=-1)
+    empty = torch.nn.functional.normalize(torch.randn(128, generator=rng), dim=-1)
+    latents = np.zeros((3, 8, 20, 16), np.float16)
+    _, text = draw_batch(latents, vectors, empty, 400, 16, rng)
+    torch.testing.assert_close(text.norm(dim=-1), torch.ones(400))
+    known = torch.cat([vectors.flatten(0, 1), empty[None]])
+    nearest = (text @ known.T).max(dim=1)
+    assert (nearest.values > 0.95).all()
+    dropped = (nearest.indices == len(known) - 1).float().mean()
+    assert 0.05 < dropped < 0.17, "a tenth is the empty text"
 
 
 def test_targets_share_a_scene_between_its_families() -> None:
