@@ -138,7 +138,7 @@ class GenerationRequest(Frozen):
     lane_blend_s: float = Field(2.0, ge=0, le=60)
     duration_s: float | None = Field(10.0, gt=0, le=MAX_DURATION_S)
     seed: int = Field(default=None, ge=0, le=MAX_SEED, validate_default=True)
-    guidance_scale: float = Field(2.5, ge=0, le=100)
+    guidance_scale: float = Field(4.0, ge=0, le=100)
     model: ModelChoice = ModelChoice()
     sampler: Sampler = EndlessSampler()
     attention: Attention = DenseAttention()
