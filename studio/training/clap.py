@@ -40,7 +40,7 @@ PROJECTION = 128
 CROP_FRAMES = 256  # what the audio tower sees at once: 2.56 s
 TEMPERATURE = 0.07
 HEAD_STEPS = 1000
-BANK_TEXTS = 200  # a family
+BANK_TEXTS = 300  # a family
 EMBEDDING_STD = 0.04
 
 
@@ -197,7 +197,7 @@ def train_clap(
     text_steps: int,
     *,
     init: Path | None = None,
-    phrases: int = 40_000,
+    phrases: int = 50_000,
     device: str = "cpu",
 ) -> ClapModel:
     """The whole recipe; writes `folder` (ClapModel with tokenizer) and returns the model.

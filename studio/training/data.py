@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,9 +53,15 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def crops(self, generator: torch.Generator, count: int, samples: int) -> tuple[Tensor, list[int]]:
+    def holding(self, families: Container[str]) -> list[int]:
+        """The clips in which any of `families` is heard."""
+        return [i for i, heard in enumerate(self.labels) if any(family in families for family in heard)]
+
+    def crops(
+        self, generator: torch.Generator, count: int, samples: int, among: Sequence[int] | None = None
+    ) -> tuple[Tensor, list[int]]:
         """Random crops: float32 [count, samples] and the clips they came from."""
-        indices = torch.randint(len(self), (count,), generator=generator).tolist()
+        indices = draw(generator, count, len(self), among)
         last = self.audio.shape[1] - samples
         starts = torch.randint(last + 1, (count,), generator=generator).tolist()
         cut = np.stack([self.audio[i, s : s + samples] for i, s in zip(indices, starts, strict=True)])
@@ -120,6 +126,12 @@ def cache_mels(corpus: Corpus, batch: int = 32) -> NDArray[np.float16]:
     return np.load(path, mmap_mode="r")
 
 
+def draw(generator: torch.Generator, count: int, high: int, among: Sequence[int] | None) -> list[int]:
+    """`count` random clips of `high`, or of those `among` which it may choose."""
+    choice = torch.randint(high if among is None else len(among), (count,), generator=generator).tolist()
+    return choice if among is None else [among[i] for i in choice]
+
+
 def mel_crops(
     mels: NDArray[np.float16],
     generator: torch.Generator,
@@ -128,8 +140,7 @@ def mel_crops(
     among: Sequence[int] | None = None,
 ) -> tuple[Tensor, list[int], list[int]]:
     """Random crops [count, frames, 64] with their clips and first frames."""
-    choice = torch.randint(len(among) if among is not None else len(mels), (count,), generator=generator)
-    indices = [among[i] for i in choice.tolist()] if among is not None else choice.tolist()
+    indices = draw(generator, count, len(mels), among)
     starts = torch.randint(mels.shape[1] - frames + 1, (count,), generator=generator).tolist()
     cut = np.stack([mels[i, s : s + frames] for i, s in zip(indices, starts, strict=True)])
     return torch.from_numpy(cut.astype(np.float32)), indices, starts

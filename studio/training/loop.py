@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -106,8 +107,7 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
         state.load(checkpoint)
     options.run_dir.mkdir(parents=True, exist_ok=True)
     started = saved = time.monotonic()
-    sums: dict[str, float] = {}
-    summed = 0
+    figures: dict[str, list[float]] = {}
     columns = (
         TextColumn(label),
         BarColumn(),
@@ -123,15 +123,13 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
                 for group, base in zip(optimizer.param_groups, state.base_lrs[name], strict=True):
                     group["lr"] = base * factor
             for key, value in step_function(state.step, step_generator(options.seed, state.step)).items():
-                sums[key] = sums.get(key, 0.0) + value
+                figures.setdefault(key, []).append(value)
             state.step += 1
-            summed += 1
             state.update_ema()
             now = time.monotonic()
             if state.step % options.log_every == 0:
-                means = {key: round(value / summed, 5) for key, value in sums.items()}
-                sums.clear()
-                summed = 0
+                means = {key: round(fmean(values), 5) for key, values in figures.items()}
+                figures.clear()
                 log.write(
                     json.dumps({"step": state.step, "seconds": round(now - started, 1), **means}) + "\n"
                 )

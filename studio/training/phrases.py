@@ -78,7 +78,7 @@ def distillation_texts(
             phrases.append(TEMPLATES[rng.integers(len(TEMPLATES))].format(*pick))
             meant.append(phrases[-1])
         else:
-            among = known if draw < 0.55 else near if draw < 0.7 else captions
+            among = known if draw < 0.7 else near if draw < 0.8 else captions
             meant.append(among[int(rng.integers(len(among)))])
             phrases.append(among_words(rng, meant[-1], common))
     return ["", *known, *phrases, *rough], ["", *known, *meant, *captions]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
+
 import numpy as np
 
 from studio.training.corpus.captions import without_article
@@ -53,3 +56,10 @@ def test_the_bank_keeps_the_order_of_families() -> None:
 def test_a_sound_stays_whole_among_words() -> None:
     for seed in range(20):
         assert "a big dog" in among_words(np.random.default_rng(seed), "a big dog", COMMON)
+
+
+def test_kindred_words_give_no_evaluation_prompt_away() -> None:
+    source = resources.files("studio.evaluation").joinpath("wild_prompts.json").read_text()
+    wild = {without_article(entry["prompt"].lower()) for entry in json.loads(source)["prompts"]}
+    for name, words in load_lexicon().families.items():
+        assert not wild & {without_article(word) for word in words.kin}, name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from studio.training.clap import build_clap
@@ -29,7 +30,7 @@ from studio.training.vae import (
     start_decoder,
     train_vae,
 )
-from studio.training.vocoder import build_vocoder, spectral_loss
+from studio.training.vocoder import build_vocoder, convergence, spectral_loss
 
 
 def test_ramps_begin_clean_and_never_fall() -> None:
@@ -204,3 +205,10 @@ def test_spectral_loss_is_zero_only_for_the_same_sound() -> None:
     sound = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0))
     assert spectral_loss(sound, sound) == 0
     assert spectral_loss(sound * 0.5, sound) > 0.1
+
+
+def test_a_quiet_clip_counts_as_much_as_a_loud_one() -> None:
+    real = torch.stack([torch.full((8, 5), 0.05), torch.full((8, 5), 10.0)])
+    lost = real * torch.tensor([0.0, 1.0])[:, None, None]
+    assert convergence(lost, real).item() == pytest.approx(0.5)
+    assert convergence(real, real) == 0

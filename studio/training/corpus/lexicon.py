@@ -3,7 +3,8 @@
 `lexicon.json` holds the phrasings; this module reads it once and splits every pool. About 15 % of each
 pool, chosen by a hash of the text, is withheld: training captions never use it and held-out captions use
 nothing else, so a score on held-out captions measures understanding of unseen wording. The first entries
-of a pool are its plainest words; those always belong to training.
+of a pool are its plainest words; those always belong to training. `kin.json` holds more words for each
+family, which no caption uses; none of them repeats a withheld phrasing or an evaluation prompt.
 """
 
 from __future__ import annotations
@@ -111,9 +112,11 @@ def _withheld(pools: list[list[str]]) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def load_lexicon() -> Lexicon:
-    """Read and split `lexicon.json`."""
-    data = json.loads(Path(__file__).with_name("lexicon.json").read_text(encoding="utf-8"))
-    kin = {name: tuple(node.pop("kin")) for name, node in data["families"].items()}
+    """Read both files and split the phrasings."""
+    data, kin = (
+        json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+        for name in ("lexicon.json", "kin.json")
+    )
     withheld = _withheld(list(_texts(data)))
 
     def pool(texts: list[str]) -> Pool:
@@ -131,7 +134,7 @@ def load_lexicon() -> Lexicon:
     return Lexicon(
         families={
             name: FamilyWords(
-                pool(node["nouns"]), pool(node["clauses"]), values(node.get("values", {})), kin[name]
+                pool(node["nouns"]), pool(node["clauses"]), values(node.get("values", {})), tuple(kin[name])
             )
             for name, node in data["families"].items()
         },
