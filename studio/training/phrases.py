@@ -30,6 +30,24 @@ TEMPLATES = (
     "{0} on a {1}",
 )
 
+REQUEST_SHARE = 0.3
+REQUESTS = (
+    "an hour of",
+    "half a minute of",
+    "two minutes of",
+    "a loop of",
+    "an endless loop of",
+    "i need",
+    "please make",
+    "could you play",
+    "create",
+    "background sound of",
+    "we are looking for",
+    "an effect of",
+    "something like",
+    "for my game,",
+)
+
 
 def dictionary() -> list[str]:
     """English words, the commonest first (the package `wordfreq`, training only)."""
@@ -85,7 +103,9 @@ def distillation_texts(
 
 
 def among_words(rng: Rng, sound: str, common: Sequence[str]) -> str:
-    """A sound with up to four words before it and up to two after."""
+    """A sound asked for, or with up to four words before it and up to two after."""
+    if rng.random() < REQUEST_SHARE:
+        return f"{REQUESTS[rng.integers(len(REQUESTS))]} {sound}"
     before = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 5))]
     after = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 3))]
     return " ".join([*before, sound, *after])

@@ -9,7 +9,7 @@ import numpy as np
 
 from studio.training.corpus.captions import without_article
 from studio.training.corpus.lexicon import load_lexicon
-from studio.training.phrases import among_words, distillation_texts, family_bank, family_phrases
+from studio.training.phrases import REQUESTS, among_words, distillation_texts, family_bank, family_phrases
 
 COMMON = ["table", "green", "seven"]
 
@@ -41,7 +41,8 @@ def test_texts_come_with_what_they_mean() -> None:
     assert added, "some phrases stand among words"
     for text, sense in added:
         assert sense in text
-        assert set(text.replace(sense, " ").split()) <= set(COMMON)
+        around = text.replace(sense, "").strip()
+        assert around in REQUESTS or set(around.split()) <= set(COMMON)
     assert distillation_texts(["hail", "bark"], COMMON, captions, 60) == (texts, meant)
 
 
@@ -63,3 +64,10 @@ def test_kindred_words_give_no_evaluation_prompt_away() -> None:
     wild = {without_article(entry["prompt"].lower()) for entry in json.loads(source)["prompts"]}
     for name, words in load_lexicon().families.items():
         assert not wild & {without_article(word) for word in words.kin}, name
+
+
+def test_no_way_of_asking_is_a_withheld_template() -> None:
+    for pool in load_lexicon().templates.values():
+        for template in pool.held_out:
+            lead = template.split("{")[0].strip().lower()
+            assert not lead or lead not in REQUESTS
