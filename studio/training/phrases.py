@@ -34,6 +34,8 @@ REQUEST_SHARE = 0.3
 REQUESTS = (
     "an hour of",
     "half a minute of",
+    "30 seconds of",
+    "sixty seconds of",
     "two minutes of",
     "a loop of",
     "an endless loop of",
