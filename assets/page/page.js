@@ -19,6 +19,7 @@ class Tab {
   #picture;
   #gauges;
   #state = { token: '', phase: '', message: 'Ready.' };
+  #refusal = ''; // stays beside a take that still plays, until the next one begins
   #made = 0;
   #beating = false;
   #caughtUp = true;
@@ -39,12 +40,12 @@ class Tab {
     setInterval(() => this.#draw(), DRAW_MS);
   }
 
-  /** The server's word on a take: a new one, or how the present one stands. */
+  /** The server's word on a take: a new one, how the present one stands, or (no token) why there is none. */
   receive(state) {
     if (!state || typeof state !== 'object') return;
     if (state.token && state.token !== this.#state.token) this.#begin(state);
-    this.#state = { ...this.#state, ...state, token: state.token || this.#state.token };
-    if (this.#state.phase === 'failed' && !state.token) this.#announce();
+    if (state.token) this.#state = { ...this.#state, ...state };
+    else this.#refusal = state.message;
     this.#beat();
   }
 
@@ -68,6 +69,7 @@ class Tab {
   }
 
   #begin(state) {
+    this.#refusal = '';
     this.#made = 0;
     this.#caughtUp = false;
     this.#picture.clear(state.columns_per_s);
@@ -143,7 +145,7 @@ class Tab {
   }
 
   #announce() {
-    const { phase, message, seed } = this.#state;
+    const { phase, message, seed } = this.#refusal ? { phase: 'failed', message: this.#refusal } : this.#state;
     const line = this.#part('status').querySelector('[role=status]');
     const running = phase === 'running' && message === 'Playing';
     const text = running ? WORDS[this.#player.state] ?? message : message;

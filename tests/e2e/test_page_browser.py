@@ -114,6 +114,21 @@ def test_bad_values_are_told_on_the_page(tone_site: Any, visit: Callable[..., Pa
     wait_for_state(page, "ended")
 
 
+def test_a_refusal_stays_while_an_older_take_still_plays(tone_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(tone_site.url)
+    page.uncheck("#infinite-endless input")
+    page.fill("#infinite-duration input", "6")
+    page.click("#infinite-generate")
+    wait_for_state(page, "playing")
+    page.fill("#infinite-prompt textarea", " ")
+    page.click("#infinite-generate:not([disabled])", timeout=20_000)
+    wait_for_status(page, "Prompt is empty")
+    wait_for_state(page, "ended")
+    page.wait_for_timeout(600)  # two heartbeats of the older take
+    assert "Prompt is empty" in status(page)
+    assert player_state(page)["position_s"] == 6.0, "the older take was heard to its end"
+
+
 def test_the_second_listener_waits_for_the_first(tone_site: Any, visit: Callable[..., Page]) -> None:
     first, second = visit(tone_site.url), visit(tone_site.url)
     first.click("#infinite-generate")
