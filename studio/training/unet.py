@@ -90,9 +90,13 @@ def velocity(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 def min_snr_weight(alpha_bar: Tensor) -> Tensor:
-    """Hang et al. 2023 for v-prediction: min(SNR, γ)/(SNR + 1)."""
-    snr = alpha_bar / (1 - alpha_bar)
-    return snr.clamp(max=MIN_SNR_GAMMA) / (snr + 1)
+    """Min-SNR (Hang et al. 2023) for v-prediction, on SNR + 1: min(SNR + 1, γ)/(SNR + 1).
+
+    Without the 1 the weight falls to nothing where nearly all is noise, and there it is decided which family
+    a clip will be of.
+    """
+    signal = 1 / (1 - alpha_bar)  # SNR + 1
+    return signal.clamp(max=MIN_SNR_GAMMA) / signal
 
 
 def channel_weight(latents: NDArray[np.float16]) -> Tensor:

@@ -46,8 +46,9 @@ def test_ramps_begin_clean_and_never_fall() -> None:
 def test_min_snr_weight_against_its_definition() -> None:
     alpha_bar = torch.tensor([0.999, 5 / 6, 0.5, 0.01])
     snr = alpha_bar / (1 - alpha_bar)
-    expected = torch.minimum(snr, torch.tensor(5.0)) / (snr + 1)
+    expected = torch.minimum(snr + 1, torch.tensor(5.0)) / (snr + 1)
     torch.testing.assert_close(min_snr_weight(alpha_bar), expected)
+    assert min_snr_weight(alpha_bar)[-1] == 1.0, "noise alone is where the family is decided"
 
 
 def test_velocity_gives_back_noise_and_sound() -> None:
