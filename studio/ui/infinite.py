@@ -62,7 +62,8 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> None
         show_progress="hidden", concurrency_limit=MAX_LISTENERS, concurrency_id="listeners",
         api_visibility="private",
     )  # fmt: skip
-    # Whatever ended the generator, a failure of the server included, one can start again.
+    # Whatever ended the generator, a failure of the server included, one can start again. Not a moment
+    # sooner: Gradio drops a click while the event before it is still pending.
     run.then(
         lambda: gr.update(interactive=True), None, start,
         show_progress="hidden", queue=False, api_visibility="private",
@@ -114,7 +115,7 @@ class Handlers:
                 elif isinstance(event, TERMINAL):
                     done = event.path
                     offer = gr.update(value=str(done.resolve()), interactive=True) if done else gr.skip()
-                    yield view.state(), gr.update(interactive=True), offer, gr.skip()
+                    yield view.state(), gr.skip(), offer, gr.skip()
         finally:
             # Runs on the event loop when a tab is closed; only sets flags, and means nothing to an ended job.
             self._studio.stop(job.id)
