@@ -127,13 +127,14 @@ def train_vocoder(
         "judges": torch.optim.AdamW(judges.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=1e-3),
     }
     state = TrainState(vocoder, optimizers, {"judges": judges}, ema_decay=0.995)
-    tonal = corpus.holding(TONAL)
-    tones = round(BATCH * TONAL_SHARE) if tonal else 0
+    tonal = corpus.holding(TONAL) or None  # a corpus without tones: all of it
+    tonal_crops = round(BATCH * TONAL_SHARE)
     adversarial_from = int(options.steps * ADVERSARIAL_FROM)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
-        parts = ((tones, tonal), (BATCH - tones, None))
-        real = torch.cat([corpus.crops(generator, n, CROP_SAMPLES, a)[0] for n, a in parts if n]).to(device)
+        tones = corpus.crops(generator, tonal_crops, CROP_SAMPLES, tonal)[0]
+        others = corpus.crops(generator, BATCH - tonal_crops, CROP_SAMPLES)[0]
+        real = torch.cat([tones, others]).to(device)
         mel = log_mel(real)
         made = vocoder(mel)
         figures = {}
