@@ -410,11 +410,15 @@ def make_venv(uv: Sequence[str], environ: Environ) -> None:
 
 
 def install(uv: Sequence[str], python: str, groups: Sequence[str], environ: Environ) -> None:
-    """Install what is pinned, showing uv's own progress; if that fails, ask again quietly for the reason."""
+    """Install what is pinned, showing uv's own progress; if that fails, ask again quietly for the reason.
+
+    Bytecode is compiled here, so that the first start is as quick as any other.
+    """
     command = [*uv, "pip", "install", "--python", python, "--requirements", str(ROOT / "requirements.txt")]
     for group in groups:
         command += ["--group", "%s:%s" % (ROOT / "pyproject.toml", group)]
-    if subprocess.call(command, env=environ, cwd=str(ROOT), stdout=sys.stderr.fileno()) == 0:
+    compiled = [*command, "--compile-bytecode"]
+    if subprocess.call(compiled, env=environ, cwd=str(ROOT), stdout=sys.stderr.fileno()) == 0:
         return
     reason = run_quietly([*command, "--dry-run"], environ)
     needed = DISK_NEEDED["cuda" if sys.platform.startswith("linux") else "cpu"]

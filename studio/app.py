@@ -62,9 +62,10 @@ def serve(settings: Settings) -> None:
     studio = build_studio(settings)
     page = build_page(studio, settings)
     try:
+        print(f"Longwave is at {page.launch()} (Ctrl+C ends it)", file=sys.stderr, flush=True)
+        # Only now: the libraries of the model take longer to import than the page takes to open.
         choice = {"id": settings.model_id, "device": settings.device, "dtype": settings.dtype}
         studio.preload(ModelChoice.model_validate(choice))
-        print(f"Longwave is at {page.launch()} (Ctrl+C ends it)", file=sys.stderr, flush=True)
         page.wait()
     finally:
         studio.close()

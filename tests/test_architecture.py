@@ -127,3 +127,16 @@ def test_the_command_line_starts_light(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stdout.split(), f"importing {module} also imports {done.stdout}"
+
+
+def test_the_page_is_built_before_torch_loads(tmp_path: Path) -> None:
+    """The libraries of a model take longer to import than the page takes to open."""
+    code = (
+        "import sys; from pathlib import Path; from studio.app import build_app;"
+        "from studio.core.settings import Settings;"
+        f"build_app(Settings(outputs=Path({str(tmp_path)!r}))).close();"
+        "print(*(n for n in ('torch', 'diffusers', 'transformers') if n in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stdout.split(), f"building the page also imports {done.stdout}"

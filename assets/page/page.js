@@ -139,7 +139,8 @@ class Tab {
     play.classList.toggle('lw-playing', ['playing', 'buffering', 'loading'].includes(state));
     setText(this.#find('.lw-time'), clock(position));
     setText(this.#find('.lw-made'), this.#made ? `of ${clock(this.#made)} made` : '');
-    setText(this.#find('.lw-state'), WORDS[state] + (underruns ? ` · ${underruns} interruptions` : ''));
+    const gaps = underruns ? ` · ${underruns} interruption${underruns > 1 ? 's' : ''}` : '';
+    setText(this.#find('.lw-state'), WORDS[state] + gaps);
     this.#find('.lw-state').dataset.state = state;
     this.#announce();
   }

@@ -1,4 +1,7 @@
-"""Backend × sampler: the one place where a request meets the model and the sampler it names."""
+"""Backend × sampler: the one place where a request meets the model and the sampler it names.
+
+The samplers, and torch with them, load with the first take: the page is to open before.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from typing import TYPE_CHECKING
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
 from studio.service.cancel import CancelToken
-from studio.service.clip import render_clip, render_concat
-from studio.service.endless import measure_strategy, render_endless
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -33,6 +34,9 @@ class Renderer:
             CancelledError: `cancel` was set; noticed at every denoising step.
             InvalidRequestError: the model can't do what is asked.
         """
+        from studio.service.clip import render_clip, render_concat
+        from studio.service.endless import render_endless
+
         sampler = request.sampler
         if isinstance(sampler, EndlessSampler):
             strategy: str = sampler.strategy
@@ -49,6 +53,8 @@ class Renderer:
 
     def strategy(self, backend: Backend, cancel: CancelToken) -> str:
         """What "auto" means for this checkpoint, measured the first time."""
+        from studio.service.endless import measure_strategy
+
         with self._lock:
             if backend.id not in self._strategies:
                 self._strategies[backend.id] = measure_strategy(backend, cancel)

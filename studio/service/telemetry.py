@@ -45,6 +45,7 @@ class Meter:
         self._waiting_since: float | None = None
         self._audio_s = 0.0
         self._first_audio_s: float | None = None
+        self._at_first_chunk = (0.0, 0.0)  # seconds of work, seconds of sound
         self._step_s = 0.0
         self._steps = 0
         self._peak_rss_mb = process_memory_mb()
@@ -60,6 +61,7 @@ class Meter:
                 self._audio_s += len(event.samples) / event.sample_rate
                 if self._first_audio_s is None:
                     self._first_audio_s = time.monotonic() - self._began
+                    self._at_first_chunk = (self._worked_s(), self._audio_s)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -78,26 +80,30 @@ class Meter:
         return self._audio_s
 
     def snapshot(self, buffered_s: float) -> Telemetry:
-        """The figures of this moment. The real-time factor is over the whole run, and 0 before any sound."""
+        """The figures of this moment.
+
+        The real-time factor is over what followed the first chunk: loading and the first window would hide
+        for minutes whether the machine keeps up. It is 0 until there is such sound.
+        """
         rss_mb = process_memory_mb()
         with self._lock:
             self._peak_rss_mb = max(self._peak_rss_mb, rss_mb)
             return Telemetry(
                 rss_mb=rss_mb,
                 device_mb=device_memory_mb(self.device),
-                realtime_factor=self._realtime_factor(),
+                realtime_factor=self._factor_since(*self._at_first_chunk),
                 audio_s=self._audio_s,
                 buffered_s=buffered_s,
                 step_ms=1000.0 * self._step_s,
             )
 
     def figures(self) -> dict[str, float]:
-        """What goes into the sidecar and `Finished`."""
+        """What goes into the sidecar and `Finished`; its real-time factor is over the whole run."""
         now = self.snapshot(0.0)
         with self._lock:
             figures = {
                 "audio_s": self._audio_s,
-                "rtf": self._realtime_factor(),
+                "rtf": self._factor_since(),
                 "step_ms": 1000.0 * self._step_s,
                 "steps": float(self._steps),
                 "rss_end_mb": now.rss_mb,
@@ -107,9 +113,12 @@ class Meter:
                 figures["first_audio_s"] = self._first_audio_s
         return {name: round(value, 4) for name, value in figures.items()}
 
-    def _realtime_factor(self) -> float:
-        worked_s = time.monotonic() - self._began - self._waited_until_now()
-        return worked_s / self._audio_s if self._audio_s else 0.0
+    def _factor_since(self, worked_s: float = 0.0, audio_s: float = 0.0) -> float:
+        new_s = self._audio_s - audio_s
+        return (self._worked_s() - worked_s) / new_s if new_s > 0.0 else 0.0
+
+    def _worked_s(self) -> float:
+        return time.monotonic() - self._began - self._waited_until_now()
 
     def _waited_until_now(self) -> float:
         since = self._waiting_since

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -223,13 +224,38 @@ def test_telemetry_comes_about_once_a_second_also_while_waiting(make: Make) -> N
     assert seen[-1].device_mb is None
 
 
-def test_waiting_is_not_counted_as_work() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The meter's time, moved by hand."""
+    hand = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("studio.service.telemetry.time", SimpleNamespace(monotonic=lambda: hand.now))
+    return hand
+
+
+def second(number: int) -> AudioChunk:
+    return AudioChunk(ramp(number * RATE, RATE), RATE, number * RATE)
+
+
+def test_waiting_is_not_counted_as_work(clock: SimpleNamespace) -> None:
     meter = Meter("cpu")
-    meter.see(AudioChunk(ramp(0, RATE), RATE, 0))
+    meter.see(second(0))
+    clock.now = 0.5
+    meter.see(second(1))
     with meter.waiting():
-        time.sleep(0.3)
-        assert meter.snapshot(0.0).realtime_factor < 0.25
-    assert meter.figures()["rtf"] < 0.25
+        clock.now = 9.5
+        assert meter.snapshot(0.0).realtime_factor == pytest.approx(0.5)
+    assert meter.figures()["rtf"] == pytest.approx(0.25)
+
+
+def test_the_live_factor_leaves_the_start_out(clock: SimpleNamespace) -> None:
+    meter = Meter("cpu")
+    clock.now = 3.0  # loading
+    meter.see(second(0))
+    assert meter.snapshot(0.0).realtime_factor == 0.0
+    clock.now = 3.4
+    meter.see(second(1))
+    assert meter.snapshot(0.0).realtime_factor == pytest.approx(0.4)
+    assert meter.figures()["rtf"] == pytest.approx(1.7)
 
 
 def test_slow_reader_loses_old_events_but_not_the_end() -> None:
