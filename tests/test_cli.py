@@ -97,6 +97,21 @@ def test_a_take_opens_as_a_preset(tmp_path: Path) -> None:
     assert soundfile.read(first)[0].tolist() == soundfile.read(second)[0].tolist()
 
 
+def test_a_lane_from_a_file_needs_no_other_prompt(tmp_path: Path) -> None:
+    lane, out = tmp_path / "lane.txt", tmp_path / "a.wav"
+    lane.write_text("0:00 | calm sea\n0:00.3 | storm\n")
+    words = ("--lane", lane, "--blend", 0.5, "--model", "tone", "--seconds", 0.6, *QUICK, "--out", out)
+    result = longwave("render", "infinite", *words)
+    assert result.exit_code == 0, result.output
+    sidecar = load_preset(out.with_suffix(".json"))
+    request = sidecar.request()
+    assert (request.prompt, request.lane_blend_s) == ("calm sea", 0.5)
+    assert sidecar.take is not None
+    assert [(cue.at_s, cue.prompt) for cue in sidecar.take.cues] == [(0.0, "calm sea"), (0.3, "storm")]
+    lane.write_text("0:00 | calm sea\nstorm\n")
+    assert "Line 2" in one_sentence(longwave("render", "infinite", *words))
+
+
 def test_bench_prints_every_figure() -> None:
     result = longwave("bench", "infinite", "--model", "tone", "--seconds", 3, *QUICK, "--json")
     assert result.exit_code == 0, result.output

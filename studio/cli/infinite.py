@@ -37,6 +37,8 @@ def render_infinite(
     context: typer.Context,
     prompt: words.Prompt = None,
     negative_prompt: words.NegativePrompt = None,
+    lane: words.Lane = None,
+    blend: words.Blend = None,
     seconds: words.Seconds = None,
     endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C.")] = False,
     seed: words.Seed = None,

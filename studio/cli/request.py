@@ -9,17 +9,26 @@ from typing import Annotated, Any
 import typer
 
 from studio.core.errors import InvalidRequestError
+from studio.core.lane import opening_prompt, read_lane
 from studio.core.preset import Preset, load_preset
 from studio.core.request import EndlessSampler, GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
 
 SAMPLER = EndlessSampler()
 GUIDANCE = GenerationRequest.model_fields["guidance_scale"].default
+BLEND = GenerationRequest.model_fields["lane_blend_s"].default
 SECONDS = GenerationRequest.model_fields["duration_s"].default
 
 # An option is None where it was not given, so that a preset's value, or the schema's own, holds.
 Prompt = Annotated[str | None, typer.Option(help="The sound, in words.")]
 NegativePrompt = Annotated[str | None, typer.Option(help="What to keep away from.")]
+Lane = Annotated[
+    Path | None,
+    typer.Option(help="A text file of prompt changes, one 'mm:ss | prompt' a line; 0:00 may be the first."),
+]
+Blend = Annotated[
+    float | None, typer.Option(help="Seconds a prompt change of the lane takes.", show_default=str(BLEND))
+]
 Seconds = Annotated[float | None, typer.Option(help="Length of the take.", show_default=f"{SECONDS:g}")]
 Seed = Annotated[int | None, typer.Option(help="0 is a seed like any other; -1 draws one.")]
 Model = Annotated[
@@ -53,6 +62,8 @@ Dtype = Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloa
 FIELDS = {
     "prompt": "prompt",
     "negative_prompt": "negative_prompt",
+    "lane": "lane",
+    "blend": "lane_blend_s",
     "seconds": "duration_s",
     "seed": "seed",
     "guidance": "guidance_scale",
@@ -80,6 +91,10 @@ def request_from(
     Raises:
         InvalidRequestError: names the option at fault.
     """
+    options = dict(options)
+    if options.get("lane") is not None:
+        options["lane"] = read_lane(options["lane"])
+        options["prompt"] = options.get("prompt") or opening_prompt(options["lane"])
     if endless and options.get("seconds") is not None:
         raise InvalidRequestError("Give --seconds or --endless, not both.")
     values: dict[str, Any] = {"prompt": "", **(preset.settings if preset else {})}

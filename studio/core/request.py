@@ -9,13 +9,22 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from studio.core.errors import InvalidRequestError
 
 MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
 MAX_SEED = 2**63 - 1
+MAX_LANE_POINTS = 500
 
 Mode = Literal["infinite", "sparse", "dual"]
 Strategy = Literal["equal", "initial", "middle", "last", "auto"]
@@ -117,11 +126,25 @@ class AudioGenDraft(Frozen):
 Draft = Annotated[NoDraft | AudioGenDraft, Field(discriminator="kind")]
 
 
+def _printable(text: str) -> str:
+    return "".join(ch for ch in text if ch.isprintable() or ch == " ").strip()
+
+
+PromptText = Annotated[str, Field(max_length=MAX_PROMPT_CHARS), AfterValidator(_printable)]
+
+
 class PromptPoint(Frozen):
     """From `at_s` seconds on, the scene is `prompt`."""
 
     at_s: float = Field(ge=0, le=MAX_DURATION_S)
-    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARS)
+    prompt: PromptText
+
+    @field_validator("prompt")
+    @classmethod
+    def _described(cls, prompt: str) -> str:
+        if not prompt:
+            raise ValueError("is empty; describe the sound from this time on")
+        return prompt
 
 
 class GenerationRequest(Frozen):
@@ -132,9 +155,9 @@ class GenerationRequest(Frozen):
     """
 
     mode: Mode = "infinite"
-    prompt: str = Field(max_length=MAX_PROMPT_CHARS)
-    negative_prompt: str = Field("", max_length=MAX_PROMPT_CHARS)
-    lane: tuple[PromptPoint, ...] = ()
+    prompt: PromptText
+    negative_prompt: PromptText = ""
+    lane: tuple[PromptPoint, ...] = Field((), max_length=MAX_LANE_POINTS)
     lane_blend_s: float = Field(2.0, ge=0, le=60)
     duration_s: float | None = Field(10.0, gt=0, le=MAX_DURATION_S)
     seed: int = Field(default=None, ge=0, le=MAX_SEED, validate_default=True)
@@ -143,11 +166,6 @@ class GenerationRequest(Frozen):
     sampler: Sampler = EndlessSampler()
     attention: Attention = DenseAttention()
     draft: Draft = NoDraft()
-
-    @field_validator("prompt", "negative_prompt")
-    @classmethod
-    def _printable(cls, text: str) -> str:
-        return "".join(ch for ch in text if ch.isprintable() or ch == " ").strip()
 
     @field_validator("seed", mode="before")
     @classmethod

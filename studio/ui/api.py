@@ -8,6 +8,7 @@ import gradio as gr
 
 from studio.core.errors import StudioError
 from studio.core.events import Failed, Finished
+from studio.core.lane import opening_prompt, parse_lane
 from studio.core.request import parse_request
 from studio.service.jobs import Studio
 
@@ -20,27 +21,36 @@ def build(studio: Studio) -> None:
     negative = gr.Textbox("", visible=False, label="Negative prompt")
     seconds = gr.Number(10, visible=False, label="Seconds")
     seed = gr.Number(-1, visible=False, label="Seed")
+    lane = gr.Textbox("", visible=False, label="Prompt lane")
     model = gr.Textbox(studio.settings.model_id, visible=False, label="Model")
     file = gr.File(visible=False, label="Take")
     figures = gr.JSON(visible=False, label="Figures")
 
     def infinite(
-        prompt: str, negative_prompt: str, seconds: float, seed: float, model: str
+        prompt: str, negative_prompt: str, seconds: float, seed: float, model: str, lane: str
     ) -> tuple[str, dict[str, Any]]:
-        """Render an endless take's first `seconds`; gives its file and its figures, the seed among them."""
+        """Render an endless take's first `seconds`; gives its file and its figures, the seed among them.
+
+        `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it.
+        """
         settings = studio.settings
+        try:
+            points = parse_lane(lane)
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from error
         return render_file(
             studio,
             mode="infinite",
-            prompt=prompt,
+            prompt=prompt or opening_prompt(points) or "",
             negative_prompt=negative_prompt,
+            lane=points,
             duration_s=seconds or 0.0,
             seed=seed,
             model={"id": model, "device": settings.device, "dtype": settings.dtype},
         )
 
     gr.Button(visible=False).click(
-        infinite, [prompt, negative, seconds, seed, model], [file, figures],
+        infinite, [prompt, negative, seconds, seed, model, lane], [file, figures],
         api_name="infinite", concurrency_limit=MAX_CALLS, concurrency_id="callers",
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ def test_the_call_gives_the_file_and_its_figures(client: Client) -> None:
     assert figures["rtf"] > 0
 
 
+def test_a_lane_is_heard_in_the_sidecar(client: Client, tone_site: Any) -> None:
+    _, figures = client.predict("", "", 1.0, 8, "tone", "0:00 | sea\n0:00.5 | wind", api_name="/infinite")
+    assert figures["seed"] == "8"
+    sidecars = [json.loads(path.read_text()) for path in tone_site.settings.outputs.rglob("*__s8.json")]
+    assert [cue["prompt"] for cue in sidecars[0]["take"]["cues"]] == ["sea", "wind"]
+
+
 def test_it_is_the_only_public_function(client: Client) -> None:
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/infinite"]
 
@@ -46,6 +54,7 @@ def test_it_is_the_only_public_function(client: Client) -> None:
         (("rain", "x" * 10_000, 2.0, 0), "negative_prompt"),
         (("rain", "", 2.0, 0, "nonesuch"), "no model"),
         (("rain", "", 2.0, 0, "/etc"), "model"),
+        (("rain", "", 2.0, 0, "tone", "wind"), "prompt lane"),
     ],
 )
 def test_bad_values_get_one_sentence(client: Client, values: tuple, word: str) -> None:

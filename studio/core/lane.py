@@ -1,0 +1,91 @@
+"""A prompt lane as text, one change a line: `mm:ss | prompt`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from studio.core.errors import InvalidRequestError
+from studio.core.request import MAX_LANE_POINTS, PromptPoint, first_problem
+
+MAX_LANE_BYTES = 1_000_000
+_LINE = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,6}(?:\.\d{1,9})?)\s*\|(.*)")
+_SHOWN_CHARS = 60
+
+
+def parse_lane(text: str) -> tuple[PromptPoint, ...]:
+    """The points of a lane, in order of time.
+
+    A time is `ss`, `mm:ss` or `h:mm:ss`, its seconds to the millisecond. Empty lines and lines that begin
+    with `#` are passed over.
+
+    Raises:
+        InvalidRequestError: names the line at fault.
+    """
+    points: dict[float, PromptPoint] = {}
+    for number, line in enumerate(text.lstrip("\ufeff").split("\n"), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            point = _parse_line(line.strip())
+            if point.at_s in points:
+                raise InvalidRequestError("this time has a prompt already; take one of the two out.")
+        except InvalidRequestError as error:
+            shown = repr(line.strip()[:_SHOWN_CHARS])
+            raise InvalidRequestError(f"Line {number} of the prompt lane ({shown}): {error}") from error
+        points[point.at_s] = point
+    if len(points) > MAX_LANE_POINTS:
+        raise InvalidRequestError(
+            f"A prompt lane has at most {MAX_LANE_POINTS} changes, this one {len(points)}: split the take."
+        )
+    return tuple(points[at_s] for at_s in sorted(points))
+
+
+def read_lane(path: Path) -> tuple[PromptPoint, ...]:
+    """The lane in a UTF-8 text file.
+
+    Raises:
+        InvalidRequestError: no such file, no text, or a line that is none of a lane's.
+    """
+    try:
+        if path.stat().st_size > MAX_LANE_BYTES:
+            raise InvalidRequestError(f"{path} is too large for a prompt lane: give a text file.")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequestError(f"Can't read the lane {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"The lane {path} is not text in UTF-8: save it as such.") from error
+    return parse_lane(text)
+
+
+def format_lane(points: tuple[PromptPoint, ...]) -> str:
+    """The text that `parse_lane` reads as these points, their times to the millisecond."""
+    return "".join(f"{_format_time(point.at_s)} | {point.prompt}\n" for point in points)
+
+
+def opening_prompt(points: tuple[PromptPoint, ...]) -> str | None:
+    """What the lane itself begins with, where it begins at 0:00: a take of it needs no other prompt."""
+    return points[0].prompt if points and points[0].at_s == 0 else None
+
+
+def _format_time(at_s: float) -> str:
+    """90.25 → "1:30.25"."""
+    minutes, milliseconds = divmod(round(1000 * at_s), 60_000)
+    seconds, thousandths = divmod(milliseconds, 1000)
+    return f"{minutes}:{seconds:02}" + (f".{thousandths:03}".rstrip("0") if thousandths else "")
+
+
+def _parse_line(line: str) -> PromptPoint:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise InvalidRequestError("write it as 'mm:ss | prompt'.")
+    hours, minutes, seconds, prompt = match.groups()
+    if (minutes and float(seconds) >= 60) or (hours and int(minutes) >= 60):
+        raise InvalidRequestError("what follows a colon is below 60.")
+    at_s = 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+    try:
+        return PromptPoint(at_s=round(at_s, 3), prompt=prompt)
+    except ValidationError as error:
+        raise InvalidRequestError(first_problem(error)) from error
