@@ -15,6 +15,7 @@ from studio.training.loop import LoopOptions
 from studio.training.unet import (
     build_unet,
     channel_weight,
+    clip_timesteps,
     draw_batch,
     fifo_ramps,
     min_snr_weight,
@@ -41,6 +42,13 @@ def test_ramps_begin_clean_and_never_fall() -> None:
     assert int(ramps.max()) <= 999
     assert (ramps[:, -1] > 800).all(), "the last group is nearly noise"
     assert len({tuple(row.tolist()) for row in ramps}) == 64, "every ramp is its own"
+
+
+def test_clips_are_noisy_three_times_in_four() -> None:
+    timesteps = clip_timesteps(20_000, torch.Generator().manual_seed(0))
+    assert int(timesteps.min()) == 1
+    assert int(timesteps.max()) == 999
+    assert (timesteps >= 500).float().mean().item() == pytest.approx(0.75, abs=0.02)
 
 
 def test_min_snr_weight_against_its_definition() -> None:
