@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from rich.progress import track
 
 from studio.core.errors import ModelNotFoundError
-from studio.training.corpus.captions import augment_caption
+from studio.training.corpus.captions import augment_caption, caption
+from studio.training.corpus.clip import describe
 from studio.training.corpus.lexicon import load_lexicon
 from studio.training.corpus.primitives import Rng
 from studio.training.teacher import Teacher
@@ -30,6 +32,7 @@ TEMPLATES = (
     "{0} on a {1}",
 )
 
+KIN_SHARE, AMONG_WORDS_SHARE = 0.7, 0.4
 REQUEST_SHARE = 0.3
 REQUESTS = (
     "an hour of",
@@ -111,6 +114,20 @@ def among_words(rng: Rng, sound: str, common: Sequence[str]) -> str:
     before = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 5))]
     after = [common[i] for i in rng.integers(len(common), size=rng.integers(0, 3))]
     return " ".join([*before, sound, *after])
+
+
+def other_captions(clips: int, each: int, common: Sequence[str], duration_s: float = 10.0) -> list[list[str]]:
+    """`each` captions a clip of the training corpus, in words and sentences that its own never use.
+
+    The U-Net reads them beside the clips' own: it is to know a family by every vector that the tower may
+    give for it, not by those of the lexicon's nouns alone.
+    """
+    out = []
+    for seed in track(range(clips), "Writing captions"):
+        description, rng = describe(seed, duration_s=duration_s), np.random.default_rng([seed, 78])
+        texts = [caption(rng, description, kin_share=KIN_SHARE) for _ in range(each)]
+        out.append([among_words(rng, t, common) if rng.random() < AMONG_WORDS_SHARE else t for t in texts])
+    return out
 
 
 def family_bank(families: Sequence[str], common: Sequence[str], each: int, seed: int = 1) -> list[str]:

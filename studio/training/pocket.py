@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,13 @@ from studio.training.clap import train_clap
 from studio.training.data import Corpus, build_corpus, cache_mels
 from studio.training.judge import train_judge
 from studio.training.loop import LoopOptions
+from studio.training.phrases import COMMON_WORDS, dictionary, other_captions
 from studio.training.unet import SCHEDULER_CONFIG, train_unet
 from studio.training.vae import encode_latents, train_vae
 from studio.training.vocoder import train_vocoder
 
 TRAIN_CLIPS, JUDGE_CLIPS = 2800, 1120
+OTHER_CAPTIONS = 18  # a clip, beside its own
 JUDGE_SEED = 500_000_000
 STEPS = {"vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 8000, "unet": 23000, "judge": 900}
 
@@ -101,7 +103,10 @@ def run_clap(options: PocketOptions) -> None:
 def run_unet(options: PocketOptions) -> None:
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
-    vectors, empty = cache_text_vectors(options, corpus)
+    common = dictionary()[:COMMON_WORDS]
+    others = other_captions(len(corpus), OTHER_CAPTIONS, common)
+    texts = [[*own, *other] for own, other in zip(corpus.captions, others, strict=True)]
+    vectors, empty = cache_text_vectors(options, texts)
     unet = train_unet(latents, vectors, empty, options.loop("unet"), options.shipped("unet"), options.device)
     save_part(unet, options.audioldm / "unet")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
@@ -197,17 +202,20 @@ def cache_latents(options: PocketOptions, corpus: Corpus, mels: NDArray[np.float
 
 
 @torch.inference_mode()
-def cache_text_vectors(options: PocketOptions, corpus: Corpus) -> tuple[Tensor, Tensor]:
-    """The caption tower's vectors [clips, captions, 128] and that of the empty text [128]."""
+def cache_text_vectors(options: PocketOptions, captions: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor]:
+    """The caption tower's vectors [clips, captions, 128] and that of the empty text [128].
+
+    Every clip has equally many captions.
+    """
     tower = ClapTextModelWithProjection.from_pretrained(
         options.audioldm / "text_encoder", dtype=torch.float32
     )
     tokenizer = AutoTokenizer.from_pretrained(options.audioldm / "tokenizer")
-    texts = ["", *(text for captions in corpus.captions for text in captions)]
+    texts = ["", *(text for of_clip in captions for text in of_clip)]
     parts = []
     for start in track(range(0, len(texts), 256), "Reading captions"):
         tokens = tokenize(tokenizer, texts[start : start + 256])
         vectors = tower.eval()(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
         parts.append(torch.nn.functional.normalize(vectors, dim=-1))
     vectors = torch.cat(parts).clone()
-    return vectors[1:].view(len(corpus), -1, vectors.shape[-1]), vectors[0]
+    return vectors[1:].view(len(captions), -1, vectors.shape[-1]), vectors[0]

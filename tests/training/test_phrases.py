@@ -8,8 +8,16 @@ from importlib import resources
 import numpy as np
 
 from studio.training.corpus.captions import without_article
+from studio.training.corpus.clip import describe
 from studio.training.corpus.lexicon import load_lexicon
-from studio.training.phrases import REQUESTS, among_words, distillation_texts, family_bank, family_phrases
+from studio.training.phrases import (
+    REQUESTS,
+    among_words,
+    distillation_texts,
+    family_bank,
+    family_phrases,
+    other_captions,
+)
 
 COMMON = ["table", "green", "seven"]
 
@@ -52,6 +60,18 @@ def test_the_bank_keeps_the_order_of_families() -> None:
     known = family_phrases()
     for text, name in ((bank[0], "dog"), (bank[99], "dog"), (bank[100], "rain"), (bank[199], "rain")):
         assert any(phrase in text for phrase in known[name])
+
+
+def test_other_captions_name_the_clip_in_kindred_words() -> None:
+    rows = other_captions(40, 5, COMMON)
+    assert rows == other_captions(40, 5, COMMON)
+    assert [len(texts) for texts in rows] == [5] * 40
+    kindred = 0
+    for seed, texts in enumerate(rows):
+        words = [load_lexicon().family(voice.family) for voice in describe(seed).voices]
+        for text in texts:
+            kindred += any(without_article(kin) in text for known in words for kin in known.kin)
+    assert kindred > 100
 
 
 def test_a_sound_stays_whole_among_words() -> None:

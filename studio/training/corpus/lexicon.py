@@ -48,7 +48,7 @@ class Wording:
 class FamilyWords:
     """A family's nouns, its clauses ("a dog barks"), and its wordings by axis and value.
 
-    `kin` are words for it that no caption uses; only the caption tower reads them.
+    `kin` are words for it that no clip's own caption uses: what the caption tower and the U-Net read besides.
     """
 
     nouns: Pool
