@@ -4,7 +4,7 @@
 pool, chosen by a hash of the text, is withheld: training captions never use it and held-out captions use
 nothing else, so a score on held-out captions measures understanding of unseen wording. The first entries
 of a pool are its plainest words; those always belong to training. `kin.json` holds more words for each
-family, which no caption uses; none of them repeats a withheld phrasing or an evaluation prompt.
+family, which no clip's own caption uses; none of them repeats a withheld phrasing or an evaluation prompt.
 """
 
 from __future__ import annotations
