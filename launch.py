@@ -414,11 +414,11 @@ def install(uv: Sequence[str], python: str, groups: Sequence[str], environ: Envi
 
     Bytecode is compiled here, so that the first start is as quick as any other.
     """
-    command = [*uv, "pip", "install", "--python", python, "--requirements", str(ROOT / "requirements.txt")]
+    command = [*uv, "pip", "install", "--python", python, "--compile-bytecode"]
+    command += ["--requirements", str(ROOT / "requirements.txt")]
     for group in groups:
         command += ["--group", "%s:%s" % (ROOT / "pyproject.toml", group)]
-    compiled = [*command, "--compile-bytecode"]
-    if subprocess.call(compiled, env=environ, cwd=str(ROOT), stdout=sys.stderr.fileno()) == 0:
+    if subprocess.call(command, env=environ, cwd=str(ROOT), stdout=sys.stderr.fileno()) == 0:
         return
     reason = run_quietly([*command, "--dry-run"], environ)
     needed = DISK_NEEDED["cuda" if sys.platform.startswith("linux") else "cpu"]

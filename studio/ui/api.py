@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -9,7 +10,7 @@ import gradio as gr
 from studio.core.errors import StudioError
 from studio.core.events import Failed, Finished
 from studio.core.lane import opening_prompt, parse_lane
-from studio.core.request import parse_request
+from studio.core.request import GenerationRequest, parse_request
 from studio.service.jobs import Studio
 
 MAX_CALLS = 4  # waiting callers hold the server's threads; the service makes one take at a time anyway
@@ -34,20 +35,20 @@ def build(studio: Studio) -> None:
         `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it.
         """
         settings = studio.settings
-        try:
+
+        def request() -> GenerationRequest:
             points = parse_lane(lane)
-        except StudioError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        return render_file(
-            studio,
-            mode="infinite",
-            prompt=prompt or opening_prompt(points) or "",
-            negative_prompt=negative_prompt,
-            lane=points,
-            duration_s=seconds or 0.0,
-            seed=seed,
-            model={"id": model, "device": settings.device, "dtype": settings.dtype},
-        )
+            return parse_request(
+                mode="infinite",
+                prompt=prompt or opening_prompt(points) or "",
+                negative_prompt=negative_prompt,
+                lane=points,
+                duration_s=seconds or 0.0,
+                seed=seed,
+                model={"id": model, "device": settings.device, "dtype": settings.dtype},
+            )
+
+        return render_file(studio, request)
 
     gr.Button(visible=False).click(
         infinite, [prompt, negative, seconds, seed, model, lane], [file, figures],
@@ -55,10 +56,13 @@ def build(studio: Studio) -> None:
     )  # fmt: skip
 
 
-def render_file(studio: Studio, **values: Any) -> tuple[str, dict[str, Any]]:
-    """Make a whole take without a listener; its path and figures. Raises `gr.Error` with one sentence."""
+def render_file(studio: Studio, request: Callable[[], GenerationRequest]) -> tuple[str, dict[str, Any]]:
+    """Make a whole take without a listener; its path and figures.
+
+    Whatever is wrong with the values, `request` included, is raised as `gr.Error` with one sentence.
+    """
     try:
-        job = studio.submit(parse_request(**values))
+        job = studio.submit(request())
         for _ in studio.events(job.id):
             pass
     except StudioError as error:
