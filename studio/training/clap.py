@@ -2,8 +2,8 @@
 
 First the audio tower meets captions as the teacher reads them (contrastive, Radford et al. 2021; Wu et al.
 2023). Then a head is fitted from the teacher's vectors to the tower's. Last the caption tower learns to say,
-from its own tokens, what teacher and head say: of captions, and of tens of thousands of phrases about words
-near sound that no caption holds. So people may use words of their own.
+from its own tokens, which clips teacher and head mean: of captions, and of tens of thousands of phrases about
+words near sound that no caption holds. So people may use words of their own.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from torch import Tensor, nn
 from transformers import ClapConfig, ClapModel, PreTrainedTokenizerBase
 
 from studio.models.tokens import tokenize
-from studio.training.clap_head import HeadData, train_head
+from studio.training.clap_head import HeadData, concentrate, train_head
 from studio.training.data import Corpus, mel_crops
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.phrases import (
     COMMON_WORDS,
+    OTHER_CAPTIONS,
     dictionary,
     distillation_texts,
     family_bank,
+    other_captions,
     words_near_sound,
 )
 from studio.training.teacher import Teacher
@@ -214,7 +216,9 @@ def train_clap(
     seed_embeddings(clap, tokenizer, teacher)
     families = sorted({family for heard in corpus.labels for family in heard})
     bank = family_bank(families, teacher.words()[:COMMON_WORDS], BANK_TEXTS)
-    told, said, banked = _teacher_vectors(teacher, (bare, captions, bank), run_dir / "teacher.pt")
+    others = list(itertools.chain.from_iterable(other_captions(len(corpus), dictionary()[:COMMON_WORDS])))
+    asked = [*bare, *others], captions, bank
+    told, said, banked = _teacher_vectors(teacher, asked, run_dir / "teacher.pt")
     per_clip = said.view(len(corpus), -1, Teacher.width)
     if init:
         shipped = ClapModel.from_pretrained(init / "clap", dtype=torch.float32)
@@ -228,8 +232,9 @@ def train_clap(
     data = HeadData(heard, per_clip, banked.view(len(families), -1, Teacher.width), families, corpus.labels)
     head = train_head(data, LoopOptions(run_dir / "head", HEAD_STEPS))
     with torch.no_grad():
-        targets = F.normalize(head(told), dim=-1)
-    tokens = dict(tokenize(tokenizer, texts, limit=40))
+        meant = F.normalize(head(told), dim=-1)
+        targets = concentrate(meant, len(corpus), per_clip.shape[1], OTHER_CAPTIONS)
+    tokens = dict(tokenize(tokenizer, [*texts, *others], limit=40))
     tower = train_caption_tower(clap, tokens, targets, LoopOptions(run_dir / "text", text_steps), device)
     clap.text_model.load_state_dict(tower["text"].state_dict())
     clap.text_projection.load_state_dict(tower["projection"].state_dict())

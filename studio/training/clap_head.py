@@ -1,4 +1,4 @@
-"""The head that turns a teacher's sentence vector into the audio tower's space (training only)."""
+"""From a teacher's sentence vectors to what the caption tower shall say (training only)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ WIDTH = 1024
 BATCH = 256
 TEMPERATURE, CENTROID_TEMPERATURE = 0.07, 0.05
 BANK_SHARE = 0.5  # of single clips' texts: words no caption has
+SHARPNESS = 40.0  # of recall: an inverse temperature of cosines
 TEACHER_NOISE = 0.6  # of a teacher vector's length: what lies near a known phrase means the same
 
 
@@ -80,3 +81,23 @@ def train_head(data: HeadData, options: LoopOptions) -> nn.Module:
 
     run(state, step, options, "clap head")
     return state.ema.eval()
+
+
+def concentrate(vectors: Tensor, clips: int, own: int, others: int) -> Tensor:
+    """The vector of a text → that of the clips it most resembles [texts, D].
+
+    A phrasing that no clip has lies between the families, and a U-Net, which has only ever seen vectors of
+    clips' captions, makes of it whatever lies near. So a caption's target is the mean of its clip's `own`
+    captions, and any other text recalls those of the captions around it: one step of a modern Hopfield
+    network (Ramsauer et al. 2020, eq. 3), whose keys are the captions and whose values are the clips.
+
+    `vectors` [texts, D] begin with the empty text, which stays as it is (the unconditional model's), and end
+    with the clips' own captions, clip by clip, then with `others` more a clip.
+    """
+    mine, more = vectors[-clips * (own + others) :].split([clips * own, clips * others])
+    clip = F.normalize(mine.view(clips, own, -1).mean(dim=1), dim=-1)
+    values = torch.cat([clip.repeat_interleave(own, dim=0), clip.repeat_interleave(others, dim=0)])
+    keys = torch.cat([mine, more])
+    rest = vectors[1 : len(vectors) - len(values)]
+    recalled = [torch.softmax(SHARPNESS * part @ keys.T, dim=-1) @ values for part in rest.split(1024)]
+    return torch.cat([vectors[:1], F.normalize(torch.cat(recalled), dim=-1), values])

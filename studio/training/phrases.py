@@ -32,6 +32,7 @@ TEMPLATES = (
     "{0} on a {1}",
 )
 
+OTHER_CAPTIONS = 18  # a clip, beside its own
 KIN_SHARE, AMONG_WORDS_SHARE = 0.7, 0.4
 REQUEST_SHARE = 0.3
 REQUESTS = (
@@ -116,16 +117,16 @@ def among_words(rng: Rng, sound: str, common: Sequence[str]) -> str:
     return " ".join([*before, sound, *after])
 
 
-def other_captions(clips: int, each: int, common: Sequence[str], duration_s: float = 10.0) -> list[list[str]]:
-    """`each` captions a clip of the training corpus, in words and sentences that its own never use.
+def other_captions(clips: int, common: Sequence[str], duration_s: float = 10.0) -> list[list[str]]:
+    """`OTHER_CAPTIONS` a clip of the training corpus, in words and sentences that its own never use.
 
-    The U-Net reads them beside the clips' own: it is to know a family by every vector that the tower may
-    give for it, not by those of the lexicon's nouns alone.
+    The caption tower learns which clip they mean, and the U-Net reads them beside the clips' own: it is to
+    know a family by every vector that the tower may give for it, not by those of the lexicon's nouns alone.
     """
     out = []
     for seed in track(range(clips), "Writing captions"):
         description, rng = describe(seed, duration_s=duration_s), np.random.default_rng([seed, 78])
-        texts = [caption(rng, description, kin_share=KIN_SHARE) for _ in range(each)]
+        texts = [caption(rng, description, kin_share=KIN_SHARE) for _ in range(OTHER_CAPTIONS)]
         out.append([among_words(rng, t, common) if rng.random() < AMONG_WORDS_SHARE else t for t in texts])
     return out
 

@@ -32,7 +32,6 @@ from studio.training.vae import encode_latents, train_vae
 from studio.training.vocoder import train_vocoder
 
 TRAIN_CLIPS, JUDGE_CLIPS = 2800, 1120
-OTHER_CAPTIONS = 18  # a clip, beside its own
 JUDGE_SEED = 500_000_000
 STEPS = {"vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 8000, "unet": 23000, "judge": 900}
 
@@ -104,7 +103,7 @@ def run_unet(options: PocketOptions) -> None:
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
     common = dictionary()[:COMMON_WORDS]
-    others = other_captions(len(corpus), OTHER_CAPTIONS, common)
+    others = other_captions(len(corpus), common)
     texts = [[*own, *other] for own, other in zip(corpus.captions, others, strict=True)]
     vectors, empty = cache_text_vectors(options, texts)
     unet = train_unet(latents, vectors, empty, options.loop("unet"), options.shipped("unet"), options.device)

@@ -16,6 +16,7 @@ from studio.models.framewise import framewise
 from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.muon import Muon
 from studio.training.vae import WHITENING
 
 TEXT_WIDTH = 128
@@ -25,6 +26,7 @@ TEXT_DROPOUT = 0.1
 TEXT_NOISE = 0.25  # of the vector's length: phrasings never trained on land beside those that were
 MIN_SNR_GAMMA = 5.0
 LEARNING_RATE = 1e-3
+OUTER_LAYERS = ("conv_in", "conv_out", "time_embedding", "class_embedding")
 
 SCHEDULER_CONFIG = {
     "num_train_timesteps": 1000,
@@ -57,6 +59,16 @@ def build_unet() -> UNet2DConditionModel:
         projection_class_embeddings_input_dim=TEXT_WIDTH,
         class_embeddings_concat=True,
     )
+
+
+def build_optimizers(unet: UNet2DConditionModel) -> dict[str, torch.optim.Optimizer]:
+    """Muon for the matrices and kernels within, AdamW for vectors, embeddings, first and last layer."""
+    matrices = {n: p for n, p in unet.named_parameters() if p.ndim > 1 and not n.startswith(OUTER_LAYERS)}
+    others = [p for name, p in unet.named_parameters() if name not in matrices]
+    return {
+        "muon": Muon(matrices.values(), lr=LEARNING_RATE),
+        "adam": torch.optim.AdamW(others, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01),
+    }
 
 
 def clip_timesteps(count: int, generator: torch.Generator, train_steps: int = 1000) -> Tensor:
@@ -134,8 +146,8 @@ def train_unet(
     unet = UNet2DConditionModel.from_pretrained(init, torch_dtype=torch.float32) if init else build_unet()
     unet.to(device).train()
     schedule = NoiseSchedule.from_config(SCHEDULER_CONFIG)
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.01)
-    state = TrainState(unet, {"unet": optimizer}, ema_decay=0.993)
+    optimizers = build_optimizers(unet)
+    state = TrainState(unet, optimizers, ema_decay=0.993)
     by_channel = channel_weight(latents).to(device)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
@@ -151,10 +163,11 @@ def train_unet(
         predicted = unet(noisy.to(device), timesteps.to(device), None, class_labels=text.to(device)).sample
         error = by_channel * (predicted - wanted.to(device)).square()
         loss = (weight.to(device) * error).mean() / weight.mean().to(device)
-        optimizer.zero_grad(set_to_none=True)
+        unet.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers.values():
+            optimizer.step()
         return {"ramp" if ramp else "clip": 2 * loss.item()}
 
     with framewise(unet):

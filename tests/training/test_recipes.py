@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from studio.training.clap import build_clap
-from studio.training.clap_head import HeadData, train_head
+from studio.training.clap_head import HeadData, concentrate, train_head
 from studio.training.judge import label_targets, roughen
 from studio.training.loop import LoopOptions
 from studio.training.unet import (
@@ -148,6 +148,20 @@ def test_the_head_learns_which_words_belong_to_which_sound(tmp_path: Path) -> No
     with torch.no_grad():
         nearest = (head(near(spoken, 20)) @ sounds.T).argmax(-1)
     assert (nearest == torch.arange(3)[:, None]).float().mean() > 0.9
+
+
+def test_a_text_recalls_the_clips_it_resembles() -> None:
+    """Two clips, each with two own captions and one more; a text somewhat nearer the first is drawn to it."""
+    generator = torch.Generator().manual_seed(0)
+    empty, first, second = torch.nn.functional.normalize(torch.randn(3, 64, generator=generator), dim=-1)
+    between = torch.nn.functional.normalize(0.7 * first + 0.4 * second, dim=-1)
+    wide = torch.nn.functional.normalize(first + 0.2 * torch.randn(64, generator=generator), dim=-1)
+    texts = torch.stack([empty, between, first, wide, second, second, between, second])
+    made = concentrate(texts, clips=2, own=2, others=1)
+    clip = torch.nn.functional.normalize(first + wide, dim=-1)
+    torch.testing.assert_close(made[0], empty)
+    assert (made[1] @ clip).item() > 0.99, "nearer to the first: of the first"
+    torch.testing.assert_close(made[2:], torch.stack([clip, clip, second, second, clip, second]))
 
 
 def test_clap_gives_both_towers_one_width() -> None:
