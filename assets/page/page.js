@@ -59,6 +59,11 @@ class Tab {
     setTimeout(() => this.#beat(), 30);
   }
 
+  /** The latest take's seed, or nothing before the first. */
+  get seed() {
+    return this.#state.seed === undefined ? undefined : Number(this.#state.seed);
+  }
+
   get visible() {
     return this.#root.offsetParent !== null;
   }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from studio.cli.request import find_preset
-from studio.core.preset import load_preset
+from studio.core.preset import load_preset, shipped_presets
 from studio.core.settings import Settings
 
 presets_commands = typer.Typer(help="Settings that ship, or that lie beside a take.")
@@ -19,9 +19,8 @@ Name = Annotated[str, typer.Argument(help="A name of the list, or a file: a pres
 @presets_commands.command("list")
 def list_command() -> None:
     """The presets that ship, a line each."""
-    for path in sorted(Settings().presets.glob("*.json")):
-        preset = load_preset(path)
-        typer.echo(f"{path.stem:<32}{preset.description or preset.name}")
+    for stem, preset in shipped_presets(Settings().presets).items():
+        typer.echo(f"{stem:<32}{preset.description or preset.name}")
 
 
 @presets_commands.command()

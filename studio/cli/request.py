@@ -10,7 +10,7 @@ import typer
 
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import opening_prompt, read_lane
-from studio.core.preset import Preset, load_preset
+from studio.core.preset import Preset, load_preset, named_preset
 from studio.core.request import EndlessSampler, GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
 
@@ -116,10 +116,9 @@ def request_from(
 
 
 def find_preset(name: str, settings: Settings) -> Preset:
-    """A preset by its file's path, or by the stem of one that ships. Raises `InvalidRequestError`."""
+    """A preset by its file's path, or by the name of one that ships. Raises `InvalidRequestError`."""
     path = Path(name)
-    shipped = settings.presets / f"{path.name}.json"
-    return load_preset(shipped if path.name == name and not path.is_file() and shipped.is_file() else path)
+    return load_preset(path) if path.suffix or path.is_file() else named_preset(name, settings.presets)
 
 
 def _in_options(sentence: str) -> str:

@@ -92,3 +92,22 @@ def load_preset(path: Path) -> Preset:
         raise InvalidRequestError(
             f"Can't read the preset {path.name}: check that the file exists."
         ) from error
+
+
+def shipped_presets(folder: Path) -> dict[str, Preset]:
+    """The presets of a folder by their files' stems, in order of their names; raises as `load_preset`."""
+    found = {path.stem: load_preset(path) for path in folder.glob("*.json")}
+    return dict(sorted(found.items(), key=lambda item: item[1].name))
+
+
+def named_preset(name: str, folder: Path) -> Preset:
+    """One that ships, by its file's stem or by its name; never a file elsewhere.
+
+    Raises:
+        InvalidRequestError: there is none; names those that are.
+    """
+    presets = shipped_presets(folder)
+    wanted = [preset for stem, preset in presets.items() if name in (stem, preset.name)]
+    if not wanted:
+        raise InvalidRequestError(f"There is no preset '{name[:60]}': choose one of {', '.join(presets)}.")
+    return wanted[0]

@@ -25,6 +25,7 @@ MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
 MAX_SEED = 2**63 - 1
 MAX_LANE_POINTS = 500
+FRAME_S = 0.04  # a latent frame of every system here: 25 a second
 
 Mode = Literal["infinite", "sparse", "dual"]
 Strategy = Literal["equal", "initial", "middle", "last", "auto"]
@@ -59,6 +60,12 @@ class EndlessSampler(Frozen):
     buffer_frames: int = Field(8, ge=0, le=512)
     warmup_steps: int = Field(16, ge=1, le=1000)
     attention_interval: int = Field(0, ge=0, le=10000)
+
+    @property
+    def steps(self) -> int:
+        """Steps n a frame takes once the schedule is thinned (`samplers.curve`): K + ⌈(N − K) / P⌉."""
+        kept = round(self.base_steps / 3)
+        return kept - (kept - self.base_steps) // self.skip_factor
 
 
 class ClipSampler(Frozen):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from studio.core.errors import StudioError
+from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Failed, Finished
 from studio.core.lane import opening_prompt, parse_lane
+from studio.core.preset import named_preset, parse_preset
 from studio.core.request import GenerationRequest, parse_request
+from studio.core.settings import Settings
 from studio.service.jobs import Studio
 
 MAX_CALLS = 4  # waiting callers hold the server's threads; the service makes one take at a time anyway
@@ -23,37 +26,65 @@ def build(studio: Studio) -> None:
     seconds = gr.Number(10, visible=False, label="Seconds")
     seed = gr.Number(-1, visible=False, label="Seed")
     lane = gr.Textbox("", visible=False, label="Prompt lane")
-    model = gr.Textbox(studio.settings.model_id, visible=False, label="Model")
+    model = gr.Textbox("", visible=False, label="Model")
+    preset = gr.Textbox("", visible=False, label="Preset")
     file = gr.File(visible=False, label="Take")
     figures = gr.JSON(visible=False, label="Figures")
 
     def infinite(
-        prompt: str, negative_prompt: str, seconds: float, seed: float, model: str, lane: str
+        prompt: str,
+        negative_prompt: str,
+        seconds: float | None,
+        seed: float | None,
+        model: str,
+        lane: str,
+        preset: str,
     ) -> tuple[str, dict[str, Any]]:
         """Render an endless take's first `seconds`; gives its file and its figures, the seed among them.
 
-        `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it.
+        `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it. `preset` is
+        the name of one that ships, or a preset's or a sidecar's JSON: it holds where another value is empty,
+        or the seed −1. The length is always `seconds`.
         """
-        settings = studio.settings
 
         def request() -> GenerationRequest:
             points = parse_lane(lane)
-            return parse_request(
-                mode="infinite",
-                prompt=prompt or opening_prompt(points) or "",
-                negative_prompt=negative_prompt,
-                lane=points,
-                duration_s=seconds or 0.0,
-                seed=seed,
-                model={"id": model, "device": settings.device, "dtype": settings.dtype},
-            )
+            given = {
+                "prompt": prompt or opening_prompt(points),
+                "negative_prompt": negative_prompt,
+                "lane": points,
+                "seed": None if seed == -1 else seed,
+            }
+            settings = {"prompt": "", **_preset_settings(preset, studio.settings.presets)}
+            settings |= {name: value for name, value in given.items() if value not in ("", (), None)}
+            settings["duration_s"] = seconds or 0.0
+            settings["model"] = _model(model, settings, studio.settings)
+            return parse_request(**settings)
 
         return render_file(studio, request)
 
     gr.Button(visible=False).click(
-        infinite, [prompt, negative, seconds, seed, model, lane], [file, figures],
+        infinite, [prompt, negative, seconds, seed, model, lane, preset], [file, figures],
         api_name="infinite", concurrency_limit=MAX_CALLS, concurrency_id="callers",
     )  # fmt: skip
+
+
+def _preset_settings(preset: str, folder: Path) -> dict[str, Any]:
+    """The settings of a preset for this tab; none where none is asked for."""
+    if not preset.strip():
+        return {}
+    found = parse_preset(preset) if preset.lstrip().startswith("{") else named_preset(preset.strip(), folder)
+    mode = found.settings.get("mode", "infinite")
+    if mode != "infinite":
+        raise InvalidRequestError(f"The preset '{found.name}' is for {mode} takes: choose another.")
+    return found.settings
+
+
+def _model(model: str, settings: Mapping[str, Any], defaults: Settings) -> dict[str, Any]:
+    """Which checkpoint: as asked, else the preset's, else the studio's; always on the studio's device."""
+    chosen = settings.get("model")
+    known = chosen.get("id") if isinstance(chosen, dict) else None
+    return {"id": model or known or defaults.model_id, "device": defaults.device, "dtype": defaults.dtype}
 
 
 def render_file(studio: Studio, request: Callable[[], GenerationRequest]) -> tuple[str, dict[str, Any]]:

@@ -15,6 +15,8 @@ from gradio_client.exceptions import AppError
 
 from studio.backends.tone import tone
 
+PRESET = {"name": "Mine", "settings": {"prompt": "wind", "guidance_scale": 2.5}}
+
 
 @pytest.fixture(scope="module")
 def client(tone_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Client:
@@ -38,6 +40,19 @@ def test_a_lane_is_heard_in_the_sidecar(client: Client, tone_site: Any) -> None:
     assert [cue["prompt"] for cue in sidecars[0]["take"]["cues"]] == ["sea", "wind"]
 
 
+def test_a_preset_holds_where_nothing_else_is_said(client: Client, tone_site: Any) -> None:
+    client.predict("", "", 1.0, 31, "", "", "storm-passes", api_name="/infinite")
+    client.predict("sea", "", 1.0, 32, "", "", json.dumps(PRESET), api_name="/infinite")
+    settings = {
+        seed: json.loads(next(tone_site.settings.outputs.rglob(f"*__s{seed}.json")).read_text())["settings"]
+        for seed in (31, 32)
+    }
+    assert [point["prompt"] for point in settings[31]["lane"]][-1] == "birds singing"
+    assert settings[31]["prompt"] == "light rain"
+    assert settings[31]["model"]["id"] == "tone", "a preset without a model takes the studio's"
+    assert (settings[32]["prompt"], settings[32]["guidance_scale"]) == ("sea", 2.5)
+
+
 def test_it_is_the_only_public_function(client: Client) -> None:
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/infinite"]
 
@@ -55,6 +70,10 @@ def test_it_is_the_only_public_function(client: Client) -> None:
         (("rain", "", 2.0, 0, "nonesuch"), "no model"),
         (("rain", "", 2.0, 0, "/etc"), "model"),
         (("rain", "", 2.0, 0, "tone", "wind"), "prompt lane"),
+        (("rain", "", 2.0, 0, "tone", "", "../../etc/passwd"), "no preset"),
+        (("rain", "", 2.0, 0, "tone", "", '{"name": "x", "settings": {}, "more": 1}'), "more"),
+        (("rain", "", 2.0, 0, "tone", "", '{"name": "x", "schema_version": 9}'), "newer"),
+        (("rain", "", 2.0, 0, "tone", "", '{"name": "x", "settings": {"mode": "dual"}}'), "dual"),
     ],
 )
 def test_bad_values_get_one_sentence(client: Client, values: tuple, word: str) -> None:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from studio.app import build_studio
 from studio.core.settings import Settings
 from studio.service.jobs import Studio
+from studio.ui.form import FormValues
 from studio.ui.infinite import Handlers
 from studio.ui.live import LiveViews
 
@@ -25,8 +27,13 @@ def handlers(studio: Studio) -> Handlers:
     return Handlers(studio, LiveViews())
 
 
+def form(**changes: Any) -> FormValues:
+    """The fields as the page opens, on the model without weights."""
+    return FormValues(prompt="rain", model="tone")._replace(**changes)
+
+
 def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> None:
-    steps = list(handlers.generate("rain", 2.0, False, 7.0, "tone"))
+    steps = list(handlers.generate(*form(duration_s=2.0, endless=False, seed=7.0)))
     first, last = steps[0], steps[-1]
     assert first[0]["token"] == last[0]["token"]
     assert first[0]["seed"] == "7"
@@ -37,28 +44,36 @@ def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> No
 
 
 @pytest.mark.parametrize(
-    ("values", "word"),
+    ("changes", "word"),
     [
-        (("", 5.0, False, -1, "tone"), "prompt"),
-        (("rain", -5.0, False, -1, "tone"), "duration_s"),
-        (("rain", None, False, -1, "tone"), "duration_s"),
-        (("rain", float("nan"), False, -1, "tone"), "duration_s"),
-        (("rain", 5.0, False, -7, "tone"), "seed"),
-        (("rain", 5.0, False, 1.5, "tone"), "seed"),
-        (("rain" * 5000, 5.0, False, -1, "tone"), "prompt"),
-        (("rain", 5.0, False, -1, ""), "model"),
-        (("rain", 5.0, False, -1, "nonesuch"), "no model"),
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "rain" * 5000}, "prompt"),
+        ({"duration_s": -5.0}, "duration_s"),
+        ({"duration_s": None}, "duration_s"),
+        ({"duration_s": float("nan")}, "duration_s"),
+        ({"seed": -7}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"guidance_scale": float("nan")}, "guidance_scale"),
+        ({"guidance_scale": None}, "guidance_scale"),
+        ({"negative_prompt": "x" * 10_000}, "negative_prompt"),
+        ({"lane": "wind from the north"}, "prompt lane"),
+        ({"lane": "0:10 | wind", "lane_blend_s": -1}, "lane_blend_s"),
+        ({"skip_factor": 0}, "skip_factor"),
+        ({"base_steps": None}, "base_steps"),
+        ({"strategy": "best"}, "strategy"),
+        ({"model": ""}, "model"),
+        ({"model": "nonesuch"}, "no model"),
     ],
 )
-def test_bad_values_become_one_sentence(handlers: Handlers, values: tuple, word: str) -> None:
-    *_, last = handlers.generate(*values)
+def test_bad_values_become_one_sentence(handlers: Handlers, changes: dict[str, Any], word: str) -> None:
+    *_, last = handlers.generate(*form(endless=False)._replace(**changes))
     assert last[0]["phase"] == "failed"
     assert word in last[0]["message"].lower()
     assert "\n" not in last[0]["message"]
 
 
 def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None:
-    run = handlers.generate("rain", None, True, None, "tone")
+    run = handlers.generate(*form(duration_s=None, seed=None))
     job = studio.job(next(run)[3])
     run.close()
     deadline = time.monotonic() + 20
@@ -68,7 +83,7 @@ def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None
 
 
 def test_stop_ends_the_take_and_means_nothing_without_one(handlers: Handlers, studio: Studio) -> None:
-    run = handlers.generate("rain", None, True, None, "tone")
+    run = handlers.generate(*form(duration_s=None, seed=None))
     handlers.stop(next(run)[3])
     *_, last = run
     assert last[0]["phase"] == "stopped"

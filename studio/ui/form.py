@@ -1,0 +1,265 @@
+"""The Infinite tab's fields: laid out, read as a request, and filled from a preset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from studio.backends.catalog import ModelInfo
+from studio.core.errors import InvalidRequestError
+from studio.core.lane import format_lane, opening_prompt, parse_lane
+from studio.core.preset import Preset, named_preset, shipped_presets
+from studio.core.request import FRAME_S, EndlessSampler, GenerationRequest, parse_request
+from studio.core.settings import Settings
+from studio.ui import widgets
+
+TAB = "infinite"
+EXAMPLES = (
+    "heavy rain with distant thunder",
+    "birds over a stream",
+    "ocean waves on a shore",
+    "crickets at night",
+    "a helicopter passing",
+    "a crackling fire",
+    "slow lo-fi drums",
+    "a warm evolving pad",
+)
+SECONDS = 60.0
+STRATEGIES = ("auto", "equal", "initial", "middle", "last")
+SAMPLER = EndlessSampler()
+_DEFAULTS = GenerationRequest.model_fields
+_LAST_SEED = f"(seed) => window.longwave?.{TAB}?.seed ?? seed"
+
+
+class FormValues(NamedTuple):
+    """What the fields hold, in the order in which Gradio hands them over."""
+
+    prompt: str = EXAMPLES[0]
+    negative_prompt: str = ""
+    duration_s: float | None = SECONDS
+    endless: bool = True
+    seed: float | None = -1
+    guidance_scale: float | None = _DEFAULTS["guidance_scale"].default
+    model: str = ""
+    lane: str = ""
+    lane_blend_s: float | None = _DEFAULTS["lane_blend_s"].default
+    strategy: str = SAMPLER.strategy
+    base_steps: float | None = SAMPLER.base_steps
+    skip_factor: float | None = SAMPLER.skip_factor
+    group_size: float | None = SAMPLER.group_size
+    buffer_frames: float | None = SAMPLER.buffer_frames
+    warmup_steps: float | None = SAMPLER.warmup_steps
+    attention_interval: float | None = SAMPLER.attention_interval
+
+
+SAMPLER_FIELDS = FormValues._fields[FormValues._fields.index("strategy") :]
+
+
+def read_form(values: Sequence[Any], settings: Settings) -> GenerationRequest:
+    """The request that these values make.
+
+    Raises:
+        InvalidRequestError: names the first field at fault.
+    """
+    form = FormValues(*values)
+    points = parse_lane(form.lane)
+    return parse_request(
+        mode="infinite",
+        prompt=form.prompt or opening_prompt(points) or "",
+        negative_prompt=form.negative_prompt,
+        lane=points,
+        lane_blend_s=form.lane_blend_s,
+        duration_s=None if form.endless else (form.duration_s or 0.0),
+        seed=form.seed,
+        guidance_scale=form.guidance_scale,
+        model={"id": form.model or "", "device": settings.device, "dtype": settings.dtype},
+        sampler={"kind": "endless", **{name: getattr(form, name) for name in SAMPLER_FIELDS}},
+    )
+
+
+def fill_form(preset: Preset, form: FormValues) -> FormValues:
+    """The values that open a preset: all that it leaves out are the defaults, prompt and model stay."""
+    settings = preset.settings
+    request = parse_request(**{"prompt": form.prompt or EXAMPLES[0], **settings})
+    sampler = request.sampler if isinstance(request.sampler, EndlessSampler) else SAMPLER
+    return FormValues(
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        duration_s=request.duration_s or SECONDS,
+        endless=request.duration_s is None,
+        seed=settings.get("seed", -1),
+        guidance_scale=request.guidance_scale,
+        model=request.model.id if "model" in settings else form.model,
+        lane=format_lane(request.lane),
+        lane_blend_s=request.lane_blend_s,
+        **{name: getattr(sampler, name) for name in SAMPLER_FIELDS},
+    )
+
+
+def open_preset(name: str | None, values: Sequence[Any], settings: Settings) -> FormValues:
+    """The form with the shipped preset of that name in it; unchanged where none is chosen."""
+    form = FormValues(*values)
+    return fill_form(named_preset(name, settings.presets), form) if name else form
+
+
+def describe_window(lead_s: float, *sampler_values: Any) -> str:
+    """What the sampler's settings come to, in a sentence; which of them can't be, where they make none."""
+    values = dict(zip(SAMPLER_FIELDS, sampler_values, strict=True))
+    try:
+        request = parse_request(prompt="x", sampler={"kind": "endless", **values})
+    except InvalidRequestError as error:
+        return str(error)
+    sampler = request.sampler
+    assert isinstance(sampler, EndlessSampler)
+    queue_s = sampler.steps * sampler.group_size * FRAME_S
+    window_s = queue_s + sampler.buffer_frames * FRAME_S
+    return (
+        f"{sampler.steps} steps a frame in a window of {window_s:.1f} s; each forward yields "
+        f"{1000 * sampler.group_size * FRAME_S:.0f} ms. What is planned now is heard in up to "
+        f"{queue_s + lead_s:.0f} s."
+    )
+
+
+class Form:
+    """The fields on the page: what a take needs first, then `rest`, which stands below the buttons.
+
+    `fields` are Gradio's components in the order of `FormValues`, once both parts are laid out.
+    """
+
+    def __init__(self, settings: Settings, models: Sequence[ModelInfo]) -> None:
+        """Lay the first part out in the column one is in."""
+        self._settings = settings
+        self._models = models
+        self._start = FormValues(model=settings.model_id)
+        self._preset = _preset_choice(settings)
+        self._parts: dict[str, Any] = {
+            "prompt": gr.Textbox(
+                label="Prompt", lines=2, max_lines=6, value=self._start.prompt,
+                placeholder="Describe the sound, for example: heavy rain", elem_id=f"{TAB}-prompt",
+            )
+        }  # fmt: skip
+        _example_buttons(self._parts["prompt"])
+        self._parts |= _numbers(self._start)
+
+    @property
+    def fields(self) -> list[Any]:
+        return [self._parts[name] for name in FormValues._fields]
+
+    def rest(self) -> None:
+        """Lay out what one may leave as it is, and bind the preset to all."""
+        self._parts["negative_prompt"] = gr.Textbox(
+            label="Negative prompt", lines=1, max_lines=3, placeholder="What to keep away from",
+            elem_id=f"{TAB}-negative-prompt",
+        )  # fmt: skip
+        self._parts["seed"] = _seed(self._start)
+        self._parts["model"] = widgets.model_choice(TAB, self._models, self._start.model)
+        self._parts |= _lane(self._start)
+        self._parts |= self._advanced(self._start)
+        self._preset.input(
+            self._open_preset, [self._preset, *self.fields], self.fields,
+            show_progress="hidden", queue=False, api_visibility="private",
+        )  # fmt: skip
+
+    def _open_preset(self, name: str | None, *values: Any) -> list[Any]:
+        return list(open_preset(name, values, self._settings))
+
+    def _advanced(self, start: FormValues) -> dict[str, Any]:
+        with gr.Accordion("Advanced", open=False, elem_id=f"{TAB}-advanced"):
+            parts: dict[str, Any] = {
+                "strategy": gr.Dropdown(
+                    STRATEGIES, value=start.strategy, label="Strategy", elem_id=f"{TAB}-strategy",
+                    info="Which third of the noise levels keeps every step; auto asks the model's attention.",
+                )
+            }  # fmt: skip
+            with gr.Row():
+                parts["base_steps"] = _count(
+                    "base-steps", "Base steps N", start.base_steps, "Before thinning."
+                )
+                parts["skip_factor"] = _count(
+                    "skip-factor", "P", start.skip_factor, "Elsewhere every P-th stays."
+                )
+            with gr.Row():
+                parts["group_size"] = _count(
+                    "group-size", "Group size k", start.group_size, "Frames a forward."
+                )
+                parts["buffer_frames"] = _count("buffer", "Buffer", start.buffer_frames, "Clean frames kept.")
+            with gr.Row():
+                parts["warmup_steps"] = _count(
+                    "warmup", "Warm-up steps", start.warmup_steps, "Of the first window."
+                )
+                parts["attention_interval"] = _count(
+                    "attention-interval", "Attention map", start.attention_interval, "Every n steps; 0 never."
+                )
+            said = gr.Markdown(self._described(start), elem_id=f"{TAB}-window", elem_classes="lw-said")
+        sampler = [parts[name] for name in SAMPLER_FIELDS]
+        gr.on(
+            [part.change for part in sampler], self._describe, sampler, said,
+            show_progress="hidden", queue=False, trigger_mode="always_last", api_visibility="private",
+        )  # fmt: skip
+        return parts
+
+    def _describe(self, *sampler_values: Any) -> str:
+        return describe_window(self._settings.lead_s, *sampler_values)
+
+    def _described(self, form: FormValues) -> str:
+        return self._describe(*(getattr(form, name) for name in SAMPLER_FIELDS))
+
+
+def _preset_choice(settings: Settings) -> gr.Dropdown:
+    choices = [(preset.name, stem) for stem, preset in shipped_presets(settings.presets).items()]
+    return gr.Dropdown(choices, value=None, label="Preset", elem_id=f"{TAB}-preset")
+
+
+def _numbers(start: FormValues) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    with gr.Row(elem_classes="lw-numbers"):
+        parts["duration_s"] = gr.Number(
+            start.duration_s, label="Seconds", elem_id=f"{TAB}-duration", min_width=90
+        )
+        parts["endless"] = gr.Checkbox(start.endless, label="Endless", elem_id=f"{TAB}-endless", min_width=90)
+        parts["guidance_scale"] = gr.Number(
+            start.guidance_scale, label="Guidance", step=0.5, elem_id=f"{TAB}-guidance", min_width=80
+        )
+    return parts
+
+
+def _seed(start: FormValues) -> gr.Number:
+    with gr.Row(elem_classes="lw-seed"):
+        seed = gr.Number(
+            start.seed, label="Seed (−1 draws one)", precision=0, elem_id=f"{TAB}-seed", min_width=120
+        )
+        _seed_button("Any", "dice", seed, "() => -1")
+        _seed_button("Last one", "reuse", seed, _LAST_SEED)
+    return seed
+
+
+def _seed_button(text: str, name: str, seed: gr.Number, js: str) -> None:
+    gr.Button(text, size="sm", elem_id=f"{TAB}-seed-{name}", min_width=60).click(
+        None, seed, seed, js=js, show_progress="hidden", api_visibility="private"
+    )
+
+
+def _lane(start: FormValues) -> dict[str, Any]:
+    with gr.Accordion("Prompt lane", open=False, elem_id=f"{TAB}-lane-part"):
+        lane = gr.Textbox(
+            label="Changes of the scene", lines=4, max_lines=12, value=start.lane, elem_id=f"{TAB}-lane",
+            placeholder="0:30 | heavy rain\n1:15 | birds singing", info="A line each: mm:ss | prompt.",
+        )  # fmt: skip
+        blend = gr.Number(
+            start.lane_blend_s, label="Seconds a change takes", elem_id=f"{TAB}-blend", min_width=90
+        )
+    return {"lane": lane, "lane_blend_s": blend}
+
+
+def _count(name: str, label: str, value: float | None, info: str) -> gr.Number:
+    return gr.Number(value, label=label, info=info, precision=0, elem_id=f"{TAB}-{name}", min_width=100)
+
+
+def _example_buttons(prompt: gr.Textbox) -> None:
+    with gr.Row(elem_classes="lw-examples"):
+        for text in EXAMPLES:
+            gr.Button(text, size="sm", min_width=40).click(
+                None, None, prompt, js=f"() => {text!r}", show_progress="hidden", api_visibility="private"
+            )

@@ -1,0 +1,94 @@
+"""The form's values make a request, and a preset, a lane among its settings, fills the form."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio.core.errors import InvalidRequestError
+from studio.core.preset import Preset, shipped_presets
+from studio.core.request import FRAME_S, EndlessSampler, PromptPoint
+from studio.core.settings import Settings
+from studio.samplers.curve import curved_timesteps
+from studio.samplers.schedule import NoiseSchedule
+from studio.training.unet import SCHEDULER_CONFIG
+from studio.ui.form import FormValues, describe_window, fill_form, open_preset, read_form
+
+SETTINGS = Settings()
+FORM = FormValues(model="tone")
+
+
+def test_the_form_opens_on_the_schema_s_own_defaults() -> None:
+    request = read_form(FORM, SETTINGS)
+    assert request.sampler == EndlessSampler()
+    assert request.duration_s is None
+    assert request.guidance_scale == 4.0
+    assert request.model.id == "tone"
+
+
+def test_every_field_arrives() -> None:
+    form = FormValues(
+        "sea", "gulls", 12, False, 7, 3.5, "tone", "0:05 | wind", 1.5, "last", 30, 3, 4, 16, 10, 5
+    )
+    request = read_form(form, SETTINGS)
+    assert (request.prompt, request.negative_prompt, request.duration_s) == ("sea", "gulls", 12)
+    assert (request.seed, request.guidance_scale, request.lane_blend_s) == (7, 3.5, 1.5)
+    assert request.lane == (PromptPoint(at_s=5, prompt="wind"),)
+    assert request.sampler == EndlessSampler(
+        strategy="last",
+        base_steps=30,
+        skip_factor=3,
+        group_size=4,
+        buffer_frames=16,
+        warmup_steps=10,
+        attention_interval=5,
+    )
+
+
+def test_a_lane_that_begins_at_zero_needs_no_prompt() -> None:
+    assert read_form(FORM._replace(prompt="", lane="0:00 | sea"), SETTINGS).prompt == "sea"
+
+
+@pytest.mark.parametrize("stem", list(shipped_presets(SETTINGS.presets)))
+def test_every_shipped_preset_opens_in_the_form(stem: str) -> None:
+    preset = shipped_presets(SETTINGS.presets)[stem]
+    filled = open_preset(stem, FORM, SETTINGS)
+    made, meant = read_form(filled, SETTINGS), preset.request(seed=0)
+    assert made.model_copy(update={"seed": 0, "model": meant.model}) == meant
+    assert filled.model == "tone", "a preset without a model leaves the chosen one"
+    assert preset.description
+
+
+def test_there_are_a_dozen_presets_and_more() -> None:
+    assert len(shipped_presets(SETTINGS.presets)) >= 12
+
+
+def test_a_preset_without_a_prompt_keeps_the_one_typed() -> None:
+    filled = fill_form(Preset(name="Slow", settings={"guidance_scale": 2.0}), FORM._replace(prompt="my own"))
+    assert filled.prompt == "my own"
+    assert filled.guidance_scale == 2.0
+
+
+def test_no_preset_and_an_unknown_one() -> None:
+    assert open_preset(None, FORM, SETTINGS) == FORM
+    with pytest.raises(InvalidRequestError, match="night-crickets"):
+        open_preset("../../etc/passwd", FORM, SETTINGS)
+
+
+@given(
+    base=st.integers(3, 300), skip=st.integers(1, 20), strategy=st.sampled_from(["equal", "initial", "last"])
+)
+def test_the_steps_told_are_the_steps_taken(base: int, skip: int, strategy: str) -> None:
+    schedule = NoiseSchedule.from_config(SCHEDULER_CONFIG)
+    taken = curved_timesteps(schedule, strategy, base, skip)
+    assert EndlessSampler(base_steps=base, skip_factor=skip).steps == len(torch.unique(taken))
+
+
+def test_the_window_is_described() -> None:
+    said = describe_window(8.0, "auto", 24, 2, 8, 8, 16, 0)
+    steps = EndlessSampler().steps
+    assert f"{steps} steps" in said
+    assert f"{(steps * 8 + 8) * FRAME_S:.1f} s" in said
+    assert "skip_factor" in describe_window(8.0, "auto", 24, 0, 8, 8, 16, 0)
