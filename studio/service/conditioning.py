@@ -13,6 +13,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.samplers.guidance import guided, needs_negative
 from studio.service.cancel import CancelToken
+from studio.service.steering import Steering
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -43,23 +44,31 @@ def prompt_weights(points: tuple[PromptPoint, ...], blend_s: float, times_s: Ten
     return weights
 
 
-class PromptTrack:
-    """A request's prompts, encoded once, laid along the frames of the take."""
+NO_LANE = "This model can't change its prompt midway: leave the lane empty."
 
-    def __init__(self, request: GenerationRequest, backend: Backend) -> None:
+
+class PromptTrack:
+    """A request's prompts, encoded once, laid along the frames of the take; again whenever it is steered."""
+
+    def __init__(
+        self, request: GenerationRequest, backend: Backend, steering: Steering | None = None
+    ) -> None:
         """Encode the prompts.
 
         Raises:
             InvalidRequestError: a lane for a model that takes its text as tokens.
         """
-        self._points = tuple(sorted(request.lane, key=lambda point: point.at_s))
+        self._request = request
+        self._backend = backend
+        self._steering = steering or Steering(request)
         self._blend_s = request.lane_blend_s
         self._frame_rate = backend.geometry.frame_rate
         self._with_negative = needs_negative(request.guidance_scale)
-        texts = [request.negative_prompt, request.prompt, *(point.prompt for point in self._points)]
-        self._encoded = backend.encode_text(texts if self._with_negative else texts[1:])
-        if self._points and self._encoded.tokens is not None:
-            raise InvalidRequestError("This model can't change its prompt midway: leave the lane empty.")
+        self._encode(self._steering.points)
+        if self._encoded.tokens is not None:
+            self._steering.refuse(NO_LANE)
+            if self._points:
+                raise InvalidRequestError(NO_LANE)
 
     def window(self, start_frame: int, frames: int) -> Conditioning:
         """Conditioning of `frames` frames from `start_frame` on: the negative prompt, then the prompt.
@@ -67,6 +76,10 @@ class PromptTrack:
         At guidance 1 the prompt alone. Pooled is [B, D] where the whole window hears one prompt, else
         [B, T, D].
         """
+        # A change begins at the window's middle: what is cleaner has its scene, what is noisier takes it.
+        points = self._steering.settle((start_frame + frames // 2) / self._frame_rate)
+        if points is not self._points:
+            self._encode(points)
         if not self._points:
             return self._encoded
         pooled = self._encoded.pooled
@@ -79,10 +92,17 @@ class PromptTrack:
         mixed = _mix(weights, prompts)[None]
         return Conditioning(pooled=torch.cat([negative[:, None].expand(-1, frames, -1), mixed]))
 
+    def _encode(self, points: tuple[PromptPoint, ...]) -> None:
+        self._points = points
+        texts = [self._request.negative_prompt, self._request.prompt, *(point.prompt for point in points)]
+        self._encoded = self._backend.encode_text(texts if self._with_negative else texts[1:])
 
-def bind(request: GenerationRequest, backend: Backend, cancel: CancelToken) -> Denoise:
+
+def bind(
+    request: GenerationRequest, backend: Backend, cancel: CancelToken, steering: Steering | None = None
+) -> Denoise:
     """The request's denoiser: the backend with the prompts along the frames, guided, ended by `cancel`."""
-    track = PromptTrack(request, backend)
+    track = PromptTrack(request, backend, steering)
 
     def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         cancel.check()

@@ -18,6 +18,7 @@ from studio.samplers.fifo import FifoPlan, FifoState, fifo_step, warm_start
 from studio.service.cancel import CancelToken
 from studio.service.chunks import ChunkCutter, total_samples
 from studio.service.conditioning import bind
+from studio.service.steering import Steering
 from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
@@ -36,12 +37,17 @@ def plan_window(sampler: EndlessSampler, strategy: str, backend: Backend) -> Fif
 
 
 def render_endless(
-    request: GenerationRequest, sampler: EndlessSampler, strategy: str, backend: Backend, cancel: CancelToken
+    request: GenerationRequest,
+    sampler: EndlessSampler,
+    strategy: str,
+    backend: Backend,
+    cancel: CancelToken,
+    steering: Steering | None = None,
 ) -> Iterator[Event]:
     """A take by FIFO sampling with curved denoising, for `duration_s`, or until `cancel`."""
     geometry = backend.geometry
     plan = plan_window(sampler, strategy, backend)
-    denoise = bind(request, backend, cancel)
+    denoise = bind(request, backend, cancel, steering)
     total = total_samples(request.duration_s, geometry.sample_rate)
     cutter = ChunkCutter(geometry.sample_rate, total)
     last_frame = None if total is None else -(-total // geometry.hop_samples)

@@ -11,6 +11,7 @@ from studio.core.events import Event, Failed, Finished
 from studio.core.request import GenerationRequest
 from studio.service.cancel import CancelToken
 from studio.service.hub import EventHub
+from studio.service.steering import Steering
 from studio.service.stream import PcmStream
 
 Status = Literal["queued", "running", "finished", "stopped", "failed"]
@@ -27,6 +28,7 @@ class Job:
         self.stream = stream
         self.out = out
         self.cancel = CancelToken()
+        self.steering = Steering(request)
         self.hub = EventHub()
         self._lock = threading.Lock()
         self._status: Status = "queued"

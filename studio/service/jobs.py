@@ -10,7 +10,7 @@ from pathlib import Path
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.events import Event, Finished, Progress
-from studio.core.request import GenerationRequest, ModelChoice
+from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache, BackendFactory
 from studio.service.export import checked_suffix
@@ -155,6 +155,17 @@ class Studio:
         job.cancel.set()
         if self._worker(job).withdraw(job):
             job.end(Finished(None, 0.0, stopped=True))
+
+    def steer(self, job_id: str, prompt: str, points: tuple[PromptPoint, ...]) -> None:
+        """Change what a take that plays is about: `prompt`, and the lane's `points` in the take's own time.
+
+        Raises:
+            InvalidRequestError: the take is over, or is of a kind that can't change.
+        """
+        job = self.job(job_id)
+        if job.ended:
+            raise InvalidRequestError("That take is over: press Generate for a new one.")
+        job.steering.steer(prompt, points)
 
     def events(self, job_id: str) -> Iterator[Event]:
         """A job's events from now on, ending with its one terminal event.

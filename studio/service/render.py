@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
 from studio.service.cancel import CancelToken
+from studio.service.steering import Steering
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -24,7 +25,13 @@ class Renderer:
         self._strategies: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, request: GenerationRequest, backend: Backend, cancel: CancelToken) -> Iterator[Event]:
+    def __call__(
+        self,
+        request: GenerationRequest,
+        backend: Backend,
+        cancel: CancelToken,
+        steering: Steering | None = None,
+    ) -> Iterator[Event]:
         """The events of a take: steps, chunks that follow each other without a gap, attention maps.
 
         Samples total exactly `round(duration_s · sample_rate)`; without a length they go on for ever. There
@@ -45,8 +52,11 @@ class Renderer:
                     yield Progress("Looking where the model attends to")
                 strategy = self.strategy(backend, cancel)
             yield Progress("Making the first seconds")
-            yield from render_endless(request, sampler, strategy, backend, cancel)
-        elif isinstance(sampler, ClipSampler):
+            yield from render_endless(request, sampler, strategy, backend, cancel, steering)
+            return
+        if steering is not None:
+            steering.refuse("Only an endless take can change while it plays: start a new one.")
+        if isinstance(sampler, ClipSampler):
             yield from render_clip(request, sampler, backend, cancel)
         else:
             yield from render_concat(request, sampler, backend, cancel)

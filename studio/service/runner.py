@@ -15,6 +15,7 @@ from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache
 from studio.service.cancel import CancelToken
 from studio.service.job import Job
+from studio.service.steering import Steering
 from studio.service.take import TakeWriter
 from studio.service.telemetry import INTERVAL_S, Meter
 
@@ -32,7 +33,7 @@ class Render(Protocol):
     """What turns a request into events; `service.render.Renderer` in the product."""
 
     def __call__(
-        self, request: GenerationRequest, backend: Backend, cancel: CancelToken
+        self, request: GenerationRequest, backend: Backend, cancel: CancelToken, steering: Steering
     ) -> Iterator[Event]: ...
 
 
@@ -70,7 +71,7 @@ class Runner:
                 meter = ticker.measure(str(backend.device))
                 job.cancel.check()
                 take = TakeWriter(job.request, backend.geometry.sample_rate, self.settings.outputs, job.out)
-                self._play(job, take, meter, self.render(job.request, backend, job.cancel))
+                self._play(job, take, meter, self.render(job.request, backend, job.cancel, job.steering))
         except Exception as caught:  # concluded below, where the take is closed whatever it was
             error = caught
         figures = ticker.figures()
@@ -84,8 +85,12 @@ class Runner:
         return Finished(path, duration_s, figures, stopped)
 
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[Event]) -> None:
+        lane = job.steering.points
         for event in events:
             meter.see(event)
+            if job.steering.points != lane:
+                lane = job.steering.points
+                take.change_lane(lane)
             if isinstance(event, AudioChunk):
                 pcm = take.write(event.samples)
                 job.publish(event)

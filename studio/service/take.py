@@ -16,7 +16,7 @@ from studio import __version__
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.preset import Preset, PromptChange, TakeRecord, load_preset
-from studio.core.request import GenerationRequest
+from studio.core.request import GenerationRequest, PromptPoint
 from studio.service.export import checked_suffix, convert, disk_error
 from studio.service.naming import free_stem, take_stem
 from studio.service.wav import GrowingWav
@@ -86,6 +86,18 @@ class TakeWriter:
         except OSError as error:
             raise disk_error(error, self._wav.path) from error
         return pcm
+
+    def change_lane(self, points: tuple[PromptPoint, ...]) -> None:
+        """Record the lane as it is played from now on.
+
+        Raises:
+            OutOfResourcesError: the disk is full.
+        """
+        self._request = self._request.model_copy(update={"lane": points})
+        try:
+            self._write_sidecar(self._wav.path, "running", {})
+        except OSError as error:
+            raise disk_error(error, self._sidecar) from error
 
     def finish(self, status: str, figures: Mapping[str, float]) -> Path | None:
         """Close the take; its path, or None where no sound was made (nothing is left on disk then).

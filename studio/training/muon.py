@@ -6,7 +6,7 @@ plain matrices; ours is float32 and reads a convolution's kernel as the matrix [
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -35,23 +35,19 @@ class Muon(torch.optim.Optimizer):
             raise ValueError("Muon takes weights of two dimensions or more: give vectors to Adam.")
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update of every weight that has a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._update(weight, group)
-        return loss
+                    self._update(weight, weight.grad, group)
 
-    def _update(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if not state:
             state["momentum"] = torch.zeros_like(weight)
-        average = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-        ahead = weight.grad.lerp(average, group["momentum"])
+        average = state["momentum"].lerp_(gradient, 1 - group["momentum"])
+        ahead = gradient.lerp(average, group["momentum"])
         change = orthogonal(ahead.flatten(1))
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(change.view_as(weight), alpha=-group["lr"] * ADAM_RMS * max(change.shape) ** 0.5)

@@ -117,8 +117,8 @@ def describe_window(lead_s: float, *sampler_values: Any) -> str:
     window_s = queue_s + sampler.buffer_frames * FRAME_S
     return (
         f"{sampler.steps} steps a frame in a window of {window_s:.1f} s; each forward yields "
-        f"{1000 * sampler.group_size * FRAME_S:.0f} ms. What is planned now is heard in up to "
-        f"{queue_s + lead_s:.0f} s."
+        f"{1000 * sampler.group_size * FRAME_S:.0f} ms. A change of prompt is heard some "
+        f"{queue_s / 2 + lead_s:.0f} s later."
     )
 
 
@@ -155,12 +155,29 @@ class Form:
         )  # fmt: skip
         self._parts["seed"] = _seed(self._start)
         self._parts["model"] = widgets.model_choice(TAB, self._models, self._start.model)
-        self._parts |= _lane(self._start)
+        self._lay_out_lane()
         self._parts |= self._advanced(self._start)
         self._preset.input(
             self._open_preset, [self._preset, *self.fields], self.fields,
             show_progress="hidden", queue=False, api_visibility="private",
         )  # fmt: skip
+
+    def _lay_out_lane(self) -> None:
+        with gr.Accordion("Prompt lane", open=False, elem_id=f"{TAB}-lane-part"):
+            self._parts["lane"] = gr.Textbox(
+                label="Changes of the scene", lines=4, max_lines=12, elem_id=f"{TAB}-lane",
+                placeholder="0:30 | heavy rain\n1:15 | birds singing",
+                info="A line each: mm:ss | prompt. While a take plays, its prompt and lane may be changed.",
+            )  # fmt: skip
+            with gr.Row(elem_classes="lw-seed"):
+                self._parts["lane_blend_s"] = gr.Number(
+                    self._start.lane_blend_s,
+                    label="Seconds a change takes",
+                    elem_id=f"{TAB}-blend",
+                    min_width=120,
+                )
+                self.steer = gr.Button("Play the change", size="sm", elem_id=f"{TAB}-steer", min_width=60)
+            self.steered = gr.Markdown("", elem_id=f"{TAB}-steered", elem_classes="lw-said")
 
     def _open_preset(self, name: str | None, *values: Any) -> list[Any]:
         return list(open_preset(name, values, self._settings))
@@ -239,18 +256,6 @@ def _seed_button(text: str, name: str, seed: gr.Number, js: str) -> None:
     gr.Button(text, size="sm", elem_id=f"{TAB}-seed-{name}", min_width=60).click(
         None, seed, seed, js=js, show_progress="hidden", api_visibility="private"
     )
-
-
-def _lane(start: FormValues) -> dict[str, Any]:
-    with gr.Accordion("Prompt lane", open=False, elem_id=f"{TAB}-lane-part"):
-        lane = gr.Textbox(
-            label="Changes of the scene", lines=4, max_lines=12, value=start.lane, elem_id=f"{TAB}-lane",
-            placeholder="0:30 | heavy rain\n1:15 | birds singing", info="A line each: mm:ss | prompt.",
-        )  # fmt: skip
-        blend = gr.Number(
-            start.lane_blend_s, label="Seconds a change takes", elem_id=f"{TAB}-blend", min_width=90
-        )
-    return {"lane": lane, "lane_blend_s": blend}
 
 
 def _count(name: str, label: str, value: float | None, info: str) -> gr.Number:

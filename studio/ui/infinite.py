@@ -53,6 +53,10 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> None
         handlers.stop, job_id, None, js=f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}",
         show_progress="hidden", queue=False, api_visibility="private",
     )  # fmt: skip
+    form.steer.click(
+        handlers.steer, [job_id, *form.fields], form.steered,
+        show_progress="hidden", queue=False, api_visibility="private",
+    )  # fmt: skip
 
 
 class Handlers:
@@ -87,6 +91,17 @@ class Handlers:
         finally:
             # Runs on the event loop when a tab is closed; only sets flags, and means nothing to an ended job.
             self._studio.stop(job.id)
+
+    def steer(self, job_id: str, *values: Any) -> str:
+        """Change the running take to the form's prompt and lane; what comes of it, in a sentence."""
+        if not job_id:
+            return "Nothing plays yet: press Generate, then change the scene."
+        try:
+            wanted = read_form(values, self._studio.settings)
+            self._studio.steer(job_id, wanted.prompt, wanted.lane)
+        except StudioError as error:
+            return str(error)
+        return "Taken up: it is heard in a few seconds."
 
     def stop(self, job_id: str) -> None:
         """End the take that this page started, if it still runs."""

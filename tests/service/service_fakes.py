@@ -37,7 +37,9 @@ def ramp(start: int, count: int) -> np.ndarray:
     return (((np.arange(start, start + count)) % 20001 - 10000) / 32767.0).astype(np.float32)
 
 
-def render_ramp(wanted: GenerationRequest, backend: Any, cancel: CancelToken) -> Iterator[Event]:
+def render_ramp(
+    wanted: GenerationRequest, backend: Any, cancel: CancelToken, steering: Any = None
+) -> Iterator[Event]:
     """Steps of a tenth of a second of sound each, at once, for the wanted length or until cancelled."""
     total = None if wanted.duration_s is None else round(wanted.duration_s * RATE)
     position = step = 0
@@ -58,7 +60,9 @@ class GatedRender:
         self.gate = threading.Event()
         self.running = threading.Event()
 
-    def __call__(self, wanted: GenerationRequest, backend: Any, cancel: CancelToken) -> Iterator[Event]:
+    def __call__(
+        self, wanted: GenerationRequest, backend: Any, cancel: CancelToken, steering: Any = None
+    ) -> Iterator[Event]:
         self.running.set()
         while not self.gate.wait(0.01):
             cancel.check()
@@ -68,7 +72,9 @@ class GatedRender:
 def raising(error: BaseException, after_chunks: int = 3) -> Any:
     """A render that fails after some sound."""
 
-    def render(wanted: GenerationRequest, backend: Any, cancel: CancelToken) -> Iterator[Event]:
+    def render(
+        wanted: GenerationRequest, backend: Any, cancel: CancelToken, steering: Any = None
+    ) -> Iterator[Event]:
         for index in range(after_chunks):
             yield AudioChunk(ramp(index * CHUNK, CHUNK), RATE, index * CHUNK)
         raise error

@@ -15,6 +15,7 @@ from studio.core.request import PromptPoint
 from studio.service.cancel import CancelToken
 from studio.service.conditioning import PromptTrack, prompt_weights
 from studio.service.render import Renderer
+from studio.service.steering import Steering
 from studio.service.stepping import Stepping
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}
@@ -116,6 +117,22 @@ def test_track_gives_one_vector_or_one_a_frame() -> None:
     torch.testing.assert_close(during.norm(dim=-1), torch.ones(2, 8))
     torch.testing.assert_close(during[0], expected[:1].expand(8, -1))
     assert PromptTrack(request(guidance_scale=1.0), backend).window(0, 8).pooled.shape == (1, 16)  # type: ignore[union-attr]
+
+
+def test_a_steered_track_changes_from_the_middle_of_its_window_on() -> None:
+    backend, wanted = ToneBackend(), request(guidance_scale=1.0, lane_blend_s=0.0)
+    steering = Steering(wanted)
+    track = PromptTrack(wanted, backend, steering)
+    before = track.window(100, 8).pooled
+    steering.steer("wind", ())
+    after = track.window(100, 8).pooled
+    expected = backend.encode_text(["rain on tin", "wind"]).pooled
+    assert before is not None
+    assert after is not None
+    assert expected is not None
+    assert steering.points == (PromptPoint(at_s=104 / backend.geometry.frame_rate, prompt="wind"),)
+    torch.testing.assert_close(before, expected[:1])
+    torch.testing.assert_close(after[0], expected[[0] * 4 + [1] * 4])
 
 
 class Attending(ToneBackend):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from studio.app import build_studio
+from studio.core.preset import load_preset
 from studio.core.settings import Settings
 from studio.service.jobs import Studio
 from studio.ui.form import FormValues
@@ -80,6 +81,25 @@ def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None
     while not job.ended and time.monotonic() < deadline:
         time.sleep(0.05)
     assert job.status == "stopped"
+
+
+def test_a_lane_changes_while_it_plays(handlers: Handlers, studio: Studio) -> None:
+    wanted = form(duration_s=None, seed=None)
+    assert "press Generate" in handlers.steer("", *wanted)
+    run = handlers.generate(*wanted)
+    job = studio.job(next(run)[3])
+    assert job.stream is not None
+    assert "Line 1" in handlers.steer(job.id, *wanted._replace(lane="sea"))
+    assert "heard" in handlers.steer(job.id, *wanted._replace(prompt="sea", lane="100:00 | wind"))
+    deadline = time.monotonic() + 20
+    while not (job.steering.points and job.stream.buffered_s) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    handlers.stop(job.id)
+    *_, last = run
+    assert [point.prompt for point in job.steering.points] == ["sea", "wind"]
+    played = load_preset(Path(last[2]["value"]).with_suffix(".json"))
+    assert played.request().lane == job.steering.points
+    assert "over" in handlers.steer(job.id, *wanted)
 
 
 def test_stop_ends_the_take_and_means_nothing_without_one(handlers: Handlers, studio: Studio) -> None:

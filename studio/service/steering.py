@@ -1,0 +1,70 @@
+"""The prompt lane of a take that plays: what was heard stays, what is to come may change."""
+
+from __future__ import annotations
+
+import threading
+
+from studio.core.errors import InvalidRequestError
+from studio.core.request import MAX_DURATION_S, MAX_LANE_POINTS, GenerationRequest, PromptPoint
+
+Points = tuple[PromptPoint, ...]
+
+
+class Steering:
+    """Shared by the page, which asks for changes, and the job's worker, which takes them up."""
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self._opening = request.prompt
+        self._points: Points = tuple(sorted(request.lane, key=lambda point: point.at_s))
+        self._wanted: tuple[str, Points] | None = None
+        self._refusal = ""
+        self._lock = threading.Lock()
+
+    @property
+    def points(self) -> Points:
+        """The lane as it was played so far and is planned from here on."""
+        return self._points
+
+    def refuse(self, reason: str) -> None:
+        """Say why this take can't be steered."""
+        self._refusal = reason
+
+    def steer(self, prompt: str, points: Points) -> None:
+        """Ask for another scene from the next step on: `prompt`, and `points` of the take's own time.
+
+        Raises:
+            InvalidRequestError: this take can't be steered, or was too often.
+        """
+        with self._lock:
+            if self._refusal:
+                raise InvalidRequestError(self._refusal)
+            if len(self._points) + len(points) >= MAX_LANE_POINTS:
+                raise InvalidRequestError(
+                    f"A take has at most {MAX_LANE_POINTS} changes of its prompt: start a new one."
+                )
+            self._wanted = prompt, points
+
+    def settle(self, at_s: float) -> Points:
+        """The lane, with what was asked for taken up from `at_s` on; the same object while nothing was."""
+        with self._lock:
+            if self._wanted is not None:
+                self._points = changed(self._points, self._opening, *self._wanted, at_s)
+                self._wanted = None
+            return self._points
+
+
+def changed(played: Points, opening: str, prompt: str, points: Points, at_s: float) -> Points:
+    """A lane that was played until `at_s` and is another from there on.
+
+    Args:
+        played: the lane so far, in order of time, after `opening`.
+        prompt: what the other lane begins with.
+        points: the other lane, in order of time.
+        at_s: seconds of the take. What the other lane has in force then comes in as a point of its own.
+    """
+    past = tuple(point for point in played if point.at_s < at_s)
+    coming = tuple(point for point in points if point.at_s > at_s)
+    now = ([prompt] + [point.prompt for point in points if point.at_s <= at_s])[-1]
+    before = [opening, *(point.prompt for point in past)][-1]
+    change = [PromptPoint(at_s=min(at_s, MAX_DURATION_S), prompt=now)] if now != before else []
+    return (*past, *change, *coming)
