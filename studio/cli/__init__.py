@@ -1,4 +1,4 @@
-"""The command line: `longwave serve | render | bench | eval | train | models | presets`.
+"""The command line: `longwave serve | render | bench | eval | train | models | presets | library`.
 
 It starts light: no command's module imports torch or gradio before the command runs.
 """
@@ -13,6 +13,7 @@ from studio import __version__
 from studio.cli.common import Factories, OneSentenceGroup
 from studio.cli.evaluate import eval_commands
 from studio.cli.infinite import bench_commands, render_commands
+from studio.cli.library import library_commands
 from studio.cli.models import models_commands
 from studio.cli.presets import presets_commands
 from studio.cli.serve import serve
@@ -40,6 +41,7 @@ def build_cli(factories: Factories) -> typer.Typer:
     cli.add_typer(train_commands, name="train")
     cli.add_typer(models_commands, name="models")
     cli.add_typer(presets_commands, name="presets")
+    cli.add_typer(library_commands, name="library")
     return cli
 
 

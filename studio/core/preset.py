@@ -32,6 +32,7 @@ class TakeRecord(Frozen):
     status: str = Field("finished", pattern="^(running|finished|stopped|interrupted|failed)$")
     cues: tuple[PromptChange, ...] = ()
     figures: dict[str, float] = Field(default_factory=dict)
+    favourite: bool = False
 
 
 class Preset(Frozen):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +105,23 @@ def spectrogram_png(
         axes.set_title(title)
     figure.colorbar(image, ax=axes, label="dB")
     figure.savefig(path)
+
+
+def overview(blocks: Sequence[NDArray[np.floating]], sample_rate: int = 16000) -> NDArray[np.uint8]:
+    """Blocks of a long sound, of `N_FFT` samples or more each → columns [blocks, 64], the mean of each."""
+    bank, window = _filterbank(sample_rate), np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    rows = []
+    for block in blocks:
+        whole = np.pad(np.asarray(block, np.float32), (0, max(0, N_FFT - len(block))))
+        frames = np.lib.stride_tricks.sliding_window_view(whole, N_FFT)[:: N_FFT // 2]
+        rows.append(_transform(frames * window, bank).mean(axis=0))
+    return np.round(np.stack(rows)).astype(np.uint8) if rows else np.zeros((0, N_BANDS), np.uint8)
+
+
+def columns_png(picture: NDArray[np.uint8]) -> bytes:
+    """Columns [n, 64] as a small PNG, n × 64 pixels, low bands at the bottom."""
+    from matplotlib.image import imsave
+
+    file = BytesIO()
+    imsave(file, picture.T, cmap="magma", vmin=0, vmax=255, origin="lower", format="png")
+    return file.getvalue()

@@ -27,6 +27,7 @@ class Job:
         self.request = request
         self.stream = stream
         self.out = out
+        self.file: Path | None = None  # where its sound grows, once there is any
         self.cancel = CancelToken()
         self.steering = Steering(request)
         self.hub = EventHub()

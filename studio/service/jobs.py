@@ -15,6 +15,7 @@ from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache, BackendFactory
 from studio.service.export import checked_suffix
 from studio.service.job import Job
+from studio.service.library import Library
 from studio.service.runner import Render, Runner
 from studio.service.stream import PcmStream
 
@@ -101,6 +102,7 @@ class Studio:
         """`resolve_device` turns "auto" into a device's name, so that each device has one queue."""
         self.settings = settings
         self.backends = BackendCache(create_backend)
+        self.library = Library(settings.outputs, self._growing)
         self._runner = Runner(settings, self.backends, render)
         self._resolve_device = resolve_device
         self._max_waiting = max_waiting
@@ -226,6 +228,9 @@ class Studio:
             workers = tuple(self._workers.values())
         for worker in workers:
             worker.close(SHUTDOWN_S)
+
+    def _growing(self) -> set[Path]:
+        return {job.file for job in self.jobs() if job.file is not None and not job.ended}
 
     def _worker(self, job: Job) -> DeviceWorker:
         device = self._resolve_device(job.request.model.device)

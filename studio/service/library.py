@@ -1,41 +1,177 @@
-"""The takes on disk: where they are and what made them."""
+"""The takes on disk: find, mark, rename, put away; and the settings inside any file the studio made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+
 from studio.core.errors import InvalidRequestError
-from studio.core.preset import Preset, load_preset, parse_preset
-from studio.service.export import read_comment
+from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
+from studio.dsp.spectrogram import overview
+from studio.service.export import checked_suffix, disk_error, read_comment
+from studio.service.naming import free_stem, slug
+from studio.service.sidecar import write_sidecar
+
+TRASH = "trash"
+PICTURE_WIDTH, PICTURE_BLOCK = 240, 2048
+_SETTINGS_BYTES = 4_000_000  # of a preset or sidecar: one whose lane is full has a tenth
 
 
 @dataclass(frozen=True)
 class Take:
-    """One take: its sound and its record, whose `take` is never None."""
+    """One take: its sound, its record, and how it stands.
 
+    `id` is DATE/STEM. `status` is the record's, but for a take that never ended: "running", "interrupted" if
+    nobody works on it, "unfinished" where that can't be known.
+    """
+
+    id: str
     path: Path
     record: Preset
+    status: str
+
+    @property
+    def about(self) -> TakeRecord:
+        assert self.record.take is not None
+        return self.record.take
+
+    @property
+    def sidecar(self) -> Path:
+        return self.path.with_suffix(".json")
+
+    @property
+    def prompts(self) -> str:
+        """Everything it was asked for, for a search."""
+        lane = self.record.settings.get("lane") or ()
+        said = (self.record.settings.get("prompt", ""), *(point["prompt"] for point in lane))
+        return " · ".join(dict.fromkeys(said))
 
 
-def takes(outputs: Path) -> Iterator[Take]:
-    """Every take under the outputs folder, the newest first; files of other origin are passed over."""
-    for sidecar in sorted(outputs.glob("*/*.json"), key=lambda path: path.name, reverse=True):
+class Library:
+    """The takes under an outputs folder. What lies there and is none of the studio's is passed over."""
+
+    def __init__(self, outputs: Path, live: Callable[[], Collection[Path]] | None = None) -> None:
+        """`live` gives the files that are being written at the moment; None: another process may know."""
+        self._outputs = outputs
+        self._live = live
+
+    def takes(self, words: str = "", *, favourites: bool = False) -> Iterator[Take]:
+        """The takes whose name, prompts, seed or file hold every one of the `words`, the newest first."""
+        wanted = words.lower().split()
+        for sidecar in sorted(self._outputs.glob("*/*.json"), key=lambda path: path.name, reverse=True):
+            take = None if sidecar.parent.name == TRASH else self._read(sidecar)
+            if take is None or (favourites and not take.about.favourite):
+                continue
+            seed = take.record.settings.get("seed")
+            text = f"{take.record.name} {take.prompts} {seed} {take.path.name}".lower()
+            if all(word in text for word in wanted):
+                yield take
+
+    def get(self, take_id: str) -> Take:
+        """One take by its id. Raises `InvalidRequestError` where there is none."""
+        for take in self.takes():
+            if take.id == take_id:
+                return take
+        raise InvalidRequestError("That take is not in the library any more: refresh the list.")
+
+    def favour(self, take_id: str, favourite: bool) -> Take:
+        """Mark a take as a favourite, or not."""
+        take = self._whole(take_id)
+        return self._write(take, take.path, take.about.model_copy(update={"favourite": favourite}))
+
+    def rename(self, take_id: str, name: str) -> Take:
+        """Give a take another name; its files are called by it too.
+
+        Raises:
+            InvalidRequestError: no such take, one that still grows, or no name.
+        """
+        take = self._whole(take_id)
+        name = " ".join("".join(ch if ch.isprintable() else " " for ch in name).split())[:200]
+        if not name:
+            raise InvalidRequestError("The name is empty: type one.")
+        folder, stem = take.path.parent, slug(name)
+        path = folder / f"{stem if stem == take.path.stem else free_stem(folder, stem)}{take.path.suffix}"
+        return self._write(take, path, take.about.model_copy(update={"file": path.name}), name)
+
+    def delete(self, take_id: str) -> Path:
+        """Move a take's files to the trash folder; where its sound is now."""
+        take = self._whole(take_id)
+        trash = self._outputs / TRASH
+        try:
+            trash.mkdir(exist_ok=True)
+            stem = free_stem(trash, take.path.stem)
+            shutil.move(take.path, trash / f"{stem}{take.path.suffix}")
+            shutil.move(take.sidecar, trash / f"{stem}.json")
+        except OSError as error:
+            raise disk_error(error, trash) from error
+        return trash / f"{stem}{take.path.suffix}"
+
+    def _whole(self, take_id: str) -> Take:
+        take = self.get(take_id)
+        if take.status in ("running", "unfinished"):
+            raise InvalidRequestError("That take is still being made: stop it first.")
+        return take
+
+    def _read(self, sidecar: Path) -> Take | None:
         try:
             record = load_preset(sidecar)
         except InvalidRequestError:
-            continue
-        if record.take is not None and (sidecar.parent / record.take.file).is_file():
-            yield Take(sidecar.parent / record.take.file, record)
+            return None
+        path = sidecar.parent / (record.take.file if record.take else "")
+        if record.take is None or path.parent != sidecar.parent or not path.is_file():
+            return None
+        status = record.take.status
+        if status == "running" and (self._live is None or path not in self._live()):
+            status = "unfinished" if self._live is None else "interrupted"
+        return Take(f"{sidecar.parent.name}/{sidecar.stem}", path, record, status)
+
+    def _write(self, take: Take, path: Path, about: TakeRecord, name: str | None = None) -> Take:
+        record = take.record.model_copy(update={"take": about, "name": name or take.record.name})
+        try:
+            # First the record, which counts only once its sound is there: a kill in between loses nothing.
+            write_sidecar(path.with_suffix(".json"), record)
+            if path != take.path:
+                take.path.rename(path)
+                take.sidecar.unlink()
+        except OSError as error:
+            raise disk_error(error, path) from error
+        return Take(f"{path.parent.name}/{path.stem}", path, record, take.status)
+
+
+def picture_of(path: Path, width: int = PICTURE_WIDTH) -> NDArray[np.uint8]:
+    """A take at a glance, however long: mel columns [width, 64], each from one place of the sound.
+
+    Raises:
+        InvalidRequestError: it is no sound file.
+    """
+    blocks = []
+    try:
+        with sf.SoundFile(path) as sound:
+            for column in range(width):
+                sound.seek(min(column * sound.frames // width, max(0, sound.frames - PICTURE_BLOCK)))
+                blocks.append(sound.read(PICTURE_BLOCK, dtype="float32"))
+            return overview(blocks, sound.samplerate)
+    except (OSError, RuntimeError) as error:
+        raise InvalidRequestError(f"Can't read {path.name}: it is no sound file.") from error
 
 
 def settings_of(path: Path) -> Preset:
-    """The settings inside a sound file made by the studio, from its comment tag.
+    """The settings in any file the studio made: a preset, a sidecar, or a sound's comment tag.
 
     Raises:
         InvalidRequestError: the file holds none.
     """
+    if path.suffix.lower() == ".json":
+        if path.stat().st_size > _SETTINGS_BYTES:
+            raise InvalidRequestError(f"{path.name} is too large for a preset: choose another file.")
+        return load_preset(path)
+    checked_suffix(path)
     try:
         return parse_preset(read_comment(path))
     except (OSError, RuntimeError) as error:

@@ -71,6 +71,7 @@ class Runner:
                 meter = ticker.measure(str(backend.device))
                 job.cancel.check()
                 take = TakeWriter(job.request, backend.geometry.sample_rate, self.settings.outputs, job.out)
+                job.file = take.path
                 self._play(job, take, meter, self.render(job.request, backend, job.cancel, job.steering))
         except Exception as caught:  # concluded below, where the take is closed whatever it was
             error = caught

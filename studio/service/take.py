@@ -19,6 +19,7 @@ from studio.core.preset import Preset, PromptChange, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.service.export import checked_suffix, convert, disk_error
 from studio.service.naming import free_stem, take_stem
+from studio.service.sidecar import write_sidecar
 from studio.service.wav import GrowingWav
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,11 @@ class TakeWriter:
         folder = outputs / f"{self._created:%Y-%m-%d}"
         stem = free_stem(folder, take_stem(self._request, self._created))
         return folder / f"{stem}.flac", folder / f"{stem}.wav"
+
+    @property
+    def path(self) -> Path:
+        """The growing file."""
+        return self._wav.path
 
     @property
     def duration_s(self) -> float:
@@ -160,13 +166,7 @@ class TakeWriter:
         return (first, *(PromptChange(at_s=point.at_s, prompt=point.prompt) for point in later))
 
     def _write_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
-        partial = self._sidecar.with_name(self._sidecar.name + ".part")
-        text = self._record(path, status, figures).model_dump_json(indent=1)
-        try:
-            partial.write_text(text + "\n", encoding="utf-8")
-            os.replace(partial, self._sidecar)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_sidecar(self._sidecar, self._record(path, status, figures))
 
 
 def _sidecar_path(final: Path, out: Path | None) -> Path:

@@ -18,8 +18,8 @@ from studio.ui.live import LiveViews
 MAX_LISTENERS = 16  # each holds one of the server's threads; the takes themselves queue in the service
 
 
-def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> None:
-    """Lay the tab out and bind it to the service; call inside a `gr.Tab`."""
+def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Form:
+    """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives its form."""
     with gr.Row(elem_classes="lw-columns"):
         with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
             form = Form(studio.settings, models)
@@ -57,6 +57,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> None
         handlers.steer, [job_id, *form.fields], form.steered,
         show_progress="hidden", queue=False, api_visibility="private",
     )  # fmt: skip
+    return form
 
 
 class Handlers:

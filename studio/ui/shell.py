@@ -14,7 +14,7 @@ from studio.backends.catalog import ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.settings import Settings, data_dir
 from studio.service.jobs import Studio
-from studio.ui import api, infinite, widgets
+from studio.ui import api, infinite, library, widgets
 from studio.ui.live import LiveViews
 from studio.ui.routes import guards, live_routes
 from studio.ui.theme import studio_theme
@@ -35,8 +35,11 @@ class Page:
         self.url = ""
         with gr.Blocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
             widgets.header()
-            with gr.Tabs(), gr.Tab("Infinite", id="infinite"):
-                infinite.build(studio, self._views, list_models())
+            with gr.Tabs() as tabs:
+                with gr.Tab("Infinite", id="infinite"):
+                    form = infinite.build(studio, self._views, list_models())
+                with gr.Tab("Library", id="library") as takes:
+                    library.build(studio, tabs, takes, form)
             api.build(studio)
 
     def launch(self) -> str:

@@ -22,7 +22,7 @@ from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.preset import load_preset, parse_preset
 from studio.core.request import GenerationRequest
 from studio.service.export import FORMATS, convert, read_comment
-from studio.service.library import settings_of, takes
+from studio.service.library import Library, settings_of
 from studio.service.naming import free_stem, slug, take_stem
 from studio.service.take import TakeWriter
 from studio.service.wav import GrowingWav
@@ -69,7 +69,7 @@ def test_take_becomes_a_flac_of_the_same_samples_with_its_sidecar(tmp_path: Path
     assert rate == RATE
     np.testing.assert_array_equal(samples, to_int16(ramp(0, RATE)))
     assert sorted(p.suffix for p in path.parent.iterdir()) == [".flac", ".json"]
-    assert [take.path for take in takes(tmp_path)] == [path]
+    assert [take.path for take in Library(tmp_path).takes()] == [path]
 
 
 def test_sidecar_and_comment_tag_give_the_request_back(tmp_path: Path) -> None:

@@ -1,0 +1,213 @@
+"""The tab "Library": every take, found again, kept in order, opened as settings."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import lru_cache
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+
+from studio.core.audio import format_time
+from studio.core.errors import StudioError
+from studio.core.preset import Preset
+from studio.dsp.spectrogram import columns_png
+from studio.service.jobs import Studio
+from studio.service.library import Take, picture_of, settings_of
+from studio.ui.form import Form, FormValues, fill_form
+
+TAB = "library"
+SHOWN = 60  # a list longer than this is better searched than read
+_EMPTY = '<p class="lw-none">{}</p>'
+_PICK = """
+element.addEventListener('click', (event) => {
+  const card = event.target.closest('[data-take]');
+  if (card) trigger('click', { take: card.dataset.take });
+});
+"""
+
+
+def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, form: Form) -> None:
+    """Lay the `tab` out; `form` is what a take's settings open in, on another of the `tabs`."""
+    view = LibraryView(studio)
+    with gr.Row(elem_classes="lw-search"):
+        words = gr.Textbox(
+            label="Search",
+            placeholder="Words of the name or prompt, or a seed",
+            elem_id=f"{TAB}-search",
+            scale=4,
+        )
+        favourites = gr.Checkbox(label="Favourites", elem_id=f"{TAB}-favourites", min_width=110)
+        refresh = gr.Button("Refresh", elem_id=f"{TAB}-refresh", min_width=90)
+    with gr.Row(elem_classes="lw-columns"):
+        with gr.Column(scale=7, min_width=320):
+            listing = gr.HTML(js_on_load=_PICK, apply_default_css=False, elem_id=f"{TAB}-list")
+        with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
+            chosen = gr.State("")
+            detail = gr.HTML(view.detail(""), apply_default_css=False, elem_id=f"{TAB}-detail")
+            name = gr.Textbox(label="Name", elem_id=f"{TAB}-name", max_lines=1)
+            with gr.Row(elem_classes="lw-actions"):
+                opened = gr.Button(
+                    "Open its settings", variant="primary", elem_id=f"{TAB}-open", min_width=120
+                )
+                favour = gr.Button("Favourite", elem_id=f"{TAB}-favour", min_width=90)
+            with gr.Row(elem_classes="lw-actions"):
+                rename = gr.Button("Rename", elem_id=f"{TAB}-rename", min_width=90)
+                delete = gr.Button("Delete", elem_id=f"{TAB}-delete", min_width=90)
+            said = gr.Markdown("", elem_id=f"{TAB}-said", elem_classes="lw-said")
+            file = gr.File(
+                label="Settings of a file made here: drop a preset, a sidecar or a sound",
+                file_types=[".json", ".wav", ".flac", ".mp3", ".ogg"], elem_id=f"{TAB}-file", height=110,
+            )  # fmt: skip
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    asked = [words, favourites]
+    shown = [chosen, detail, name, listing, said]
+    gr.on(
+        [words.change, favourites.change, refresh.click, tab.select], view.listing, asked, listing,
+        trigger_mode="always_last", **hidden,
+    )  # fmt: skip
+    listing.click(view.choose, asked, shown, **hidden)
+    rename.click(view.rename, [chosen, name, *asked], shown, **hidden)
+    favour.click(view.favour, [chosen, *asked], shown, **hidden)
+    delete.click(view.delete, [chosen, *asked], shown, **hidden)
+    into = [tabs, *form.fields, said]
+    opened.click(view.open_take, [chosen, *form.fields], into, **hidden)
+    file.upload(view.open_file, [file, *form.fields], into, **hidden)
+
+
+class LibraryView:
+    """What the tab shows, and what its buttons do. Every answer fits the components it goes to."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._library = studio.library
+
+    def listing(self, words: str = "", favourites: bool = False, chosen: str = "") -> str:
+        """The cards of the takes asked for, as HTML."""
+        found = list(islice(self._library.takes(words, favourites=favourites), SHOWN + 1))
+        if not found:
+            said = (
+                "Nothing like that." if words or favourites else "No takes yet: press Generate in Infinite."
+            )
+            return _EMPTY.format(said)
+        more = _EMPTY.format("There are more: search for the one you mean.") if found[SHOWN:] else ""
+        cards = "".join(_card(take, take.id == chosen) for take in found[:SHOWN])
+        return f'<div class="lw-takes">{cards}</div>{more}'
+
+    def detail(self, take_id: str) -> str:
+        """One take to listen to, as HTML."""
+        if not take_id:
+            return _EMPTY.format("Choose a take to hear it.")
+        take = self._library.get(take_id)
+        source = f"gradio_api/file={quote(str(take.path.resolve()))}"
+        rows = "".join(
+            f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _facts(take).items()
+        )
+        return (
+            f'<audio controls preload="metadata" src="{escape(source)}" aria-label="The chosen take"></audio>'
+            f'<dl class="lw-facts">{rows}</dl>'
+            f'<a href="{escape(source)}" download>Download {escape(take.path.name)}</a>'
+        )
+
+    def choose(self, words: str, favourites: bool, event: gr.EventData) -> tuple[str, str, str, str, str]:
+        """A card was clicked."""
+        return self._shown(str(event._data.get("take", "")), words, favourites, "")
+
+    def rename(self, chosen: str, name: str, words: str, favourites: bool) -> tuple[str, str, str, str, str]:
+        """Give the chosen take the name typed."""
+        try:
+            chosen = self._library.rename(chosen, name).id
+        except StudioError as error:
+            return self._shown(chosen, words, favourites, str(error))
+        return self._shown(chosen, words, favourites, "Renamed.")
+
+    def favour(self, chosen: str, words: str, favourites: bool) -> tuple[str, str, str, str, str]:
+        """Make the chosen take a favourite, or no longer."""
+        try:
+            on = not self._library.get(chosen).about.favourite
+            self._library.favour(chosen, on)
+        except StudioError as error:
+            return self._shown(chosen, words, favourites, str(error))
+        return self._shown(chosen, words, favourites, "A favourite now." if on else "No favourite any more.")
+
+    def delete(self, chosen: str, words: str, favourites: bool) -> tuple[str, str, str, str, str]:
+        """Move the chosen take to the trash folder."""
+        try:
+            trash = self._library.delete(chosen).parent.name
+        except StudioError as error:
+            return self._shown(chosen, words, favourites, str(error))
+        return self._shown("", words, favourites, f"Moved to the folder '{trash}' beside the takes.")
+
+    def open_take(self, chosen: str, *values: Any) -> tuple[Any, ...]:
+        """The chosen take's settings into the form of its tab."""
+        try:
+            return _opened(self._library.get(chosen).record, values)
+        except StudioError as error:
+            return gr.skip(), *(gr.skip() for _ in values), str(error)
+
+    def open_file(self, file: str | None, *values: Any) -> tuple[Any, ...]:
+        """The settings inside an uploaded file into the form of its tab."""
+        try:
+            return _opened(settings_of(Path(file)), values) if file else _opened(None, values)
+        except StudioError as error:
+            return gr.skip(), *(gr.skip() for _ in values), str(error)
+
+    def _shown(self, chosen: str, words: str, favourites: bool, said: str) -> tuple[str, str, str, str, str]:
+        try:
+            detail = self.detail(chosen)
+            name = self._library.get(chosen).record.name if chosen else ""
+        except StudioError as error:
+            chosen, detail, name, said = "", self.detail(""), "", said or str(error)
+        return chosen, detail, name, self.listing(words, favourites, chosen), said
+
+
+def _opened(record: Preset | None, values: Sequence[Any]) -> tuple[Any, ...]:
+    if record is None:
+        return gr.skip(), *(gr.skip() for _ in values), ""
+    filled = fill_form(record, FormValues(*values))
+    return gr.Tabs(selected="infinite"), *filled, ""
+
+
+def _card(take: Take, chosen: bool) -> str:
+    star = '<span class="lw-star" title="Favourite">★</span>' if take.about.favourite else ""
+    status = "" if take.status in ("finished", "stopped") else f" · {take.status}"
+    about = f"{format_time(take.about.duration_s)} · seed {take.record.settings.get('seed')}{status}"
+    pressed = str(chosen).lower()
+    return (
+        f'<button type="button" class="lw-take" data-take="{escape(take.id)}" aria-pressed="{pressed}">'
+        f'<img src="{_picture(take.path, _changed(take))}" alt="" loading="lazy">'
+        f'<span class="lw-title">{star}{escape(take.record.name)}</span>'
+        f'<span class="lw-about">{escape(about)}</span>'
+        f'<span class="lw-about">{escape(take.about.created.replace("T", " "))}</span></button>'
+    )
+
+
+def _facts(take: Take) -> dict[str, str]:
+    settings = take.record.settings
+    model = settings.get("model")
+    return {
+        "Prompt": take.prompts,
+        "Length": format_time(take.about.duration_s),
+        "Seed": str(settings.get("seed")),
+        "Model": str(model.get("id") if isinstance(model, dict) else ""),
+        "Made": take.about.created.replace("T", " "),
+        "Status": take.status,
+    }
+
+
+def _changed(take: Take) -> int:
+    """When the sound last changed; one that still grows has one picture for now."""
+    return 0 if take.status == "running" else take.path.stat().st_mtime_ns
+
+
+@lru_cache(maxsize=512)
+def _picture(path: Path, changed_ns: int) -> str:
+    try:
+        png = columns_png(picture_of(path))
+    except StudioError:
+        return ""
+    return f"data:image/png;base64,{b64encode(png).decode('ascii')}"
