@@ -36,14 +36,14 @@ _LAST_SEED = f"(seed) => window.longwave?.{TAB}?.seed ?? seed"
 class FormValues(NamedTuple):
     """What the fields hold, in the order in which Gradio hands them over."""
 
-    prompt: str = EXAMPLES[0]
-    negative_prompt: str = ""
+    prompt: str | None = EXAMPLES[0]
+    negative_prompt: str | None = ""
     duration_s: float | None = SECONDS
     endless: bool = True
     seed: float | None = -1
     guidance_scale: float | None = _DEFAULTS["guidance_scale"].default
     model: str = ""
-    lane: str = ""
+    lane: str | None = ""
     lane_blend_s: float | None = _DEFAULTS["lane_blend_s"].default
     strategy: str = SAMPLER.strategy
     base_steps: float | None = SAMPLER.base_steps
@@ -58,17 +58,17 @@ SAMPLER_FIELDS = FormValues._fields[FormValues._fields.index("strategy") :]
 
 
 def read_form(values: Sequence[Any], settings: Settings) -> GenerationRequest:
-    """The request that these values make.
+    """The request that these values make. Gradio gives None for a text never touched.
 
     Raises:
         InvalidRequestError: names the first field at fault.
     """
     form = FormValues(*values)
-    points = parse_lane(form.lane)
+    points = parse_lane(form.lane or "")
     return parse_request(
         mode="infinite",
         prompt=form.prompt or opening_prompt(points) or "",
-        negative_prompt=form.negative_prompt,
+        negative_prompt=form.negative_prompt or "",
         lane=points,
         lane_blend_s=form.lane_blend_s,
         duration_s=None if form.endless else (form.duration_s or 0.0),

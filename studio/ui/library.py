@@ -61,8 +61,8 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, form: Form) -> None:
                 delete = gr.Button("Delete", elem_id=f"{TAB}-delete", min_width=90)
             said = gr.Markdown("", elem_id=f"{TAB}-said", elem_classes="lw-said")
             file = gr.File(
-                label="Settings of a file made here: drop a preset, a sidecar or a sound",
-                file_types=[".json", ".wav", ".flac", ".mp3", ".ogg"], elem_id=f"{TAB}-file", height=110,
+                label="Settings from a file made here",
+                file_types=[".json", ".wav", ".flac", ".mp3", ".ogg"], elem_id=f"{TAB}-file", height=140,
             )  # fmt: skip
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     asked = [words, favourites]

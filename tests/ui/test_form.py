@@ -47,6 +47,13 @@ def test_every_field_arrives() -> None:
     )
 
 
+def test_untouched_texts_are_none_and_mean_nothing() -> None:
+    request = read_form(FORM._replace(negative_prompt=None, lane=None), SETTINGS)
+    assert (request.negative_prompt, request.lane) == ("", ())
+    with pytest.raises(InvalidRequestError, match="prompt is empty"):
+        read_form(FORM._replace(prompt=None, lane=None), SETTINGS)
+
+
 def test_a_lane_that_begins_at_zero_needs_no_prompt() -> None:
     assert read_form(FORM._replace(prompt="", lane="0:00 | sea"), SETTINGS).prompt == "sea"
 
