@@ -3,6 +3,7 @@
 import { LivePlayer } from './player.js';
 import { Spectrogram, clock } from './spectrogram.js';
 import { Gauge } from './gauge.js';
+import { AttentionPicture } from './attention.js';
 
 const BEAT_MS = 250; // the data-attributes promise two updates a second
 const DRAW_MS = 50;
@@ -17,6 +18,7 @@ class Tab {
   #root;
   #player = new LivePlayer();
   #picture;
+  #attention;
   #gauges;
   #state = { token: '', phase: '', message: 'Ready.' };
   #refusal = ''; // stays beside a take that still plays, until the next one begins
@@ -28,6 +30,7 @@ class Tab {
     this.#name = name;
     this.#root = this.#part('player');
     this.#picture = new Spectrogram(this.#part('spectrogram').querySelector('canvas'));
+    this.#attention = new AttentionPicture(this.#part('attention'));
     this.#gauges = {
       memory_mb: new Gauge(this.#part('memory'), (value) => `${Math.round(value)} MB`),
       rtf: new Gauge(this.#part('rtf'), (value) => (value ? `${value.toFixed(2)} ×` : '–')),
@@ -78,6 +81,7 @@ class Tab {
     this.#made = 0;
     this.#caughtUp = false;
     this.#picture.clear(state.columns_per_s);
+    this.#attention.clear();
     for (const gauge of Object.values(this.#gauges)) gauge.clear();
     this.#find('.lw-done').hidden = true;
     this.#find('audio').removeAttribute('src');
@@ -94,7 +98,9 @@ class Tab {
     this.#beating = true;
     try {
       const url = new URL(`live/${this.#state.token}`, document.baseURI);
-      url.search = new URLSearchParams({ position: this.#player.position, columns: this.#picture.total });
+      url.search = new URLSearchParams({
+        position: this.#player.position, columns: this.#picture.total, attention: this.#attention.step,
+      });
       const response = await fetch(url, { method: 'POST', cache: 'no-store' });
       if (response.ok) this.#take(await response.json());
       else if (response.status === 404) this.#caughtUp = true;
@@ -108,10 +114,11 @@ class Tab {
 
   #take(answer) {
     if (answer.token !== this.#state.token) return;
-    const { figures, columns, first_column: first, made_s: made, ...state } = answer;
+    const { figures, columns, first_column: first, made_s: made, attention, ...state } = answer;
     this.#state = { ...this.#state, ...state };
     this.#made = made;
     this.#picture.push(first, Uint8Array.from(atob(columns), (character) => character.charCodeAt(0)));
+    if (attention) this.#attention.show(attention);
     const over = !['queued', 'running'].includes(state.phase);
     if (!over) for (const [name, gauge] of Object.entries(this.#gauges)) if (name in figures) gauge.push(figures[name]);
     if (state.phase === 'failed') this.#player.fail();

@@ -10,7 +10,7 @@ const FREQUENCIES = [[250, '250'], [500, '500'], [1000, '1k'], [2000, '2k'], [40
 // Magma's stops.
 const STOPS = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100],
   [251, 135, 97], [254, 194, 135], [252, 253, 191]];
-const PALETTE = Array.from({ length: 256 }, (_, value) => {
+export const PALETTE = Array.from({ length: 256 }, (_, value) => {
   const at = (value / 255) * (STOPS.length - 1);
   const low = Math.min(Math.floor(at), STOPS.length - 2);
   return STOPS[low].map((from, channel) => from + (STOPS[low + 1][channel] - from) * (at - low));

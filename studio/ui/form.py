@@ -51,7 +51,7 @@ class FormValues(NamedTuple):
     group_size: float | None = SAMPLER.group_size
     buffer_frames: float | None = SAMPLER.buffer_frames
     warmup_steps: float | None = SAMPLER.warmup_steps
-    attention_interval: float | None = SAMPLER.attention_interval
+    attention_interval: float | None = 16  # the page shows the map; a file needs none
 
 
 SAMPLER_FIELDS = FormValues._fields[FormValues._fields.index("strategy") :]

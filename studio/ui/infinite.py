@@ -34,6 +34,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Form
             with gr.Row(elem_classes="lw-gauges"):
                 widgets.gauge(TAB, "memory", "Memory", "stays flat however long the take")
                 widgets.gauge(TAB, "rtf", "Real-time factor", "below 1 is faster than you listen")
+            widgets.attention(TAB)
             download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
 
     job_id = gr.State("")

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from studio.core.audio import format_time
-from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, Telemetry
+from studio.core.events import AttentionMap, AudioChunk, Event, Failed, Finished, Progress, Telemetry
 from studio.dsp.spectrogram import HOP_SAMPLES, N_BANDS, SpectrogramStream
 from studio.service.job import Job
 
 KEPT_COLUMNS = 6000  # a minute of picture; memory stays flat however long the take
 MAX_VIEWS = 64
+MAP_PIXELS = 160
 
 
 class LiveView:
@@ -33,6 +34,7 @@ class LiveView:
         self._first_column = 0
         self._message = "Starting"
         self._telemetry: Telemetry | None = None
+        self._attention: dict[str, Any] | None = None
 
     def see(self, event: Event) -> None:
         """Take the job's next event."""
@@ -44,6 +46,8 @@ class LiveView:
                 self._message = event.message
             elif isinstance(event, Telemetry):
                 self._telemetry = event
+            elif isinstance(event, AttentionMap):
+                self._attention = attention_picture(event)
             elif isinstance(event, Finished):
                 self._append(self._spectrogram.flush())
                 self._message = _conclusion(event, self.job)
@@ -63,12 +67,14 @@ class LiveView:
             "file": outcome.path.name if outcome is not None and outcome.path is not None else "",
         }
 
-    def beat(self, columns_from: int) -> dict[str, Any]:
-        """How the take stands, and the picture's columns from `columns_from` on, bands of bytes, base64."""
+    def beat(self, columns_from: int, attention_from: int = 0) -> dict[str, Any]:
+        """How the take stands, the picture's columns from `columns_from` on, bands of bytes, base64, and the
+        latest attention map if it is of a later step than `attention_from`.
+        """
         with self._lock:
             first = min(max(columns_from, self._first_column), self._total_columns)
             fresh = bytes(self._columns[(first - self._first_column) * N_BANDS :])
-            telemetry = self._telemetry
+            telemetry, attention = self._telemetry, self._attention
         figures = {}
         if telemetry is not None:
             figures = {
@@ -82,6 +88,7 @@ class LiveView:
             "made_s": self._next_sample / self.stream.sample_rate,
             "first_column": first,
             "columns": base64.b64encode(fresh).decode("ascii"),
+            "attention": attention if attention is not None and attention["step"] > attention_from else None,
         }
 
     @property
@@ -122,6 +129,24 @@ class LiveViews:
         """The view of that token, if it is known."""
         with self._lock:
             return self._views.get(token)
+
+
+def attention_picture(event: AttentionMap) -> dict[str, Any]:
+    """A map as the page draws it: at most `MAP_PIXELS` bytes square, and the regions as shares of it.
+
+    Square roots of the weights against the brightest: a few frames would outshine the rest.
+    """
+    frames = len(event.weights)
+    edges = np.unique(np.linspace(0, frames, min(frames, MAP_PIXELS), endpoint=False).astype(int))
+    pooled = np.add.reduceat(np.add.reduceat(event.weights, edges, 0), edges, 1)
+    pooled /= np.diff([*edges, frames])[:, None] * np.diff([*edges, frames])
+    shown = np.sqrt(np.clip(pooled / max(float(np.quantile(pooled, 0.995)), 1e-12), 0, 1))
+    return {
+        "step": event.step,
+        "size": len(edges),
+        "map": base64.b64encode(np.round(255 * shown).astype(np.uint8).tobytes()).decode("ascii"),
+        "regions": {name: [from_ / frames, to / frames] for name, (from_, to) in event.regions.items()},
+    }
 
 
 def _conclusion(outcome: Finished, job: Job) -> str:

@@ -31,6 +31,11 @@ _SPECTROGRAM = """
 <canvas role="img" aria-label="Live spectrogram: time to the right, frequency upwards"></canvas>
 <p class="lw-hint">The sound appears here a few seconds before you hear it.</p>
 """
+_ATTENTION = """
+<p class="lw-caption">Where the model looks: a row for each frame of the window, a column for each frame it looks
+  at, from the clean ones to noise.</p>
+<canvas role="img" aria-label="Attention of the window's frames to each other"></canvas>
+"""
 _GAUGE = """
 <div class="lw-gauge"><span class="lw-name">{name}</span><span class="lw-value">–</span>
   <span class="lw-note">{note}</span><canvas aria-hidden="true"></canvas></div>
@@ -66,6 +71,11 @@ def player(tab: str) -> gr.HTML:
 def spectrogram(tab: str) -> gr.HTML:
     """The canvas that scrolls with what is heard."""
     return _static(_SPECTROGRAM, f"{tab}-spectrogram", "lw-card")
+
+
+def attention(tab: str) -> gr.HTML:
+    """The map of the window's attention, of the latest step that was looked at."""
+    return _static(_ATTENTION, f"{tab}-attention", "lw-card")
 
 
 def gauge(tab: str, figure: str, name: str, note: str) -> gr.HTML:

@@ -22,7 +22,9 @@ FORM = FormValues(model="tone")
 
 def test_the_form_opens_on_the_schema_s_own_defaults() -> None:
     request = read_form(FORM, SETTINGS)
-    assert request.sampler == EndlessSampler()
+    assert request.sampler == EndlessSampler(attention_interval=16), (
+        "the page shows the map, a file needs none"
+    )
     assert request.duration_s is None
     assert request.guidance_scale == 4.0
     assert request.model.id == "tone"
@@ -50,7 +52,7 @@ def test_every_field_arrives() -> None:
 def test_untouched_texts_are_none_and_mean_nothing() -> None:
     request = read_form(FORM._replace(negative_prompt=None, lane=None), SETTINGS)
     assert (request.negative_prompt, request.lane) == ("", ())
-    with pytest.raises(InvalidRequestError, match="prompt is empty"):
+    with pytest.raises(InvalidRequestError, match="Prompt is empty"):
         read_form(FORM._replace(prompt=None, lane=None), SETTINGS)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.core.events import AudioChunk, Failed, Finished, Progress, Telemetry
+from studio.core.events import AttentionMap, AudioChunk, Failed, Finished, Progress, Telemetry
 from studio.core.request import parse_request
 from studio.dsp.spectrogram import columns
 from studio.service.job import Job
@@ -38,6 +38,23 @@ def test_columns_come_once_and_together_make_the_picture() -> None:
     view.see(Finished(None, 2.0))
     got.append(drawn(view, sum(map(len, got))))
     np.testing.assert_array_equal(np.concatenate(got), columns(NOISE))
+
+
+@pytest.mark.parametrize("frames", [1, 96, 160, 500])
+def test_an_attention_map_comes_once_and_small(frames: int) -> None:
+    weights = np.full((frames, frames), 0.1 / frames, np.float32)
+    weights[:, : max(1, frames // 10)] = 1.0
+    view = new_view()
+    assert view.beat(0)["attention"] is None
+    view.see(AttentionMap(32, weights, {"buffer": (0, frames // 4)}))
+    picture = view.beat(0)["attention"]
+    size = picture["size"]
+    drawn = np.frombuffer(base64.b64decode(picture["map"]), np.uint8).reshape(size, size)
+    assert size == min(frames, 160)
+    assert (drawn[:, 0] == 255).all(), "the columns looked at are bright"
+    assert frames == 1 or (drawn[:, -1] < 128).all()
+    assert picture["regions"]["buffer"] == [0.0, frames // 4 / frames]
+    assert view.beat(0, attention_from=32)["attention"] is None
 
 
 def test_lost_chunks_leave_the_pictures_time_right() -> None:
