@@ -132,15 +132,41 @@ class Tab {
     if (!done.hidden) return;
     const url = new URL(`take/${token}`, document.baseURI);
     this.#find('audio').src = url;
-    const links = FORMATS.filter((format) => !file.endsWith(`.${format}`)).map((format) => {
+    const own = FORMATS.find((format) => file.endsWith(`.${format}`));
+    const links = [own, ...FORMATS.filter((format) => format !== own)].map((format) => {
       const link = document.createElement('a');
-      link.href = `${url}?format=.${format}`;
       link.textContent = format.toUpperCase();
+      link.dataset.format = format;
       link.download = '';
       return link;
     });
     this.#find('.lw-formats').replaceChildren(...links);
+    const form = this.#find('.lw-export');
+    form.reset();
+    form.oninput = () => this.#address(url);
+    form.onsubmit = (event) => event.preventDefault();
+    this.#address(url);
     done.hidden = false;
+  }
+
+  /** What each link of the export fetches: the span and the loudness that the form asks for. */
+  #address(url) {
+    const form = this.#find('.lw-export');
+    const fields = { start: form.elements.start, end: form.elements.end };
+    const query = new URLSearchParams();
+    for (const [name, field] of Object.entries(fields)) {
+      const value = seconds(field.value);
+      const wrong = Number.isNaN(value) || (value !== null && value > this.#made);
+      field.setCustomValidity(wrong ? `Write it as m:ss, within the ${clock(this.#made)} of the take.` : '');
+      field.setAttribute('aria-invalid', wrong);
+      if (!wrong && value !== null) query.set(name, value);
+    }
+    if (form.elements.lufs.value) query.set('lufs', form.elements.lufs.value);
+    for (const link of this.#find('.lw-formats').children) {
+      query.set('format', `.${link.dataset.format}`);
+      if (form.checkValidity()) link.href = `${url}?${query}`;
+      else link.removeAttribute('href');
+    }
   }
 
   #show() {
@@ -177,6 +203,13 @@ class Tab {
   #find(selector) {
     return this.#root.querySelector(selector);
   }
+}
+
+/** "1:30.5" or "90.5" as seconds; null for nothing, NaN for what is no time. */
+function seconds(text) {
+  if (!text.trim()) return null;
+  const match = /^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$/.exec(text.trim());
+  return match ? 3600 * (match[1] ?? 0) + 60 * (match[2] ?? 0) + Number(match[3]) : NaN;
 }
 
 function setText(element, text) {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studio.core.errors import StudioError
-from studio.service.export import FORMATS, convert
+from studio.core.errors import InvalidRequestError, StudioError
+from studio.service.export import FORMATS, WHOLE, Cut, convert
 from studio.service.stream import PcmStream
 from studio.ui.live import LiveViews
 
 POLL_S = 0.05
+MIN_LUFS = -70.0
 HEADERS = {
     # Gradio's own page needs inline scripts and `eval`; nothing at all may come from or go to another host.
     "Content-Security-Policy": (
@@ -84,11 +85,14 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         if suffix not in FORMATS:
             return PlainTextResponse(f"Choose one of {', '.join(FORMATS)}.", 400)
         path = outcome.path
-        if suffix != path.suffix:
-            try:
-                path = await run_in_threadpool(_converted, path, suffix, scratch)
-            except StudioError as error:
-                return PlainTextResponse(str(error), 507)
+        try:
+            cut = _cut(request.query_params)
+            if suffix != path.suffix or cut != WHOLE:
+                path = await run_in_threadpool(_converted, path, suffix, cut, scratch)
+        except InvalidRequestError as error:
+            return PlainTextResponse(str(error), 400)
+        except StudioError as error:
+            return PlainTextResponse(str(error), 507)
         disposition = "attachment" if "format" in request.query_params else "inline"
         return FileResponse(path, filename=path.name, content_disposition_type=disposition)
 
@@ -144,7 +148,26 @@ async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
         stream.detach()
 
 
-def _converted(path: Path, suffix: str, scratch: Path) -> Path:
-    """The take in another format, made once."""
-    target = scratch / f"{path.stem}{suffix}"
-    return target if target.is_file() else convert(path, target)
+def _cut(words: Mapping[str, str]) -> Cut:
+    """The span and loudness an address asks for. Raises `InvalidRequestError` for what is no number."""
+    values: dict[str, float] = {}
+    for name, field in {"start": "start_s", "end": "end_s", "lufs": "lufs"}.items():
+        if words.get(name):
+            try:
+                values[field] = float(words[name])
+            except ValueError:
+                values[field] = math.nan
+            if not math.isfinite(values[field]):
+                raise InvalidRequestError(f"{name} is a number, not '{words[name][:20]}'.")
+    if not MIN_LUFS <= values.get("lufs", MIN_LUFS) <= 0:
+        raise InvalidRequestError(f"lufs lies between {MIN_LUFS:.0f} and 0.")
+    return Cut(**values)
+
+
+def _converted(path: Path, suffix: str, cut: Cut, scratch: Path) -> Path:
+    """The take, or the cut of it, in a format; made once."""
+    end = "" if cut.end_s is None else f"{cut.end_s:g}"
+    span = f"__{cut.start_s:g}-{end}s" if (cut.start_s, end) != (0, "") else ""
+    level = "" if cut.lufs is None else f"__{cut.lufs:g}LUFS"
+    target = scratch / f"{path.stem}{span}{level}{suffix}"
+    return target if target.is_file() else convert(path, target, cut=cut)

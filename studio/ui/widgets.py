@@ -24,7 +24,13 @@ _PLAYER = """
 </div>
 <div class="lw-done" hidden>
   <audio controls preload="metadata" aria-label="The finished take"></audio>
-  <p>Also as <span class="lw-formats"></span></p>
+  <form class="lw-export">
+    <label>From <input name="start" placeholder="0:00" size="6" inputmode="numeric"></label>
+    <label>to <input name="end" placeholder="end" size="6" inputmode="numeric"></label>
+    <label>Loudness <select name="lufs"><option value="">as it is</option>
+      <option value="-23">−23 LUFS</option><option value="-14">−14 LUFS</option></select></label>
+    <span class="lw-formats"></span>
+  </form>
 </div>
 """
 _SPECTROGRAM = """
@@ -32,8 +38,8 @@ _SPECTROGRAM = """
 <p class="lw-hint">The sound appears here a few seconds before you hear it.</p>
 """
 _ATTENTION = """
-<p class="lw-caption">Where the model looks: a row for each frame of the window, a column for each frame it looks
-  at, from the clean ones to noise.</p>
+<p class="lw-caption">Where the model looks: a row for each frame of the window, a column for each frame
+  it looks at, from the clean ones to noise.</p>
 <canvas role="img" aria-label="Attention of the window's frames to each other"></canvas>
 """
 _GAUGE = """

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from studio.core.events import Finished
 from studio.core.request import parse_request
 from studio.core.settings import data_dir
+from studio.dsp.loudness import LoudnessMeter
 from studio.service.cancel import CancelToken
 from studio.service.job import Job
 from studio.service.stream import PcmStream
@@ -89,6 +90,45 @@ def test_a_finished_take_is_served_in_every_format(
         (tmp_path / f"got{suffix}").write_bytes(answer.content)
         assert sf.info(tmp_path / f"got{suffix}").duration == pytest.approx(1.0, abs=0.1)
     assert client.get(url, params={"format": "../x"}).status_code == 400
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".ogg"])
+def test_a_span_at_a_loudness(client: TestClient, view: LiveView, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "take.flac"
+    sf.write(path, np.tile(SOUND, 3), 16000)
+    view.job.end(Finished(path, 3.0))
+    wanted = {"format": suffix, "start": "0.5", "end": "2.5", "lufs": "-23"}
+    answer = client.get(f"/take/{view.stream.token}", params=wanted)
+    assert f"take__0.5-2.5s__-23LUFS{suffix}" in answer.headers["content-disposition"]
+    (tmp_path / f"got{suffix}").write_bytes(answer.content)
+    samples, rate = sf.read(tmp_path / f"got{suffix}")
+    assert len(samples) / rate == pytest.approx(2.0, abs=0.1)
+    meter = LoudnessMeter(rate)
+    meter.push(samples)
+    assert meter.integrated() == pytest.approx(-23, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"start": "x"},
+        {"end": "nan"},
+        {"start": "2"},
+        {"start": "0.5", "end": "0.5"},
+        {"start": "-1"},
+        {"lufs": "9"},
+    ],
+    ids=str,
+)
+def test_a_span_that_is_none_is_told(
+    client: TestClient, view: LiveView, tmp_path: Path, wanted: dict[str, str]
+) -> None:
+    path = tmp_path / "take.flac"
+    sf.write(path, SOUND, 16000)
+    view.job.end(Finished(path, 1.0))
+    answer = client.get(f"/take/{view.stream.token}", params=wanted)
+    assert answer.status_code == 400
+    assert answer.text.endswith(".")
 
 
 def test_other_hosts_are_refused_and_every_answer_is_guarded(client: TestClient) -> None:
