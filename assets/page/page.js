@@ -156,8 +156,9 @@ class Tab {
     const query = new URLSearchParams();
     for (const [name, field] of Object.entries(fields)) {
       const value = seconds(field.value);
-      const wrong = Number.isNaN(value) || (value !== null && value > this.#made);
-      field.setCustomValidity(wrong ? `Write it as m:ss, within the ${clock(this.#made)} of the take.` : '');
+      const length = (this.#state.offset_s ?? 0) + this.#made;
+      const wrong = Number.isNaN(value) || (value !== null && value > length);
+      field.setCustomValidity(wrong ? `Write it as m:ss, within the ${clock(length)} of the take.` : '');
       field.setAttribute('aria-invalid', wrong);
       if (!wrong && value !== null) query.set(name, value);
     }
@@ -175,8 +176,9 @@ class Tab {
     const play = this.#find('.lw-play');
     play.disabled = !['playing', 'paused', 'buffering', 'loading'].includes(state);
     play.classList.toggle('lw-playing', ['playing', 'buffering', 'loading'].includes(state));
-    setText(this.#find('.lw-time'), clock(position));
-    setText(this.#find('.lw-made'), this.#made ? `of ${clock(this.#made)} made` : '');
+    const before = this.#state.offset_s ?? 0; // of a take that goes on
+    setText(this.#find('.lw-time'), clock(before + position));
+    setText(this.#find('.lw-made'), this.#made ? `of ${clock(before + this.#made)} made` : '');
     const gaps = underruns ? ` · ${underruns} interruption${underruns > 1 ? 's' : ''}` : '';
     setText(this.#find('.lw-state'), WORDS[state] + gaps);
     this.#find('.lw-state').dataset.state = state;

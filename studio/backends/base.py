@@ -5,9 +5,9 @@ A backend knows no sampler, and a sampler no backend; `service.render` puts them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -61,6 +61,14 @@ class StreamDecoder(Protocol):
 
     def flush(self) -> NDArray[np.float32]:
         """Give what is left; afterwards every pushed frame has given `hop_samples` samples."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a later decoder needs to go on with this take: plain tensors and integers."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict()`'s value; an empty mapping begins anew."""
         ...
 
 

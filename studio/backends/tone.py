@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,11 +60,11 @@ class ToneStream:
         self._sample = 0
         return np.zeros(0, np.float32)
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """The position in the take."""
         return {"sample": self._sample}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`'s value; an empty mapping begins anew."""
         self._sample = state.get("sample", 0)
 

@@ -7,7 +7,7 @@ by a queue of n groups of k frames at timesteps τ₁ < … < τₙ. k = 1 is th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -80,6 +80,10 @@ class FifoState:
     def to_dict(self) -> dict[str, Tensor | int]:
         """Tensors and integers only: `torch.load(weights_only=True)` opens what `torch.save` made of it."""
         return dict(vars(self))
+
+    def to(self, device: torch.device | str) -> FifoState:
+        """The same state with its latents on another device."""
+        return replace(self, buffer=self.buffer.to(device), queue=self.queue.to(device))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FifoState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -228,3 +228,11 @@ class TimedDecoder:
         """As the decoder's."""
         with self._stopwatch:
             return self._decoder.flush()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As the decoder's."""
+        return self._decoder.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As the decoder's."""
+        self._decoder.load_state_dict(state)

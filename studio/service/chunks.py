@@ -18,10 +18,11 @@ def total_samples(duration_s: float | None, sample_rate: int) -> int | None:
 class ChunkCutter:
     """Numbers samples as they come and drops what lies beyond the end."""
 
-    def __init__(self, sample_rate: int, total: int | None) -> None:
+    def __init__(self, sample_rate: int, total: int | None, position: int = 0) -> None:
+        """`position` counts the samples that came before, in a take that goes on."""
         self._sample_rate = sample_rate
         self._total = total
-        self._position = 0
+        self._position = position
 
     def cut(self, samples: NDArray[np.float32]) -> Iterator[AudioChunk]:
         """The next samples [n] as one chunk, or none where nothing of them belongs to the take."""
@@ -30,6 +31,11 @@ class ChunkCutter:
         if len(samples):
             yield AudioChunk(samples, self._sample_rate, self._position)
             self._position += len(samples)
+
+    @property
+    def position(self) -> int:
+        """Samples so far."""
+        return self._position
 
     @property
     def complete(self) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from studio.core.events import AttentionMap, Event, StepDone
+from studio.core.events import AttentionMap, Event, SavePoint, StepDone
 from studio.core.request import EndlessSampler, GenerationRequest, parse_request
 from studio.models.attention_probe import AttentionProbe, attention_probe, region_averages
 from studio.samplers.curve import choose_strategy, curved_timesteps, key_regions
@@ -43,17 +43,25 @@ def render_endless(
     backend: Backend,
     cancel: CancelToken,
     steering: Steering | None = None,
+    saved: Mapping[str, Any] | None = None,
 ) -> Iterator[Event]:
-    """A take by FIFO sampling with curved denoising, for `duration_s`, or until `cancel`."""
+    """A take by FIFO sampling with curved denoising, for `duration_s`, or until `cancel`.
+
+    `saved` is the state of a `SavePoint` of the same request: the take goes on from there.
+    """
     geometry = backend.geometry
     plan = plan_window(sampler, strategy, backend)
     denoise = bind(request, backend, cancel, steering)
     total = total_samples(request.duration_s, geometry.sample_rate)
-    cutter = ChunkCutter(geometry.sample_rate, total)
+    cutter = ChunkCutter(geometry.sample_rate, total, saved["samples"] if saved else 0)
     last_frame = None if total is None else -(-total // geometry.hop_samples)
     decoder = backend.stream_decoder()
-    state, frames = yield from _begin(request, sampler.warmup_steps, plan, denoise, backend)
-    yield from cutter.cut(decoder.push(frames))
+    if saved:
+        state = FifoState.from_dict(saved["fifo"]).to(backend.device)
+        decoder.load_state_dict(saved["decoder"])
+    else:
+        state, frames = yield from _begin(request, sampler.warmup_steps, plan, denoise, backend)
+        yield from cutter.cut(decoder.push(frames))
     while last_frame is None or state.position < last_frame:
         cancel.check()
         began = time.perf_counter()
@@ -64,6 +72,8 @@ def render_endless(
             state, frames = fifo_step(denoise, state, plan, backend.schedule)
         yield StepDone(state.steps_done, None, time.perf_counter() - began)
         yield from cutter.cut(decoder.push(frames))
+        reached = {"samples": cutter.position, "fifo": state.to_dict(), "decoder": decoder.state_dict()}
+        yield SavePoint(cutter.position, {**reached, "strategy": strategy})
         if probe is not None:
             yield _attention_map(state.steps_done, probe, plan)
     yield from cutter.cut(decoder.flush())

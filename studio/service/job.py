@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from studio.core.events import Event, Failed, Finished
 from studio.core.request import GenerationRequest
@@ -17,17 +19,30 @@ from studio.service.stream import PcmStream
 Status = Literal["queued", "running", "finished", "stopped", "failed"]
 
 
+@dataclass(frozen=True)
+class Resumed:
+    """A take that goes on: its growing file, and the state of its last save point."""
+
+    path: Path
+    state: Mapping[str, Any]
+
+
 class Job:
     """Shared by its worker, the page and the command line; every method may be called from any thread."""
 
     def __init__(
-        self, request: GenerationRequest, stream: PcmStream | None = None, out: Path | None = None
+        self,
+        request: GenerationRequest,
+        stream: PcmStream | None = None,
+        out: Path | None = None,
+        resumed: Resumed | None = None,
     ) -> None:
         self.id = secrets.token_urlsafe(12)
         self.request = request
         self.stream = stream
         self.out = out
-        self.file: Path | None = None  # where its sound grows, once there is any
+        self.resumed = resumed
+        self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()
         self.steering = Steering(request)
         self.hub = EventHub()

@@ -14,9 +14,10 @@ from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache, BackendFactory
 from studio.service.export import checked_suffix
-from studio.service.job import Job
+from studio.service.job import Job, Resumed
 from studio.service.library import Library
 from studio.service.runner import Render, Runner
+from studio.service.savepoint import SUFFIX, read_savepoint
 from studio.service.stream import PcmStream
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 MAX_WAITING = 16
 MAX_REMEMBERED = 64
 SHUTDOWN_S = 10.0
+RESUMABLE = ("interrupted", "failed")
 
 
 class DeviceWorker:
@@ -124,7 +126,32 @@ class Studio:
         """
         if out is not None:
             checked_suffix(out)
-        job = Job(request, PcmStream(self.settings.lead_s) if listen else None, out)
+        return self._queue(Job(request, self._listener(listen), out))
+
+    def resume(self, take_id: str, *, listen: bool = False) -> Job:
+        """Go on with a take that was interrupted, or failed, from its last save point.
+
+        Its file goes on as if nothing had been; the listener hears what is new.
+
+        Raises:
+            InvalidRequestError: no such take, or one that is whole, goes on already, or was not saved.
+            OutOfResourcesError: too many takes are waiting.
+        """
+        take = self.library.get(take_id)
+        if take.status not in RESUMABLE:
+            raise InvalidRequestError(f"This take is {take.status}: only an interrupted one can go on.")
+        resumed = Resumed(take.path, read_savepoint(take.path.with_suffix(SUFFIX)))
+        with self._lock:
+            if any(job.file == take.path and not job.ended for job in self._jobs.values()):
+                raise InvalidRequestError("This take goes on already.")
+            job = Job(take.record.request(), self._listener(listen), resumed=resumed)
+            self._jobs[job.id] = job
+        return self._queue(job)
+
+    def _listener(self, listen: bool) -> PcmStream | None:
+        return PcmStream(self.settings.lead_s) if listen else None
+
+    def _queue(self, job: Job) -> Job:
         worker = self._worker(job)
         ahead = worker.put(job)
         with self._lock:

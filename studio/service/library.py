@@ -16,6 +16,7 @@ from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
 from studio.dsp.spectrogram import overview
 from studio.service.export import checked_suffix, disk_error, read_comment
 from studio.service.naming import free_stem, slug
+from studio.service.savepoint import SUFFIX
 from studio.service.sidecar import write_sidecar
 
 TRASH = "trash"
@@ -108,6 +109,7 @@ class Library:
             stem = free_stem(trash, take.path.stem)
             shutil.move(take.path, trash / f"{stem}{take.path.suffix}")
             shutil.move(take.sidecar, trash / f"{stem}.json")
+            take.path.with_suffix(SUFFIX).unlink(missing_ok=True)
         except OSError as error:
             raise disk_error(error, trash) from error
         return trash / f"{stem}{take.path.suffix}"
@@ -138,6 +140,9 @@ class Library:
             write_sidecar(path.with_suffix(".json"), record)
             if path != take.path:
                 take.path.rename(path)
+                saved = take.path.with_suffix(SUFFIX)
+                if saved.exists():
+                    saved.rename(path.with_suffix(SUFFIX))
                 take.sidecar.unlink()
         except OSError as error:
             raise disk_error(error, path) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from studio.core.request import GenerationRequest
 
 MAX_SLUG_BYTES = 100
-TAKE_SUFFIXES = (".json", ".wav", ".flac", ".mp3", ".ogg")
+TAKE_SUFFIXES = (".json", ".state", ".wav", ".flac", ".mp3", ".ogg")
 _ILLEGAL = frozenset('\\/:*?"<>|')
 
 

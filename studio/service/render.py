@@ -6,8 +6,8 @@ The samplers, and torch with them, load with the first take: the page is to open
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
@@ -31,11 +31,13 @@ class Renderer:
         backend: Backend,
         cancel: CancelToken,
         steering: Steering | None = None,
+        saved: Mapping[str, Any] | None = None,
     ) -> Iterator[Event]:
         """The events of a take: steps, chunks that follow each other without a gap, attention maps.
 
         Samples total exactly `round(duration_s · sample_rate)`; without a length they go on for ever. There
-        is no terminal event: the end of the iteration, or what it raises, is the end of the take.
+        is no terminal event: the end of the iteration, or what it raises, is the end of the take. With
+        `saved`, a save point's state, only what follows it.
 
         Raises:
             CancelledError: `cancel` was set; noticed at every denoising step.
@@ -46,13 +48,13 @@ class Renderer:
 
         sampler = request.sampler
         if isinstance(sampler, EndlessSampler):
-            strategy: str = sampler.strategy
+            strategy: str = saved["strategy"] if saved else sampler.strategy
             if strategy == "auto":
                 if backend.id not in self._strategies:
                     yield Progress("Looking where the model attends to")
                 strategy = self.strategy(backend, cancel)
-            yield Progress("Making the first seconds")
-            yield from render_endless(request, sampler, strategy, backend, cancel, steering)
+            yield Progress("Going on" if saved else "Making the first seconds")
+            yield from render_endless(request, sampler, strategy, backend, cancel, steering, saved)
             return
         if steering is not None:
             steering.refuse("Only an endless take can change while it plays: start a new one.")

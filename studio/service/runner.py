@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from studio.core.errors import CancelledError, StudioError
-from studio.core.events import AudioChunk, Event, Failed, Finished, Progress
+from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, SavePoint
 from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache
@@ -33,7 +33,12 @@ class Render(Protocol):
     """What turns a request into events; `service.render.Renderer` in the product."""
 
     def __call__(
-        self, request: GenerationRequest, backend: Backend, cancel: CancelToken, steering: Steering
+        self,
+        request: GenerationRequest,
+        backend: Backend,
+        cancel: CancelToken,
+        steering: Steering,
+        saved: Mapping[str, Any] | None,
     ) -> Iterator[Event]: ...
 
 
@@ -70,9 +75,12 @@ class Runner:
                 backend = self.backends.get(job.request.model)
                 meter = ticker.measure(str(backend.device))
                 job.cancel.check()
-                take = TakeWriter(job.request, backend.geometry.sample_rate, self.settings.outputs, job.out)
+                take = self._open(job, backend.geometry.sample_rate)
                 job.file = take.path
-                self._play(job, take, meter, self.render(job.request, backend, job.cancel, job.steering))
+                saved = job.resumed.state if job.resumed else None
+                self._play(
+                    job, take, meter, self.render(job.request, backend, job.cancel, job.steering, saved)
+                )
         except Exception as caught:  # concluded below, where the take is closed whatever it was
             error = caught
         figures = ticker.figures()
@@ -85,6 +93,11 @@ class Runner:
             return Failed(message_for(error), path)
         return Finished(path, duration_s, figures, stopped)
 
+    def _open(self, job: Job, sample_rate: int) -> TakeWriter:
+        if job.resumed is not None:
+            return TakeWriter.reopen(job.request, job.resumed.path, job.resumed.state["samples"])
+        return TakeWriter.begin(job.request, sample_rate, self.settings.outputs, job.out)
+
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[Event]) -> None:
         lane = job.steering.points
         for event in events:
@@ -92,7 +105,9 @@ class Runner:
             if job.steering.points != lane:
                 lane = job.steering.points
                 take.change_lane(lane)
-            if isinstance(event, AudioChunk):
+            if isinstance(event, SavePoint):
+                take.save(event)
+            elif isinstance(event, AudioChunk):
                 pcm = take.write(event.samples)
                 job.publish(event)
                 if job.stream is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +17,12 @@ from numpy.typing import NDArray
 from studio import __version__
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.events import SavePoint
 from studio.core.preset import Preset, PromptChange, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.service.export import checked_suffix, convert, disk_error
 from studio.service.naming import free_stem, take_stem
+from studio.service.savepoint import INTERVAL_S, SUFFIX, write_savepoint
 from studio.service.sidecar import write_sidecar
 from studio.service.wav import GrowingWav
 
@@ -36,39 +40,64 @@ class TakeWriter:
     """
 
     def __init__(
-        self,
+        self, request: GenerationRequest, wav: GrowingWav, final: Path, sidecar: Path, created: datetime
+    ) -> None:
+        """Use `begin` or `reopen`."""
+        self._request = request
+        self._wav = wav
+        self._final = final
+        self._sidecar = sidecar
+        self._created = created
+        self._saved_at = -math.inf
+
+    @classmethod
+    def begin(
+        cls,
         request: GenerationRequest,
         sample_rate: int,
         outputs: Path,
         out: Path | None = None,
         when: datetime | None = None,
-    ) -> None:
+    ) -> TakeWriter:
         """Open the files: in `outputs`/DATE under a name made from the request, or exactly at `out`.
 
         Raises:
             InvalidRequestError: `out` has an unknown suffix, or the folder can't be written.
             OutOfResourcesError: the disk is full.
         """
-        self._request = request
-        self._created = when or datetime.now()
-        self._final, growing = self._places(outputs, out)
-        self._sidecar = _sidecar_path(self._final, out)
+        created = when or datetime.now()
+        final, growing = _places(request, created, outputs, out)
         try:
-            self._final.parent.mkdir(parents=True, exist_ok=True)
+            final.parent.mkdir(parents=True, exist_ok=True)
             if out is not None:
                 growing.unlink(missing_ok=True)
-            self._wav = GrowingWav(growing, sample_rate)
-            self._write_sidecar(growing, "running", {})
+            take = cls(request, GrowingWav(growing, sample_rate), final, _sidecar_path(final, out), created)
+            take._write_sidecar(growing, "running", {})
         except OSError as error:
-            raise disk_error(error, self._final) from error
+            raise disk_error(error, final) from error
+        return take
 
-    def _places(self, outputs: Path, out: Path | None) -> tuple[Path, Path]:
-        if out is not None:
-            checked_suffix(out)
-            return out, out.with_name(f"{out.stem}.growing.wav")
-        folder = outputs / f"{self._created:%Y-%m-%d}"
-        stem = free_stem(folder, take_stem(self._request, self._created))
-        return folder / f"{stem}.flac", folder / f"{stem}.wav"
+    @classmethod
+    def reopen(cls, request: GenerationRequest, path: Path, samples: int) -> TakeWriter:
+        """Go on with the growing file `path` of the library after its first `samples`.
+
+        Raises:
+            InvalidRequestError: the file can't be written, or does not hold them.
+            OutOfResourcesError: the disk is full.
+        """
+        sidecar = path.with_suffix(".json")
+        record = load_preset(sidecar)
+        created = datetime.fromisoformat(record.take.created) if record.take else datetime.now()
+        try:
+            take = cls(request, GrowingWav.reopen(path, samples), path.with_suffix(".flac"), sidecar, created)
+            take._write_sidecar(path, "running", {})
+        except OSError as error:
+            raise disk_error(error, path) from error
+        except ValueError as error:
+            raise InvalidRequestError(
+                f"{path.name} is shorter than what was saved of it: start a new take of its settings."
+            ) from error
+        return take
 
     @property
     def path(self) -> Path:
@@ -105,6 +134,23 @@ class TakeWriter:
         except OSError as error:
             raise disk_error(error, self._sidecar) from error
 
+    def save(self, point: SavePoint) -> None:
+        """Keep where the take stands, now and then, so that it can go on after a kill.
+
+        Raises:
+            OutOfResourcesError: the disk is full.
+        """
+        if time.monotonic() - self._saved_at < INTERVAL_S or self._sidecar != self._wav.path.with_suffix(
+            ".json"
+        ):
+            return
+        try:
+            self._wav.sync()  # first the sound: a state is worth nothing without it
+            write_savepoint(self._wav.path.with_suffix(SUFFIX), point.state)
+        except OSError as error:
+            raise disk_error(error, self._wav.path) from error
+        self._saved_at = time.monotonic()
+
     def finish(self, status: str, figures: Mapping[str, float]) -> Path | None:
         """Close the take; its path, or None where no sound was made (nothing is left on disk then).
 
@@ -119,6 +165,8 @@ class TakeWriter:
                 return None
             path = self._conclude(status, figures)
             self._write_sidecar(path, status, figures)
+            if status in STATUSES_WHOLE:
+                self._wav.path.with_suffix(SUFFIX).unlink(missing_ok=True)
             return path
         except OSError:
             log.exception("Could not conclude the take %s", self._wav.path)
@@ -167,6 +215,18 @@ class TakeWriter:
 
     def _write_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
         write_sidecar(self._sidecar, self._record(path, status, figures))
+
+
+def _places(
+    request: GenerationRequest, created: datetime, outputs: Path, out: Path | None
+) -> tuple[Path, Path]:
+    """The take's final path, and that of the file that grows."""
+    if out is not None:
+        checked_suffix(out)
+        return out, out.with_name(f"{out.stem}.growing.wav")
+    folder = outputs / f"{created:%Y-%m-%d}"
+    stem = free_stem(folder, take_stem(request, created))
+    return folder / f"{stem}.flac", folder / f"{stem}.wav"
 
 
 def _sidecar_path(final: Path, out: Path | None) -> Path:

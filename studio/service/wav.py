@@ -34,6 +34,30 @@ class GrowingWav:
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by close()
         self._write_header()
 
+    @classmethod
+    def reopen(cls, path: Path, frames: int) -> GrowingWav:
+        """Go on with a file of this writer's after its first `frames` samples; what follows them is cut off.
+
+        Raises:
+            ValueError: it is no such file, or has fewer samples.
+        """
+        with open(path, "rb") as file:
+            head = file.read(HEADER_BYTES)
+        own = len(head) == HEADER_BYTES and head[:4] in (b"RIFF", b"RF64") and head[48:52] == b"fmt "
+        size = HEADER_BYTES + frames * _BYTES_PER_SAMPLE
+        if not own or path.stat().st_size < size:
+            raise ValueError(f"{path.name} does not hold {frames} samples")
+        wav = cls.__new__(cls)
+        wav.path = path
+        wav.sample_rate = struct.unpack_from("<I", head, 60)[0]
+        wav._data_bytes = frames * _BYTES_PER_SAMPLE
+        wav._tail_bytes = 0
+        wav._last_sync = time.monotonic()
+        wav._file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
+        wav._file.truncate(size)
+        wav._write_header()
+        return wav
+
     def __enter__(self) -> GrowingWav:
         return self
 

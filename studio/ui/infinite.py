@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -10,6 +11,7 @@ import gradio as gr
 from studio.backends.catalog import ModelInfo
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Progress, Telemetry
+from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import widgets
 from studio.ui.form import TAB, Form, read_form
@@ -18,8 +20,11 @@ from studio.ui.live import LiveViews
 MAX_LISTENERS = 16  # each holds one of the server's threads; the takes themselves queue in the service
 
 
-def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Form:
-    """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives its form."""
+Following = tuple[Any, Any, Any, Any]  # player, Generate, download, job id
+
+
+def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> InfiniteTab:
+    """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives what other tabs need."""
     with gr.Row(elem_classes="lw-columns"):
         with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
             form = Form(studio.settings, models)
@@ -39,17 +44,8 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Form
 
     job_id = gr.State("")
     handlers = Handlers(studio, views)
-    run = start.click(
-        handlers.generate, form.fields, [player, start, download, job_id],
-        show_progress="hidden", concurrency_limit=MAX_LISTENERS, concurrency_id="listeners",
-        api_visibility="private",
-    )  # fmt: skip
-    # Whatever ended the generator, a failure of the server included, one can start again. Not a moment
-    # sooner: Gradio drops a click while the event before it is still pending.
-    run.then(
-        lambda: gr.update(interactive=True), None, start,
-        show_progress="hidden", queue=False, api_visibility="private",
-    )  # fmt: skip
+    tab = InfiniteTab(form, handlers, [player, start, download, job_id], start)
+    tab.follow(start.click, handlers.generate, form.fields)
     stop.click(
         handlers.stop, job_id, None, js=f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}",
         show_progress="hidden", queue=False, api_visibility="private",
@@ -58,7 +54,32 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Form
         handlers.steer, [job_id, *form.fields], form.steered,
         show_progress="hidden", queue=False, api_visibility="private",
     )  # fmt: skip
-    return form
+    return tab
+
+
+@dataclass(frozen=True)
+class InfiniteTab:
+    """What other tabs need of this one: the form to fill, and how to follow a job on its player."""
+
+    form: Form
+    handlers: Handlers
+    followed: list[Any]
+    start: gr.Button
+
+    def follow(self, event: Any, handler: Callable[..., Iterator[Following]], inputs: Any) -> Any:
+        """Run `handler` at a component's `event`, its take on this tab's player; Generate waits meanwhile."""
+        run = event(
+            handler, inputs, self.followed,
+            show_progress="hidden", concurrency_limit=MAX_LISTENERS, concurrency_id="listeners",
+            api_visibility="private",
+        )  # fmt: skip
+        # Whatever ended the generator, a failure of the server included, one can start again. Not a moment
+        # sooner: Gradio drops a click while the event before it is still pending.
+        run.then(
+            lambda: gr.update(interactive=True), None, self.start,
+            show_progress="hidden", queue=False, api_visibility="private",
+        )  # fmt: skip
+        return run
 
 
 class Handlers:
@@ -68,14 +89,24 @@ class Handlers:
         self._studio = studio
         self._views = views
 
-    def generate(self, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Start a take of the form's values: yields (player, generate, download, job id) until it has ended.
+    def generate(self, *values: Any) -> Iterator[Following]:
+        """Start a take of the form's values and follow it."""
+        yield from self._follow(
+            lambda: self._studio.submit(read_form(values, self._studio.settings), listen=True)
+        )
+
+    def resume(self, take_id: str) -> Iterator[Following]:
+        """Go on with an interrupted take of the library and follow it."""
+        yield from self._follow(lambda: self._studio.resume(take_id, listen=True))
+
+    def _follow(self, begin: Callable[[], Job]) -> Iterator[Following]:
+        """Yields (player, generate, download, job id) until the job has ended.
 
         A sync generator, because a Space's GPU calls allow no other. A closed tab ends it at the next yield,
         at the latest a second later, and with it the job.
         """
         try:
-            job = self._studio.submit(read_form(values, self._studio.settings), listen=True)
+            job = begin()
         except StudioError as error:
             yield {"token": "", "phase": "failed", "message": str(error)}, gr.skip(), gr.skip(), gr.skip()
             return

@@ -17,9 +17,10 @@ from studio.core.audio import format_time
 from studio.core.errors import StudioError
 from studio.core.preset import Preset
 from studio.dsp.spectrogram import columns_png
-from studio.service.jobs import Studio
+from studio.service.jobs import RESUMABLE, Studio
 from studio.service.library import Take, picture_of, settings_of
-from studio.ui.form import Form, FormValues, fill_form
+from studio.ui.form import FormValues, fill_form
+from studio.ui.infinite import InfiniteTab
 
 TAB = "library"
 SHOWN = 60  # a list longer than this is better searched than read
@@ -32,8 +33,11 @@ element.addEventListener('click', (event) => {
 """
 
 
-def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, form: Form) -> None:
-    """Lay the `tab` out; `form` is what a take's settings open in, on another of the `tabs`."""
+Shown = tuple[str, str, str, str, str, Any]  # chosen, detail, name, list, what was done, the button "Go on"
+
+
+def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab) -> None:
+    """Lay the `tab` out; takes are opened, and go on, in `player`, another of the `tabs`."""
     view = LibraryView(studio)
     with gr.Row(elem_classes="lw-search"):
         words = gr.Textbox(
@@ -57,6 +61,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, form: Form) -> None:
                 )
                 favour = gr.Button("Favourite", elem_id=f"{TAB}-favour", min_width=90)
             with gr.Row(elem_classes="lw-actions"):
+                resume = gr.Button("Go on", interactive=False, elem_id=f"{TAB}-resume", min_width=90)
                 rename = gr.Button("Rename", elem_id=f"{TAB}-rename", min_width=90)
                 delete = gr.Button("Delete", elem_id=f"{TAB}-delete", min_width=90)
             said = gr.Markdown("", elem_id=f"{TAB}-said", elem_classes="lw-said")
@@ -66,7 +71,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, form: Form) -> None:
             )  # fmt: skip
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     asked = [words, favourites]
-    shown = [chosen, detail, name, listing, said]
+    shown = [chosen, detail, name, listing, said, resume]
     gr.on(
         [words.change, favourites.change, refresh.click, tab.select], view.listing, asked, listing,
         trigger_mode="always_last", **hidden,
@@ -75,9 +80,11 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, form: Form) -> None:
     rename.click(view.rename, [chosen, name, *asked], shown, **hidden)
     favour.click(view.favour, [chosen, *asked], shown, **hidden)
     delete.click(view.delete, [chosen, *asked], shown, **hidden)
-    into = [tabs, *form.fields, said]
-    opened.click(view.open_take, [chosen, *form.fields], into, **hidden)
-    file.upload(view.open_file, [file, *form.fields], into, **hidden)
+    fields = player.form.fields
+    opened.click(view.open_take, [chosen, *fields], [tabs, *fields, said], **hidden)
+    file.upload(view.open_file, [file, *fields], [tabs, *fields, said], **hidden)
+    shows = resume.click(lambda: gr.Tabs(selected="infinite"), None, tabs, queue=False, **hidden)
+    player.follow(shows.then, player.handlers.resume, chosen)
 
 
 class LibraryView:
@@ -113,11 +120,11 @@ class LibraryView:
             f'<a href="{escape(source)}" download>Download {escape(take.path.name)}</a>'
         )
 
-    def choose(self, words: str, favourites: bool, event: gr.EventData) -> tuple[str, str, str, str, str]:
+    def choose(self, words: str, favourites: bool, event: gr.EventData) -> Shown:
         """A card was clicked."""
         return self._shown(str(event._data.get("take", "")), words, favourites, "")
 
-    def rename(self, chosen: str, name: str, words: str, favourites: bool) -> tuple[str, str, str, str, str]:
+    def rename(self, chosen: str, name: str, words: str, favourites: bool) -> Shown:
         """Give the chosen take the name typed."""
         try:
             chosen = self._library.rename(chosen, name).id
@@ -125,7 +132,7 @@ class LibraryView:
             return self._shown(chosen, words, favourites, str(error))
         return self._shown(chosen, words, favourites, "Renamed.")
 
-    def favour(self, chosen: str, words: str, favourites: bool) -> tuple[str, str, str, str, str]:
+    def favour(self, chosen: str, words: str, favourites: bool) -> Shown:
         """Make the chosen take a favourite, or no longer."""
         try:
             on = not self._library.get(chosen).about.favourite
@@ -134,7 +141,7 @@ class LibraryView:
             return self._shown(chosen, words, favourites, str(error))
         return self._shown(chosen, words, favourites, "A favourite now." if on else "No favourite any more.")
 
-    def delete(self, chosen: str, words: str, favourites: bool) -> tuple[str, str, str, str, str]:
+    def delete(self, chosen: str, words: str, favourites: bool) -> Shown:
         """Move the chosen take to the trash folder."""
         try:
             trash = self._library.delete(chosen).parent.name
@@ -156,13 +163,15 @@ class LibraryView:
         except StudioError as error:
             return gr.skip(), *(gr.skip() for _ in values), str(error)
 
-    def _shown(self, chosen: str, words: str, favourites: bool, said: str) -> tuple[str, str, str, str, str]:
+    def _shown(self, chosen: str, words: str, favourites: bool, said: str) -> Shown:
         try:
             detail = self.detail(chosen)
-            name = self._library.get(chosen).record.name if chosen else ""
+            take = self._library.get(chosen) if chosen else None
         except StudioError as error:
-            chosen, detail, name, said = "", self.detail(""), "", said or str(error)
-        return chosen, detail, name, self.listing(words, favourites, chosen), said
+            chosen, detail, take, said = "", self.detail(""), None, said or str(error)
+        name = take.record.name if take else ""
+        can_go_on = gr.update(interactive=take is not None and take.status in RESUMABLE)
+        return chosen, detail, name, self.listing(words, favourites, chosen), said, can_go_on
 
 
 def _opened(record: Preset | None, values: Sequence[Any]) -> tuple[Any, ...]:

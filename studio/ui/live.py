@@ -29,6 +29,7 @@ class LiveView:
         self.stream = job.stream
         self._lock = threading.Lock()
         self._spectrogram = SpectrogramStream(self.stream.sample_rate)
+        self._offset = job.resumed.state["samples"] if job.resumed else 0  # what the file had before
         self._next_sample = 0
         self._columns = bytearray()
         self._first_column = 0
@@ -61,6 +62,7 @@ class LiveView:
             "token": self.stream.token,
             "sample_rate": self.stream.sample_rate,
             "columns_per_s": self.stream.sample_rate / HOP_SAMPLES,
+            "offset_s": self._offset / self.stream.sample_rate,
             "seed": str(self.job.request.seed),  # beyond 2**53 a number of JavaScript would be another seed
             "phase": self.job.status,
             "message": self._message,
@@ -97,9 +99,10 @@ class LiveView:
 
     def _draw(self, chunk: AudioChunk) -> None:
         # A reader that fell behind loses chunks; silence in their place keeps the picture's time right.
-        lost = np.zeros(max(0, chunk.start_sample - self._next_sample), np.float32)
+        start = chunk.start_sample - self._offset
+        lost = np.zeros(max(0, start - self._next_sample), np.float32)
         self._append(self._spectrogram.push(np.concatenate([lost, chunk.samples])))
-        self._next_sample = chunk.end_sample
+        self._next_sample = start + len(chunk.samples)
 
     def _append(self, columns: np.ndarray) -> None:
         self._columns += columns.tobytes()

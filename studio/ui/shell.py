@@ -37,9 +37,9 @@ class Page:
             widgets.header()
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
-                    form = infinite.build(studio, self._views, list_models())
+                    tab = infinite.build(studio, self._views, list_models())
                 with gr.Tab("Library", id="library") as takes:
-                    library.build(studio, tabs, takes, form)
+                    library.build(studio, tabs, takes, tab)
             api.build(studio)
 
     def launch(self) -> str:

@@ -31,7 +31,7 @@ WHEN = datetime(2026, 1, 31, 14, 2, 11)
 
 
 def write_take(outputs: Path, status: str = "finished", wanted: GenerationRequest | None = None) -> Path:
-    take = TakeWriter(wanted or request(), RATE, outputs, when=WHEN)
+    take = TakeWriter.begin(wanted or request(), RATE, outputs, when=WHEN)
     for start in range(0, RATE, 1600):
         take.write(ramp(start, 1600))
     path = take.finish(status, {"rtf": 0.5})
@@ -114,7 +114,7 @@ def test_unknown_format_and_broken_source_say_what_to_do(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["take.wav", "take.flac", "take.mp3"])
 def test_explicit_out_is_written_exactly_there(tmp_path: Path, name: str) -> None:
     (tmp_path / "take.json").write_text('{"mine": true}')
-    take = TakeWriter(request(), RATE, tmp_path / "outputs", out=tmp_path / name)
+    take = TakeWriter.begin(request(), RATE, tmp_path / "outputs", out=tmp_path / name)
     take.write(ramp(0, RATE))
     assert take.finish("finished", {}) == tmp_path / name
     assert json.loads((tmp_path / "take.json").read_text()) == {"mine": True}
@@ -122,7 +122,7 @@ def test_explicit_out_is_written_exactly_there(tmp_path: Path, name: str) -> Non
 
 
 def test_take_without_sound_leaves_nothing(tmp_path: Path) -> None:
-    take = TakeWriter(request(), RATE, tmp_path, when=WHEN)
+    take = TakeWriter.begin(request(), RATE, tmp_path, when=WHEN)
     assert take.finish("stopped", {}) is None
     assert not list(tmp_path.rglob("*.*"))
 
@@ -147,7 +147,7 @@ class FullDisk:
 
 
 def test_full_disk_keeps_what_fitted(tmp_path: Path) -> None:
-    take = TakeWriter(request(), RATE, tmp_path, when=WHEN)
+    take = TakeWriter.begin(request(), RATE, tmp_path, when=WHEN)
     take._wav._file = FullDisk(take._wav._file, room=2 * RATE + 1)
     take.write(ramp(0, RATE // 2))
     with pytest.raises(OutOfResourcesError, match="full"):
@@ -180,7 +180,7 @@ from pathlib import Path
 sys.path[:0] = [{tests!r}]
 from service_fakes import RATE, ramp, request
 from studio.service.take import TakeWriter
-take = TakeWriter(request(duration_s=None), RATE, Path({outputs!r}))
+take = TakeWriter.begin(request(duration_s=None), RATE, Path({outputs!r}))
 position = 0
 while True:
     take.write(ramp(position, 1600))

@@ -70,7 +70,7 @@ def test_finished_take_is_exact_and_holds_what_was_played(make: Make) -> None:
 def test_stop_is_heeded_at_the_next_step_and_keeps_the_take(make: Make) -> None:
     after_stop: list[Event] = []
 
-    def render(wanted: Any, backend: Any, cancel: Any, steering: Any) -> Iterator[Event]:
+    def render(wanted: Any, backend: Any, cancel: Any, steering: Any, saved: Any) -> Iterator[Event]:
         for event in render_ramp(wanted, backend, cancel):
             if cancel.is_set():
                 after_stop.append(event)

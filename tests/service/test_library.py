@@ -23,7 +23,7 @@ WHEN = datetime(2026, 1, 31, 14, 2, 11)
 
 def make(outputs: Path, status: str | None = "finished", **values: Any) -> Path:
     """A take of a second; with status None one that still grows."""
-    take = TakeWriter(request(**values), RATE, outputs, when=WHEN)
+    take = TakeWriter.begin(request(**values), RATE, outputs, when=WHEN)
     take.write(ramp(0, RATE))
     path = take.finish(status, {}) if status else take.path
     assert path is not None

@@ -58,15 +58,16 @@ def test_an_empty_list_says_what_to_do(view: LibraryView, tmp_path: Path) -> Non
 
 def test_choose_rename_favour_delete(view: LibraryView, studio: Studio) -> None:
     click = gr.EventData(None, {"take": the_take(studio)})
-    chosen, detail, name, listed, _ = view.choose("", False, click)
+    chosen, detail, name, listed, _, resume = view.choose("", False, click)
     assert "<audio" in detail
+    assert resume["interactive"] is False, "a finished take does not go on"
     assert name
     assert 'aria-pressed="true"' in listed
-    chosen, _, name, _, said = view.rename(chosen, "Bed", "", False)
+    chosen, _, name, _, said, _ = view.rename(chosen, "Bed", "", False)
     assert (name, said) == ("Bed", "Renamed.")
     assert "★" in view.favour(chosen, "", False)[3]
     assert "empty" in view.rename(chosen, " ", "", False)[4]
-    gone, detail, _, listed, said = view.delete(chosen, "", False)
+    gone, detail, _, listed, said, _ = view.delete(chosen, "", False)
     assert gone == ""
     assert "Choose a take" in detail
     assert "No takes yet" in listed

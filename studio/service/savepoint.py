@@ -1,0 +1,51 @@
+"""Where an endless take stands, on disk beside it, so that a killed one can go on as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from studio.core.errors import InvalidRequestError
+
+SUFFIX = ".state"
+INTERVAL_S = 1.5
+
+
+def write_savepoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace the file at once. Raises `OSError`."""
+    import torch
+
+    partial = path.with_name(path.name + ".part")
+    try:
+        with open(partial, "wb") as file:
+            torch.save(dict(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_savepoint(path: Path) -> dict[str, Any]:
+    """What `write_savepoint` wrote.
+
+    Raises:
+        InvalidRequestError: there is none, or it is damaged.
+    """
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or not isinstance(state.get("samples"), int):
+            raise ValueError("no savepoint")
+    except FileNotFoundError as error:
+        raise InvalidRequestError(
+            "This take was not saved on the way: start a new one of its settings."
+        ) from error
+    except Exception as error:  # torch's own errors, zipfile's, pickle's: all say the file is not whole
+        raise InvalidRequestError(
+            "What was saved of this take is damaged: start a new one of its settings."
+        ) from error
+    return state

@@ -1,0 +1,199 @@
+"""A take that was killed goes on from its last save point as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+from service_fakes import CHUNK, RATE, create_backend, ramp, request
+
+from studio.app import build_studio
+from studio.backends.tone import ToneBackend, tone
+from studio.core.audio import to_int16
+from studio.core.errors import InvalidRequestError
+from studio.core.events import AudioChunk, Event, Finished, SavePoint
+from studio.core.request import GenerationRequest
+from studio.core.settings import Settings
+from studio.service.cancel import CancelToken
+from studio.service.jobs import Studio
+from studio.service.render import Renderer
+from studio.service.savepoint import read_savepoint, write_savepoint
+from studio.service.take import TakeWriter
+from studio.service.wav import GrowingWav
+
+ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}
+
+
+def render_saving(
+    wanted: GenerationRequest, backend: Any, cancel: CancelToken, steering: Any, saved: Any
+) -> Iterator[Event]:
+    """A ramp that can go on from wherever it was."""
+    assert wanted.duration_s is not None
+    position = saved["samples"] if saved else 0
+    while position < round(wanted.duration_s * RATE):
+        yield AudioChunk(ramp(position, CHUNK), RATE, position)
+        position += CHUNK
+        yield SavePoint(position, {"samples": position})
+
+
+def interrupted(outputs: Path, wanted: GenerationRequest) -> Path:
+    """A take that was killed: 1 s saved, 0.3 s more written, no end."""
+    take = TakeWriter.begin(wanted, RATE, outputs)
+    take.write(ramp(0, RATE))
+    take.save(SavePoint(RATE, {"samples": RATE}))
+    take.write(ramp(RATE, 4800))
+    return take.path
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio(Settings(outputs=tmp_path), create_backend, render_saving)
+    yield studio
+    studio.close()
+
+
+def test_an_interrupted_take_goes_on_to_its_end(studio: Studio, tmp_path: Path) -> None:
+    path = interrupted(tmp_path, request(duration_s=3.0))
+    (take,) = studio.library.takes()
+    assert take.status == "interrupted"
+    job = studio.resume(take.id)
+    *_, end = studio.events(job.id)
+    assert isinstance(end, Finished)
+    assert end.path == path.with_suffix(".flac")
+    samples, _ = sf.read(end.path, dtype="int16")
+    np.testing.assert_array_equal(samples, to_int16(ramp(0, 3 * RATE)))
+    (take,) = studio.library.takes()
+    assert (take.status, take.about.duration_s) == ("finished", 3.0)
+    assert sorted(file.suffix for file in path.parent.iterdir()) == [".flac", ".json"]
+
+
+def test_a_listener_hears_only_what_is_new(studio: Studio, tmp_path: Path) -> None:
+    interrupted(tmp_path, request(duration_s=2.0))
+    job = studio.resume(next(studio.library.takes()).id, listen=True)
+    assert job.stream is not None
+    heard = []
+    while (part := job.stream.read()) is not None:
+        heard.append(part)
+    np.testing.assert_array_equal(np.concatenate(heard), to_int16(ramp(RATE, RATE)))
+
+
+def test_what_cannot_go_on_is_told(studio: Studio, tmp_path: Path) -> None:
+    job = studio.submit(request(duration_s=0.2))
+    list(studio.events(job.id))
+    with pytest.raises(InvalidRequestError, match="finished"):
+        studio.resume(next(studio.library.takes()).id)
+    path = interrupted(tmp_path, request(duration_s=3.0, seed=7))
+    state = path.with_suffix(".state")
+    (take,) = [take for take in studio.library.takes() if take.status == "interrupted"]
+    whole = state.read_bytes()
+    state.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InvalidRequestError, match="damaged"):
+        studio.resume(take.id)
+    state.unlink()
+    with pytest.raises(InvalidRequestError, match="not saved"):
+        studio.resume(take.id)
+    assert path.is_file(), "its sound stays where it is"
+
+
+def test_sound_that_ends_before_its_state_does_not_go_on(studio: Studio, tmp_path: Path) -> None:
+    path = interrupted(tmp_path, request(duration_s=3.0))
+    os.truncate(path, 80 + RATE)
+    job = studio.resume(next(studio.library.takes()).id)
+    *_, end = studio.events(job.id)
+    assert "shorter" in end.message  # type: ignore[union-attr]
+    assert path.is_file()
+
+
+def test_a_file_of_another_maker_is_not_reopened(tmp_path: Path) -> None:
+    sf.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
+    before = (tmp_path / "a.wav").read_bytes()
+    with pytest.raises(ValueError, match="does not hold"):
+        GrowingWav.reopen(tmp_path / "a.wav", 10)
+    assert (tmp_path / "a.wav").read_bytes() == before
+
+
+def test_a_save_point_runs_no_code(tmp_path: Path) -> None:
+    class Harm:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    write_savepoint(tmp_path / "a.state", {"samples": 1, "harm": Harm()})
+    with pytest.raises(InvalidRequestError, match="damaged"):
+        read_savepoint(tmp_path / "a.state")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_from_a_save_point_the_render_is_the_one_that_was(tmp_path: Path) -> None:
+    """The states after it are equal to the last bit, through the file and back."""
+    wanted = request(duration_s=3.0, sampler=ENDLESS, lane=[{"at_s": 1.0, "prompt": "wind"}])
+    points = [e for e in Renderer()(wanted, ToneBackend(), CancelToken()) if isinstance(e, SavePoint)]
+    write_savepoint(tmp_path / "a.state", points[10].state)
+    saved = read_savepoint(tmp_path / "a.state")
+    again = list(Renderer()(wanted, ToneBackend(), CancelToken(), None, saved))
+    resumed = [e for e in again if isinstance(e, SavePoint)]
+    assert [point.samples for point in resumed] == [point.samples for point in points[11:]]
+    for before, after in zip(points[11:], resumed, strict=True):
+        for name in ("queue", "buffer", "generator_state"):
+            assert torch.equal(before.state["fifo"][name], after.state["fifo"][name])
+    chunks = [e for e in again if isinstance(e, AudioChunk)]
+    assert chunks[0].start_sample == points[10].samples
+    assert chunks[-1].end_sample == 3 * RATE
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from studio.app import build_studio
+from studio.core.request import parse_request
+from studio.core.settings import Settings
+studio = build_studio(Settings(outputs=Path({outputs!r})))
+takes = list(studio.library.takes())
+request = parse_request(prompt="rain", seed=3, duration_s=None, model={{"id": "tone"}}, guidance_scale=1.0)
+job = studio.resume(takes[0].id, listen=True) if takes else studio.submit(request, listen=True)
+print("begun", flush=True)
+position = 0
+while (part := job.stream.read()) is not None:
+    position += len(part)
+    job.stream.acknowledge(position / 16000)
+"""
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_a_take_has_no_join(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    for _ in range(int(os.environ.get("LONGWAVE_KILLS", "3"))):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD.format(outputs=str(tmp_path))], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "begun\n"
+        time.sleep(rng.uniform(1.5, 6.0))
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        (path,) = tmp_path.rglob("*.wav")
+        samples, _ = sf.read(path, dtype="int16")
+        np.testing.assert_array_equal(samples, to_int16(tone(0, len(samples), RATE)))
+    studio = build_studio(Settings(outputs=tmp_path))
+    (take,) = studio.library.takes()
+    assert take.status == "interrupted"
+    job = studio.resume(take.id)
+    time.sleep(3)
+    studio.stop(job.id)
+    *_, end = studio.events(job.id)
+    studio.close()
+    assert isinstance(end, Finished)
+    assert end.path is not None
+    samples, _ = sf.read(end.path, dtype="int16")
+    np.testing.assert_array_equal(samples, to_int16(tone(0, len(samples), RATE)))
+    assert len(samples) > 5 * RATE
