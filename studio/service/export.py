@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from studio.core.audio import format_time, to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
-from studio.dsp.loudness import LoudnessMeter
 from studio.service.wav import GrowingWav, read_wav_comment
 
 BLOCK_FRAMES = 1 << 16
@@ -145,6 +144,8 @@ def _read(sound: sf.SoundFile, start: int, stop: int) -> Iterator[NDArray[np.int
 
 def _gain(sound: sf.SoundFile, start: int, stop: int, lufs: float) -> float:
     """What brings the span to that loudness, or as near as its peaks allow; 1 for silence."""
+    from studio.dsp.loudness import LoudnessMeter  # its filters take longer to import than the page has
+
     meter = LoudnessMeter(sound.samplerate)
     for block in _read(sound, start, stop):
         meter.push(block / 32768)

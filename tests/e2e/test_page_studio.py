@@ -1,0 +1,163 @@
+"""An afternoon at the page: presets, a lane changed while it plays, export, the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from conftest import player_state, wait_for_position, wait_for_state
+
+from studio.backends.tone import ToneBackend, tone
+from studio.core.events import AudioChunk, SavePoint
+from studio.core.preset import load_preset
+from studio.core.request import parse_request
+from studio.service.cancel import CancelToken
+from studio.service.render import Renderer
+from studio.service.take import TakeWriter
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+RATE = 16000
+DESK: dict[str, Any] = {}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "color_scheme": "dark",
+}
+NEW_IDS = ("negative-prompt", "preset", "lane", "attention", "guidance", "steer")
+
+
+def wait_for_text(page: Page, selector: str, word: str) -> None:
+    page.wait_for_function(
+        "([selector, word]) => document.querySelector(selector).innerText.includes(word)",
+        arg=[selector, word],
+    )
+
+
+def wait_for_value(page: Page, selector: str, value: str) -> None:
+    page.wait_for_function(
+        "([selector, value]) => document.querySelector(selector).value === value", arg=[selector, value]
+    )
+
+
+def test_a_preset_fills_the_form_and_its_lane_changes_while_it_plays(
+    tone_site: Any, visit: Callable[..., Page]
+) -> None:
+    page = visit(tone_site.url)
+    page.click("text=Prompt lane")
+    page.click("#infinite-preset input")
+    page.get_by_role("option", name="A storm passes").click()
+    wait_for_value(page, "#infinite-prompt textarea", "light rain")
+    assert "1:00 | heavy rain with distant thunder" in page.input_value("#infinite-lane textarea")
+    assert not page.is_checked("#infinite-endless input")
+    assert [name for name in NEW_IDS if page.locator(f"#infinite-{name}").count() != 1] == []
+    page.click("#infinite-steer")
+    wait_for_text(page, "#infinite-steered", "press Generate")
+    page.click("#infinite-generate")
+    wait_for_state(page, "playing")
+    page.fill("#infinite-lane textarea", "nonsense")
+    page.click("#infinite-steer")
+    wait_for_text(page, "#infinite-steered", "Line 1")
+    page.fill("#infinite-prompt textarea", "wind")
+    page.fill("#infinite-lane textarea", "2:50 | sea")
+    page.click("#infinite-steer")
+    wait_for_text(page, "#infinite-steered", "Taken up")
+    job = tone_site.studio.jobs()[-1]
+    wait_for_position(page, player_state(page)["position_s"] + 2)
+    page.click("#infinite-stop")
+    wait_for_text(page, "#infinite-status", "saved as")
+    assert [point.prompt for point in job.steering.points][-2:] == ["wind", "sea"]
+    assert load_preset(job.outcome.path.with_suffix(".json")).request().lane == job.steering.points
+    page.click("#infinite-seed-reuse")
+    wait_for_value(page, "#infinite-seed input", str(job.request.seed))
+    page.click("#infinite-seed-dice")
+    wait_for_value(page, "#infinite-seed input", "-1")
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_span_is_exported_in_every_format(
+    tone_site: Any, visit: Callable[..., Page], tmp_path: Path, screen: dict[str, Any]
+) -> None:
+    page = visit(tone_site.url, **screen)
+    page.uncheck("#infinite-endless input")
+    page.fill("#infinite-duration input", "4")
+    page.click("#infinite-generate")
+    wait_for_state(page, "ended")
+    page.wait_for_selector(".lw-export a[href]")
+    page.fill(".lw-export [name=start]", "9:00")
+    assert page.locator(".lw-export a[href]").count() == 0, "no link to a span outside the take"
+    page.fill(".lw-export [name=start]", "0:01")
+    page.fill(".lw-export [name=end]", "3.5")
+    page.select_option(".lw-export [name=lufs]", "-23")
+    for link in page.locator(".lw-export a[href]").all():
+        with page.expect_download() as download:
+            link.click()
+        target = tmp_path / download.value.suggested_filename
+        download.value.save_as(target)
+        assert "__1-3.5s__-23LUFS" in target.name
+        samples, rate = sf.read(target)
+        assert len(samples) / rate == pytest.approx(2.5, abs=0.1)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".wav", ".flac", ".mp3", ".ogg"}
+    width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width[0] <= width[1], "nothing scrolls sideways"
+
+
+def test_a_take_is_found_named_and_opened_again(tone_site: Any, visit: Callable[..., Page]) -> None:
+    wanted = parse_request(prompt="<b>gulls</b> at noon", seed=77, duration_s=1.5, model={"id": "tone"})
+    studio = tone_site.studio
+    list(studio.events(studio.submit(wanted).id))
+    page = visit(tone_site.url)
+    page.get_by_role("tab", name="Library").click()
+    page.fill("#library-search textarea, #library-search input", "gulls noon")
+    page.wait_for_function("document.querySelectorAll('.lw-take').length === 1")
+    assert "<b>gulls</b>" in page.inner_text(".lw-take")
+    page.click(".lw-take")
+    page.wait_for_function("document.querySelector('#library-detail audio')?.duration > 1")
+    page.click("#library-favour")
+    wait_for_text(page, "#library-list", "★")
+    page.fill("#library-name textarea, #library-name input", "Harbour")
+    page.click("#library-rename")
+    wait_for_text(page, "#library-list", "Harbour")
+    page.click("#library-open")
+    wait_for_value(page, "#infinite-prompt textarea", "<b>gulls</b> at noon")
+    assert page.input_value("#infinite-seed input") == "77"
+    assert page.is_visible("#infinite-generate")
+    (take,) = studio.library.takes("harbour")
+    page.get_by_role("tab", name="Library").click()
+    page.set_input_files("#library-file input[type=file]", take.path)
+    wait_for_value(page, "#infinite-duration input", "1.5")
+    page.get_by_role("tab", name="Library").click()
+    page.click("#library-delete")
+    wait_for_text(page, "#library-said", "trash")
+    assert not list(studio.library.takes("harbour"))
+
+
+def test_an_interrupted_take_goes_on_from_the_library(tone_site: Any, visit: Callable[..., Page]) -> None:
+    wanted = parse_request(prompt="cut short", seed=5, duration_s=8.0, model={"id": "tone"})
+    take = TakeWriter.begin(wanted, RATE, tone_site.settings.outputs)
+    for event in Renderer()(wanted, ToneBackend(), CancelToken()):
+        if isinstance(event, AudioChunk):
+            take.write(event.samples)
+        elif isinstance(event, SavePoint) and event.samples > 2 * RATE:
+            take.save(event)
+            break
+    page = visit(tone_site.url)
+    page.get_by_role("tab", name="Library").click()
+    page.fill("#library-search textarea, #library-search input", "cut short")
+    wait_for_text(page, "#library-list", "interrupted")
+    page.click(".lw-take")
+    page.click("#library-resume:not([disabled])")
+    wait_for_state(page, "ended")
+    wait_for_text(page, "#infinite-status", "Finished: 0:08")
+    assert page.inner_text("#infinite-player .lw-time") == "0:08"
+    (whole,) = tone_site.studio.library.takes("cut short")
+    samples, _ = sf.read(whole.path, dtype="float32")
+    np.testing.assert_allclose(samples, tone(0, 8 * RATE, RATE), atol=2 / 32768)
