@@ -62,7 +62,7 @@ export class LivePlayer {
   /** Seconds of the take that were heard. */
   get position() {
     const take = this.#take;
-    if (!take?.run) return 0;
+    if (!take?.run) return (take?.received ?? 0) / (take?.rate ?? 1);
     const played = Math.max(0, take.context.currentTime * take.rate - take.run.frame);
     return Math.min(take.run.sample + played, take.received) / take.rate;
   }
@@ -83,6 +83,8 @@ export class LivePlayer {
     const url = new URL(`pcm/${token}`, document.baseURI);
     const response = await fetch(url, { signal: take.abort.signal, cache: 'no-store' });
     if (!response.ok) throw new Error(await response.text());
+    // A page that comes back hears from here on: its position counts from the take's beginning all the same.
+    take.received = Number(response.headers.get('X-First-Sample')) || 0;
     const reader = response.body.getReader();
     let odd = new Uint8Array(0); // a network chunk may end within a sample
     for (;;) {

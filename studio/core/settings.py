@@ -30,3 +30,8 @@ class Settings:
     dtype: str = "auto"
     lead_s: float = 8.0
     unattended_limit_s: float = 4 * 3600.0
+
+    @property
+    def private(self) -> bool:
+        """Whether only this machine's own user reaches the page."""
+        return self.host in {"127.0.0.1", "localhost", "::1"} and not self.share

@@ -36,11 +36,14 @@ class Job:
         stream: PcmStream | None = None,
         out: Path | None = None,
         resumed: Resumed | None = None,
+        keep_running: bool = False,
     ) -> None:
+        """`keep_running`: a listener who leaves does not end it."""
         self.id = secrets.token_urlsafe(12)
         self.request = request
         self.stream = stream
         self.out = out
+        self.keep_running = keep_running
         self.resumed = resumed
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()

@@ -112,12 +112,20 @@ class Studio:
         self._workers: dict[str, DeviceWorker] = {}
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
-    def submit(self, request: GenerationRequest, *, listen: bool = False, out: Path | None = None) -> Job:
+    def submit(
+        self,
+        request: GenerationRequest,
+        *,
+        listen: bool = False,
+        keep_running: bool = False,
+        out: Path | None = None,
+    ) -> Job:
         """Queue a take.
 
         Args:
             listen: somebody will play it as it is made: `job.stream` is there at once, paces the job, and
                 its being abandoned ends the job. Otherwise the job runs as fast as it can.
+            keep_running: a listener who leaves does not end it; it then runs as fast as it can.
             out: exactly this file instead of one under the outputs folder; replaced if it exists.
 
         Raises:
@@ -126,7 +134,7 @@ class Studio:
         """
         if out is not None:
             checked_suffix(out)
-        return self._queue(Job(request, self._listener(listen), out))
+        return self._queue(Job(request, self._listener(listen), out, keep_running=keep_running))
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
         """Go on with a take that was interrupted, or failed, from its last save point.

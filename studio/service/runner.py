@@ -148,9 +148,12 @@ class _Ticker:
             stream, meter = self._job.stream, self._meter
             if meter is not None:
                 self._job.publish(meter.snapshot(stream.buffered_s if stream else 0.0))
-            if stream is not None and stream.idle_s > self._runner.idle_limit_s:
-                self._job.cancel.set("Nobody listened any more, so the take was ended.")
-            if stream is None and meter is not None and self._job.request.duration_s is None:
+            lonely = stream is not None and stream.idle_s > self._runner.idle_limit_s
+            if stream is not None and lonely:
+                if not self._job.keep_running:
+                    self._job.cancel.set("Nobody listened any more, so the take was ended.")
+                stream.leave_unattended()
+            if (stream is None or lonely) and meter is not None and self._job.request.duration_s is None:
                 limit_s = self._runner.settings.unattended_limit_s
                 if meter.audio_s >= limit_s:
                     self._job.cancel.set(f"An unattended take ends after {limit_s:.0f} s of sound.")

@@ -40,6 +40,7 @@ class PcmStream:
         self._acknowledged = 0
         self._reading = False
         self._closed = False
+        self._unattended = False
         self._last_sign_of_life = time.monotonic()
 
     def attach(self) -> bool:
@@ -48,7 +49,7 @@ class PcmStream:
             if self._reading:
                 return False
             self._reading = True
-            self._last_sign_of_life = time.monotonic()
+            self._touch()
             return True
 
     def detach(self) -> None:
@@ -56,18 +57,34 @@ class PcmStream:
         with self._changed:
             self._reading = False
 
+    @property
+    def reading(self) -> bool:
+        """Whether a reader holds the stream."""
+        return self._reading
+
+    @property
+    def sent(self) -> int:
+        """Samples given away: the next one read is this one of the stream."""
+        return self._read
+
+    def leave_unattended(self) -> None:
+        """Let the job go on without a listener: what nobody fetches is dropped, the oldest first."""
+        with self._changed:
+            self._unattended = True
+            self._changed.notify_all()
+
     def touch(self) -> None:
         """Count the listener's absence from now on."""
         with self._changed:
-            self._last_sign_of_life = time.monotonic()
+            self._touch()
 
     def read(self, timeout_s: float = 2.0) -> NDArray[np.int16] | None:
         """The next samples [n]; empty when none came within `timeout_s`; None at the end."""
         with self._changed:
-            self._last_sign_of_life = time.monotonic()
+            self._touch()
             if not self._blocks and not self._closed:
                 self._changed.wait(timeout_s)
-            self._last_sign_of_life = time.monotonic()
+            self._touch()
             if not self._blocks:
                 return None if self._closed else EMPTY
             block = self._blocks.popleft()
@@ -82,7 +99,7 @@ class PcmStream:
         sent, or lies before an earlier one, is taken as the nearest possible.
         """
         with self._changed:
-            self._last_sign_of_life = time.monotonic()
+            self._touch()
             heard = int(min(max(position_s, 0.0), 1e9) * self.sample_rate)
             self._acknowledged = max(self._acknowledged, min(heard, self._read))
             self._changed.notify_all()
@@ -96,13 +113,24 @@ class PcmStream:
             CancelledError: the job was asked to end while this waited.
         """
         with self._changed:
-            while not self._closed and self._written - self._acknowledged >= self._lead:
+            while not (self._closed or self._unattended) and self._written - self._acknowledged >= self._lead:
                 cancel.check()
                 self._changed.wait(POLL_S)
             if not self._closed:
                 self._blocks.append(samples)
                 self._written += len(samples)
+                if self._unattended:
+                    self._drop_oldest()
                 self._changed.notify_all()
+
+    def _touch(self) -> None:
+        self._last_sign_of_life = time.monotonic()
+        self._unattended = False
+
+    def _drop_oldest(self) -> None:
+        while len(self._blocks) > 1 and self._written - self._read > self._lead:
+            self._read += len(self._blocks.popleft())
+        self._acknowledged = max(self._acknowledged, self._read)
 
     def close(self, drop: bool = False) -> None:
         """Nothing more will be written; what is held can still be read, unless `drop`ped."""

@@ -52,9 +52,10 @@ class FormValues(NamedTuple):
     buffer_frames: float | None = SAMPLER.buffer_frames
     warmup_steps: float | None = SAMPLER.warmup_steps
     attention_interval: float | None = 16  # the page shows the map; a file needs none
+    keep_running: bool = False  # how it is made, not what: no part of the request
 
 
-SAMPLER_FIELDS = FormValues._fields[FormValues._fields.index("strategy") :]
+SAMPLER_FIELDS = FormValues._fields[FormValues._fields.index("strategy") : -1]
 
 
 def read_form(values: Sequence[Any], settings: Settings) -> GenerationRequest:
@@ -93,6 +94,7 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
         guidance_scale=request.guidance_scale,
         model=request.model.id if "model" in settings else form.model,
         lane=format_lane(request.lane),
+        keep_running=form.keep_running,
         lane_blend_s=request.lane_blend_s,
         **{name: getattr(sampler, name) for name in SAMPLER_FIELDS},
     )
@@ -209,6 +211,9 @@ class Form:
                 parts["attention_interval"] = _count(
                     "attention-interval", "Attention map", start.attention_interval, "Every n steps; 0 never."
                 )
+            parts["keep_running"] = gr.Checkbox(
+                start.keep_running, label="Keep running when the page is closed", elem_id=f"{TAB}-keep"
+            )
             said = gr.Markdown(self._described(start), elem_id=f"{TAB}-window", elem_classes="lw-said")
         sampler = [parts[name] for name in SAMPLER_FIELDS]
         gr.on(

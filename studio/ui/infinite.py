@@ -14,8 +14,8 @@ from studio.core.events import TERMINAL, Progress, Telemetry
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import widgets
-from studio.ui.form import TAB, Form, read_form
-from studio.ui.live import LiveViews
+from studio.ui.form import TAB, Form, FormValues, read_form
+from studio.ui.live import LiveView, LiveViews
 
 MAX_LISTENERS = 16  # each holds one of the server's threads; the takes themselves queue in the service
 
@@ -91,39 +91,55 @@ class Handlers:
 
     def generate(self, *values: Any) -> Iterator[Following]:
         """Start a take of the form's values and follow it."""
-        yield from self._follow(
-            lambda: self._studio.submit(read_form(values, self._studio.settings), listen=True)
+        settings, keep = self._studio.settings, bool(FormValues(*values).keep_running)
+        yield from self._begin(
+            lambda: self._studio.submit(read_form(values, settings), listen=True, keep_running=keep)
         )
 
     def resume(self, take_id: str) -> Iterator[Following]:
         """Go on with an interrupted take of the library and follow it."""
-        yield from self._follow(lambda: self._studio.resume(take_id, listen=True))
+        yield from self._begin(lambda: self._studio.resume(take_id, listen=True))
 
-    def _follow(self, begin: Callable[[], Job]) -> Iterator[Following]:
-        """Yields (player, generate, download, job id) until the job has ended.
+    def reattach(self) -> Iterator[Following]:
+        """A page was opened: follow the take that runs with nobody listening, if there is one.
 
-        A sync generator, because a Space's GPU calls allow no other. A closed tab ends it at the next yield,
-        at the latest a second later, and with it the job.
+        Not where strangers may open pages: a take's sound is for who started it.
         """
+        view = self._views.alone() if self._studio.settings.private else None
+        if view is None:
+            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        else:
+            yield from self._follow(view)
+
+    def _begin(self, begin: Callable[[], Job]) -> Iterator[Following]:
         try:
             job = begin()
         except StudioError as error:
             yield {"token": "", "phase": "failed", "message": str(error)}, gr.skip(), gr.skip(), gr.skip()
             return
-        view = self._views.open(job)
+        yield from self._follow(self._views.open(job, self._studio.events(job.id)))
+
+    def _follow(self, view: LiveView) -> Iterator[Following]:
+        """Yields (player, generate, download, job id) until the job has ended.
+
+        A sync generator, because a Space's GPU calls allow no other. A closed tab ends it at the next yield,
+        at the latest a second later; a job that plays is then ended by its watchdog, if no page comes back.
+        """
+        job = view.job
         try:
             yield view.state(), gr.update(interactive=False), gr.update(interactive=False), job.id
             for event in self._studio.events(job.id):
-                view.see(event)
                 if isinstance(event, (Progress, Telemetry)):
                     yield view.state(), gr.skip(), gr.skip(), gr.skip()
                 elif isinstance(event, TERMINAL):
+                    view.wait()
                     done = event.path
                     offer = gr.update(value=str(done.resolve()), interactive=True) if done else gr.skip()
                     yield view.state(), gr.skip(), offer, gr.skip()
         finally:
-            # Runs on the event loop when a tab is closed; only sets flags, and means nothing to an ended job.
-            self._studio.stop(job.id)
+            # Runs on the event loop when a tab is closed; only sets flags.
+            if job.status == "queued" and not job.keep_running:
+                self._studio.stop(job.id)
 
     def steer(self, job_id: str, *values: Any) -> str:
         """Change the running take to the form's prompt and lane; what comes of it, in a sentence."""

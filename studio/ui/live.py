@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ MAP_PIXELS = 160
 
 
 class LiveView:
-    """One take as its listener sees it. Fed by the page's generator, read by the page's heartbeat."""
+    """One take as its listener sees it. Fed by the job's events, read by the page's heartbeat."""
 
     def __init__(self, job: Job) -> None:
         if job.stream is None:
@@ -36,6 +37,21 @@ class LiveView:
         self._message = "Starting"
         self._telemetry: Telemetry | None = None
         self._attention: dict[str, Any] | None = None
+        self._follower: threading.Thread | None = None
+
+    def follow(self, events: Iterable[Event]) -> None:
+        """See these events as they come, in a thread: whether a page is open or not."""
+        self._follower = threading.Thread(target=self._see_all, args=(events,), name="view", daemon=True)
+        self._follower.start()
+
+    def wait(self, timeout_s: float = 5.0) -> None:
+        """Wait until the events followed are seen to their end."""
+        if self._follower is not None:
+            self._follower.join(timeout_s)
+
+    def _see_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.see(event)
 
     def see(self, event: Event) -> None:
         """Take the job's next event."""
@@ -119,14 +135,23 @@ class LiveViews:
         self._lock = threading.Lock()
         self._views: OrderedDict[str, LiveView] = OrderedDict()
 
-    def open(self, job: Job) -> LiveView:
-        """A view of a job that has a listener."""
+    def open(self, job: Job, events: Iterable[Event] = ()) -> LiveView:
+        """A view of a job that has a listener, which follows these events of it."""
         view = LiveView(job)
         with self._lock:
             self._views[view.stream.token] = view
             while len(self._views) > MAX_VIEWS:
                 self._views.popitem(last=False)
+        view.follow(events)
         return view
+
+    def alone(self) -> LiveView | None:
+        """The newest take that nobody listens to at the moment, if there is one."""
+        with self._lock:
+            views = list(self._views.values())
+        return next(
+            (view for view in reversed(views) if not view.job.ended and not view.stream.reading), None
+        )
 
     def get(self, token: str) -> LiveView | None:
         """The view of that token, if it is known."""

@@ -58,7 +58,7 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         return StreamingResponse(
             _sound(view.stream, request),
             media_type="application/octet-stream",
-            headers={**NO_STORE, "X-Accel-Buffering": "no"},
+            headers={**NO_STORE, "X-Accel-Buffering": "no", "X-First-Sample": str(view.stream.sent)},
         )
 
     async def beat(request: Request) -> Response:

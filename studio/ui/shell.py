@@ -40,6 +40,7 @@ class Page:
                     tab = infinite.build(studio, self._views, list_models())
                 with gr.Tab("Library", id="library") as takes:
                     library.build(studio, tabs, takes, tab)
+            tab.follow(self.blocks.load, tab.handlers.reattach, None)
             api.build(studio)
 
     def launch(self) -> str:

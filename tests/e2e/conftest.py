@@ -77,6 +77,16 @@ def tone_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield page
 
 
+@pytest.fixture(autouse=True)
+def silence(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No take outlives its test: the next one's page would come back to it."""
+    site = request.getfixturevalue("tone_site") if "tone_site" in request.fixturenames else None
+    yield
+    for job in site.studio.jobs() if site else ():
+        if not job.ended:
+            site.studio.stop(job.id)
+
+
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright

@@ -110,6 +110,23 @@ def test_a_span_is_exported_in_every_format(
     assert width[0] <= width[1], "nothing scrolls sideways"
 
 
+def test_a_page_loaded_again_finds_its_take_running(tone_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(tone_site.url)
+    page.click("#infinite-generate")
+    wait_for_position(page, 2)
+    job = tone_site.studio.jobs()[-1]
+    page.reload()
+    page.wait_for_selector("#infinite-player[data-state=paused], #infinite-player[data-state=playing]")
+    assert job.status == "running"
+    if player_state(page)["state"] == "paused":
+        page.click(".lw-play")  # a browser plays nothing before one has touched the page
+    wait_for_position(page, 5)
+    page.click("#infinite-stop")
+    wait_for_text(page, "#infinite-status", "saved as")
+    samples, _ = sf.read(job.outcome.path, dtype="float32")
+    np.testing.assert_allclose(samples, tone(0, len(samples), RATE), atol=2 / 32768)
+
+
 def test_a_take_is_found_named_and_opened_again(tone_site: Any, visit: Callable[..., Page]) -> None:
     wanted = parse_request(prompt="<b>gulls</b> at noon", seed=77, duration_s=1.5, model={"id": "tone"})
     studio = tone_site.studio

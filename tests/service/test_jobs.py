@@ -204,6 +204,31 @@ def test_abandoned_listener_ends_the_job(tmp_path: Path) -> None:
     studio.close()
 
 
+def test_a_job_kept_running_needs_no_listener_and_takes_one_up_again(tmp_path: Path) -> None:
+    """Without a reader it runs on unpaced, holding no more than its lead; who comes back hears the newest."""
+    studio = Studio(Settings(outputs=tmp_path, lead_s=0.5), create_backend, render_ramp)
+    studio._runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
+    job = studio.submit(endless(), listen=True, keep_running=True)
+    assert job.stream is not None
+    deadline = time.monotonic() + 30
+    while job.stream.sent < 5 * RATE and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert job.status == "running"
+    assert job.stream.buffered_s <= 0.7
+    assert job.stream.attach()
+    first = job.stream.sent
+    part = job.stream.read()
+    assert part is not None
+    np.testing.assert_array_equal(part, to_int16(ramp(first, len(part))))
+    studio.stop(job.id)
+    end = run(studio, job)[-1]
+    assert isinstance(end, Finished)
+    assert end.path is not None
+    samples, _ = sf.read(end.path, dtype="int16")
+    np.testing.assert_array_equal(samples, to_int16(ramp(0, len(samples))))
+    studio.close()
+
+
 def test_unattended_endless_job_ends_at_its_limit(make: Make) -> None:
     studio = make(unattended_limit_s=5.0)
     job = studio.submit(endless())

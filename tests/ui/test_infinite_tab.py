@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from studio.app import build_studio
@@ -77,10 +78,33 @@ def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None
     run = handlers.generate(*form(duration_s=None, seed=None))
     job = studio.job(next(run)[3])
     run.close()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while not job.ended and time.monotonic() < deadline:
         time.sleep(0.05)
     assert job.status == "stopped"
+
+
+def test_a_page_that_comes_back_follows_its_take(handlers: Handlers, studio: Studio) -> None:
+    assert next(handlers.reattach())[0] == gr.skip(), "nothing runs yet"
+    run = handlers.generate(*form(duration_s=None, seed=None))
+    job = studio.job(next(run)[3])
+    run.close()
+    again = handlers.reattach()
+    first = next(again)
+    assert (first[0]["token"], first[3]) == (job.stream.token, job.id)  # type: ignore[union-attr]
+    handlers.stop(job.id)
+    *_, last = again
+    assert last[0]["phase"] == "stopped"
+
+
+def test_where_strangers_come_no_take_is_handed_over(tmp_path: Path) -> None:
+    studio = build_studio(Settings(outputs=tmp_path, model_id="tone", host="0.0.0.0"))
+    handlers = Handlers(studio, LiveViews())
+    run = handlers.generate(*form(duration_s=None, seed=None))
+    next(run)
+    run.close()
+    assert next(handlers.reattach())[0] == gr.skip()
+    studio.close()
 
 
 def test_a_lane_changes_while_it_plays(handlers: Handlers, studio: Studio) -> None:
