@@ -33,7 +33,7 @@ from studio.training.vocoder import train_vocoder
 
 TRAIN_CLIPS, JUDGE_CLIPS = 2800, 1120
 JUDGE_SEED = 500_000_000
-STEPS = {"vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 8000, "unet": 23000, "judge": 900}
+STEPS = {"vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 13000, "unet": 23000, "judge": 900}
 
 
 @dataclass(frozen=True)
