@@ -22,6 +22,7 @@ class Tab {
   #gauges;
   #state = { token: '', phase: '', message: 'Ready.' };
   #refusal = ''; // stays beside a take that still plays, until the next one begins
+  #past = new Set();
   #made = 0;
   #beating = false;
   #caughtUp = true;
@@ -46,6 +47,7 @@ class Tab {
   /** The server's word on a take: a new one, how the present one stands, or (no token) why there is none. */
   receive(state) {
     if (!state || typeof state !== 'object') return;
+    if (this.#past.has(state.token)) return; // of a take that another has taken the place of
     if (state.token && state.token !== this.#state.token) this.#begin(state);
     if (state.token) this.#state = { ...this.#state, ...state };
     else this.#refusal = state.message;
@@ -77,6 +79,7 @@ class Tab {
   }
 
   #begin(state) {
+    if (this.#state.token) this.#past.add(this.#state.token);
     this.#refusal = '';
     this.#made = 0;
     this.#caughtUp = false;

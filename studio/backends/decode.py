@@ -186,6 +186,7 @@ def _crossfade(before: Tensor, after: Tensor) -> Tensor:
     length = min(before.shape[1], after.shape[1])
     if length == 0:
         return after
+    before = before.to(after)  # a state that was read back lies on the CPU
     ramp = torch.linspace(0, 1, length + 2, device=after.device, dtype=after.dtype)[1:-1, None]
     head = torch.lerp(before[:, :length], after[:, :length], ramp)
     return torch.cat([head, after[:, length:]], dim=1)

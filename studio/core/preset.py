@@ -67,7 +67,7 @@ def parse_preset(text: str) -> Preset:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequestError("This is no preset: its text is not JSON. Choose another file.") from error
     if not isinstance(data, dict):
         raise InvalidRequestError("This is no preset: its JSON is not an object. Choose another file.")

@@ -25,6 +25,7 @@ MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
 MAX_SEED = 2**63 - 1
 MAX_LANE_POINTS = 500
+MAX_WINDOW_FRAMES = 4000
 FRAME_S = 0.04  # a latent frame of every system here: 25 a second
 
 Mode = Literal["infinite", "sparse", "dual"]
@@ -60,6 +61,16 @@ class EndlessSampler(Frozen):
     buffer_frames: int = Field(8, ge=0, le=512)
     warmup_steps: int = Field(16, ge=1, le=1000)
     attention_interval: int = Field(0, ge=0, le=10000)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> EndlessSampler:
+        frames = self.steps * self.group_size + self.buffer_frames
+        if frames > MAX_WINDOW_FRAMES:
+            raise ValueError(
+                f"the window would span {frames * FRAME_S:.0f} s, the most is {MAX_WINDOW_FRAMES * FRAME_S:g}: "
+                "take fewer base steps, a larger P (skip_factor), a smaller group or a shorter buffer"
+            )
+        return self
 
     @property
     def steps(self) -> int:

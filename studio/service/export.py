@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +76,9 @@ def convert(source: Path, target: Path, comment: str = "", cut: Cut = WHOLE) -> 
         OutOfResourcesError: the disk is full.
     """
     suffix = checked_suffix(target)
-    partial = target.with_name(target.name + ".part")
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")  # two may make the same
     write = _write_wav if suffix == ".wav" else _write_encoded
     try:
-        partial.unlink(missing_ok=True)
         write(source, partial, suffix, comment or read_comment(source), cut)
         _sync(partial)  # or a power cut after the replacement could leave an empty file
         os.replace(partial, target)

@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from studio.core.errors import InvalidRequestError, OutOfResourcesError
+from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Event, Finished, Progress
 from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
 from studio.core.settings import Settings
@@ -154,7 +154,12 @@ class Studio:
                 raise InvalidRequestError("This take goes on already.")
             job = Job(take.record.request(), self._listener(listen), resumed=resumed)
             self._jobs[job.id] = job
-        return self._queue(job)
+        try:
+            return self._queue(job)
+        except StudioError:
+            with self._lock:
+                del self._jobs[job.id]
+            raise
 
     def _listener(self, listen: bool) -> PcmStream | None:
         return PcmStream(self.settings.lead_s) if listen else None

@@ -18,6 +18,7 @@ from studio.service.export import checked_suffix, disk_error, read_comment
 from studio.service.naming import free_stem, slug
 from studio.service.savepoint import SUFFIX
 from studio.service.sidecar import write_sidecar
+from studio.service.wav import grows
 
 TRASH = "trash"
 PICTURE_WIDTH, PICTURE_BLOCK = 240, 2048
@@ -28,12 +29,13 @@ _SETTINGS_BYTES = 4_000_000  # of a preset or sidecar: one whose lane is full ha
 class Take:
     """One take: its sound, its record, and how it stands.
 
-    `id` is DATE/STEM. `status` is the record's, but for a take that never ended: "running", "interrupted" if
-    nobody works on it, "unfinished" where that can't be known.
+    `id` is DATE/STEM of the sidecar. `status` is the record's, but a take that never ended is "running" if
+    somebody works on it, else "interrupted".
     """
 
     id: str
     path: Path
+    sidecar: Path
     record: Preset
     status: str
 
@@ -41,10 +43,6 @@ class Take:
     def about(self) -> TakeRecord:
         assert self.record.take is not None
         return self.record.take
-
-    @property
-    def sidecar(self) -> Path:
-        return self.path.with_suffix(".json")
 
     @property
     def prompts(self) -> str:
@@ -57,8 +55,8 @@ class Take:
 class Library:
     """The takes under an outputs folder. What lies there and is none of the studio's is passed over."""
 
-    def __init__(self, outputs: Path, live: Callable[[], Collection[Path]] | None = None) -> None:
-        """`live` gives the files that are being written at the moment; None: another process may know."""
+    def __init__(self, outputs: Path, live: Callable[[], Collection[Path]] = tuple) -> None:
+        """`live` gives the files that this process works on, be they open at the moment or not."""
         self._outputs = outputs
         self._live = live
 
@@ -84,7 +82,9 @@ class Library:
     def favour(self, take_id: str, favourite: bool) -> Take:
         """Mark a take as a favourite, or not."""
         take = self._whole(take_id)
-        return self._write(take, take.path, take.about.model_copy(update={"favourite": favourite}))
+        return self._write(
+            take, take.path, take.sidecar, take.about.model_copy(update={"favourite": favourite})
+        )
 
     def rename(self, take_id: str, name: str) -> Take:
         """Give a take another name; its files are called by it too.
@@ -97,8 +97,10 @@ class Library:
         if not name:
             raise InvalidRequestError("The name is empty: type one.")
         folder, stem = take.path.parent, slug(name)
-        path = folder / f"{stem if stem == take.path.stem else free_stem(folder, stem)}{take.path.suffix}"
-        return self._write(take, path, take.about.model_copy(update={"file": path.name}), name)
+        stem = stem if stem == take.path.stem == take.sidecar.stem else free_stem(folder, stem)
+        path = folder / f"{stem}{take.path.suffix}"
+        about = take.about.model_copy(update={"file": path.name})
+        return self._write(take, path, path.with_suffix(".json"), about, name)
 
     def delete(self, take_id: str) -> Path:
         """Move a take's files to the trash folder; where its sound is now."""
@@ -116,37 +118,54 @@ class Library:
 
     def _whole(self, take_id: str) -> Take:
         take = self.get(take_id)
-        if take.status in ("running", "unfinished"):
+        if take.status == "running":
             raise InvalidRequestError("That take is still being made: stop it first.")
         return take
 
     def _read(self, sidecar: Path) -> Take | None:
         try:
             record = load_preset(sidecar)
+            record.request()  # or what follows would have to doubt every setting
         except InvalidRequestError:
             return None
-        path = sidecar.parent / (record.take.file if record.take else "")
-        if record.take is None or path.parent != sidecar.parent or not path.is_file():
+        about = record.take
+        path = sidecar.parent / (about.file if about else "")
+        if about is None or path.parent != sidecar.parent or not path.is_file():
             return None
-        status = record.take.status
-        if status == "running" and (self._live is None or path not in self._live()):
-            status = "unfinished" if self._live is None else "interrupted"
-        return Take(f"{sidecar.parent.name}/{sidecar.stem}", path, record, status)
+        status = about.status
+        if path in self._live() or (status == "running" and grows(path)):
+            status = "running"
+        elif status == "running":
+            status = "interrupted"
+            about = about.model_copy(update={"duration_s": _length_s(path)})
+        record = record.model_copy(update={"take": about})
+        return Take(f"{sidecar.parent.name}/{sidecar.stem}", path, sidecar, record, status)
 
-    def _write(self, take: Take, path: Path, about: TakeRecord, name: str | None = None) -> Take:
+    def _write(
+        self, take: Take, path: Path, sidecar: Path, about: TakeRecord, name: str | None = None
+    ) -> Take:
         record = take.record.model_copy(update={"take": about, "name": name or take.record.name})
         try:
             # First the record, which counts only once its sound is there: a kill in between loses nothing.
-            write_sidecar(path.with_suffix(".json"), record)
+            write_sidecar(sidecar, record)
             if path != take.path:
                 take.path.rename(path)
                 saved = take.path.with_suffix(SUFFIX)
                 if saved.exists():
                     saved.rename(path.with_suffix(SUFFIX))
+            if sidecar != take.sidecar:
                 take.sidecar.unlink()
         except OSError as error:
             raise disk_error(error, path) from error
-        return Take(f"{path.parent.name}/{path.stem}", path, record, take.status)
+        return Take(f"{path.parent.name}/{sidecar.stem}", path, sidecar, record, take.status)
+
+
+def _length_s(path: Path) -> float:
+    """Of a take whose record was never brought up to date; 0 where the file tells nothing."""
+    try:
+        return float(sf.info(path).duration)
+    except RuntimeError:
+        return 0.0
 
 
 def picture_of(path: Path, width: int = PICTURE_WIDTH) -> NDArray[np.uint8]:

@@ -144,18 +144,21 @@ class _Ticker:
         self._thread.join()
 
     def _tick(self) -> None:
+        attended_s = 0.0  # sound made while somebody listened
         while not self._over.wait(INTERVAL_S):
             stream, meter = self._job.stream, self._meter
             if meter is not None:
                 self._job.publish(meter.snapshot(stream.buffered_s if stream else 0.0))
-            lonely = stream is not None and stream.idle_s > self._runner.idle_limit_s
-            if stream is not None and lonely:
+            alone = stream is None or stream.idle_s > self._runner.idle_limit_s
+            if stream is not None and alone:
                 if not self._job.keep_running:
                     self._job.cancel.set("Nobody listened any more, so the take was ended.")
                 stream.leave_unattended()
-            if (stream is None or lonely) and meter is not None and self._job.request.duration_s is None:
+            if meter is not None and not alone:
+                attended_s = meter.audio_s
+            elif meter is not None and self._job.request.duration_s is None:
                 limit_s = self._runner.settings.unattended_limit_s
-                if meter.audio_s >= limit_s:
+                if meter.audio_s - attended_s >= limit_s:
                     self._job.cancel.set(f"An unattended take ends after {limit_s:.0f} s of sound.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ def write_savepoint(path: Path, state: Mapping[str, Any]) -> None:
 
     partial = path.with_name(path.name + ".part")
     try:
+        # In memory first: where the disk is full, torch's own writer hides the error behind another.
+        whole = BytesIO()
+        torch.save(dict(state), whole)
         with open(partial, "wb") as file:
-            torch.save(dict(state), file)
+            file.write(whole.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

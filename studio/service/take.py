@@ -49,6 +49,8 @@ class TakeWriter:
         self._sidecar = sidecar
         self._created = created
         self._saved_at = -math.inf
+        self._name = request.prompt[:200]
+        self._favourite = False
 
     @classmethod
     def begin(
@@ -90,7 +92,10 @@ class TakeWriter:
         created = datetime.fromisoformat(record.take.created) if record.take else datetime.now()
         try:
             take = cls(request, GrowingWav.reopen(path, samples), path.with_suffix(".flac"), sidecar, created)
+            take._name, take._favourite = record.name, bool(record.take and record.take.favourite)
             take._write_sidecar(path, "running", {})
+        except BlockingIOError as error:
+            raise InvalidRequestError("This take goes on already, in another Longwave.") from error
         except OSError as error:
             raise disk_error(error, path) from error
         except ValueError as error:
@@ -140,9 +145,9 @@ class TakeWriter:
         Raises:
             OutOfResourcesError: the disk is full.
         """
-        if time.monotonic() - self._saved_at < INTERVAL_S or self._sidecar != self._wav.path.with_suffix(
-            ".json"
-        ):
+        if self._wav.frames == 0 or time.monotonic() - self._saved_at < INTERVAL_S:
+            return
+        if self._sidecar != self._wav.path.with_suffix(".json"):
             return
         try:
             self._wav.sync()  # first the sound: a state is worth nothing without it
@@ -201,9 +206,10 @@ class TakeWriter:
             status=status,
             cues=self._cues(),
             figures=dict(figures),
+            favourite=self._favourite,
         )
         settings = self._request.model_dump(mode="json")
-        return Preset(name=self._request.prompt[:200], settings=settings, take=take)
+        return Preset(name=self._name, settings=settings, take=take)
 
     def _cues(self) -> tuple[PromptChange, ...]:
         request = self._request

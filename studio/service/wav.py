@@ -7,14 +7,21 @@ chunk keeps the place.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
+
+try:
+    import fcntl
+except ImportError:  # Windows: there the studio knows its own takes alone
+    fcntl = None  # type: ignore[assignment]
 
 HEADER_BYTES = 80
 SYNC_INTERVAL_S = 1.5
@@ -32,6 +39,7 @@ class GrowingWav:
         self._tail_bytes = 0
         self._last_sync = time.monotonic()
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by close()
+        lock(self._file)
         self._write_header()
 
     @classmethod
@@ -40,6 +48,7 @@ class GrowingWav:
 
         Raises:
             ValueError: it is no such file, or has fewer samples.
+            BlockingIOError: another writer holds it.
         """
         with open(path, "rb") as file:
             head = file.read(HEADER_BYTES)
@@ -54,6 +63,9 @@ class GrowingWav:
         wav._tail_bytes = 0
         wav._last_sync = time.monotonic()
         wav._file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
+        if not lock(wav._file):
+            wav._file.close()
+            raise BlockingIOError(errno.EWOULDBLOCK, "another Longwave writes it", str(path))
         wav._file.truncate(size)
         wav._write_header()
         return wav
@@ -123,6 +135,31 @@ class GrowingWav:
         head = struct.pack("<4sI4s", form, size, b"WAVE") + place + fmt
         self._file.seek(0)
         self._file.write(head + struct.pack("<4sI", b"data", data_size))
+
+
+def lock(file: IO[bytes], attempts: int = 5) -> bool:
+    """Take the file for this writer until it is closed, by whatever; False where another has it.
+
+    More attempts than one, because `grows` holds the lock for a moment too.
+    """
+    for _ in range(attempts if fcntl else 0):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.01)
+        except OSError:  # a file system without locks
+            return True
+    return fcntl is None
+
+
+def grows(path: Path) -> bool:
+    """Whether a writer, of any process on this machine, has the file at the moment."""
+    try:
+        with open(path, "rb") as file:
+            return not lock(file, attempts=1)
+    except OSError:
+        return False
 
 
 def read_wav_comment(path: Path) -> str:

@@ -85,6 +85,8 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
     settings = preset.settings
     request = parse_request(**{"prompt": form.prompt or EXAMPLES[0], **settings})
     sampler = request.sampler if isinstance(request.sampler, EndlessSampler) else SAMPLER
+    if "attention_interval" not in settings.get("sampler", {}):
+        sampler = sampler.model_copy(update={"attention_interval": form.attention_interval})
     return FormValues(
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,

@@ -96,9 +96,15 @@ class Handlers:
             lambda: self._studio.submit(read_form(values, settings), listen=True, keep_running=keep)
         )
 
-    def resume(self, take_id: str) -> Iterator[Following]:
-        """Go on with an interrupted take of the library and follow it."""
-        yield from self._begin(lambda: self._studio.resume(take_id, listen=True))
+    def resume(self, take_id: str, job_id: str) -> Iterator[Following]:
+        """Go on with an interrupted take of the library and follow it, unless this page's own still plays."""
+
+        def begin() -> Job:
+            if any(job.id == job_id and not job.ended for job in self._studio.jobs()):
+                raise InvalidRequestError("A take plays here: stop it first, then go on with the other.")
+            return self._studio.resume(take_id, listen=True)
+
+        yield from self._begin(begin)
 
     def reattach(self) -> Iterator[Following]:
         """A page was opened: follow the take that runs with nobody listening, if there is one.

@@ -84,7 +84,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab) -> No
     opened.click(view.open_take, [chosen, *fields], [tabs, *fields, said], **hidden)
     file.upload(view.open_file, [file, *fields], [tabs, *fields, said], **hidden)
     shows = resume.click(lambda: gr.Tabs(selected="infinite"), None, tabs, queue=False, **hidden)
-    player.follow(shows.then, player.handlers.resume, chosen)
+    player.follow(shows.then, player.handlers.resume, [chosen, player.followed[3]])
 
 
 class LibraryView:

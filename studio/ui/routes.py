@@ -27,7 +27,11 @@ from studio.service.stream import PcmStream
 from studio.ui.live import LiveViews
 
 POLL_S = 0.05
-MIN_LUFS = -70.0
+CUT_BOUNDS = {
+    "start": ("start_s", 0.0, 1e7),
+    "end": ("end_s", 0.0, 1e7),
+    "lufs": ("lufs", -70.0, 0.0),
+}
 HEADERS = {
     # Gradio's own page needs inline scripts and `eval`; nothing at all may come from or go to another host.
     "Content-Security-Policy": (
@@ -149,25 +153,30 @@ async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
 
 
 def _cut(words: Mapping[str, str]) -> Cut:
-    """The span and loudness an address asks for. Raises `InvalidRequestError` for what is no number."""
+    """The span (to the millisecond) and the loudness an address asks for.
+
+    Raises:
+        InvalidRequestError: what is no number, or out of all bounds.
+    """
     values: dict[str, float] = {}
-    for name, field in {"start": "start_s", "end": "end_s", "lufs": "lufs"}.items():
-        if words.get(name):
-            try:
-                values[field] = float(words[name])
-            except ValueError:
-                values[field] = math.nan
-            if not math.isfinite(values[field]):
-                raise InvalidRequestError(f"{name} is a number, not '{words[name][:20]}'.")
-    if not MIN_LUFS <= values.get("lufs", MIN_LUFS) <= 0:
-        raise InvalidRequestError(f"lufs lies between {MIN_LUFS:.0f} and 0.")
+    for name, (field, low, high) in CUT_BOUNDS.items():
+        if not words.get(name):
+            continue
+        try:
+            values[field] = round(float(words[name]), 3)
+        except (ValueError, OverflowError):
+            values[field] = math.nan
+        if not low <= values[field] <= high:
+            raise InvalidRequestError(f"{name} is a number from {low:g} to {high:g}.")
     return Cut(**values)
 
 
 def _converted(path: Path, suffix: str, cut: Cut, scratch: Path) -> Path:
-    """The take, or the cut of it, in a format; made once."""
-    end = "" if cut.end_s is None else f"{cut.end_s:g}"
-    span = f"__{cut.start_s:g}-{end}s" if (cut.start_s, end) != (0, "") else ""
-    level = "" if cut.lufs is None else f"__{cut.lufs:g}LUFS"
-    target = scratch / f"{path.stem}{span}{level}{suffix}"
+    """The take, or the cut of it, in a format; made once for the sound as it is now."""
+    end = "" if cut.end_s is None else f"{cut.end_s:.12g}"
+    span = f"__{cut.start_s:.12g}-{end}s" if (cut.start_s, end) != (0, "") else ""
+    level = "" if cut.lufs is None else f"__{cut.lufs:.12g}LUFS"
+    folder = scratch / str(path.stat().st_mtime_ns)
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{path.stem}{span}{level}{suffix}"
     return target if target.is_file() else convert(path, target, cut=cut)

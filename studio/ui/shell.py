@@ -38,8 +38,9 @@ class Page:
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
                     tab = infinite.build(studio, self._views, list_models())
-                with gr.Tab("Library", id="library") as takes:
-                    library.build(studio, tabs, takes, tab)
+                if self.settings.private:  # or strangers would hear, rename and delete each other's takes
+                    with gr.Tab("Library", id="library") as takes:
+                        library.build(studio, tabs, takes, tab)
             tab.follow(self.blocks.load, tab.handlers.reattach, None)
             api.build(studio)
 

@@ -15,6 +15,7 @@ from gradio_client.exceptions import AppError
 
 from studio.backends.tone import tone
 
+CLIP = {"name": "x", "settings": {"sampler": {"kind": "clip"}}}
 PRESET = {"name": "Mine", "settings": {"prompt": "wind", "guidance_scale": 2.5}}
 
 
@@ -74,6 +75,11 @@ def test_it_is_the_only_public_function(client: Client) -> None:
         (("rain", "", 2.0, 0, "tone", "", '{"name": "x", "settings": {}, "more": 1}'), "more"),
         (("rain", "", 2.0, 0, "tone", "", '{"name": "x", "schema_version": 9}'), "newer"),
         (("rain", "", 2.0, 0, "tone", "", '{"name": "x", "settings": {"mode": "dual"}}'), "dual"),
+        (
+            ("rain", "", 9e4, 0, "tone", "", json.dumps(CLIP)),
+            "endless",
+        ),
+        (("rain", "", 2.0, 0, "tone", "", '{"a":' * 100_000), "json"),
     ],
 )
 def test_bad_values_get_one_sentence(client: Client, values: tuple, word: str) -> None:

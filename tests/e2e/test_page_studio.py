@@ -166,6 +166,7 @@ def test_an_interrupted_take_goes_on_from_the_library(tone_site: Any, visit: Cal
         elif isinstance(event, SavePoint) and event.samples > 2 * RATE:
             take.save(event)
             break
+    take._wav.close()  # as a kill does
     page = visit(tone_site.url)
     page.get_by_role("tab", name="Library").click()
     page.fill("#library-search textarea, #library-search input", "cut short")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ WHEN = datetime(2026, 1, 31, 14, 2, 11)
 
 
 def make(outputs: Path, status: str | None = "finished", **values: Any) -> Path:
-    """A take of a second; with status None one that still grows."""
+    """A take of a second; with status None one whose writer was killed."""
     take = TakeWriter.begin(request(**values), RATE, outputs, when=WHEN)
     take.write(ramp(0, RATE))
+    if status is None:
+        take._wav.close()
     path = take.finish(status, {}) if status else take.path
     assert path is not None
     return path
@@ -61,13 +64,53 @@ def test_what_is_no_take_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_take_nobody_works_on_was_interrupted(tmp_path: Path) -> None:
     path = make(tmp_path, status=None)
-    assert [take.status for take in Library(tmp_path, lambda: {path}).takes()] == ["running"]
-    assert [take.status for take in Library(tmp_path, set).takes()] == ["interrupted"]
-    unknown = Library(tmp_path)
-    (take,) = unknown.takes()
-    assert take.status == "unfinished"
+    (take,) = Library(tmp_path, lambda: {path}).takes()
+    assert take.status == "running"
+    (take,) = Library(tmp_path).takes()
+    assert (take.status, take.about.duration_s) == ("interrupted", 1.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_a_take_of_another_process_is_left_alone(tmp_path: Path) -> None:
+    writer = TakeWriter.begin(request(), RATE, tmp_path, when=WHEN)
+    writer.write(ramp(0, RATE))
+    library = Library(tmp_path)
+    (take,) = library.takes()
+    assert take.status == "running"
     with pytest.raises(InvalidRequestError, match="still being made"):
-        unknown.delete(take.id)
+        library.delete(take.id)
+    with pytest.raises(InvalidRequestError, match="another Longwave"):
+        TakeWriter.reopen(request(), take.path, 100)
+    writer.finish("stopped", {})
+    (take,) = library.takes()
+    assert take.status == "stopped"
+
+
+def test_a_take_beside_a_preset_keeps_its_own_record(tmp_path: Path) -> None:
+    """`--out` into a folder of the library, beside a file of the user's that bears the sidecar's name."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    preset = folder / "foo.json"
+    preset.write_text('{"name": "Mine", "settings": {"prompt": "rain"}}')
+    before = preset.read_text()
+    writer = TakeWriter.begin(request(), RATE, tmp_path, out=folder / "foo.flac")
+    writer.write(ramp(0, RATE))
+    writer.finish("finished", {})
+    library = Library(tmp_path)
+    (take,) = library.takes()
+    library.favour(take.id, True)
+    (take,) = library.takes(favourites=True)
+    library.delete(take.id)
+    assert preset.read_text() == before
+    assert not list(library.takes())
+
+
+def test_a_sidecar_whose_settings_are_none_is_passed_over(tmp_path: Path) -> None:
+    sidecar = make(tmp_path).with_suffix(".json")
+    whole = json.loads(sidecar.read_text())
+    for settings in ({"prompt": None}, {"prompt": "rain", "lane": [1]}, {}):
+        sidecar.write_text(json.dumps({**whole, "settings": settings}))
+        assert not list(Library(tmp_path).takes())
 
 
 def test_favourites_stay_favourites(tmp_path: Path) -> None:

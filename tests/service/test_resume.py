@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from service_fakes import CHUNK, RATE, create_backend, ramp, request
+from service_fakes import CHUNK, RATE, GatedRender, create_backend, ramp, request
 
 from studio.app import build_studio
 from studio.backends.tone import ToneBackend, tone
 from studio.core.audio import to_int16
-from studio.core.errors import InvalidRequestError
+from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.events import AudioChunk, Event, Finished, SavePoint
 from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
@@ -53,6 +53,7 @@ def interrupted(outputs: Path, wanted: GenerationRequest) -> Path:
     take.write(ramp(0, RATE))
     take.save(SavePoint(RATE, {"samples": RATE}))
     take.write(ramp(RATE, 4800))
+    take._wav.close()  # as a kill does
     return take.path
 
 
@@ -76,6 +77,38 @@ def test_an_interrupted_take_goes_on_to_its_end(studio: Studio, tmp_path: Path) 
     (take,) = studio.library.takes()
     assert (take.status, take.about.duration_s) == ("finished", 3.0)
     assert sorted(file.suffix for file in path.parent.iterdir()) == [".flac", ".json"]
+
+
+def test_name_and_favourite_outlast_it(studio: Studio, tmp_path: Path) -> None:
+    interrupted(tmp_path, request(duration_s=1.5))
+    take = studio.library.rename(next(studio.library.takes()).id, "Bed")
+    studio.library.favour(take.id, True)
+    list(studio.events(studio.resume(take.id).id))
+    (take,) = studio.library.takes(favourites=True)
+    assert (take.record.name, take.path.name, take.status) == ("Bed", "Bed.flac", "finished")
+
+
+def test_a_full_queue_leaves_the_take_as_it_was(tmp_path: Path) -> None:
+    gated = GatedRender()
+    studio = Studio(Settings(outputs=tmp_path), create_backend, gated, max_waiting=1)
+    interrupted(tmp_path, request(duration_s=1.5))
+    take = next(studio.library.takes())
+    studio.submit(request())
+    gated.running.wait(10)
+    studio.submit(request())
+    for _ in range(2):
+        with pytest.raises(OutOfResourcesError, match="waiting"):
+            studio.resume(take.id)
+    assert studio.library.get(take.id).status == "interrupted"
+    gated.gate.set()
+    studio.close()
+
+
+def test_before_there_is_sound_nothing_is_saved(tmp_path: Path) -> None:
+    take = TakeWriter.begin(request(), RATE, tmp_path)
+    take.save(SavePoint(0, {"samples": 0}))
+    assert take.finish("stopped", {}) is None
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_listener_hears_only_what_is_new(studio: Studio, tmp_path: Path) -> None:

@@ -65,13 +65,20 @@ def test_every_shipped_preset_opens_in_the_form(stem: str) -> None:
     preset = shipped_presets(SETTINGS.presets)[stem]
     filled = open_preset(stem, FORM, SETTINGS)
     made, meant = read_form(filled, SETTINGS), preset.request(seed=0)
-    assert made.model_copy(update={"seed": 0, "model": meant.model}) == meant
+    assert made.model_copy(update={"seed": 0, "model": meant.model, "sampler": meant.sampler}) == meant
+    assert made.sampler == meant.sampler.model_copy(update={"attention_interval": FORM.attention_interval})
     assert filled.model == "tone", "a preset without a model leaves the chosen one"
     assert preset.description
 
 
 def test_there_are_a_dozen_presets_and_more() -> None:
     assert len(shipped_presets(SETTINGS.presets)) >= 12
+
+
+def test_a_preset_says_whether_the_map_is_drawn_only_if_it_says_so() -> None:
+    silent = Preset(name="x", settings={"sampler": {"kind": "endless", "attention_interval": 0}})
+    assert fill_form(silent, FORM).attention_interval == 0
+    assert fill_form(Preset(name="x", settings={}), FORM).attention_interval == 16
 
 
 def test_a_preset_without_a_prompt_keeps_the_one_typed() -> None:
@@ -100,4 +107,5 @@ def test_the_window_is_described() -> None:
     steps = EndlessSampler().steps
     assert f"{steps} steps" in said
     assert f"{(steps * 8 + 8) * FRAME_S:.1f} s" in said
+    assert "window would span" in describe_window(8.0, "auto", 1000, 1, 32, 8, 16, 0)
     assert "skip_factor" in describe_window(8.0, "auto", 24, 0, 8, 8, 16, 0)

@@ -63,6 +63,7 @@ def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> No
         ({"skip_factor": 0}, "skip_factor"),
         ({"base_steps": None}, "base_steps"),
         ({"strategy": "best"}, "strategy"),
+        ({"base_steps": 1000, "skip_factor": 1, "group_size": 32}, "window would span"),
         ({"model": ""}, "model"),
         ({"model": "nonesuch"}, "no model"),
     ],
