@@ -67,8 +67,8 @@ class EndlessSampler(Frozen):
         frames = self.steps * self.group_size + self.buffer_frames
         if frames > MAX_WINDOW_FRAMES:
             raise ValueError(
-                f"the window would span {frames * FRAME_S:.0f} s, the most is {MAX_WINDOW_FRAMES * FRAME_S:g}: "
-                "take fewer base steps, a larger P (skip_factor), a smaller group or a shorter buffer"
+                f"the window would span {frames * FRAME_S:.0f} s, more than {MAX_WINDOW_FRAMES * FRAME_S:g}: "
+                "take fewer base steps, a larger P (skip_factor), smaller groups or a shorter buffer"
             )
         return self
 
