@@ -35,6 +35,7 @@ class Tab {
     this.#gauges = {
       memory_mb: new Gauge(this.#part('memory'), (value) => `${Math.round(value)} MB`),
       rtf: new Gauge(this.#part('rtf'), (value) => (value ? `${value.toFixed(2)} ×` : '–')),
+      ahead_s: new Gauge(this.#part('ahead'), (value) => `${value.toFixed(1)} s`),
     };
     this.#find('.lw-play').addEventListener('click', () => this.toggle());
     const level = this.#find('.lw-level input');

@@ -217,6 +217,8 @@ class Form:
                 start.keep_running, label="Keep running when the page is closed", elem_id=f"{TAB}-keep"
             )
             said = gr.Markdown(self._described(start), elem_id=f"{TAB}-window", elem_classes="lw-said")
+            self.unload = gr.Button("Unload the model", size="sm", elem_id=f"{TAB}-unload")
+            self.unloaded = gr.Markdown("", elem_id=f"{TAB}-unloaded", elem_classes="lw-said")
         sampler = [parts[name] for name in SAMPLER_FIELDS]
         gr.on(
             [part.change for part in sampler], self._describe, sampler, said,

@@ -39,6 +39,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
             with gr.Row(elem_classes="lw-gauges"):
                 widgets.gauge(TAB, "memory", "Memory", "stays flat however long the take")
                 widgets.gauge(TAB, "rtf", "Real-time factor", "below 1 is faster than you listen")
+                widgets.gauge(TAB, "ahead", "Made ahead", "then it waits for your ears")
             widgets.attention(TAB)
             download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
 
@@ -48,6 +49,10 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
     tab.follow(start.click, handlers.generate, form.fields)
     stop.click(
         handlers.stop, job_id, None, js=f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}",
+        show_progress="hidden", queue=False, api_visibility="private",
+    )  # fmt: skip
+    form.unload.click(
+        handlers.unload, None, form.unloaded,
         show_progress="hidden", queue=False, api_visibility="private",
     )  # fmt: skip
     form.steer.click(
@@ -146,6 +151,14 @@ class Handlers:
             # Runs on the event loop when a tab is closed; only sets flags.
             if job.status == "queued" and not job.keep_running:
                 self._studio.stop(job.id)
+
+    def unload(self) -> str:
+        """Let go of the loaded models; what that freed, in a sentence."""
+        try:
+            freed = self._studio.unload()
+        except StudioError as error:
+            return str(error)
+        return f"Unloaded: {freed / 1e6:.0f} MB freed. The next take loads its model again."
 
     def steer(self, job_id: str, *values: Any) -> str:
         """Change the running take to the form's prompt and lane; what comes of it, in a sentence."""

@@ -99,6 +99,7 @@ class LiveView:
                 "memory_mb": telemetry.rss_mb + (telemetry.device_mb or 0.0),
                 "rtf": telemetry.realtime_factor,
                 "step_ms": telemetry.step_ms,
+                "ahead_s": telemetry.buffered_s,
             }
         return {
             **self.state(),

@@ -127,6 +127,16 @@ def test_a_lane_changes_while_it_plays(handlers: Handlers, studio: Studio) -> No
     assert "over" in handlers.steer(job.id, *wanted)
 
 
+def test_unloading_tells_what_it_freed_but_never_under_a_take(handlers: Handlers) -> None:
+    run = handlers.generate(*form(duration_s=None, seed=None))
+    job_id = next(run)[3]
+    next(run)
+    assert "stop it" in handlers.unload()
+    handlers.stop(job_id)
+    list(run)
+    assert "MB freed" in handlers.unload()
+
+
 def test_stop_ends_the_take_and_means_nothing_without_one(handlers: Handlers, studio: Studio) -> None:
     run = handlers.generate(*form(duration_s=None, seed=None))
     handlers.stop(next(run)[3])
