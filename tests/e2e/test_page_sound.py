@@ -54,7 +54,7 @@ def test_the_tone_is_rendered_without_a_gap(tone_site: Any, visit: Callable[...,
     assert player_state(page)["underruns"] == 0
 
 
-def halting_render(request: Any, backend: Any, cancel: Any) -> Iterator[Event]:
+def halting_render(request: Any, backend: Any, cancel: Any, steering: Any, saved: Any) -> Iterator[Event]:
     """Two seconds of the tone, too long a pause, two more."""
     for second in range(4):
         if second == 2:
