@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from studio.service.jobs import Studio
 
 NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "ffmpeg": ("ffmpeg",)}
 
@@ -26,6 +31,17 @@ def require_tool() -> Callable[[str], str]:
         pytest.skip(message)
 
     return require
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    """The service on the model without weights, its takes in the test's folder."""
+    from studio.app import build_studio
+    from studio.core.settings import Settings
+
+    studio = build_studio(Settings(outputs=tmp_path, model_id="tone", device="cpu"))
+    yield studio
+    studio.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 // Where the model looks within its window: a row asks, a column is asked, from clean frames to noise.
 
+import { fit } from './canvas.js';
 import { PALETTE } from './spectrogram.js';
 
 const LABEL_PX = 18;
@@ -37,13 +38,8 @@ export class AttentionPicture {
 
   #draw() {
     const canvas = this.#root.querySelector('canvas');
-    const scale = window.devicePixelRatio || 1;
-    const [width, full] = [canvas.clientWidth, canvas.clientHeight];
-    if (!this.step || !width) return;
-    canvas.width = width * scale;
-    canvas.height = full * scale;
-    const context = canvas.getContext('2d');
-    context.scale(scale, scale);
+    if (!this.step || !canvas.clientWidth) return;
+    const { context, width, height: full } = fit(canvas);
     const height = full - LABEL_PX;
     context.imageSmoothingEnabled = false;
     context.drawImage(this.#map, 0, 0, width, height);

@@ -1,5 +1,7 @@
 // A figure and its course. Memory's line is there to be seen staying flat.
 
+import { fit } from './canvas.js';
+
 const KEPT = 240;
 
 export class Gauge {
@@ -28,12 +30,7 @@ export class Gauge {
 
   #draw() {
     const canvas = this.#root.querySelector('canvas');
-    const scale = window.devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    canvas.width = width * scale;
-    canvas.height = height * scale;
-    const context = canvas.getContext('2d');
-    context.scale(scale, scale);
+    const { context, width, height } = fit(canvas);
     const top = Math.max(...this.#history, 1e-9) * 1.25;
     context.strokeStyle = getComputedStyle(this.#root).getPropertyValue('--lw-accent');
     context.lineWidth = 1.5;

@@ -156,11 +156,11 @@ class Tab {
   /** What each link of the export fetches: the span and the loudness that the form asks for. */
   #address(url) {
     const form = this.#find('.lw-export');
-    const fields = { start: form.elements.start, end: form.elements.end };
+    const length = (this.#state.offset_s ?? 0) + this.#made;
     const query = new URLSearchParams();
-    for (const [name, field] of Object.entries(fields)) {
+    for (const name of ['start', 'end']) {
+      const field = form.elements[name];
       const value = seconds(field.value);
-      const length = (this.#state.offset_s ?? 0) + this.#made;
       const wrong = Number.isNaN(value) || (value !== null && value > length);
       field.setCustomValidity(wrong ? `Write it as m:ss, within the ${clock(length)} of the take.` : '');
       field.setAttribute('aria-invalid', wrong);

@@ -63,8 +63,8 @@ class Library:
     def takes(self, words: str = "", *, favourites: bool = False) -> Iterator[Take]:
         """The takes whose name, prompts, seed or file hold every one of the `words`, the newest first."""
         wanted = words.lower().split()
-        for sidecar in sorted(self._outputs.glob("*/*.json"), key=lambda path: path.name, reverse=True):
-            take = None if sidecar.parent.name == TRASH else self._read(sidecar)
+        for sidecar in self._sidecars():
+            take = self._read(sidecar)
             if take is None or (favourites and not take.about.favourite):
                 continue
             seed = take.record.settings.get("seed")
@@ -74,9 +74,9 @@ class Library:
 
     def get(self, take_id: str) -> Take:
         """One take by its id. Raises `InvalidRequestError` where there is none."""
-        for take in self.takes():
-            if take.id == take_id:
-                return take
+        named = (sidecar for sidecar in self._sidecars() if _id(sidecar) == take_id)
+        if take := next(filter(None, map(self._read, named)), None):
+            return take
         raise InvalidRequestError("That take is not in the library any more: refresh the list.")
 
     def favour(self, take_id: str, favourite: bool) -> Take:
@@ -116,6 +116,11 @@ class Library:
             raise disk_error(error, trash) from error
         return trash / f"{stem}{take.path.suffix}"
 
+    def _sidecars(self) -> list[Path]:
+        """What may be a take's record, the newest first."""
+        found = (path for path in self._outputs.glob("*/*.json") if path.parent.name != TRASH)
+        return sorted(found, key=lambda path: path.name, reverse=True)
+
     def _whole(self, take_id: str) -> Take:
         take = self.get(take_id)
         if take.status == "running":
@@ -139,7 +144,7 @@ class Library:
             status = "interrupted"
             about = about.model_copy(update={"duration_s": _length_s(path)})
         record = record.model_copy(update={"take": about})
-        return Take(f"{sidecar.parent.name}/{sidecar.stem}", path, sidecar, record, status)
+        return Take(_id(sidecar), path, sidecar, record, status)
 
     def _write(
         self, take: Take, path: Path, sidecar: Path, about: TakeRecord, name: str | None = None
@@ -157,7 +162,11 @@ class Library:
                 take.sidecar.unlink()
         except OSError as error:
             raise disk_error(error, path) from error
-        return Take(f"{path.parent.name}/{sidecar.stem}", path, sidecar, record, take.status)
+        return Take(_id(sidecar), path, sidecar, record, take.status)
+
+
+def _id(sidecar: Path) -> str:
+    return f"{sidecar.parent.name}/{sidecar.stem}"
 
 
 def _length_s(path: Path) -> float:

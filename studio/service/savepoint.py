@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from studio.core.errors import InvalidRequestError
+from studio.service.disk import replace_file
 
 SUFFIX = ".state"
 INTERVAL_S = 1.5
@@ -18,18 +18,10 @@ def write_savepoint(path: Path, state: Mapping[str, Any]) -> None:
     """Replace the file at once. Raises `OSError`."""
     import torch
 
-    partial = path.with_name(path.name + ".part")
-    try:
-        # In memory first: where the disk is full, torch's own writer hides the error behind another.
-        whole = BytesIO()
-        torch.save(dict(state), whole)
-        with open(partial, "wb") as file:
-            file.write(whole.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # In memory first: where the disk is full, torch's own writer hides the error behind another.
+    whole = BytesIO()
+    torch.save(dict(state), whole)
+    replace_file(path, whole.getbuffer(), sync=True)
 
 
 def read_savepoint(path: Path) -> dict[str, Any]:

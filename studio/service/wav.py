@@ -11,6 +11,7 @@ import errno
 import os
 import struct
 import time
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -33,14 +34,9 @@ class GrowingWav:
     """A new mono 16-bit WAV file. Raises `FileExistsError` where there is one, `OSError` on a full disk."""
 
     def __init__(self, path: Path, sample_rate: int) -> None:
-        self.path = path
-        self.sample_rate = sample_rate
-        self._data_bytes = 0
-        self._tail_bytes = 0
-        self._last_sync = time.monotonic()
-        self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by close()
-        lock(self._file)
-        self._write_header()
+        file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by close()
+        lock(file)
+        self._take_up(file, path, sample_rate, 0)
 
     @classmethod
     def reopen(cls, path: Path, frames: int) -> GrowingWav:
@@ -50,25 +46,29 @@ class GrowingWav:
             ValueError: it is no such file, or has fewer samples.
             BlockingIOError: another writer holds it.
         """
-        with open(path, "rb") as file:
-            head = file.read(HEADER_BYTES)
+        with open(path, "rb") as whole:
+            head = whole.read(HEADER_BYTES)
         own = len(head) == HEADER_BYTES and head[:4] in (b"RIFF", b"RF64") and head[48:52] == b"fmt "
         size = HEADER_BYTES + frames * _BYTES_PER_SAMPLE
         if not own or path.stat().st_size < size:
             raise ValueError(f"{path.name} does not hold {frames} samples")
-        wav = cls.__new__(cls)
-        wav.path = path
-        wav.sample_rate = struct.unpack_from("<I", head, 60)[0]
-        wav._data_bytes = frames * _BYTES_PER_SAMPLE
-        wav._tail_bytes = 0
-        wav._last_sync = time.monotonic()
-        wav._file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
-        if not lock(wav._file):
-            wav._file.close()
+        file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
+        if not lock(file):
+            file.close()
             raise BlockingIOError(errno.EWOULDBLOCK, "another Longwave writes it", str(path))
-        wav._file.truncate(size)
-        wav._write_header()
+        file.truncate(size)
+        wav = cls.__new__(cls)
+        wav._take_up(file, path, struct.unpack_from("<I", head, 60)[0], frames)
         return wav
+
+    def _take_up(self, file: FileIO, path: Path, sample_rate: int, frames: int) -> None:
+        self.path = path
+        self.sample_rate = sample_rate
+        self._file = file
+        self._data_bytes = frames * _BYTES_PER_SAMPLE
+        self._tail_bytes = 0
+        self._last_sync = time.monotonic()
+        self._write_header()
 
     def __enter__(self) -> GrowingWav:
         return self

@@ -71,7 +71,7 @@ class InfiniteTab:
     followed: list[Any]
     start: gr.Button
 
-    def follow(self, event: Any, handler: Callable[..., Iterator[Following]], inputs: Any) -> Any:
+    def follow(self, event: Any, handler: Callable[..., Iterator[Following]], inputs: Any) -> None:
         """Run `handler` at a component's `event`, its take on this tab's player; Generate waits meanwhile."""
         run = event(
             handler, inputs, self.followed,
@@ -84,7 +84,6 @@ class InfiniteTab:
             lambda: gr.update(interactive=True), None, self.start,
             show_progress="hidden", queue=False, api_visibility="private",
         )  # fmt: skip
-        return run
 
 
 class Handlers:

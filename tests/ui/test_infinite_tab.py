@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,6 @@ from studio.service.jobs import Studio
 from studio.ui.form import FormValues
 from studio.ui.infinite import Handlers
 from studio.ui.live import LiveViews
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = build_studio(Settings(outputs=tmp_path, model_id="tone", device="cpu"))
-    yield studio
-    studio.close()
 
 
 @pytest.fixture

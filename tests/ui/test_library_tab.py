@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -16,13 +15,6 @@ from studio.ui.form import FormValues
 from studio.ui.library import LibraryView
 
 FORM = FormValues(model="tone")
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = build_studio(Settings(outputs=tmp_path, model_id="tone", device="cpu"))
-    yield studio
-    studio.close()
 
 
 @pytest.fixture
