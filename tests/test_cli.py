@@ -11,8 +11,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
+import soundfile as sf
 from typer.testing import CliRunner, Result
 
 from studio.cli import Factories, build_cli
@@ -95,6 +97,21 @@ def test_a_take_opens_as_a_preset(tmp_path: Path) -> None:
     again = longwave("render", "infinite", "--preset", first.with_suffix(".json"), "--out", second)
     assert again.exit_code == 0, again.output
     assert soundfile.read(first)[0].tolist() == soundfile.read(second)[0].tolist()
+
+
+def test_a_take_goes_on_from_a_recording(tmp_path: Path) -> None:
+    field, out = tmp_path / "field.wav", tmp_path / "a.wav"
+    sf.write(field, np.full(24_000, 0.25), 16_000)
+    words = ("--prompt", "x", "--continue-from", field, "--model", "tone", "--seconds")
+    result = longwave("render", "infinite", *words, 2.5, *QUICK, "--out", out)
+    assert result.exit_code == 0, result.output
+    samples, _ = sf.read(out)
+    assert len(samples) == 40_000
+    np.testing.assert_allclose(samples[:16_000], 0.25, atol=1e-4)
+    assert np.abs(samples[24_000:]).max() > 0.4, "the tone goes on"
+    assert "more seconds" in one_sentence(longwave("render", "infinite", *words, 1.5, *QUICK, "--out", out))
+    field.write_text("no sound")
+    assert "field.wav" in one_sentence(longwave("render", "infinite", *words, 2.5, *QUICK, "--out", out))
 
 
 def test_a_lane_from_a_file_needs_no_other_prompt(tmp_path: Path) -> None:

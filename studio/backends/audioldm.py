@@ -36,6 +36,7 @@ from studio.backends.decode import (
 from studio.backends.device import choose_device, choose_dtype
 from studio.backends.prediction import to_noise
 from studio.core.errors import WeightsError
+from studio.dsp.mel import log_mel
 from studio.models.framewise import framewise
 from studio.models.tokens import tokenize
 from studio.samplers.schedule import NoiseSchedule
@@ -53,6 +54,12 @@ class SoundNetworks:
         """Latents [1, C, t, F] → log-mel [1, 4·t, n_mels]."""
         latents = latents.to(self.vae.device, self.vae.dtype)
         return self.vae.decode(latents / self.vae.config.scaling_factor).sample[:, 0]
+
+    @torch.inference_mode()
+    def encode_mel(self, mel: Tensor) -> Tensor:
+        """Log-mel [1, 4·t, n_mels] → latents [1, C, t, F]: the most likely ones."""
+        posterior = self.vae.encode(mel[:, None].to(self.vae.device, self.vae.dtype)).latent_dist
+        return posterior.mode() * self.vae.config.scaling_factor
 
     @torch.inference_mode()
     def vocode(self, mel: Tensor) -> Tensor:
@@ -136,6 +143,11 @@ class AudioLDMBackend:
                 return_dict=False,
             )[0]
         return to_noise(prediction.clone().to(latents), latents, timesteps, self.schedule)
+
+    def encode_audio(self, samples: NDArray[np.float32]) -> Tensor:
+        """Samples [n] in [−1, 1] → latents [1, C, n // hop_samples, F], float32 on the U-Net's device."""
+        whole = len(samples) // self.geometry.hop_samples * self.geometry.hop_samples
+        return self._sound.encode_mel(log_mel(torch.from_numpy(samples[:whole]))[None]).clone()
 
     def decode(self, latents: Tensor) -> NDArray[np.float32]:
         """Latents [1, C, T, F] → samples [T · hop_samples]: at once up to 20 s, else in long blocks."""

@@ -92,6 +92,10 @@ class Backend(Protocol):
         """ε for latents [B, C, T, F] at timesteps [B] or [B, T]. v-prediction models convert here."""
         ...
 
+    def encode_audio(self, samples: NDArray[np.float32]) -> Tensor:
+        """Samples [n] in [−1, 1] → latents [1, C, n // hop_samples, F], scaled as the U-Net knows them."""
+        ...
+
     def decode(self, latents: Tensor) -> NDArray[np.float32]:
         """Latents [1, C, T, F] → samples [T · hop_samples], the clip as a whole."""
         ...

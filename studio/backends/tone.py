@@ -97,6 +97,10 @@ class ToneBackend:
         noise = (latents.double() - alpha_bar.sqrt() * clean) / (1 - alpha_bar).sqrt()
         return noise.to(latents.dtype)
 
+    def encode_audio(self, samples: NDArray[np.float32]) -> Tensor:
+        """Whatever samples [n] say: the latents [1, C, n // hop, F] of a take's beginning."""
+        return clean_latents(self.geometry, 0, len(samples) // self.geometry.hop_samples).float()
+
     def decode(self, latents: Tensor) -> NDArray[np.float32]:
         """The tone for latents [1, C, T, F], from the take's beginning."""
         return tone(0, latents.shape[2] * self.geometry.hop_samples, self.geometry.sample_rate)

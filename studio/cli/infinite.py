@@ -14,6 +14,7 @@ from studio.cli.common import INTERRUPTED_STATUS, AsJson, factories_of, fail, pr
 from studio.core.audio import format_time
 from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, Telemetry
 from studio.core.settings import Settings
+from studio.service.recording import read_recording
 
 if TYPE_CHECKING:
     from studio.service.job import Job
@@ -48,6 +49,10 @@ def render_infinite(
     ] = None,
     outputs: Annotated[Path, typer.Option(help="The folder of takes.")] = DEFAULTS.outputs,
     preset: Annotated[str | None, typer.Option(help="A preset's name or file; options go over it.")] = None,
+    continue_from: Annotated[
+        Path | None,
+        typer.Option(help="A sound file that the take begins with and goes on from; --seconds counts it."),
+    ] = None,
     model: words.Model = None,
     guidance: words.Guidance = None,
     strategy: words.Strategy = None,
@@ -63,10 +68,11 @@ def render_infinite(
     settings = replace(DEFAULTS, outputs=outputs)
     chosen = words.find_preset(preset, settings) if preset else None
     request = words.request_from(context.params, endless=endless, preset=chosen)
+    recording = read_recording(continue_from) if continue_from else None
     studio = factories_of(context).studio(settings)
     try:
         with _ProgressBar(request.duration_s) as show:
-            job = studio.submit(request, out=out)
+            job = studio.submit(request, out=out, recording=recording)
             outcome = follow(studio, job, show)
     finally:
         studio.close()

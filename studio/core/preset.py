@@ -21,6 +21,14 @@ class PromptChange(Frozen):
     prompt: str
 
 
+class Source(Frozen):
+    """The recording that a take goes on from, whose sound is the take's beginning."""
+
+    file: str
+    sha256: str
+    duration_s: float
+
+
 class TakeRecord(Frozen):
     """What came of a request. Absent in a preset."""
 
@@ -33,6 +41,7 @@ class TakeRecord(Frozen):
     cues: tuple[PromptChange, ...] = ()
     figures: dict[str, float] = Field(default_factory=dict)
     favourite: bool = False
+    source: Source | None = None
 
 
 class Preset(Frozen):

@@ -184,17 +184,18 @@ def state_from_latents(
     position: int | None = None,
     on_step: OnStep | None = None,
 ) -> FifoState:
-    """Go on from sound that exists: its last frames become the buffer, and a clip is grown from them.
+    """Go on from sound that exists: its last frames become the buffer, and a clip is grown beside all of it.
 
-    The frames after the buffer are denoised together while the buffer is fed clean at τ₁, then noised again
-    to the queue's ramp: what `warm_start` does, but with the recording's end for a beginning.
+    The frames after the recording are denoised together while it is fed clean at τ₁, then noised again to the
+    queue's ramp: what `warm_start` does, but with the recording's end for a beginning.
 
     Args:
         denoise: the model, its conditioning bound; it is given one timestep a frame.
         schedule: noise levels of the checkpoint.
         plan: the window's shape.
         generator: CPU generator of all the take's further noise.
-        latents: clean latents [1, C, T, F] of the recording, T ≥ the plan's buffer.
+        latents: clean latents [1, C, T, F] of the recording's end, T ≥ the plan's buffer. More than a buffer
+            lets the clip hear more of it; T + the plan's queue must suit the U-Net.
         warmup_steps: DDIM steps of the clip.
         position: where in the take the recording ends, in frames; by default T.
         on_step: told after each of the clip's steps; what it raises ends the run.
@@ -209,17 +210,17 @@ def state_from_latents(
     if length < size:
         raise ValueError(f"the recording has {length} frames, the buffer needs {size}")
     end = length if position is None else position
-    buffered = latents[:, :, length - size :]
-    lead = torch.full((1, size), plan.timesteps[0], device=latents.device)
+    lead = torch.full((1, length), plan.timesteps[0], device=latents.device)
 
     def denoise_rest(rest: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         at = torch.cat([lead, timesteps[:, None].expand(-1, rest.shape[2])], dim=1)
-        return denoise(torch.cat([buffered, rest], dim=2), at, start_frame - size)[:, :, size:]
+        return denoise(torch.cat([latents, rest], dim=2), at, start_frame - length)[:, :, length:]
 
     shape = (1, latents.shape[1], plan.queue_frames, latents.shape[3])
     noise = torch.randn(shape, generator=generator).to(latents)
     rest = ddim_sample(denoise_rest, schedule, noise, warmup_steps, on_step, start_frame=end)
-    return _ramp(torch.cat([buffered, rest], dim=2), plan, schedule, generator, position=end)
+    window = torch.cat([latents[:, :, length - size :], rest], dim=2)
+    return _ramp(window, plan, schedule, generator, position=end)
 
 
 def _ramp(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,10 +14,12 @@ from studio.core.events import AttentionMap, Event, SavePoint, StepDone
 from studio.core.request import EndlessSampler, GenerationRequest, parse_request
 from studio.models.attention_probe import AttentionProbe, attention_probe, region_averages
 from studio.samplers.curve import choose_strategy, curved_timesteps, key_regions
-from studio.samplers.fifo import FifoPlan, FifoState, fifo_step, warm_start
+from studio.samplers.fifo import FifoPlan, FifoState, fifo_step, state_from_latents, warm_start
 from studio.service.cancel import CancelToken
 from studio.service.chunks import ChunkCutter, total_samples
 from studio.service.conditioning import bind
+from studio.service.continuation import Join, join, lead_latents
+from studio.service.recording import Origin, Recording
 from studio.service.steering import Steering
 from studio.service.stepping import Stepping
 
@@ -43,23 +45,32 @@ def render_endless(
     backend: Backend,
     cancel: CancelToken,
     steering: Steering | None = None,
-    saved: Mapping[str, Any] | None = None,
+    origin: Origin = None,
 ) -> Iterator[Event]:
     """A take by FIFO sampling with curved denoising, for `duration_s`, or until `cancel`.
 
-    `saved` is the state of a `SavePoint` of the same request: the take goes on from there.
+    `origin` is the state of a `SavePoint` of the same request, and the take goes on from there; or a
+    recording that is its beginning.
     """
     geometry = backend.geometry
     plan = plan_window(sampler, strategy, backend)
     denoise = bind(request, backend, cancel, steering)
     total = total_samples(request.duration_s, geometry.sample_rate)
-    cutter = ChunkCutter(geometry.sample_rate, total, saved["samples"] if saved else 0)
     last_frame = None if total is None else -(-total // geometry.hop_samples)
-    decoder = backend.stream_decoder()
-    if saved:
-        state = FifoState.from_dict(saved["fifo"]).to(backend.device)
-        decoder.load_state_dict(saved["decoder"])
+    decoder = Join(backend.stream_decoder())
+    if isinstance(origin, Mapping):
+        cutter = ChunkCutter(geometry.sample_rate, total, origin["samples"])
+        state = FifoState.from_dict(origin["fifo"]).to(backend.device)
+        decoder.load_state_dict(origin["decoder"])
+    elif origin is not None:
+        cutter = ChunkCutter(geometry.sample_rate, total, origin.silent_samples)
+        lead = lead_latents(origin, plan, backend)
+        decoder = join(origin, lead.shape[2], backend)
+        state = yield from _go_on(request, sampler.warmup_steps, plan, denoise, backend, origin, lead)
+        yield from cutter.cut(origin.samples[cutter.position : len(origin.samples) - decoder.fade_samples])
+        yield from cutter.cut(decoder.push(lead))
     else:
+        cutter = ChunkCutter(geometry.sample_rate, total)
         state, frames = yield from _begin(request, sampler.warmup_steps, plan, denoise, backend)
         yield from cutter.cut(decoder.push(frames))
     while last_frame is None or state.position < last_frame:
@@ -72,8 +83,9 @@ def render_endless(
             state, frames = fifo_step(denoise, state, plan, backend.schedule)
         yield StepDone(state.steps_done, None, time.perf_counter() - began)
         yield from cutter.cut(decoder.push(frames))
-        reached = {"samples": cutter.position, "fifo": state.to_dict(), "decoder": decoder.state_dict()}
-        yield SavePoint(cutter.position, {**reached, "strategy": strategy})
+        if decoder.joined:
+            reached = {"samples": cutter.position, "fifo": state.to_dict(), "decoder": decoder.state_dict()}
+            yield SavePoint(cutter.position, {**reached, "strategy": strategy})
         if probe is not None:
             yield _attention_map(state.steps_done, probe, plan)
     yield from cutter.cut(decoder.flush())
@@ -95,6 +107,33 @@ def _begin(
                 bands=backend.geometry.bands,
                 warmup_steps=warmup_steps,
                 device=backend.device,
+                on_step=stepping.on_step,
+            )
+        )
+    )
+
+
+def _go_on(
+    request: GenerationRequest,
+    warmup_steps: int,
+    plan: FifoPlan,
+    denoise: Denoise,
+    backend: Backend,
+    recording: Recording,
+    lead: Tensor,
+) -> Generator[Event, None, FifoState]:
+    """As `yield from`: the steps of the first window, grown from the recording's `lead`, then its state."""
+    stepping = Stepping()
+    return (
+        yield from stepping.run(
+            lambda: state_from_latents(
+                denoise,
+                backend.schedule,
+                plan,
+                torch.Generator().manual_seed(request.seed),
+                lead,
+                warmup_steps=warmup_steps,
+                position=len(recording.samples) // backend.geometry.hop_samples,
                 on_step=stepping.on_step,
             )
         )

@@ -13,6 +13,7 @@ from studio.core.events import Event, Failed, Finished
 from studio.core.request import GenerationRequest
 from studio.service.cancel import CancelToken
 from studio.service.hub import EventHub
+from studio.service.recording import Recording
 from studio.service.steering import Steering
 from studio.service.stream import PcmStream
 
@@ -36,6 +37,7 @@ class Job:
         stream: PcmStream | None = None,
         out: Path | None = None,
         resumed: Resumed | None = None,
+        recording: Recording | None = None,
         keep_running: bool = False,
     ) -> None:
         """`keep_running`: a listener who leaves does not end it."""
@@ -45,6 +47,7 @@ class Job:
         self.out = out
         self.keep_running = keep_running
         self.resumed = resumed
+        self.recording = recording
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()
         self.steering = Steering(request)
@@ -52,6 +55,13 @@ class Job:
         self._lock = threading.Lock()
         self._status: Status = "queued"
         self._outcome: Finished | Failed | None = None
+
+    @property
+    def first_sample(self) -> int:
+        """Where in its file the sound begins that the job makes, and its listener hears."""
+        if self.resumed is not None:
+            return int(self.resumed.state["samples"])
+        return self.recording.silent_samples if self.recording is not None else 0
 
     @property
     def status(self) -> Status:

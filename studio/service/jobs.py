@@ -16,6 +16,7 @@ from studio.service.backend_cache import BackendCache, BackendFactory
 from studio.service.export import checked_suffix
 from studio.service.job import Job, Resumed
 from studio.service.library import Library
+from studio.service.recording import Recording, check_continuation
 from studio.service.runner import Render, Runner
 from studio.service.savepoint import SUFFIX, read_savepoint
 from studio.service.stream import PcmStream
@@ -119,6 +120,7 @@ class Studio:
         listen: bool = False,
         keep_running: bool = False,
         out: Path | None = None,
+        recording: Recording | None = None,
     ) -> Job:
         """Queue a take.
 
@@ -127,14 +129,19 @@ class Studio:
                 its being abandoned ends the job. Otherwise the job runs as fast as it can.
             keep_running: a listener who leaves does not end it; it then runs as fast as it can.
             out: exactly this file instead of one under the outputs folder; replaced if it exists.
+            recording: the take begins with it, and goes on from its end; the request's length counts both.
 
         Raises:
-            InvalidRequestError: `out` is of no format the studio writes.
+            InvalidRequestError: `out` is of no format the studio writes, or the recording is too long for the
+                request, or of a sampler that goes on from none.
             OutOfResourcesError: too many takes are waiting.
         """
         if out is not None:
             checked_suffix(out)
-        return self._queue(Job(request, self._listener(listen), out, keep_running=keep_running))
+        if recording is not None:
+            check_continuation(request, recording)
+        job = Job(request, self._listener(listen), out, recording=recording, keep_running=keep_running)
+        return self._queue(job)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
         """Go on with a take that was interrupted, or failed, from its last save point.

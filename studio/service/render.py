@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
 from studio.service.cancel import CancelToken
+from studio.service.recording import Origin
 from studio.service.steering import Steering
 
 if TYPE_CHECKING:
@@ -31,30 +32,31 @@ class Renderer:
         backend: Backend,
         cancel: CancelToken,
         steering: Steering | None = None,
-        saved: Mapping[str, Any] | None = None,
+        origin: Origin = None,
     ) -> Iterator[Event]:
         """The events of a take: steps, chunks that follow each other without a gap, attention maps.
 
         Samples total exactly `round(duration_s · sample_rate)`; without a length they go on for ever. There
-        is no terminal event: the end of the iteration, or what it raises, is the end of the take. With
-        `saved`, a save point's state, only what follows it.
+        is no terminal event: the end of the iteration, or what it raises, is the end of the take. With a
+        save point's state for an `origin`, only what follows it; with a recording, from where it is heard.
 
         Raises:
             CancelledError: `cancel` was set; noticed at every denoising step.
-            InvalidRequestError: the model can't do what is asked.
+            InvalidRequestError: the model can't do what is asked, or not from this recording.
         """
         from studio.service.clip import render_clip, render_concat
         from studio.service.endless import render_endless
 
         sampler = request.sampler
         if isinstance(sampler, EndlessSampler):
-            strategy: str = saved["strategy"] if saved else sampler.strategy
+            saved = isinstance(origin, Mapping)
+            strategy: str = origin["strategy"] if isinstance(origin, Mapping) else sampler.strategy
             if strategy == "auto":
                 if backend.id not in self._strategies:
                     yield Progress("Looking where the model attends to")
                 strategy = self.strategy(backend, cancel)
             yield Progress("Going on" if saved else "Making the first seconds")
-            yield from render_endless(request, sampler, strategy, backend, cancel, steering, saved)
+            yield from render_endless(request, sampler, strategy, backend, cancel, steering, origin)
             return
         if steering is not None:
             steering.refuse("Only an endless take can change while it plays: start a new one.")

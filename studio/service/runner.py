@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from studio.core.errors import CancelledError, StudioError
 from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, SavePoint
@@ -15,6 +15,7 @@ from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache
 from studio.service.cancel import CancelToken
 from studio.service.job import Job
+from studio.service.recording import Origin
 from studio.service.steering import Steering
 from studio.service.take import TakeWriter
 from studio.service.telemetry import INTERVAL_S, Meter
@@ -38,7 +39,7 @@ class Render(Protocol):
         backend: Backend,
         cancel: CancelToken,
         steering: Steering,
-        saved: Mapping[str, Any] | None,
+        origin: Origin,
     ) -> Iterator[Event]: ...
 
 
@@ -77,9 +78,9 @@ class Runner:
                 job.cancel.check()
                 take = self._open(job, backend.geometry.sample_rate)
                 job.file = take.path
-                saved = job.resumed.state if job.resumed else None
+                origin = job.resumed.state if job.resumed else job.recording
                 self._play(
-                    job, take, meter, self.render(job.request, backend, job.cancel, job.steering, saved)
+                    job, take, meter, self.render(job.request, backend, job.cancel, job.steering, origin)
                 )
         except Exception as caught:  # concluded below, where the take is closed whatever it was
             error = caught
@@ -96,7 +97,7 @@ class Runner:
     def _open(self, job: Job, sample_rate: int) -> TakeWriter:
         if job.resumed is not None:
             return TakeWriter.reopen(job.request, job.resumed.path, job.resumed.state["samples"])
-        return TakeWriter.begin(job.request, sample_rate, self.settings.outputs, job.out)
+        return TakeWriter.begin(job.request, sample_rate, self.settings.outputs, job.out, job.recording)
 
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[Event]) -> None:
         lane = job.steering.points

@@ -18,10 +18,11 @@ from studio import __version__
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import SavePoint
-from studio.core.preset import Preset, PromptChange, TakeRecord, load_preset
+from studio.core.preset import Preset, PromptChange, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.service.export import checked_suffix, convert, disk_error
 from studio.service.naming import free_stem, take_stem
+from studio.service.recording import Recording
 from studio.service.savepoint import INTERVAL_S, SUFFIX, write_savepoint
 from studio.service.sidecar import write_sidecar
 from studio.service.wav import GrowingWav
@@ -29,6 +30,7 @@ from studio.service.wav import GrowingWav
 log = logging.getLogger(__name__)
 
 STATUSES_WHOLE = ("finished", "stopped")
+_NOTHING = np.zeros(0, np.int16)
 
 
 class TakeWriter:
@@ -51,6 +53,8 @@ class TakeWriter:
         self._saved_at = -math.inf
         self._name = request.prompt[:200]
         self._favourite = False
+        self._source: Source | None = None
+        self._unheard = _NOTHING
 
     @classmethod
     def begin(
@@ -59,9 +63,12 @@ class TakeWriter:
         sample_rate: int,
         outputs: Path,
         out: Path | None = None,
+        recording: Recording | None = None,
         when: datetime | None = None,
     ) -> TakeWriter:
         """Open the files: in `outputs`/DATE under a name made from the request, or exactly at `out`.
+
+        What of a `recording` nobody waits to hear is written before the first sound.
 
         Raises:
             InvalidRequestError: `out` has an unknown suffix, or the folder can't be written.
@@ -74,6 +81,9 @@ class TakeWriter:
             if out is not None:
                 growing.unlink(missing_ok=True)
             take = cls(request, GrowingWav(growing, sample_rate), final, _sidecar_path(final, out), created)
+            if recording is not None:
+                take._source = recording.source
+                take._unheard = to_int16(recording.samples[: recording.silent_samples])
             take._write_sidecar(growing, "running", {})
         except OSError as error:
             raise disk_error(error, final) from error
@@ -92,7 +102,9 @@ class TakeWriter:
         created = datetime.fromisoformat(record.take.created) if record.take else datetime.now()
         try:
             take = cls(request, GrowingWav.reopen(path, samples), path.with_suffix(".flac"), sidecar, created)
-            take._name, take._favourite = record.name, bool(record.take and record.take.favourite)
+            take._name = record.name
+            if record.take is not None:
+                take._favourite, take._source = record.take.favourite, record.take.source
             take._write_sidecar(path, "running", {})
         except BlockingIOError as error:
             raise InvalidRequestError("This take goes on already, in another Longwave.") from error
@@ -122,6 +134,9 @@ class TakeWriter:
         """
         pcm = to_int16(samples)
         try:
+            if len(self._unheard):
+                self._wav.write(self._unheard)
+                self._unheard = _NOTHING
             self._wav.write(pcm)
         except OSError as error:
             raise disk_error(error, self._wav.path) from error
@@ -207,6 +222,7 @@ class TakeWriter:
             cues=self._cues(),
             figures=dict(figures),
             favourite=self._favourite,
+            source=self._source,
         )
         settings = self._request.model_dump(mode="json")
         return Preset(name=self._name, settings=settings, take=take)

@@ -14,7 +14,9 @@ from studio.core.lane import opening_prompt, parse_lane
 from studio.core.preset import named_preset, parse_preset
 from studio.core.request import GenerationRequest, parse_request
 from studio.core.settings import Settings
+from studio.service.job import Job
 from studio.service.jobs import Studio
+from studio.service.recording import read_recording
 
 MAX_CALLS = 4  # waiting callers hold the server's threads; the service makes one take at a time anyway
 
@@ -28,6 +30,7 @@ def build(studio: Studio) -> None:
     lane = gr.Textbox("", visible=False, label="Prompt lane")
     model = gr.Textbox("", visible=False, label="Model")
     preset = gr.Textbox("", visible=False, label="Preset")
+    recording = gr.File(visible=False, label="Recording to go on from")
     file = gr.File(visible=False, label="Take")
     figures = gr.JSON(visible=False, label="Figures")
 
@@ -39,12 +42,13 @@ def build(studio: Studio) -> None:
         model: str,
         lane: str,
         preset: str,
+        recording: str | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Render an endless take's first `seconds`; gives its file and its figures, the seed among them.
 
         `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it. `preset` is
         the name of one that ships, or a preset's or a sidecar's JSON: it holds where another value is empty,
-        or the seed −1. The length is always `seconds`.
+        or the seed −1. The length is always `seconds`, a `recording` that the take goes on from counted.
         """
 
         def request() -> GenerationRequest:
@@ -61,10 +65,13 @@ def build(studio: Studio) -> None:
             settings["model"] = _model(model, settings, studio.settings)
             return parse_request(**settings)
 
-        return render_file(studio, request)
+        def submit() -> Job:
+            return studio.submit(request(), recording=read_recording(Path(recording)) if recording else None)
+
+        return render_file(studio, submit)
 
     gr.Button(visible=False).click(
-        infinite, [prompt, negative, seconds, seed, model, lane, preset], [file, figures],
+        infinite, [prompt, negative, seconds, seed, model, lane, preset, recording], [file, figures],
         api_name="infinite", concurrency_limit=MAX_CALLS, concurrency_id="callers",
     )  # fmt: skip
 
@@ -89,13 +96,13 @@ def _model(model: str, settings: Mapping[str, Any], defaults: Settings) -> dict[
     return {"id": model or known or defaults.model_id, "device": defaults.device, "dtype": defaults.dtype}
 
 
-def render_file(studio: Studio, request: Callable[[], GenerationRequest]) -> tuple[str, dict[str, Any]]:
-    """Make a whole take without a listener; its path and figures.
+def render_file(studio: Studio, submit: Callable[[], Job]) -> tuple[str, dict[str, Any]]:
+    """Make the whole of a take that nobody listens to; its path and figures.
 
-    Whatever is wrong with the values, `request` included, is raised as `gr.Error` with one sentence.
+    Whatever is wrong, with what `submit` was given or later, is raised as `gr.Error` with one sentence.
     """
     try:
-        job = studio.submit(request())
+        job = submit()
         for _ in studio.events(job.id):
             pass
     except StudioError as error:

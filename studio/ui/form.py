@@ -13,6 +13,7 @@ from studio.core.lane import format_lane, opening_prompt, parse_lane
 from studio.core.preset import Preset, named_preset, shipped_presets
 from studio.core.request import FRAME_S, EndlessSampler, GenerationRequest, parse_request
 from studio.core.settings import Settings
+from studio.service.recording import SUFFIXES
 from studio.ui import widgets
 
 TAB = "infinite"
@@ -52,10 +53,14 @@ class FormValues(NamedTuple):
     buffer_frames: float | None = SAMPLER.buffer_frames
     warmup_steps: float | None = SAMPLER.warmup_steps
     attention_interval: float | None = 16  # the page shows the map; a file needs none
-    keep_running: bool = False  # how it is made, not what: no part of the request
+    # What the request does not hold: how the take is made, and whose sound it begins with.
+    keep_running: bool = False
+    continue_from: str | None = None
 
 
-SAMPLER_FIELDS = FormValues._fields[FormValues._fields.index("strategy") : -1]
+SAMPLER_FIELDS = FormValues._fields[
+    FormValues._fields.index("strategy") : FormValues._fields.index("keep_running")
+]
 
 
 def read_form(values: Sequence[Any], settings: Settings) -> GenerationRequest:
@@ -97,6 +102,7 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
         model=request.model.id if "model" in settings else form.model,
         lane=format_lane(request.lane),
         keep_running=form.keep_running,
+        continue_from=form.continue_from,
         lane_blend_s=request.lane_blend_s,
         **{name: getattr(sampler, name) for name in SAMPLER_FIELDS},
     )
@@ -160,6 +166,11 @@ class Form:
         self._parts["seed"] = _seed(self._start)
         self._parts["model"] = widgets.model_choice(TAB, self._models, self._start.model)
         self._lay_out_lane()
+        with gr.Accordion("Go on from a recording", open=False, elem_id=f"{TAB}-continue-part"):
+            self._parts["continue_from"] = gr.File(
+                label="The take begins with it and goes on from its end",
+                file_types=list(SUFFIXES), elem_id=f"{TAB}-continue-from", height=140,
+            )  # fmt: skip
         self._parts |= self._advanced(self._start)
         self._preset.input(
             self._open_preset, [self._preset, *self.fields], self.fields,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Progress, Telemetry
 from studio.service.job import Job
 from studio.service.jobs import Studio
+from studio.service.recording import read_recording
 from studio.ui import widgets
 from studio.ui.form import TAB, Form, FormValues, read_form
 from studio.ui.live import LiveView, LiveViews
@@ -95,10 +97,16 @@ class Handlers:
 
     def generate(self, *values: Any) -> Iterator[Following]:
         """Start a take of the form's values and follow it."""
-        settings, keep = self._studio.settings, bool(FormValues(*values).keep_running)
-        yield from self._begin(
-            lambda: self._studio.submit(read_form(values, settings), listen=True, keep_running=keep)
-        )
+        form = FormValues(*values)
+
+        def begin() -> Job:
+            request = read_form(values, self._studio.settings)
+            recording = read_recording(Path(form.continue_from)) if form.continue_from else None
+            return self._studio.submit(
+                request, listen=True, keep_running=bool(form.keep_running), recording=recording
+            )
+
+        yield from self._begin(begin)
 
     def resume(self, take_id: str, job_id: str) -> Iterator[Following]:
         """Go on with an interrupted take of the library and follow it, unless this page's own still plays."""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from studio.core.audio import format_time
-from studio.core.errors import StudioError
+from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.preset import Preset
 from studio.dsp.spectrogram import columns_png
 from studio.service.jobs import RESUMABLE, Studio
@@ -33,11 +33,11 @@ element.addEventListener('click', (event) => {
 """
 
 
-Shown = tuple[str, str, str, str, str, Any]  # chosen, detail, name, list, what was done, the button "Go on"
+Shown = tuple[str, str, str, str, str, Any]  # chosen, detail, name, list, what was done, the button "Resume"
 
 
 def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab) -> None:
-    """Lay the `tab` out; takes are opened, and go on, in `player`, another of the `tabs`."""
+    """Lay the `tab` out; takes are opened, and resumed, in `player`, another of the `tabs`."""
     view = LibraryView(studio)
     with gr.Row(elem_classes="lw-search"):
         words = gr.Textbox(
@@ -59,9 +59,10 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab) -> No
                 opened = gr.Button(
                     "Open its settings", variant="primary", elem_id=f"{TAB}-open", min_width=120
                 )
+                extend = gr.Button("Go on from its end", elem_id=f"{TAB}-extend", min_width=120)
                 favour = gr.Button("Favourite", elem_id=f"{TAB}-favour", min_width=90)
             with gr.Row(elem_classes="lw-actions"):
-                resume = gr.Button("Go on", interactive=False, elem_id=f"{TAB}-resume", min_width=90)
+                resume = gr.Button("Resume", interactive=False, elem_id=f"{TAB}-resume", min_width=90)
                 rename = gr.Button("Rename", elem_id=f"{TAB}-rename", min_width=90)
                 delete = gr.Button("Delete", elem_id=f"{TAB}-delete", min_width=90)
             said = gr.Markdown("", elem_id=f"{TAB}-said", elem_classes="lw-said")
@@ -82,6 +83,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab) -> No
     delete.click(view.delete, [chosen, *asked], shown, **hidden)
     fields = player.form.fields
     opened.click(view.open_take, [chosen, *fields], [tabs, *fields, said], **hidden)
+    extend.click(view.extend_take, [chosen, *fields], [tabs, *fields, said], **hidden)
     file.upload(view.open_file, [file, *fields], [tabs, *fields, said], **hidden)
     shows = resume.click(lambda: gr.Tabs(selected="infinite"), None, tabs, queue=False, **hidden)
     player.follow(shows.then, player.handlers.resume, [chosen, player.followed[3]])
@@ -156,6 +158,17 @@ class LibraryView:
         except StudioError as error:
             return gr.skip(), *(gr.skip() for _ in values), str(error)
 
+    def extend_take(self, chosen: str, *values: Any) -> tuple[Any, ...]:
+        """The chosen take's settings into the form, and the take as what the next begins with."""
+        try:
+            take = self._library.get(chosen)
+            if take.status == "running":
+                raise InvalidRequestError("This take still grows: stop it first.")
+            more = {"continue_from": str(take.path.resolve()), "endless": True}
+            return _opened(take.record, values, **more)
+        except StudioError as error:
+            return gr.skip(), *(gr.skip() for _ in values), str(error)
+
     def open_file(self, file: str | None, *values: Any) -> tuple[Any, ...]:
         """The settings inside an uploaded file into the form of its tab."""
         try:
@@ -174,10 +187,10 @@ class LibraryView:
         return chosen, detail, name, self.listing(words, favourites, chosen), said, can_go_on
 
 
-def _opened(record: Preset | None, values: Sequence[Any]) -> tuple[Any, ...]:
+def _opened(record: Preset | None, values: Sequence[Any], **more: Any) -> tuple[Any, ...]:
     if record is None:
         return gr.skip(), *(gr.skip() for _ in values), ""
-    filled = fill_form(record, FormValues(*values))
+    filled = fill_form(record, FormValues(*values))._replace(**more)
     return gr.Tabs(selected="infinite"), *filled, ""
 
 
@@ -203,6 +216,7 @@ def _facts(take: Take) -> dict[str, str]:
         "Length": format_time(take.about.duration_s),
         "Seed": str(settings.get("seed")),
         "Model": str(model.get("id") if isinstance(model, dict) else ""),
+        **({"Goes on from": take.about.source.file} if take.about.source else {}),
         "Made": take.about.created.replace("T", " "),
         "Status": take.status,
     }

@@ -30,7 +30,7 @@ class LiveView:
         self.stream = job.stream
         self._lock = threading.Lock()
         self._spectrogram = SpectrogramStream(self.stream.sample_rate)
-        self._offset = job.resumed.state["samples"] if job.resumed else 0  # what the file had before
+        self._offset = job.first_sample
         self._next_sample = 0
         self._columns = bytearray()
         self._first_column = 0

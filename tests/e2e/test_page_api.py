@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from studio.backends.tone import tone
@@ -52,6 +52,17 @@ def test_a_preset_holds_where_nothing_else_is_said(client: Client, tone_site: An
     assert settings[31]["prompt"] == "light rain"
     assert settings[31]["model"]["id"] == "tone", "a preset without a model takes the studio's"
     assert (settings[32]["prompt"], settings[32]["guidance_scale"]) == ("sea", 2.5)
+
+
+def test_a_take_goes_on_from_a_recording(client: Client, tmp_path: Path) -> None:
+    sf.write(tmp_path / "field.wav", np.full(48000, 0.25), 16000)
+    field = handle_file(tmp_path / "field.wav")
+    file, _ = client.predict("rain", "", 4.0, 9, "", "", "", field, api_name="/infinite")
+    samples, _ = sf.read(file)
+    assert len(samples) == 64000
+    np.testing.assert_allclose(samples[:40000], 0.25, atol=1e-4)
+    with pytest.raises(AppError, match="more seconds"):
+        client.predict("rain", "", 2.0, 9, "", "", "", field, api_name="/infinite")
 
 
 def test_it_is_the_only_public_function(client: Client) -> None:

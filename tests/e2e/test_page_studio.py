@@ -179,3 +179,37 @@ def test_an_interrupted_take_goes_on_from_the_library(tone_site: Any, visit: Cal
     (whole,) = tone_site.studio.library.takes("cut short")
     samples, _ = sf.read(whole.path, dtype="float32")
     np.testing.assert_allclose(samples, tone(0, 8 * RATE, RATE), atol=2 / 32768)
+
+
+def test_a_recording_is_extended_and_the_take_again(
+    tone_site: Any, visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    sf.write(tmp_path / "my field.wav", tone(0, 6 * 44100, 44100), 44100)
+    page = visit(tone_site.url)
+    page.fill("#infinite-prompt textarea", "extended")
+    page.click("text=Go on from a recording")
+    page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "my field.wav")
+    wait_for_text(page, "#infinite-continue-from", "my field")
+    page.uncheck("#infinite-endless input")
+    page.fill("#infinite-duration input", "8")
+    page.click("#infinite-generate")
+    wait_for_state(page, "ended")
+    wait_for_text(page, "#infinite-status", "Finished: 0:08")
+    (take,) = tone_site.studio.library.takes("extended")
+    assert take.about.source is not None
+    assert take.about.source.file == "my field.wav"
+    samples, _ = sf.read(take.path, dtype="float32")
+    assert len(samples) == 8 * RATE
+    page.get_by_role("tab", name="Library").click()
+    page.fill("#library-search textarea, #library-search input", "extended")
+    page.wait_for_function("document.querySelectorAll('.lw-take').length === 1")
+    page.click(".lw-take")
+    wait_for_text(page, "#library-detail", "my field.wav")
+    page.click("#library-extend")
+    wait_for_text(page, "#infinite-continue-from", "extended")
+    page.click("#infinite-generate")
+    wait_for_position(page, 2.0)
+    page.click("#infinite-stop")
+    wait_for_state(page, "stopped")
+    wait_for_text(page, "#infinite-status", "saved as")
+    assert {take.about.duration_s > 8 for take in tone_site.studio.library.takes("extended")} == {True, False}

@@ -6,8 +6,10 @@ from typing import Any
 
 import gradio as gr
 import pytest
+import soundfile as sf
 
 from studio.app import build_studio
+from studio.backends.tone import tone
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
 from studio.service.jobs import Studio
@@ -67,6 +69,20 @@ def test_bad_values_become_one_sentence(handlers: Handlers, changes: dict[str, A
     assert "\n" not in last[0]["message"]
 
 
+def test_a_take_goes_on_from_a_file_dropped_in(handlers: Handlers, studio: Studio, tmp_path: Path) -> None:
+    sf.write(tmp_path / "field.wav", tone(0, 5 * 16000, 16000), 16000)
+    field = str(tmp_path / "field.wav")
+    first, *_, last = handlers.generate(*form(duration_s=6.0, endless=False, continue_from=field))
+    assert first[0]["offset_s"] == 1.0, "what is heard begins shortly before the join"
+    assert last[0]["phase"] == "finished"
+    assert sf.info(last[2]["value"]).duration == 6.0
+    refused = list(handlers.generate(*form(duration_s=4.0, endless=False, continue_from=field)))
+    assert "ask for more seconds" in refused[0][0]["message"]
+    (tmp_path / "field.wav").write_text("no sound")
+    refused = list(handlers.generate(*form(duration_s=6.0, endless=False, continue_from=field)))
+    assert "no sound file" in refused[0][0]["message"]
+
+
 def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None:
     run = handlers.generate(*form(duration_s=None, seed=None))
     job = studio.job(next(run)[3])
@@ -81,6 +97,8 @@ def test_a_page_that_comes_back_follows_its_take(handlers: Handlers, studio: Stu
     assert next(handlers.reattach())[0] == gr.skip(), "nothing runs yet"
     run = handlers.generate(*form(duration_s=None, seed=None))
     job = studio.job(next(run)[3])
+    while job.status == "queued":  # one that waits is withdrawn when its page goes
+        time.sleep(0.01)
     run.close()
     again = handlers.reattach()
     first = next(again)

@@ -76,6 +76,15 @@ def test_a_take_and_a_file_open_in_the_form(view: LibraryView, studio: Studio) -
         assert opened[-1] == ""
 
 
+def test_a_take_becomes_the_beginning_of_the_next(view: LibraryView, studio: Studio) -> None:
+    take = studio.library.get(the_take(studio))
+    *_, said = opened = view.extend_take(take.id, *FORM)
+    filled = FormValues(*opened[1:-1])
+    assert (filled.continue_from, filled.endless, said) == (str(take.path.resolve()), True, "")
+    assert filled.prompt.endswith("rain")
+    assert "not in the library" in view.extend_take("gone", *FORM)[-1]
+
+
 def test_a_file_of_another_maker_is_told(view: LibraryView, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text("{}")
