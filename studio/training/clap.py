@@ -23,16 +23,19 @@ from torch import Tensor, nn
 from transformers import ClapConfig, ClapModel, PreTrainedTokenizerBase
 
 from studio.models.tokens import tokenize
-from studio.training.clap_head import HeadData, concentrate, train_head
+from studio.training.clap_head import HeadData, clip_meanings, concentrate, train_head
 from studio.training.data import Corpus, mel_crops
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.phrases import (
     COMMON_WORDS,
     OTHER_CAPTIONS,
+    VOICE_CAPTIONS,
     dictionary,
     distillation_texts,
+    duets,
     family_bank,
     other_captions,
+    voice_captions,
     words_near_sound,
 )
 from studio.training.teacher import Teacher
@@ -216,9 +219,11 @@ def train_clap(
     seed_embeddings(clap, tokenizer, teacher)
     families = sorted({family for heard in corpus.labels for family in heard})
     bank = family_bank(families, teacher.words()[:COMMON_WORDS], BANK_TEXTS)
-    others = list(itertools.chain.from_iterable(other_captions(len(corpus), dictionary()[:COMMON_WORDS])))
-    asked = [*bare, *others], captions, bank
-    told, said, banked = _teacher_vectors(teacher, asked, run_dir / "teacher.pt")
+    common = dictionary()[:COMMON_WORDS]
+    others = list(itertools.chain.from_iterable(other_captions(corpus.labels, common)))
+    alone = [text for scene in voice_captions(corpus.labels) for voice in scene for text in voice]
+    asked = [*bare, *others], captions, bank, alone
+    told, said, banked, heard_alone = _teacher_vectors(teacher, asked, run_dir / "teacher.pt")
     per_clip = said.view(len(corpus), -1, Teacher.width)
     if init:
         shipped = ClapModel.from_pretrained(init / "clap", dtype=torch.float32)
@@ -232,9 +237,15 @@ def train_clap(
     data = HeadData(heard, per_clip, banked.view(len(families), -1, Teacher.width), families, corpus.labels)
     head = train_head(data, LoopOptions(run_dir / "head", HEAD_STEPS))
     with torch.no_grad():
-        meant = F.normalize(head(told), dim=-1)
-        targets = concentrate(meant, len(corpus), per_clip.shape[1], OTHER_CAPTIONS)
-    tokens = dict(tokenize(tokenizer, [*texts, *others], limit=40))
+        meant, own, voices = (F.normalize(head(x), dim=-1) for x in (told, per_clip, heard_alone))
+    scene = torch.tensor([len(families) > 1 for families in corpus.labels])
+    clips = clip_meanings(own, voices.view(-1, 2, VOICE_CAPTIONS, PROJECTION), scene)
+    targets = concentrate(meant, clips, per_clip.shape[1], OTHER_CAPTIONS)
+    together, pairs = duets(near, common)
+    where = {text: i for i, text in enumerate(bare)}
+    both = torch.tensor([[where[text] for text in pair] for pair in pairs])
+    targets = torch.cat([targets, F.normalize(targets[both].sum(dim=1), dim=-1)])
+    tokens = dict(tokenize(tokenizer, [*texts, *others, *together], limit=40))
     tower = train_caption_tower(clap, tokens, targets, LoopOptions(run_dir / "text", text_steps), device)
     clap.text_model.load_state_dict(tower["text"].state_dict())
     clap.text_projection.load_state_dict(tower["projection"].state_dict())

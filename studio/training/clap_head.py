@@ -83,21 +83,31 @@ def train_head(data: HeadData, options: LoopOptions) -> nn.Module:
     return state.ema.eval()
 
 
-def concentrate(vectors: Tensor, clips: int, own: int, others: int) -> Tensor:
+def clip_meanings(own: Tensor, voices: Tensor, scene: Tensor) -> Tensor:
+    """What is said of each clip [clips, D], of the vectors of its `own` captions [clips, captions, D].
+
+    A scene means what its sounds would mean alone, added: `voices` [scenes, 2, captions, D], `scene` [clips]
+    tells which clips they are of. A sentence about two sounds would mostly mean one of them, while sums are
+    learned from few scenes and hold for those never rendered.
+    """
+    meanings = F.normalize(own.mean(dim=1), dim=-1)
+    meanings[scene] = F.normalize(F.normalize(voices.mean(dim=2), dim=-1).sum(dim=1), dim=-1)
+    return meanings
+
+
+def concentrate(vectors: Tensor, clip: Tensor, own: int, others: int) -> Tensor:
     """The vector of a text → that of the clips it most resembles [texts, D].
 
     A phrasing that no clip has lies between the families, and a U-Net, which has only ever seen vectors of
-    clips' captions, makes of it whatever lies near. So a caption's target is the mean of its clip's `own`
-    captions, and any other text recalls those of the captions around it: one step of a modern Hopfield
+    clips' captions, makes of it whatever lies near. So a caption's target is what is said of its `clip`
+    [clips, D], and any other text recalls that of the captions around it: one step of a modern Hopfield
     network (Ramsauer et al. 2020, eq. 3), whose keys are the captions and whose values are the clips.
 
     `vectors` [texts, D] begin with the empty text, which stays as it is (the unconditional model's), and end
-    with the clips' own captions, clip by clip, then with `others` more a clip.
+    with the clips' `own` captions, clip by clip, then with `others` more a clip.
     """
-    mine, more = vectors[-clips * (own + others) :].split([clips * own, clips * others])
-    clip = F.normalize(mine.view(clips, own, -1).mean(dim=1), dim=-1)
+    keys = vectors[-len(clip) * (own + others) :]
     values = torch.cat([clip.repeat_interleave(own, dim=0), clip.repeat_interleave(others, dim=0)])
-    keys = torch.cat([mine, more])
     rest = vectors[1 : len(vectors) - len(values)]
     recalled = [torch.softmax(SHARPNESS * part @ keys.T, dim=-1) @ values for part in rest.split(1024)]
     return torch.cat([vectors[:1], F.normalize(torch.cat(recalled), dim=-1), values])

@@ -71,27 +71,25 @@ class Corpus:
 def build_corpus(
     folder: Path,
     clips: int,
+    scenes: int = 0,
     first_seed: int = 0,
     duration_s: float = 10.0,
-    scenes: bool | None = None,
     split: Split = "train",
     workers: int | None = None,
 ) -> Corpus:
-    """Render `clips` clips into `folder`, unless they are there already.
-
-    `scenes` False keeps to single families, None mixes as the clip generator does.
-    """
-    if (folder / "labels.json").exists() and len(Corpus(folder)) >= clips:
+    """Render `clips` clips, a scene now and then, and `scenes` more scenes, unless they are there already."""
+    total = clips + scenes
+    if (folder / "labels.json").exists() and len(Corpus(folder)) >= total:
         return Corpus(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(first_seed + i, duration_s, scenes, split) for i in range(clips)]
+    jobs = [(first_seed + i, duration_s, None if i < clips else True, split) for i in range(total)]
     audio = np.lib.format.open_memmap(
-        folder / "audio.npy", mode="w+", dtype=np.int16, shape=(clips, round(duration_s * SAMPLE_RATE))
+        folder / "audio.npy", mode="w+", dtype=np.int16, shape=(total, round(duration_s * SAMPLE_RATE))
     )
     captions, labels = [], []
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
         made = pool.map(_make, jobs, chunksize=16)
-        for i, (samples, texts, families) in enumerate(track(made, "Rendering the corpus", total=clips)):
+        for i, (samples, texts, families) in enumerate(track(made, "Rendering the corpus", total=total)):
             audio[i] = samples
             captions.append(texts)
             labels.append(families)

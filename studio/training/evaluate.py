@@ -51,7 +51,7 @@ def evaluate_pocket(
     """
     if not (assets / "judge" / "judge.json").exists():
         raise ModelNotFoundError(f"No judge in {assets}: run `longwave train judge` first.")
-    corpus = build_corpus(runs / "held", HELD_OUT_CLIPS, HELD_OUT_SEED, split="held_out")
+    corpus = build_corpus(runs / "held", HELD_OUT_CLIPS, first_seed=HELD_OUT_SEED, split="held_out")
     held_out = held_out_set(corpus)
     wild = json.loads(resources.files("studio.evaluation").joinpath("wild_prompts.json").read_text())[
         "prompts"

@@ -10,6 +10,7 @@ from rich.progress import track
 from studio.core.errors import ModelNotFoundError
 from studio.training.corpus.captions import augment_caption, caption
 from studio.training.corpus.clip import describe
+from studio.training.corpus.description import ClipDescription
 from studio.training.corpus.lexicon import load_lexicon
 from studio.training.corpus.primitives import Rng
 from studio.training.teacher import Teacher
@@ -33,6 +34,9 @@ TEMPLATES = (
 )
 
 OTHER_CAPTIONS = 18  # a clip, beside its own
+VOICE_CAPTIONS = 6  # of each sound of a scene, as if it were alone
+DUETS = 40_000
+KNOWN_SHARE, TEMPLATE_SHARE = 0.75, 0.6  # of duets: of families' phrases, joined as in captions
 KIN_SHARE, AMONG_WORDS_SHARE = 0.7, 0.4
 REQUEST_SHARE = 0.3
 REQUESTS = (
@@ -117,15 +121,56 @@ def among_words(rng: Rng, sound: str, common: Sequence[str]) -> str:
     return " ".join([*before, sound, *after])
 
 
-def other_captions(clips: int, common: Sequence[str], duration_s: float = 10.0) -> list[list[str]]:
+def describe_clip(seed: int, heard: Sequence[str], duration_s: float = 10.0) -> ClipDescription:
+    """What clip `seed` of the training corpus holds, in which the families `heard` sound."""
+    return describe(seed, scene=len(heard) > 1, duration_s=duration_s)
+
+
+def voice_captions(labels: Sequence[Sequence[str]]) -> list[list[list[str]]]:
+    """Of each scene, in order: `VOICE_CAPTIONS` of either sound, as if it were heard alone."""
+    out = []
+    for seed, heard in enumerate(labels):
+        if len(heard) > 1:
+            whole, rng = describe_clip(seed, heard), np.random.default_rng([seed, 79])
+            alone = [ClipDescription(whole.duration_s, (voice,)) for voice in whole.voices]
+            out.append([[caption(rng, one) for _ in range(VOICE_CAPTIONS)] for one in alone])
+    return out
+
+
+def duets(
+    near: Sequence[str], common: Sequence[str], count: int = DUETS, seed: int = 2
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """`count` texts that name two sounds, and which two: in a caption's words, or joined by any words.
+
+    Scenes of all families and words would be far too many to render; what two sounds mean together, their
+    own meanings tell.
+    """
+    rng = np.random.default_rng(seed)
+    known = sorted({phrase for phrases in family_phrases().values() for phrase in phrases})
+    templates = load_lexicon().templates
+    joins = [*templates["pair"].train, *templates["layered"].train]
+    texts, pairs = [], []
+    for _ in range(count):
+        pools = (known if rng.random() < KNOWN_SHARE else near for _ in range(2))
+        first, second = (pool[int(rng.integers(len(pool)))] for pool in pools)
+        join = joins[rng.integers(len(joins))]
+        if rng.random() >= TEMPLATE_SHARE:
+            words = (common[i] for i in rng.integers(len(common), size=rng.integers(0, 4)))
+            join = " ".join(["{a}" + "," * int(rng.random() < 0.3), *words, "{b}"])
+        texts.append(augment_caption(rng, join.format(a=first, b=second)))
+        pairs.append((first, second))
+    return texts, pairs
+
+
+def other_captions(labels: Sequence[Sequence[str]], common: Sequence[str]) -> list[list[str]]:
     """`OTHER_CAPTIONS` a clip of the training corpus, in words and sentences that its own never use.
 
     The caption tower learns which clip they mean, and the U-Net reads them beside the clips' own: it is to
     know a family by every vector that the tower may give for it, not by those of the lexicon's nouns alone.
     """
     out = []
-    for seed in track(range(clips), "Writing captions"):
-        description, rng = describe(seed, duration_s=duration_s), np.random.default_rng([seed, 78])
+    for seed, heard in enumerate(track(labels, "Writing captions")):
+        description, rng = describe_clip(seed, heard), np.random.default_rng([seed, 78])
         texts = [caption(rng, description, kin_share=KIN_SHARE) for _ in range(OTHER_CAPTIONS)]
         out.append([among_words(rng, t, common) if rng.random() < AMONG_WORDS_SHARE else t for t in texts])
     return out

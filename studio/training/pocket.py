@@ -31,9 +31,10 @@ from studio.training.unet import SCHEDULER_CONFIG, train_unet
 from studio.training.vae import encode_latents, train_vae
 from studio.training.vocoder import train_vocoder
 
-TRAIN_CLIPS, JUDGE_CLIPS = 2800, 1120
+TRAIN_CLIPS, TRAIN_SCENES = 2800, 2000
+JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
 JUDGE_SEED = 500_000_000
-STEPS = {"vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 13000, "unet": 23000, "judge": 900}
+STEPS = {"vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 19000, "unet": 27000, "judge": 1800}
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class PocketOptions:
     def steps(self, recipe: str) -> int:
         return max(1, round(STEPS[recipe] * self.scale))
 
+    def clips(self, count: int) -> int:
+        return max(64, round(count * min(1.0, self.scale)))
+
     @property
     def audioldm(self) -> Path:
         return self.out / "audioldm"
@@ -67,7 +71,7 @@ class PocketOptions:
 
 def train_corpus(options: PocketOptions) -> tuple[Corpus, NDArray[np.float16]]:
     """The training clips and their log-mels, rendered once."""
-    corpus = build_corpus(options.runs / "train", max(64, round(TRAIN_CLIPS * min(1.0, options.scale))))
+    corpus = build_corpus(options.runs / "train", options.clips(TRAIN_CLIPS), options.clips(TRAIN_SCENES))
     return corpus, cache_mels(corpus)
 
 
@@ -103,7 +107,7 @@ def run_unet(options: PocketOptions) -> None:
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
     common = dictionary()[:COMMON_WORDS]
-    others = other_captions(len(corpus), common)
+    others = other_captions(corpus.labels, common)
     texts = [[*own, *other] for own, other in zip(corpus.captions, others, strict=True)]
     vectors, empty = cache_text_vectors(options, texts)
     unet = train_unet(latents, vectors, empty, options.loop("unet"), options.shipped("unet"), options.device)
@@ -112,8 +116,8 @@ def run_unet(options: PocketOptions) -> None:
 
 
 def run_judge(options: PocketOptions) -> None:
-    clips = max(64, round(JUDGE_CLIPS * min(1.0, options.scale)))
-    corpus = build_corpus(options.runs / "judge_corpus", clips, JUDGE_SEED)
+    clips, scenes = options.clips(JUDGE_CLIPS), options.clips(JUDGE_SCENES)
+    corpus = build_corpus(options.runs / "judge_corpus", clips, scenes, JUDGE_SEED)
     judge = train_judge(corpus, cache_mels(corpus), options.loop("judge"), options.device)
     judge.cpu().save(options.out / "judge")
 

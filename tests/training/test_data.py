@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from studio.training.data import Corpus, draw
+from studio.training.data import Corpus, build_corpus, draw
+from studio.training.phrases import describe_clip
 
 LABELS = [["rain"], ["bell"], ["rain", "bell"], ["dog"]]
 
@@ -37,3 +38,12 @@ def test_crops_come_from_the_clips_they_name(tmp_path: Path) -> None:
     assert samples.shape == (50, 10)
     assert set(clips) == {2, 3}
     assert torch.allclose(samples[:, 0] * 32767.0, 1000.0 * torch.tensor(clips))
+
+
+def test_a_corpus_ends_with_its_scenes(tmp_path: Path) -> None:
+    corpus = build_corpus(tmp_path, 2, 3, duration_s=1.0, workers=1)
+    assert corpus.audio.shape == (5, 16000)
+    assert [len(heard) for heard in corpus.labels[2:]] == [2, 2, 2]
+    for seed, heard in enumerate(corpus.labels):
+        assert [voice.family for voice in describe_clip(seed, heard, 1.0).voices] == heard
+    assert len(build_corpus(tmp_path, 2, 3)) == 5, "made once"

@@ -15,9 +15,11 @@ from studio.training.phrases import (
     REQUESTS,
     among_words,
     distillation_texts,
+    duets,
     family_bank,
     family_phrases,
     other_captions,
+    voice_captions,
 )
 
 COMMON = ["table", "green", "seven"]
@@ -64,8 +66,9 @@ def test_the_bank_keeps_the_order_of_families() -> None:
 
 
 def test_other_captions_name_the_clip_in_kindred_words() -> None:
-    rows = other_captions(40, COMMON)
-    assert rows == other_captions(40, COMMON)
+    labels = [[voice.family for voice in describe(seed).voices] for seed in range(40)]
+    rows = other_captions(labels, COMMON)
+    assert rows == other_captions(labels, COMMON)
     assert [len(texts) for texts in rows] == [OTHER_CAPTIONS] * 40
     kindred = 0
     for seed, texts in enumerate(rows):
@@ -73,6 +76,28 @@ def test_other_captions_name_the_clip_in_kindred_words() -> None:
         for text in texts:
             kindred += any(without_article(kin) in text for known in words for kin in known.kin)
     assert kindred > 0.5 * OTHER_CAPTIONS * len(rows)
+
+
+def test_a_scene_s_sounds_have_captions_of_their_own() -> None:
+    voices = describe(3, scene=True).voices
+    labels = [["rain"], ["dog"], ["bell"], [voice.family for voice in voices]]
+    (scene,) = voice_captions(labels)
+    for voice, texts in zip(voices, scene, strict=True):
+        words = load_lexicon().family(voice.family)
+        known = [*words.nouns.train, *words.clauses.train]
+        known += [noun for wording in words.values.values() for noun in wording.nouns.train]
+        for text in texts:
+            assert any(without_article(phrase).split()[-1] in text for phrase in known), text
+
+
+def test_a_duet_names_both_its_sounds() -> None:
+    texts, pairs = duets(["hail", "thump"], COMMON, 200)
+    assert (texts, pairs) == duets(["hail", "thump"], COMMON, 200)
+    assert any("hail" in pair for pair in pairs)
+    whole = 0
+    for text, pair in zip(texts, pairs, strict=True):
+        whole += all(sound in text.lower() for sound in pair)
+    assert whole > 100, "but for articles dropped and letters swapped"
 
 
 def test_a_sound_stays_whole_among_words() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from studio.training.clap import build_clap
-from studio.training.clap_head import HeadData, concentrate, train_head
+from studio.training.clap_head import HeadData, clip_meanings, concentrate, train_head
 from studio.training.judge import label_targets, roughen
 from studio.training.loop import LoopOptions
 from studio.training.unet import (
@@ -157,11 +157,23 @@ def test_a_text_recalls_the_clips_it_resembles() -> None:
     between = torch.nn.functional.normalize(0.7 * first + 0.4 * second, dim=-1)
     wide = torch.nn.functional.normalize(first + 0.2 * torch.randn(64, generator=generator), dim=-1)
     texts = torch.stack([empty, between, first, wide, second, second, between, second])
-    made = concentrate(texts, clips=2, own=2, others=1)
     clip = torch.nn.functional.normalize(first + wide, dim=-1)
+    made = concentrate(texts, torch.stack([clip, second]), own=2, others=1)
     torch.testing.assert_close(made[0], empty)
     assert (made[1] @ clip).item() > 0.99, "nearer to the first: of the first"
     torch.testing.assert_close(made[2:], torch.stack([clip, clip, second, second, clip, second]))
+
+
+def test_a_scene_means_its_two_sounds_alike() -> None:
+    """Whatever the captions of a scene lean to, and however many words either sound takes."""
+    generator = torch.Generator().manual_seed(0)
+    dog, rain, leaning = torch.nn.functional.normalize(torch.randn(3, 64, generator=generator), dim=-1)
+    own = torch.stack([dog.expand(4, -1), leaning.expand(4, -1)])
+    voices = torch.stack([dog.expand(6, -1), rain.expand(6, -1)])[None]
+    alone, scene = clip_meanings(own, voices, torch.tensor([False, True]))
+    torch.testing.assert_close(alone, dog)
+    torch.testing.assert_close(scene @ dog, scene @ rain)
+    torch.testing.assert_close(scene, torch.nn.functional.normalize(dog + rain, dim=0))
 
 
 def test_clap_gives_both_towers_one_width() -> None:
