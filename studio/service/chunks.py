@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,11 +24,25 @@ class ChunkCutter:
         self._sample_rate = sample_rate
         self._total = total
         self._position = position
+        self._fade = 0
+
+    def fade_out(self, samples: int) -> int:
+        """Let the take end `samples` from here, or at its end if that comes first; where it then ends."""
+        self._total = min(self._position + samples, self._total or sys.maxsize)
+        self._fade = self._total - self._position
+        return self._total
+
+    @property
+    def fading(self) -> bool:
+        return self._fade > 0
 
     def cut(self, samples: NDArray[np.float32]) -> Iterator[AudioChunk]:
         """The next samples [n] as one chunk, or none where nothing of them belongs to the take."""
         if self._total is not None:
             samples = samples[: self._total - self._position]
+        if self._fade and self._total is not None:
+            left = self._total - self._position - np.arange(len(samples))
+            samples = samples * np.sin(np.pi / 2 * left / self._fade).astype(np.float32) ** 2
         if len(samples):
             yield AudioChunk(samples, self._sample_rate, self._position)
             self._position += len(samples)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.samplers.denoise import Denoise
 
+FADE_OUT_S = 3.0
 MEASURE_PROMPT = "sound"
 MEASURE_WARMUP_STEPS = 10
 
@@ -47,7 +48,7 @@ def render_endless(
     steering: Steering | None = None,
     origin: Origin = None,
 ) -> Iterator[Event]:
-    """A take by FIFO sampling with curved denoising, for `duration_s`, or until `cancel`.
+    """A take by FIFO sampling with curved denoising, for `duration_s`, until `steering` ends it, or `cancel`.
 
     `origin` is the state of a `SavePoint` of the same request, and the take goes on from there; or a
     recording that is its beginning.
@@ -75,6 +76,9 @@ def render_endless(
         yield from cutter.cut(decoder.push(frames))
     while last_frame is None or state.position < last_frame:
         cancel.check()
+        if steering is not None and steering.ending and not cutter.fading:
+            last_frame = -(-cutter.fade_out(round(FADE_OUT_S * geometry.sample_rate)) // geometry.hop_samples)
+            continue
         began = time.perf_counter()
         due = sampler.attention_interval > 0 and state.steps_done % sampler.attention_interval == 0
         with ExitStack() as stack:

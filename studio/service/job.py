@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from studio.core.events import Event, Failed, Finished
+from studio.core.events import Event, Failed, Finished, Telemetry
 from studio.core.request import GenerationRequest
 from studio.service.cancel import CancelToken
 from studio.service.hub import EventHub
-from studio.service.recording import Recording
+from studio.service.recording import SAMPLE_RATE, Recording
 from studio.service.steering import Steering
 from studio.service.stream import PcmStream
 
@@ -54,6 +54,7 @@ class Job:
         self.hub = EventHub()
         self._lock = threading.Lock()
         self._status: Status = "queued"
+        self._latest: Telemetry | None = None
         self._outcome: Finished | Failed | None = None
 
     @property
@@ -86,8 +87,23 @@ class Job:
             self.stream.touch()  # time spent in the queue is not the listener's absence
         return True
 
+    @property
+    def remaining_s(self) -> float | None:
+        """About how long it still takes, at its present speed or else in real time; None for an endless one.
+
+        One that is listened to takes no less than its listener.
+        """
+        if self.request.duration_s is None:
+            return None
+        latest = self._latest
+        made_s = self.first_sample / SAMPLE_RATE + (latest.audio_s if latest else 0.0)
+        pace = latest.realtime_factor if latest and latest.realtime_factor else 1.0
+        return max(0.0, self.request.duration_s - made_s) * (pace if self.stream is None else max(1.0, pace))
+
     def publish(self, event: Event) -> None:
         """Tell the readers something that does not end the job."""
+        if isinstance(event, Telemetry):
+            self._latest = event
         self.hub.publish(event)
 
     def end(self, outcome: Finished | Failed) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Event, Finished, Progress
 from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
@@ -32,8 +33,16 @@ RESUMABLE = ("interrupted", "failed")
 class DeviceWorker:
     """One thread and its bounded queue: a device computes one take at a time."""
 
-    def __init__(self, device: str, run: Callable[[Job], None], max_waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self,
+        device: str,
+        run: Callable[[Job], None],
+        max_waiting: int = MAX_WAITING,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`moved` is called, in the worker's thread, whenever the queue moves up."""
         self._run = run
+        self._moved = moved
         self._max_waiting = max_waiting
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
@@ -42,17 +51,15 @@ class DeviceWorker:
         self._thread = threading.Thread(target=self._work, name=f"worker-{device}", daemon=True)
         self._thread.start()
 
-    def put(self, job: Job) -> int:
-        """Queue a job; how many are before it. Raises `OutOfResourcesError` where the queue is full."""
+    def put(self, job: Job) -> None:
+        """Queue a job. Raises `OutOfResourcesError` where the queue is full."""
         with self._changed:
             if len(self._waiting) >= self._max_waiting:
                 raise OutOfResourcesError(
                     f"{self._max_waiting} takes are waiting already: stop one or try again later."
                 )
-            ahead = len(self._waiting) + (self.current is not None)
             self._waiting.append(job)
             self._changed.notify_all()
-            return ahead
 
     def withdraw(self, job: Job) -> bool:
         """Take a job out of the queue. False where it is not waiting."""
@@ -62,12 +69,18 @@ class DeviceWorker:
             self._waiting.remove(job)
             return True
 
-    def position(self, job: Job) -> int:
-        """How many takes are before a waiting job; 0 for any other."""
+    def before(self, job: Job) -> list[Job]:
+        """The takes that a waiting job waits for, the running one first; none for any other job."""
         with self._changed:
             if job not in self._waiting:
-                return 0
-            return self._waiting.index(job) + (self.current is not None)
+                return []
+            running = [self.current] if self.current is not None else []
+            return [*running, *list(self._waiting)[: self._waiting.index(job)]]
+
+    def waiting(self) -> list[Job]:
+        """The jobs that have not begun."""
+        with self._changed:
+            return list(self._waiting)
 
     def close(self, timeout_s: float) -> None:
         """End the thread after its current job, which should have been asked to end."""
@@ -84,11 +97,22 @@ class DeviceWorker:
                 if self._closed:
                     return
                 self.current = self._waiting.popleft()
+            self._moved()
             try:
                 self._run(self.current)
             finally:
                 with self._changed:
                     self.current = None
+
+
+def outlook(before: Sequence[Job]) -> str:
+    """What a take that waits for those `before` it may expect, in words."""
+    said = f"Waiting: {len(before)} take{'s' if len(before) > 1 else ''} before this one"
+    waits = [job.remaining_s for job in before]
+    known = [wait for wait in waits if wait is not None]
+    if len(known) < len(waits):
+        return f"{said}, endless until somebody stops it"
+    return f"{said}, its turn comes in about {format_time(sum(known) + 0.5)}"
 
 
 class Studio:
@@ -173,13 +197,19 @@ class Studio:
 
     def _queue(self, job: Job) -> Job:
         worker = self._worker(job)
-        ahead = worker.put(job)
+        worker.put(job)
         with self._lock:
             self._jobs[job.id] = job
             self._forget_old_jobs()
-        if ahead and job.status == "queued":
-            job.publish(Progress(f"Waiting: {ahead} take{'s' if ahead > 1 else ''} before this one"))
+        self._announce(job)
         return job
+
+    def _announce(self, *jobs: Job) -> None:
+        """Tell those of the jobs that wait for how long."""
+        for job in jobs:
+            before = self._worker(job).before(job)
+            if before:
+                job.publish(Progress(outlook(before)))
 
     def job(self, job_id: str) -> Job:
         """A job by its id. Raises `InvalidRequestError` for one that is not, or no longer, known."""
@@ -196,7 +226,7 @@ class Studio:
     def position(self, job_id: str) -> int:
         """How many takes are before a waiting one; 0 once it runs."""
         job = self.job(job_id)
-        return self._worker(job).position(job)
+        return len(self._worker(job).before(job))
 
     def stop(self, job_id: str) -> None:
         """End a job; what was made so far is kept. Only sets a flag: safe on an event loop."""
@@ -204,6 +234,15 @@ class Studio:
         job.cancel.set()
         if self._worker(job).withdraw(job):
             job.end(Finished(None, 0.0, stopped=True))
+            self._announce(*self._worker(job).waiting())
+
+    def finish(self, job_id: str) -> None:
+        """Let a job's take fade out and end within seconds; one that waits is ended at once."""
+        job = self.job(job_id)
+        if job.status == "queued":
+            self.stop(job_id)
+        else:
+            job.steering.finish()
 
     def steer(self, job_id: str, prompt: str, points: tuple[PromptPoint, ...]) -> None:
         """Change what a take that plays is about: `prompt`, and the lane's `points` in the take's own time.
@@ -283,8 +322,16 @@ class Studio:
         device = self._resolve_device(job.request.model.device)
         with self._lock:
             if device not in self._workers:
-                self._workers[device] = DeviceWorker(device, self._runner.run, self._max_waiting)
+                self._workers[device] = DeviceWorker(
+                    device, self._runner.run, self._max_waiting, lambda: self._moved_up(device)
+                )
             return self._workers[device]
+
+    def _moved_up(self, device: str) -> None:
+        with self._lock:
+            worker = self._workers.get(device)
+        if worker is not None:
+            self._announce(*worker.waiting())
 
     def _forget_old_jobs(self) -> None:
         surplus = max(0, len(self._jobs) - MAX_REMEMBERED)

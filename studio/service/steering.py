@@ -1,4 +1,4 @@
-"""The prompt lane of a take that plays: what was heard stays, what is to come may change."""
+"""What may change while a take plays: its prompt lane from now on, and its end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,22 @@ class Steering:
         self._points: Points = tuple(sorted(request.lane, key=lambda point: point.at_s))
         self._wanted: tuple[str, Points] | None = None
         self._refusal = ""
+        self._ending = False
         self._lock = threading.Lock()
 
     @property
     def points(self) -> Points:
         """The lane as it was played so far and is planned from here on."""
         return self._points
+
+    @property
+    def ending(self) -> bool:
+        """Whether the take is to fade out and end."""
+        return self._ending
+
+    def finish(self) -> None:
+        """Ask the take to fade out and end within seconds; one of set clips ends where it was to end."""
+        self._ending = True
 
     def refuse(self, reason: str) -> None:
         """Say why this take can't be steered."""

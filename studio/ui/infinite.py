@@ -32,7 +32,9 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
             form = Form(studio.settings, models)
             with gr.Row(elem_classes="lw-actions"):
                 start = gr.Button("Generate", variant="primary", elem_id=f"{TAB}-generate", min_width=120)
-                stop = gr.Button("Stop", elem_id=f"{TAB}-stop", min_width=90)
+                finish = gr.Button("Fade out", elem_id=f"{TAB}-finish", min_width=90)
+                stop = gr.Button("Stop", elem_id=f"{TAB}-stop", min_width=70)
+                again = gr.Button("New take", elem_id=f"{TAB}-again", min_width=90)
             widgets.status(TAB)
             form.rest()
         with gr.Column(scale=7, min_width=320, elem_classes="lw-stage"):
@@ -53,6 +55,11 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
         handlers.stop, job_id, None, js=f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}",
         show_progress="hidden", queue=False, api_visibility="private",
     )  # fmt: skip
+    finish.click(
+        handlers.finish, job_id, None,
+        show_progress="hidden", queue=False, api_visibility="private",
+    )  # fmt: skip
+    tab.follow(again.click, handlers.again, [job_id, *form.fields])
     form.unload.click(
         handlers.unload, None, form.unloaded,
         show_progress="hidden", queue=False, api_visibility="private",
@@ -107,6 +114,11 @@ class Handlers:
             )
 
         yield from self._begin(begin)
+
+    def again(self, job_id: str, *values: Any) -> Iterator[Following]:
+        """Stop the take that plays here, and start another of the same values with a seed of its own."""
+        self.stop(job_id)
+        yield from self.generate(*FormValues(*values)._replace(seed=-1))
 
     def resume(self, take_id: str, job_id: str) -> Iterator[Following]:
         """Go on with an interrupted take of the library and follow it, unless this page's own still plays."""
@@ -186,3 +198,12 @@ class Handlers:
             self._studio.stop(job_id)
         except InvalidRequestError:
             return  # forgotten long after its end: nothing to stop
+
+    def finish(self, job_id: str) -> None:
+        """Let the take that this page started fade out, or end it where it can't."""
+        if not job_id:
+            return
+        try:
+            self._studio.finish(job_id)
+        except InvalidRequestError:
+            self.stop(job_id)

@@ -18,8 +18,9 @@ from studio.core.events import TERMINAL, AudioChunk, Event, Failed, Finished, Pr
 from studio.core.settings import Settings
 from studio.service.hub import EventHub
 from studio.service.job import Job
-from studio.service.jobs import Studio
+from studio.service.jobs import Studio, outlook
 from studio.service.runner import BUG_MESSAGE, Runner
+from studio.service.stream import PcmStream
 from studio.service.telemetry import Meter
 
 Make = Callable[..., Studio]
@@ -141,12 +142,38 @@ def test_jobs_of_one_device_queue_and_a_waiting_one_can_be_stopped(make: Make) -
     assert render.running.wait(10)
     assert [job.status for job in (first, second, third)] == ["running", "queued", "queued"]
     assert studio.position(third.id) == 2
-    assert next(iter(studio.events(third.id))) == Progress("Waiting: 2 takes before this one")
+    told = studio.events(third.id)
+    assert next(told) == Progress("Waiting: 2 takes before this one, its turn comes in about 0:02")
     studio.stop(second.id)
+    assert next(told) == Progress("Waiting: 1 take before this one, its turn comes in about 0:01")
     assert run(studio, second) == [Finished(None, 0.0, stopped=True)]
     render.gate.set()
     assert not run(studio, first)[-1].stopped  # type: ignore[union-attr]
     assert not run(studio, third)[-1].stopped  # type: ignore[union-attr]
+
+
+def test_a_wait_is_told_as_long_as_it_is_likely_to_be() -> None:
+    fast, slow = Job(request(duration_s=60)), Job(request(duration_s=60))
+    listened = Job(request(duration_s=60), PcmStream(4.0))
+    assert fast.remaining_s == 60, "nothing is known yet"
+    for job, pace in ((fast, 0.5), (slow, 2.0), (listened, 0.5)):
+        job.publish(Telemetry(0.0, None, pace, audio_s=20.0, buffered_s=0.0, step_ms=1.0))
+    assert [job.remaining_s for job in (fast, slow, listened)] == [20, 80, 40]
+    assert outlook([fast, slow]).endswith("2 takes before this one, its turn comes in about 1:40")
+    assert outlook([fast, Job(endless())]).endswith("endless until somebody stops it")
+
+
+def test_one_that_waits_is_ended_at_once_when_it_is_to_finish(make: Make) -> None:
+    render = GatedRender()
+    studio = make(render)
+    first, second = studio.submit(endless()), studio.submit(endless())
+    assert render.running.wait(10)
+    studio.finish(second.id)
+    assert run(studio, second) == [Finished(None, 0.0, stopped=True)]
+    studio.finish(first.id)
+    assert first.steering.ending
+    assert not first.cancel.is_set()
+    studio.stop(first.id)
 
 
 def test_queue_is_bounded_and_models_in_use_are_not_unloaded(make: Make, tmp_path: Path) -> None:

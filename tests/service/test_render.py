@@ -52,6 +52,24 @@ def test_endless_sounds_right_after_the_warm_start_and_has_no_end() -> None:
     assert more[-1].end_sample == (4 + 50 * 2) * 640
 
 
+@pytest.mark.parametrize(("duration_s", "end_s"), [(None, 3.64), (60.0, 3.64), (2.0, 2.0)])
+def test_a_take_that_is_to_finish_fades_out(duration_s: float | None, end_s: float) -> None:
+    """Asked after 0.64 s of sound; it ends 3 s later, or where it would have ended anyway."""
+    wanted = request(duration_s=duration_s, sampler=ENDLESS)
+    steering, got = Steering(wanted), []
+    for event in Renderer()(wanted, ToneBackend(), CancelToken(), steering):
+        got += chunks([event])
+        if got and got[-1].end_sample >= round(0.64 * 16000) and not steering.ending:
+            asked = got[-1].end_sample
+            steering.finish()
+    assert got[-1].end_sample == min(round(end_s * 16000), asked + 48000)
+    sound = np.concatenate([chunk.samples for chunk in got])
+    np.testing.assert_allclose(sound[:asked], tone(0, asked, 16000), atol=1e-6)
+    loud = np.array([np.abs(part).max() for part in np.array_split(sound[asked:], 12)])
+    assert (np.diff(loud) < 0).all(), "ever softer"
+    assert np.abs(sound[-160:]).max() < 1e-3
+
+
 @pytest.mark.parametrize("sampler", [ENDLESS, CLIP, CONCAT], ids=lambda sampler: sampler["kind"])
 def test_cancel_is_noticed_at_the_next_step(sampler: dict[str, Any]) -> None:
     cancel, backend = CancelToken(), ToneBackend()

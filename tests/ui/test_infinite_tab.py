@@ -83,6 +83,30 @@ def test_a_take_goes_on_from_a_file_dropped_in(handlers: Handlers, studio: Studi
     assert "no sound file" in refused[0][0]["message"]
 
 
+def test_a_take_fades_out_and_is_finished(handlers: Handlers, studio: Studio) -> None:
+    run = handlers.generate(*form(duration_s=None))
+    job_id = next(run)[3]
+    handlers.finish("")
+    while studio.job(job_id).status == "queued":
+        time.sleep(0.01)
+    handlers.finish(job_id)
+    *_, last = run
+    assert last[0]["phase"] == "finished"
+    assert 3 < sf.info(last[2]["value"]).duration < 40
+
+
+def test_a_new_take_stops_the_old_and_has_its_own_seed(handlers: Handlers, studio: Studio) -> None:
+    run = handlers.generate(*form(duration_s=None, seed=5))
+    old = studio.job(next(run)[3])
+    again = handlers.again(old.id, *form(duration_s=1.0, endless=False, seed=5))
+    new = studio.job(next(again)[3])
+    *_, last = again
+    assert last[0]["phase"] == "finished"
+    assert old.status == "stopped"
+    assert new.request.seed != 5
+    assert new.request.prompt == old.request.prompt
+
+
 def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None:
     run = handlers.generate(*form(duration_s=None, seed=None))
     job = studio.job(next(run)[3])
