@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Literal
 
 from studio.backends import checkpoint
 from studio.backends.checkpoint import verify
-from studio.core.errors import ModelNotFoundError
+from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
+from studio.core.vocabulary import VOCABULARY_FILE, Vocabulary
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
 
-__all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify"]
+__all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "vocabulary"]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
@@ -112,6 +113,15 @@ def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
     from studio.backends import audioldm
 
     return audioldm.load(folder, choice.device, choice.dtype, model_id=choice.id)
+
+
+def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
+    """The words that a model was trained with; None for one that does not say."""
+    try:
+        file = resolve(model_id, settings, download=False) / VOCABULARY_FILE
+        return Vocabulary.model_validate_json(file.read_bytes())
+    except (StudioError, OSError, ValueError):
+        return None
 
 
 def _is_here(model_id: str, settings: Settings) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from rich.progress import track
 
 from studio.core.errors import ModelNotFoundError
+from studio.core.vocabulary import Vocabulary, stems
 from studio.training.corpus.captions import augment_caption, caption
 from studio.training.corpus.clip import describe
 from studio.training.corpus.description import ClipDescription
@@ -33,6 +35,7 @@ TEMPLATES = (
     "{0} on a {1}",
 )
 
+COMMON_FAMILIES, COMMONEST_WORDS = 4, 250  # what names no family: words of many, words of everything
 OTHER_CAPTIONS = 18  # a clip, beside its own
 VOICE_CAPTIONS = 6  # of each sound of a scene, as if it were alone
 DUETS = 40_000
@@ -76,6 +79,21 @@ def family_phrases() -> dict[str, list[str]]:
         name: [*words.nouns.train, *words.clauses.train, *words.kin]
         for name, words in load_lexicon().families.items()
     }
+
+
+def vocabulary() -> Vocabulary:
+    """Every family, and the words that name one."""
+    lexicon = load_lexicon()
+    families: dict[str, set[str]] = {}
+    for name, words in lexicon.families.items():
+        pools = [words.nouns, words.clauses, *(wording.nouns for wording in words.values.values())]
+        families[name] = stems(text for pool in pools for text in (*pool.train, *pool.held_out))
+    spread = Counter(stem for found in families.values() for stem in found)
+    own = {stem for stem, count in spread.items() if count < COMMON_FAMILIES and len(stem) > 2}
+    return Vocabulary(
+        families=tuple(name.replace("_", " ") for name in families),
+        stems=frozenset(own - stems(dictionary()[:COMMONEST_WORDS])),
+    )
 
 
 def words_near_sound(teacher: Teacher, words: Sequence[str]) -> list[str]:

@@ -21,12 +21,13 @@ from torch import Tensor
 from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
 
 from studio.core.errors import ModelNotFoundError
+from studio.core.vocabulary import VOCABULARY_FILE
 from studio.models.tokens import tokenize
 from studio.training.clap import train_clap
 from studio.training.data import Corpus, build_corpus, cache_mels
 from studio.training.judge import train_judge
 from studio.training.loop import LoopOptions
-from studio.training.phrases import COMMON_WORDS, dictionary, other_captions
+from studio.training.phrases import COMMON_WORDS, dictionary, other_captions, vocabulary
 from studio.training.unet import SCHEDULER_CONFIG, train_unet
 from studio.training.vae import encode_latents, train_vae
 from studio.training.vocoder import train_vocoder
@@ -127,6 +128,7 @@ def run_pocket(options: PocketOptions) -> None:
     for recipe in (run_vae, run_clap, run_judge, run_vocoder, run_unet):
         recipe(options)
     write_index(options.audioldm)
+    write_vocabulary(options.audioldm)
 
 
 RECIPES: dict[str, Callable[[PocketOptions], None]] = {
@@ -157,6 +159,13 @@ def export_clap(clap: ClapModel, tokenizer_folder: Path, audioldm: Path) -> None
     save_part(tower, audioldm / "text_encoder")
     save_part(clap, audioldm / "clap")
     AutoTokenizer.from_pretrained(tokenizer_folder).save_pretrained(audioldm / "tokenizer")
+
+
+def write_vocabulary(audioldm: Path) -> None:
+    """Write which words the model was trained with: the page warns of prompts that have none of them."""
+    known = vocabulary()
+    text = json.dumps({"families": known.families, "stems": sorted(known.stems)}, indent=0)
+    (audioldm / VOCABULARY_FILE).write_text(text + "\n")
 
 
 def write_index(audioldm: Path) -> None:

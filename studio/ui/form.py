@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from studio.backends.catalog import ModelInfo
+from studio.backends.catalog import ModelInfo, vocabulary
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import format_lane, opening_prompt, parse_lane
 from studio.core.preset import Preset, named_preset, shipped_presets
 from studio.core.request import FRAME_S, EndlessSampler, GenerationRequest, parse_request
 from studio.core.settings import Settings
+from studio.core.vocabulary import Vocabulary
 from studio.service.recording import SUFFIXES
 from studio.ui import widgets
 
@@ -114,6 +115,18 @@ def open_preset(name: str | None, values: Sequence[Any], settings: Settings) -> 
     return fill_form(named_preset(name, settings.presets), form) if name else form
 
 
+def describe_knowledge(known: Vocabulary | None) -> str:
+    """What a model knows, where it says so, in a sentence."""
+    return f"It knows {', '.join(known.families)}, and scenes of two of them." if known else ""
+
+
+def warn_of(prompt: str, known: Vocabulary | None) -> str:
+    """A sentence on a prompt that lies outside what the model knows; nothing on any other."""
+    if known is None or not prompt.strip() or known.knows(prompt):
+        return ""
+    return "None of these words is one this model was trained with: it will make what comes nearest."
+
+
 def describe_window(lead_s: float, *sampler_values: Any) -> str:
     """What the sampler's settings come to, in a sentence; which of them can't be, where they make none."""
     values = dict(zip(SAMPLER_FIELDS, sampler_values, strict=True))
@@ -150,6 +163,7 @@ class Form:
                 placeholder="Describe the sound, for example: heavy rain", elem_id=f"{TAB}-prompt",
             )
         }  # fmt: skip
+        self._warning = gr.Markdown("", elem_id=f"{TAB}-outside", elem_classes="lw-said")
         _example_buttons(self._parts["prompt"])
         self._parts |= _numbers(self._start)
 
@@ -164,7 +178,7 @@ class Form:
             elem_id=f"{TAB}-negative-prompt",
         )  # fmt: skip
         self._parts["seed"] = _seed(self._start)
-        self._parts["model"] = widgets.model_choice(TAB, self._models, self._start.model)
+        self._lay_out_model()
         self._lay_out_lane()
         with gr.Accordion("Go on from a recording", open=False, elem_id=f"{TAB}-continue-part"):
             self._parts["continue_from"] = gr.File(
@@ -176,6 +190,23 @@ class Form:
             self._open_preset, [self._preset, *self.fields], self.fields,
             show_progress="hidden", queue=False, api_visibility="private",
         )  # fmt: skip
+
+    def _lay_out_model(self) -> None:
+        prompt = self._parts["prompt"]
+        model = self._parts["model"] = widgets.model_choice(TAB, self._models, self._start.model)
+        knows = gr.Markdown(
+            describe_knowledge(self._known(self._start.model)), elem_id=f"{TAB}-knows", elem_classes="lw-said"
+        )
+        hidden: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+        model.change(lambda model: describe_knowledge(self._known(model)), model, knows, **hidden)
+        gr.on(
+            [prompt.change, model.change],
+            lambda prompt, model: warn_of(prompt or "", self._known(model)),
+            [prompt, model], self._warning, trigger_mode="always_last", **hidden,
+        )  # fmt: skip
+
+    def _known(self, model: str | None) -> Vocabulary | None:
+        return vocabulary(model or "", self._settings)
 
     def _lay_out_lane(self) -> None:
         with gr.Accordion("Prompt lane", open=False, elem_id=f"{TAB}-lane-part"):
