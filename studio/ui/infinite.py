@@ -15,7 +15,7 @@ from studio.core.events import TERMINAL, Progress, Telemetry
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
-from studio.ui import widgets
+from studio.ui import compare, widgets
 from studio.ui.form import TAB, Form, FormValues, read_form
 from studio.ui.live import LiveView, LiveViews
 
@@ -46,6 +46,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
                 widgets.gauge(TAB, "ahead", "Made ahead", "then it waits for your ears")
             widgets.attention(TAB)
             download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
+            compare.build(studio, form)
 
     job_id = gr.State("")
     handlers = Handlers(studio, views)

@@ -213,3 +213,41 @@ def test_a_recording_is_extended_and_the_take_again(
     wait_for_state(page, "stopped")
     wait_for_text(page, "#infinite-status", "saved as")
     assert {take.about.duration_s > 8 for take in tone_site.studio.library.takes("extended")} == {True, False}
+
+
+@pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])
+def test_ways_are_compared_under_each_other(
+    tone_site: Any, visit: Callable[..., Page], device: dict[str, Any]
+) -> None:
+    page = visit(tone_site.url, **device)
+    page.fill("#infinite-prompt textarea", "compared")
+    page.click("text=Compare")
+    page.fill("#infinite-compare-seconds input", "6")
+    page.click("#infinite-compare-start")
+    wait_for_text(page, "#infinite-compared", "All 5 made")
+    assert page.locator(".lw-compared").count() == 5
+    page.wait_for_function(
+        "[...document.querySelectorAll('.lw-compared audio')].every((audio) => audio.duration === 6)"
+    )
+    picture, mark = page.locator(".lw-strip").last.bounding_box(), page.locator(".lw-strip i").bounding_box()
+    assert picture is not None
+    assert mark is not None
+    assert abs((mark["x"] - picture["x"]) / picture["width"] - 5.12 / 6) < 0.01
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_take_fades_out_and_a_new_one_begins(tone_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(tone_site.url)
+    page.fill("#infinite-prompt textarea", "volcano")
+    wait_for_text(page, "#infinite-status", "Ready")
+    page.click("#infinite-generate")
+    wait_for_position(page, 0.5)
+    first = page.evaluate("window.longwave.infinite.seed")
+    page.click("#infinite-again")
+    page.wait_for_function("(old) => window.longwave.infinite.seed !== old", arg=first)
+    wait_for_position(page, 0.5)
+    page.click("#infinite-finish")
+    wait_for_state(page, "ended")
+    wait_for_text(page, "#infinite-status", "Finished")
+    statuses = sorted(take.status for take in tone_site.studio.library.takes("volcano"))
+    assert statuses == ["finished", "stopped"]

@@ -1,0 +1,47 @@
+"""The comparison's rows as they come, its refusals, and its end when the page goes."""
+
+from __future__ import annotations
+
+import re
+
+import gradio as gr
+
+from studio.service.jobs import Studio
+from studio.ui.compare import Comparison
+from studio.ui.form import FormValues
+
+FORM = FormValues(model="tone", prompt="<i>rain", seed=4, base_steps=6, warmup_steps=2)
+
+
+def test_every_way_is_a_row_and_joins_are_marked(studio: Studio) -> None:
+    answers = list(Comparison(studio).run(6.0, *FORM))
+    rows = [rows for _, rows in answers if isinstance(rows, str) and rows]
+    assert len(rows) == 5, "one more with each take"
+    last = rows[-1]
+    assert last.count("<figure") == last.count("<audio") == last.count("data:image/png") == 5
+    assert re.findall(r"left:([\d.]+)%", last) == ["85.33"]
+    assert answers[-1][0].startswith("All 5 made")
+    assert len(list(studio.library.takes("rain"))) == 5
+
+
+def test_what_can_t_be_compared_is_told(studio: Studio) -> None:
+    comparison = Comparison(studio)
+    assert list(comparison.run(None, *FORM)) == [("Compare takes of up to 120 seconds.", gr.skip())]
+    (said, _), *rest = comparison.run(5.0, *FORM._replace(prompt=""))
+    assert "Prompt is empty" in said
+    assert not rest
+
+
+def test_a_failure_is_a_row_of_its_own(studio: Studio) -> None:
+    rows = [rows for _, rows in Comparison(studio).run(1.0, *FORM._replace(model="nonesuch"))]
+    assert "no model" in str(rows[-2]).lower() or "checkpoint" in str(rows[-2]).lower()
+
+
+def test_a_closed_page_stops_what_is_being_made(studio: Studio) -> None:
+    run = Comparison(studio).run(100.0, *FORM)
+    next(run)
+    said, _ = next(run)
+    assert said.startswith("1 of 5, Endless, equal")
+    run.close()
+    (job,) = studio.jobs()
+    assert job.cancel.is_set()
