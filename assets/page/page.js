@@ -13,6 +13,8 @@ const WORDS = {
   stopped: 'Stopped', ended: 'Ended', failed: 'No sound',
 };
 
+const megabytes = (value) => (value < 10000 ? `${Math.round(value)} MB` : `${(value / 1000).toFixed(0)} GB`);
+
 class Tab {
   #name;
   #root;
@@ -33,7 +35,7 @@ class Tab {
     this.#picture = new Spectrogram(this.#part('spectrogram').querySelector('canvas'));
     this.#attention = new AttentionPicture(this.#part('attention'));
     this.#gauges = {
-      memory_mb: new Gauge(this.#part('memory'), (value) => `${Math.round(value)} MB`),
+      memory_mb: new Gauge(this.#part('memory'), megabytes, (text) => `one run as long: some ${text}`),
       rtf: new Gauge(this.#part('rtf'), (value) => (value ? `${value.toFixed(2)} ×` : '–')),
       ahead_s: new Gauge(this.#part('ahead'), (value) => `${value.toFixed(1)} s`),
     };
@@ -124,11 +126,18 @@ class Tab {
     this.#picture.push(first, Uint8Array.from(atob(columns), (character) => character.charCodeAt(0)));
     if (attention) this.#attention.show(attention);
     const over = !['queued', 'running'].includes(state.phase);
-    if (!over) for (const [name, gauge] of Object.entries(this.#gauges)) if (name in figures) gauge.push(figures[name]);
+    if (!over) this.#push(figures);
     if (state.phase === 'failed') this.#player.fail();
     const silent = ['stopped', 'ended', 'failed'].includes(this.#player.state);
     if (over && state.file) this.#offer(state);
     this.#caughtUp = over && silent && columns === '';
+  }
+
+  #push(figures) {
+    const beside = { memory_mb: figures.conventional_mb };
+    for (const [name, gauge] of Object.entries(this.#gauges)) {
+      if (name in figures) gauge.push(figures[name], beside[name] ?? null);
+    }
   }
 
   #offer({ token, file }) {

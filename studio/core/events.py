@@ -61,7 +61,10 @@ class SavePoint:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """Once a second. `realtime_factor` is seconds of work a second of sound: below 1 keeps up."""
+    """Once a second. `realtime_factor` is seconds of work a second of sound: below 1 keeps up.
+
+    `conventional_mb` is what memory one run over the whole length would take, were it not for the window.
+    """
 
     rss_mb: float
     device_mb: float | None
@@ -69,6 +72,7 @@ class Telemetry:
     audio_s: float
     buffered_s: float
     step_ms: float
+    conventional_mb: float | None = None
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,10 @@ class EndlessSampler(Frozen):
 
     @model_validator(mode="after")
     def _bounded(self) -> EndlessSampler:
-        frames = self.steps * self.group_size + self.buffer_frames
-        if frames > MAX_WINDOW_FRAMES:
+        window_s, limit_s = self.window_frames * FRAME_S, MAX_WINDOW_FRAMES * FRAME_S
+        if window_s > limit_s:
             raise ValueError(
-                f"the window would span {frames * FRAME_S:.0f} s, more than {MAX_WINDOW_FRAMES * FRAME_S:g}: "
+                f"the window would span {window_s:.0f} s, more than {limit_s:g}: "
                 "take fewer base steps, a larger P (skip_factor), smaller groups or a shorter buffer"
             )
         return self
@@ -77,6 +77,11 @@ class EndlessSampler(Frozen):
         """Steps n a frame takes once the schedule is thinned (`samplers.curve`): K + ⌈(N − K) / P⌉."""
         kept = round(self.base_steps / 3)
         return kept - (kept - self.base_steps) // self.skip_factor
+
+    @property
+    def window_frames(self) -> int:
+        """Frames that are worked on at once, but for what the U-Net's downsampling rounds up."""
+        return self.steps * self.group_size + self.buffer_frames
 
 
 class ClipSampler(Frozen):

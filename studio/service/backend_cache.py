@@ -33,6 +33,7 @@ class BackendCache:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._loaded: OrderedDict[ModelChoice, Backend] = OrderedDict()
+        self._rest_mb: dict[ModelChoice, float] = {}
 
     def get(self, choice: ModelChoice) -> Backend:
         """The backend of a choice, loading it if need be. Raises what the factory raises."""
@@ -40,12 +41,17 @@ class BackendCache:
             if choice not in self._loaded:
                 while len(self._loaded) >= self._capacity:
                     self._drop(next(iter(self._loaded)))
-                self._loaded[choice] = self._create(choice)
+                backend = self._loaded[choice] = self._create(choice)
+                self._rest_mb[choice] = _held_bytes({str(backend.device)}) / _MIB
             self._loaded.move_to_end(choice)
             return self._loaded[choice]
 
     def holds(self, choice: ModelChoice) -> bool:
         return choice in self._loaded
+
+    def rest_mb(self, choice: ModelChoice) -> float:
+        """MiB that process and accelerator held when this backend was loaded and had done nothing yet."""
+        return self._rest_mb.get(choice, 0.0)
 
     @property
     def choices(self) -> tuple[ModelChoice, ...]:

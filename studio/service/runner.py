@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from studio.core.errors import CancelledError, StudioError
 from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, SavePoint
-from studio.core.request import GenerationRequest
+from studio.core.request import FRAME_S, EndlessSampler, GenerationRequest
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache
 from studio.service.cancel import CancelToken
@@ -74,7 +74,7 @@ class Runner:
                 job.publish(Progress("Loading the model"))
             with ticker:
                 backend = self.backends.get(job.request.model)
-                meter = ticker.measure(str(backend.device))
+                meter = ticker.measure(self._meter(job.request, backend))
                 job.cancel.check()
                 take = self._open(job, backend.geometry.sample_rate)
                 job.file = take.path
@@ -93,6 +93,11 @@ class Runner:
         if failed:
             return Failed(message_for(error), path)
         return Finished(path, duration_s, figures, stopped)
+
+    def _meter(self, request: GenerationRequest, backend: Backend) -> Meter:
+        sampler = request.sampler
+        window_s = sampler.window_frames * FRAME_S if isinstance(sampler, EndlessSampler) else None
+        return Meter(str(backend.device), self.backends.rest_mb(request.model), window_s)
 
     def _open(self, job: Job, sample_rate: int) -> TakeWriter:
         if job.resumed is not None:
@@ -128,10 +133,10 @@ class _Ticker:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._tick, name=f"ticker-{job.id}", daemon=True)
 
-    def measure(self, device: str) -> Meter:
-        """Begin to count, now that the model is loaded."""
-        self._meter = Meter(device)
-        return self._meter
+    def measure(self, meter: Meter) -> Meter:
+        """Tell what this one counts, now that the model is loaded."""
+        self._meter = meter
+        return meter
 
     def figures(self) -> dict[str, float]:
         return self._meter.figures() if self._meter else {}

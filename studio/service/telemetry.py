@@ -37,8 +37,11 @@ def device_memory_mb(device: str) -> float | None:
 class Meter:
     """Counts a job's sound and work. Time spent waiting for a listener is not work."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, rest_mb: float = 0.0, window_s: float | None = None) -> None:
+        """`rest_mb` is what the loaded model takes at rest, `window_s` what a take works on at once."""
         self.device = device
+        self._rest_mb = rest_mb
+        self._window_s = window_s
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._waited_s = 0.0
@@ -85,12 +88,13 @@ class Meter:
         The real-time factor is over what followed the first chunk: loading and the first window would hide
         for minutes whether the machine keeps up. It is 0 until there is such sound.
         """
-        rss_mb = process_memory_mb()
+        rss_mb, device_mb = process_memory_mb(), device_memory_mb(self.device)
         with self._lock:
             self._peak_rss_mb = max(self._peak_rss_mb, rss_mb)
             return Telemetry(
                 rss_mb=rss_mb,
-                device_mb=device_memory_mb(self.device),
+                device_mb=device_mb,
+                conventional_mb=self._conventional_mb(rss_mb + (device_mb or 0.0)),
                 realtime_factor=self._factor_since(*self._at_first_chunk),
                 audio_s=self._audio_s,
                 buffered_s=buffered_s,
@@ -112,6 +116,13 @@ class Meter:
             if self._first_audio_s is not None:
                 figures["first_audio_s"] = self._first_audio_s
         return {name: round(value, 4) for name, value in figures.items()}
+
+    def _conventional_mb(self, now_mb: float) -> float | None:
+        """What the work on one window takes, for as many windows as there is sound by now."""
+        if self._window_s is None:
+            return None
+        windows = max(1.0, self._audio_s / self._window_s)
+        return self._rest_mb + max(0.0, now_mb - self._rest_mb) * windows
 
     def _factor_since(self, worked_s: float = 0.0, audio_s: float = 0.0) -> float:
         new_s = self._audio_s - audio_s

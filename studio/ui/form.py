@@ -137,7 +137,7 @@ def describe_window(lead_s: float, *sampler_values: Any) -> str:
     sampler = request.sampler
     assert isinstance(sampler, EndlessSampler)
     queue_s = sampler.steps * sampler.group_size * FRAME_S
-    window_s = queue_s + sampler.buffer_frames * FRAME_S
+    window_s = sampler.window_frames * FRAME_S
     return (
         f"{sampler.steps} steps a frame in a window of {window_s:.1f} s; each forward yields "
         f"{1000 * sampler.group_size * FRAME_S:.0f} ms. A change of prompt is heard some "

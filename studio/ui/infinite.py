@@ -32,9 +32,10 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
             form = Form(studio.settings, models)
             with gr.Row(elem_classes="lw-actions"):
                 start = gr.Button("Generate", variant="primary", elem_id=f"{TAB}-generate", min_width=120)
-                finish = gr.Button("Fade out", elem_id=f"{TAB}-finish", min_width=90)
-                stop = gr.Button("Stop", elem_id=f"{TAB}-stop", min_width=70)
-                again = gr.Button("New take", elem_id=f"{TAB}-again", min_width=90)
+                stop = gr.Button("Stop", elem_id=f"{TAB}-stop", min_width=90)
+            with gr.Row(elem_classes="lw-actions"):
+                finish = gr.Button("Fade out and end", size="sm", elem_id=f"{TAB}-finish", min_width=120)
+                again = gr.Button("New take", size="sm", elem_id=f"{TAB}-again", min_width=90)
             widgets.status(TAB)
             form.rest()
         with gr.Column(scale=7, min_width=320, elem_classes="lw-stage"):

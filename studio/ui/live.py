@@ -100,6 +100,7 @@ class LiveView:
                 "rtf": telemetry.realtime_factor,
                 "step_ms": telemetry.step_ms,
                 "ahead_s": telemetry.buffered_s,
+                "conventional_mb": telemetry.conventional_mb,
             }
         return {
             **self.state(),

@@ -310,6 +310,18 @@ def test_the_live_factor_leaves_the_start_out(clock: SimpleNamespace) -> None:
     assert meter.figures()["rtf"] == pytest.approx(1.7)
 
 
+def test_a_conventional_run_takes_a_window_s_memory_for_every_window(
+    clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.service.telemetry.process_memory_mb", lambda: 900.0)
+    meter = Meter("cpu", rest_mb=600.0, window_s=2.0)
+    assert meter.snapshot(0.0).conventional_mb == 900.0, "no less than what is there"
+    for number in range(8):
+        meter.see(second(number))
+    assert meter.snapshot(0.0).conventional_mb == 600.0 + 4 * 300.0
+    assert Meter("cpu").snapshot(0.0).conventional_mb is None, "a clip is a conventional run itself"
+
+
 def test_slow_reader_loses_old_events_but_not_the_end() -> None:
     hub = EventHub()
     slow, fast = hub.subscribe(), hub.subscribe()

@@ -186,6 +186,7 @@ def test_from_a_save_point_the_render_is_the_one_that_was(tmp_path: Path) -> Non
 
 CHILD = """
 import sys
+import time
 from pathlib import Path
 from studio.app import build_studio
 from studio.core.request import parse_request
@@ -199,6 +200,7 @@ position = 0
 while (part := job.stream.read()) is not None:
     position += len(part)
     job.stream.acknowledge(position / 16000)
+    time.sleep(len(part) / 16000 / 40)  # a file of hours would be all that is tested
 """
 
 

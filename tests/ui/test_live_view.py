@@ -84,12 +84,13 @@ def test_state_tells_the_seed_exactly_and_how_things_stand() -> None:
     assert view.state()["message"] == "Loading the model"
     assert view.state()["seed"] == str(2**60 + 1)
     assert view.beat(0)["figures"] == {}
-    view.see(Telemetry(500.0, 100.0, 0.5, 3.0, 1.0, 20.0))
+    view.see(Telemetry(500.0, 100.0, 0.5, 3.0, 1.0, 20.0, conventional_mb=900.0))
     assert view.beat(0)["figures"] == {
         "memory_mb": 600.0,
         "rtf": 0.5,
         "step_ms": 20.0,
         "ahead_s": 1.0,
+        "conventional_mb": 900.0,
     }
     view.see(Failed("The disk is full."))
     assert view.state()["message"] == "The disk is full."

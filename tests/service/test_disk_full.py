@@ -1,0 +1,69 @@
+"""A real disk that fills up while a take grows."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from service_fakes import RATE
+
+from studio.app import build_studio
+from studio.backends.tone import tone
+from studio.core.audio import to_int16
+from studio.core.events import Failed, Finished
+from studio.core.request import parse_request
+from studio.core.settings import Settings
+from studio.service.jobs import RESUMABLE
+
+SIZE_KB = 2048
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Two megabytes: a minute of sound. Only who may mount has it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if mount is None or umount is None:
+        pytest.skip("no mount command here")
+    command = [mount, "-t", "tmpfs", "-o", f"size={SIZE_KB}k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting takes rights that this user lacks")
+    yield folder
+    subprocess.run([umount, str(folder)], check=True)
+
+
+def test_what_fitted_is_kept_and_goes_on_once_there_is_room(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(1024 * SIZE_KB // 2))
+    studio = build_studio(Settings(outputs=small_disk, model_id="tone", device="cpu"))
+    try:
+        request = parse_request(prompt="rain", seed=1, duration_s=45.0, model={"id": "tone"})
+        job = studio.submit(request)
+        *_, end = studio.events(job.id)
+        assert isinstance(end, Failed)
+        assert end.message.startswith("The disk of")
+        assert "free some space" in end.message
+        assert end.path is not None
+        kept, _ = sf.read(end.path, dtype="int16")
+        assert len(kept) > 10 * RATE
+        np.testing.assert_array_equal(kept, to_int16(tone(0, len(kept), RATE)))
+        (take,) = studio.library.takes()
+        assert take.status in RESUMABLE, "not even its last word fits the disk"
+        refused = studio.submit(request)
+        *_, end = studio.events(refused.id)
+        assert isinstance(end, Failed), "still full: told again, and the service goes on"
+        ballast.unlink()
+        resumed = studio.resume(take.id)
+        *_, end = studio.events(resumed.id)
+        assert isinstance(end, Finished)
+        assert end.path is not None
+        whole, _ = sf.read(end.path, dtype="int16")
+        np.testing.assert_array_equal(whole, to_int16(tone(0, 45 * RATE, RATE)))
+    finally:
+        studio.close()
