@@ -208,7 +208,7 @@ def train_clap(
     """The whole recipe; writes `folder` (ClapModel with tokenizer) and returns the model.
 
     `init` is a shipped AudioLDM folder with `clap/`: its audio tower is kept as it is, and the caption tower
-    is learned anew.
+    is learned anew. It reads `phrases` phrases and as many duets besides the captions.
     """
     teacher = Teacher()
     captions = list(itertools.chain.from_iterable(corpus.captions))
@@ -241,7 +241,7 @@ def train_clap(
     scene = torch.tensor([len(families) > 1 for families in corpus.labels])
     clips = clip_meanings(own, voices.view(-1, 2, VOICE_CAPTIONS, PROJECTION), scene)
     targets = concentrate(meant, clips, per_clip.shape[1], OTHER_CAPTIONS)
-    together, pairs = duets(near, common)
+    together, pairs = duets(near, common, phrases)
     where = {text: i for i, text in enumerate(bare)}
     both = torch.tensor([[where[text] for text in pair] for pair in pairs])
     targets = torch.cat([targets, F.normalize(targets[both].sum(dim=1), dim=-1)])

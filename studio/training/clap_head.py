@@ -54,7 +54,7 @@ def train_head(data: HeadData, options: LoopOptions) -> nn.Module:
     numbers: dict[tuple[str, ...], int] = {}
     kind = torch.tensor([numbers.setdefault(tuple(heard), len(numbers)) for heard in data.labels])
     means = [data.audio[single & (first == f)].mean((0, 1)) for f in range(len(data.families))]
-    centroids = F.normalize(torch.stack(means), dim=-1)
+    centroids = F.normalize(torch.stack(means).nan_to_num(), dim=-1)  # nowhere for a family of scenes alone
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
         def draw(high: int) -> Tensor:

@@ -38,7 +38,6 @@ TEMPLATES = (
 COMMON_FAMILIES, COMMONEST_WORDS = 4, 250  # what names no family: words of many, words of everything
 OTHER_CAPTIONS = 18  # a clip, beside its own
 VOICE_CAPTIONS = 6  # of each sound of a scene, as if it were alone
-DUETS = 40_000
 KNOWN_SHARE, TEMPLATE_SHARE = 0.75, 0.6  # of duets: of families' phrases, joined as in captions
 KIN_SHARE, AMONG_WORDS_SHARE = 0.7, 0.4
 REQUEST_SHARE = 0.3
@@ -156,7 +155,7 @@ def voice_captions(labels: Sequence[Sequence[str]]) -> list[list[list[str]]]:
 
 
 def duets(
-    near: Sequence[str], common: Sequence[str], count: int = DUETS, seed: int = 2
+    near: Sequence[str], common: Sequence[str], count: int, seed: int = 2
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """`count` texts that name two sounds, and which two: in a caption's words, or joined by any words.
 
