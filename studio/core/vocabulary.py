@@ -1,4 +1,4 @@
-"""The words a model was trained with: by them one tells a prompt that lies outside what it knows."""
+"""The words that name a model's sounds: by them one guesses whether a prompt lies outside what it knows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from studio.core.request import Frozen
 
 VOCABULARY_FILE = "vocabulary.json"
-_ENDING = re.compile(r"(ing|ers|er|ed|es|s|ly)$")
+_ENDING = re.compile(r"(ing|ers|er|ed|es|s|ly|e)$")
 
 
 class Vocabulary(Frozen):
@@ -23,6 +23,12 @@ class Vocabulary(Frozen):
 
 
 def stems(texts: Iterable[str]) -> set[str]:
-    """The words of the texts, cut to what their forms share: "barking dogs" → {"bark", "dog"}."""
-    words = (word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
-    return {_ENDING.sub("", word) if len(word) > 4 else word.removesuffix("s") for word in words}
+    """The words of the texts without their commonest endings: "barking dogs" → {"bark", "dog"}."""
+    return {_stem(word) for text in texts for word in re.findall(r"[a-z]+", text.lower())}
+
+
+def _stem(word: str) -> str:
+    if len(word) > 4:
+        return _ENDING.sub("", word)
+    word = word if word.endswith("ss") else word.removesuffix("s")
+    return word.removesuffix("e") if len(word) > 3 else word

@@ -33,7 +33,7 @@ class BackendCache:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._loaded: OrderedDict[ModelChoice, Backend] = OrderedDict()
-        self._rest_mb: dict[ModelChoice, float] = {}
+        self._work_mb: dict[ModelChoice, float] = {}
 
     def get(self, choice: ModelChoice) -> Backend:
         """The backend of a choice, loading it if need be. Raises what the factory raises."""
@@ -41,17 +41,20 @@ class BackendCache:
             if choice not in self._loaded:
                 while len(self._loaded) >= self._capacity:
                     self._drop(next(iter(self._loaded)))
-                backend = self._loaded[choice] = self._create(choice)
-                self._rest_mb[choice] = _held_bytes({str(backend.device)}) / _MIB
+                self._loaded[choice] = self._create(choice)
             self._loaded.move_to_end(choice)
             return self._loaded[choice]
 
     def holds(self, choice: ModelChoice) -> bool:
         return choice in self._loaded
 
-    def rest_mb(self, choice: ModelChoice) -> float:
-        """MiB that process and accelerator held when this backend was loaded and had done nothing yet."""
-        return self._rest_mb.get(choice, 0.0)
+    def work_mb(self, choice: ModelChoice) -> float:
+        """The most that a take of this backend made the process grow, in MiB: what its work needs."""
+        return self._work_mb.get(choice, 0.0)
+
+    def note_work(self, choice: ModelChoice, grown_mb: float) -> None:
+        """Keep it: only a backend's first take shows it, later ones find the memory there."""
+        self._work_mb[choice] = max(grown_mb, self.work_mb(choice))
 
     @property
     def choices(self) -> tuple[ModelChoice, ...]:

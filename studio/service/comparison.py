@@ -21,7 +21,7 @@ class Variant:
 
 
 def variants(request: GenerationRequest, duration_s: float | None) -> list[Variant]:
-    """The request by each strategy, and concatenated from clips of as many steps.
+    """The request by each strategy, and joined from clips of as many steps as a frame of those takes.
 
     Raises:
         InvalidRequestError: no length, one too long to be looked at, or a lane, which clips can't follow.
@@ -37,7 +37,7 @@ def variants(request: GenerationRequest, duration_s: float | None) -> list[Varia
         Variant(f"Endless, {name}", _with(request, duration_s, sampler.model_copy(update={"strategy": name})))
         for name in strategies
     ]
-    joined = ConcatSampler(steps=sampler.base_steps)
+    joined = ConcatSampler(steps=sampler.steps)
     apart_s = joined.clip_s - joined.crossfade_s
     count = int((duration_s - 1e-9) // apart_s)
     joins_s = tuple(apart_s * (i + 1) for i in range(count))

@@ -20,14 +20,13 @@ from studio.service.chunks import ChunkCutter, total_samples
 from studio.service.conditioning import bind
 from studio.service.continuation import Join, join, lead_latents
 from studio.service.recording import Origin, Recording
-from studio.service.steering import Steering
+from studio.service.steering import FADE_OUT_S, Steering
 from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.samplers.denoise import Denoise
 
-FADE_OUT_S = 3.0
 MEASURE_PROMPT = "sound"
 MEASURE_WARMUP_STEPS = 10
 
@@ -87,7 +86,7 @@ def render_endless(
             state, frames = fifo_step(denoise, state, plan, backend.schedule)
         yield StepDone(state.steps_done, None, time.perf_counter() - began)
         yield from cutter.cut(decoder.push(frames))
-        if decoder.joined:
+        if decoder.joined and not cutter.fading:
             reached = {"samples": cutter.position, "fifo": state.to_dict(), "decoder": decoder.state_dict()}
             yield SavePoint(cutter.position, {**reached, "strategy": strategy})
         if probe is not None:

@@ -14,7 +14,7 @@ from studio.core.request import GenerationRequest
 from studio.service.cancel import CancelToken
 from studio.service.hub import EventHub
 from studio.service.recording import SAMPLE_RATE, Recording
-from studio.service.steering import Steering
+from studio.service.steering import FADE_OUT_S, Steering
 from studio.service.stream import PcmStream
 
 Status = Literal["queued", "running", "finished", "stopped", "failed"]
@@ -40,14 +40,18 @@ class Job:
         recording: Recording | None = None,
         keep_running: bool = False,
     ) -> None:
-        """`keep_running`: a listener who leaves does not end it."""
+        """`keep_running`: a listener who leaves does not end it.
+
+        `first_sample` is where in its file the sound begins that the job makes and its listener hears.
+        """
         self.id = secrets.token_urlsafe(12)
         self.request = request
         self.stream = stream
         self.out = out
         self.keep_running = keep_running
         self.resumed = resumed
-        self.recording = recording
+        self.recording = recording  # until the end
+        self.first_sample = _first_sample(resumed, recording)
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()
         self.steering = Steering(request)
@@ -56,13 +60,6 @@ class Job:
         self._status: Status = "queued"
         self._latest: Telemetry | None = None
         self._outcome: Finished | Failed | None = None
-
-    @property
-    def first_sample(self) -> int:
-        """Where in its file the sound begins that the job makes, and its listener hears."""
-        if self.resumed is not None:
-            return int(self.resumed.state["samples"])
-        return self.recording.silent_samples if self.recording is not None else 0
 
     @property
     def status(self) -> Status:
@@ -93,6 +90,10 @@ class Job:
 
         One that is listened to takes no less than its listener.
         """
+        if self.ended or self.cancel.is_set():
+            return 0.0
+        if self.steering.ending:
+            return FADE_OUT_S
         if self.request.duration_s is None:
             return None
         latest = self._latest
@@ -116,6 +117,13 @@ class Job:
                 self._status = "failed"
             else:
                 self._status = "stopped" if outcome.stopped else "finished"
+            self.recording = None  # jobs are remembered; megabytes of sound need not be
         if self.stream is not None:
             self.stream.close(drop=self.cancel.is_set())
         self.hub.publish(outcome)
+
+
+def _first_sample(resumed: Resumed | None, recording: Recording | None) -> int:
+    if resumed is not None:
+        return int(resumed.state["samples"])
+    return recording.silent_samples if recording is not None else 0

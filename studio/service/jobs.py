@@ -130,7 +130,7 @@ class Studio:
         self.settings = settings
         self.backends = BackendCache(create_backend)
         self.library = Library(settings.outputs, self._growing)
-        self._runner = Runner(settings, self.backends, render)
+        self._runner = Runner(settings, self.backends, render, ticked=self._announce_all)
         self._resolve_device = resolve_device
         self._max_waiting = max_waiting
         self._lock = threading.Lock()
@@ -243,6 +243,7 @@ class Studio:
             self.stop(job_id)
         else:
             job.steering.finish()
+            job.publish(Progress("Fading out"))
 
     def steer(self, job_id: str, prompt: str, points: tuple[PromptPoint, ...]) -> None:
         """Change what a take that plays is about: `prompt`, and the lane's `points` in the take's own time.
@@ -323,15 +324,14 @@ class Studio:
         with self._lock:
             if device not in self._workers:
                 self._workers[device] = DeviceWorker(
-                    device, self._runner.run, self._max_waiting, lambda: self._moved_up(device)
+                    device, self._runner.run, self._max_waiting, self._announce_all
                 )
             return self._workers[device]
 
-    def _moved_up(self, device: str) -> None:
+    def _announce_all(self) -> None:
         with self._lock:
-            worker = self._workers.get(device)
-        if worker is not None:
-            self._announce(*worker.waiting())
+            workers = list(self._workers.values())
+        self._announce(*(job for worker in workers for job in worker.waiting()))
 
     def _forget_old_jobs(self) -> None:
         surplus = max(0, len(self._jobs) - MAX_REMEMBERED)

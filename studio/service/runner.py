@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +18,7 @@ from studio.service.job import Job
 from studio.service.recording import Origin
 from studio.service.steering import Steering
 from studio.service.take import TakeWriter
-from studio.service.telemetry import INTERVAL_S, Meter
+from studio.service.telemetry import INTERVAL_S, Meter, Window
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -51,6 +51,7 @@ class Runner:
     backends: BackendCache
     render: Render
     idle_limit_s: float = IDLE_LIMIT_S
+    ticked: Callable[[], None] = lambda: None  # once a second while a job runs
 
     def run(self, job: Job) -> None:
         """Run a job to its one terminal event. Never raises."""
@@ -74,7 +75,7 @@ class Runner:
                 job.publish(Progress("Loading the model"))
             with ticker:
                 backend = self.backends.get(job.request.model)
-                meter = ticker.measure(self._meter(job.request, backend))
+                meter = ticker.measure(self._meter(job, backend))
                 job.cancel.check()
                 take = self._open(job, backend.geometry.sample_rate)
                 job.file = take.path
@@ -94,10 +95,11 @@ class Runner:
             return Failed(message_for(error), path)
         return Finished(path, duration_s, figures, stopped)
 
-    def _meter(self, request: GenerationRequest, backend: Backend) -> Meter:
-        sampler = request.sampler
-        window_s = sampler.window_frames * FRAME_S if isinstance(sampler, EndlessSampler) else None
-        return Meter(str(backend.device), self.backends.rest_mb(request.model), window_s)
+    def _meter(self, job: Job, backend: Backend) -> Meter:
+        sampler, window = job.request.sampler, None
+        if isinstance(sampler, EndlessSampler):
+            window = Window(sampler.window_frames * FRAME_S, self.backends.work_mb(job.request.model))
+        return Meter(str(backend.device), window, job.first_sample / backend.geometry.sample_rate)
 
     def _open(self, job: Job, sample_rate: int) -> TakeWriter:
         if job.resumed is not None:
@@ -155,6 +157,8 @@ class _Ticker:
             stream, meter = self._job.stream, self._meter
             if meter is not None:
                 self._job.publish(meter.snapshot(stream.buffered_s if stream else 0.0))
+                self._runner.backends.note_work(self._job.request.model, meter.work_mb)
+            self._runner.ticked()
             alone = stream is None or stream.idle_s > self._runner.idle_limit_s
             if stream is not None and alone:
                 if not self._job.keep_running:

@@ -8,6 +8,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_DURATION_S, MAX_LANE_POINTS, GenerationRequest, PromptPoint
 
 Points = tuple[PromptPoint, ...]
+FADE_OUT_S = 3.0
 
 
 class Steering:

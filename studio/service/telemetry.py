@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psutil
 
@@ -34,14 +35,24 @@ def device_memory_mb(device: str) -> float | None:
     return None
 
 
+@dataclass(frozen=True)
+class Window:
+    """What a take works on at once: seconds of sound, and the memory that was seen to need, if any was."""
+
+    length_s: float
+    work_mb: float = 0.0
+
+
 class Meter:
     """Counts a job's sound and work. Time spent waiting for a listener is not work."""
 
-    def __init__(self, device: str, rest_mb: float = 0.0, window_s: float | None = None) -> None:
-        """`rest_mb` is what the loaded model takes at rest, `window_s` what a take works on at once."""
+    def __init__(self, device: str, window: Window | None = None, begun_s: float = 0.0) -> None:
+        """`begun_s` is how much sound the take had before."""
         self.device = device
-        self._rest_mb = rest_mb
-        self._window_s = window_s
+        self._window = window
+        self._begun_s = begun_s
+        self._start_mb = process_memory_mb() + (device_memory_mb(device) or 0.0)
+        self._work_mb = window.work_mb if window else 0.0
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._waited_s = 0.0
@@ -117,12 +128,18 @@ class Meter:
                 figures["first_audio_s"] = self._first_audio_s
         return {name: round(value, 4) for name, value in figures.items()}
 
+    @property
+    def work_mb(self) -> float:
+        """What the work on one window was seen to take so far."""
+        return self._work_mb
+
     def _conventional_mb(self, now_mb: float) -> float | None:
-        """What the work on one window takes, for as many windows as there is sound by now."""
-        if self._window_s is None:
+        """The work on one window, as often as the sound made by now holds one."""
+        if self._window is None:
             return None
-        windows = max(1.0, self._audio_s / self._window_s)
-        return self._rest_mb + max(0.0, now_mb - self._rest_mb) * windows
+        self._work_mb = max(self._work_mb, now_mb - self._start_mb)
+        windows = max(1.0, (self._begun_s + self._audio_s) / self._window.length_s)
+        return now_mb + self._work_mb * (windows - 1.0)
 
     def _factor_since(self, worked_s: float = 0.0, audio_s: float = 0.0) -> float:
         new_s = self._audio_s - audio_s

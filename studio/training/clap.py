@@ -268,12 +268,14 @@ def _texts(
     teacher: Teacher, captions: list[str], phrases: int, cache: Path
 ) -> tuple[list[str], list[str], list[str]]:
     """What the caption tower reads, what each text means, and the words near sound; kept on disk."""
-    if not cache.exists():
-        near = words_near_sound(teacher, dictionary())
-        texts, meant = distillation_texts(near, teacher.words()[:COMMON_WORDS], captions, phrases)
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        cache.write_text(json.dumps([texts, meant, near]))
-    texts, meant, near = json.loads(cache.read_text())
+    if cache.exists():
+        texts, meant, near = json.loads(cache.read_text())
+        if meant[-len(captions) :] == captions:
+            return texts, meant, near
+    near = words_near_sound(teacher, dictionary())
+    texts, meant = distillation_texts(near, teacher.words()[:COMMON_WORDS], captions, phrases)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_text(json.dumps([texts, meant, near]))
     return texts, meant, near
 
 

@@ -82,6 +82,8 @@ def build_corpus(
     if (folder / "labels.json").exists() and len(Corpus(folder)) >= total:
         return Corpus(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for made_of_others in ("labels.json", "mels.npy", "latents.npy"):
+        (folder / made_of_others).unlink(missing_ok=True)
     jobs = [(first_seed + i, duration_s, None if i < clips else True, split) for i in range(total)]
     audio = np.lib.format.open_memmap(
         folder / "audio.npy", mode="w+", dtype=np.int16, shape=(total, round(duration_s * SAMPLE_RATE))

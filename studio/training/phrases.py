@@ -10,7 +10,7 @@ from rich.progress import track
 
 from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import Vocabulary, stems
-from studio.training.corpus.captions import augment_caption, caption
+from studio.training.corpus.captions import augment_caption, caption, without_article
 from studio.training.corpus.clip import describe
 from studio.training.corpus.description import ClipDescription
 from studio.training.corpus.lexicon import load_lexicon
@@ -81,17 +81,20 @@ def family_phrases() -> dict[str, list[str]]:
 
 
 def vocabulary() -> Vocabulary:
-    """Every family, and the words that name one."""
-    lexicon = load_lexicon()
+    """Every family, and the words that name one: of its nouns and clauses, not of the kin, which are wide."""
     families: dict[str, set[str]] = {}
-    for name, words in lexicon.families.items():
+    names: set[str] = set()
+    for name, words in load_lexicon().families.items():
         pools = [words.nouns, words.clauses, *(wording.nouns for wording in words.values.values())]
-        families[name] = stems(text for pool in pools for text in (*pool.train, *pool.held_out))
+        phrases = [text for pool in pools for text in (*pool.train, *pool.held_out)]
+        families[name] = stems(phrases)
+        alone = [phrase for phrase in map(without_article, phrases) if " " not in phrase]
+        names |= stems([name.replace("_", " "), *alone])
     spread = Counter(stem for found in families.values() for stem in found)
     own = {stem for stem, count in spread.items() if count < COMMON_FAMILIES and len(stem) > 2}
     return Vocabulary(
         families=tuple(name.replace("_", " ") for name in families),
-        stems=frozenset(own - stems(dictionary()[:COMMONEST_WORDS])),
+        stems=frozenset(own - stems(dictionary()[:COMMONEST_WORDS]) | names),
     )
 
 

@@ -102,6 +102,7 @@ def run_clap(options: PocketOptions) -> None:
         device=options.device,
     )
     export_clap(clap, folder, options.audioldm)
+    write_vocabulary(options.audioldm)
 
 
 def run_unet(options: PocketOptions) -> None:
@@ -128,7 +129,6 @@ def run_pocket(options: PocketOptions) -> None:
     for recipe in (run_vae, run_clap, run_judge, run_vocoder, run_unet):
         recipe(options)
     write_index(options.audioldm)
-    write_vocabulary(options.audioldm)
 
 
 RECIPES: dict[str, Callable[[PocketOptions], None]] = {

@@ -11,16 +11,18 @@ from urllib.parse import quote
 
 import gradio as gr
 
-from studio.core.errors import StudioError
-from studio.core.events import Failed, Finished, Telemetry
+from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.events import Failed, Finished, Progress, Telemetry
 from studio.dsp.spectrogram import columns_png
 from studio.service.comparison import Variant, variants
+from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.library import picture_of
-from studio.ui.form import TAB, Form, read_form
+from studio.ui.form import TAB, Form, FormValues, read_form
 
 SECONDS = 15.0
 PICTURE_WIDTH = 600
+Shown = tuple[Any, Any, Any]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
 
 
@@ -37,14 +39,12 @@ def build(studio: Studio, form: Form) -> None:
             stop = gr.Button("Stop", size="sm", elem_id=f"{TAB}-compare-stop", min_width=60)
         said = gr.Markdown("", elem_id=f"{TAB}-compared", elem_classes="lw-said")
         rows = gr.HTML("", apply_default_css=False, elem_id=f"{TAB}-compare-rows")
-    run = start.click(
-        comparison.run, [seconds, *form.fields], [said, rows],
+    job_id = gr.State("")
+    start.click(
+        comparison.run, [seconds, *form.fields], [said, rows, job_id],
         show_progress="hidden", concurrency_limit=2, concurrency_id="comparisons", api_visibility="private",
     )  # fmt: skip
-    stop.click(
-        lambda: "Stopped; what was finished stays.", None, said, cancels=[run],
-        show_progress="hidden", queue=False, api_visibility="private",
-    )  # fmt: skip
+    stop.click(comparison.stop, job_id, None, show_progress="hidden", queue=False, api_visibility="private")
 
 
 class Comparison:
@@ -53,33 +53,51 @@ class Comparison:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
-    def run(self, seconds: float | None, *values: Any) -> Iterator[tuple[Any, Any]]:
-        """Yields (what happens, the rows so far) until all are made. A closed page ends it."""
+    def run(self, seconds: float | None, *values: Any) -> Iterator[Shown]:
+        """Yields (what happens, the rows so far, the take's job) until all are made or one is stopped.
+
+        A closed page ends it.
+        """
         rows = ""
         try:
+            if FormValues(*values).continue_from:
+                raise InvalidRequestError("Joined clips can't go on from a recording: remove it to compare.")
             wanted = variants(read_form(values, self._studio.settings), seconds)
-            yield "Starting", rows
+            yield "Starting", rows, ""
             for number, variant in enumerate(wanted, start=1):
                 place = f"{number} of {len(wanted)}, {variant.name}"
-                for made, row in self._make(variant):
+                for made, row, job in self._make(variant):
+                    if job.cancel.is_set():
+                        yield "Stopped; what was finished stays.", gr.skip(), ""
+                        return
                     rows += row
-                    yield f"{place}, {made}", rows if row else gr.skip()
-            yield f"All {len(wanted)} made; they are in the Library too.", gr.skip()
+                    yield f"{place}: {made}", rows if row else gr.skip(), job.id
+            yield f"All {len(wanted)} made; they are in the Library too.", gr.skip(), ""
         except StudioError as error:
-            yield str(error), gr.skip()
+            yield str(error), gr.skip(), ""
 
-    def _make(self, variant: Variant) -> Iterator[tuple[str, str]]:
+    def stop(self, job_id: str) -> None:
+        """End the comparison with the take that is being made."""
+        try:
+            self._studio.stop(job_id)
+        except InvalidRequestError:
+            return  # nothing is compared
+
+    def _make(self, variant: Variant) -> Iterator[tuple[str, str, Job]]:
         """How far the take is, in words, and its row, empty until it is whole."""
         job = self._studio.submit(variant.request)
         try:
+            yield "starting", "", job
             for event in self._studio.events(job.id):
-                if isinstance(event, Telemetry):
-                    yield f"{event.audio_s:.0f} s", ""
+                if isinstance(event, Progress):
+                    yield event.message, "", job
+                elif isinstance(event, Telemetry):
+                    yield f"{event.audio_s:.0f} s", "", job
                 elif isinstance(event, Failed):
-                    yield "failed", _row(variant, f"<p>{escape(event.message)}</p>")
-                elif isinstance(event, Finished) and event.path is not None:
-                    speed = f"{event.figures.get('rtf', 0):.2f} × real time"
-                    yield "done", _row(variant, _strip(variant, event.path), speed)
+                    yield "failed", _row(variant, f"<p>{escape(event.message)}</p>"), job
+                elif isinstance(event, Finished):
+                    strip = _strip(variant, event.path) if event.path and not event.stopped else ""
+                    yield "done", _row(variant, strip, f"{event.figures.get('rtf', 0):.2f} × real time"), job
         finally:
             # Runs on the event loop when the page is closed; only sets flags.
             if not job.ended:

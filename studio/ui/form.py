@@ -124,7 +124,7 @@ def warn_of(prompt: str, known: Vocabulary | None) -> str:
     """A sentence on a prompt that lies outside what the model knows; nothing on any other."""
     if known is None or not prompt.strip() or known.knows(prompt):
         return ""
-    return "None of these words is one this model was trained with: it will make what comes nearest."
+    return "This may lie outside what the model knows: it will make what comes nearest."
 
 
 def describe_window(lead_s: float, *sampler_values: Any) -> str:

@@ -47,7 +47,8 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
                 widgets.gauge(TAB, "ahead", "Made ahead", "then it waits for your ears")
             widgets.attention(TAB)
             download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
-            compare.build(studio, form)
+            if studio.settings.private:  # its takes are served from the folder of everybody's
+                compare.build(studio, form)
 
     job_id = gr.State("")
     handlers = Handlers(studio, views)
@@ -61,7 +62,8 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
         handlers.finish, job_id, None,
         show_progress="hidden", queue=False, api_visibility="private",
     )  # fmt: skip
-    tab.follow(again.click, handlers.again, [job_id, *form.fields])
+    # As often as one likes: by default Gradio drops a press while the take of the one before still plays.
+    tab.follow(again.click, handlers.again, [job_id, *form.fields], trigger_mode="multiple")
     form.unload.click(
         handlers.unload, None, form.unloaded,
         show_progress="hidden", queue=False, api_visibility="private",
@@ -82,17 +84,19 @@ class InfiniteTab:
     followed: list[Any]
     start: gr.Button
 
-    def follow(self, event: Any, handler: Callable[..., Iterator[Following]], inputs: Any) -> None:
+    def follow(
+        self, event: Any, handler: Callable[..., Iterator[Following]], inputs: Any, **options: Any
+    ) -> None:
         """Run `handler` at a component's `event`, its take on this tab's player; Generate waits meanwhile."""
         run = event(
             handler, inputs, self.followed,
             show_progress="hidden", concurrency_limit=MAX_LISTENERS, concurrency_id="listeners",
-            api_visibility="private",
+            api_visibility="private", **options,
         )  # fmt: skip
         # Whatever ended the generator, a failure of the server included, one can start again. Not a moment
         # sooner: Gradio drops a click while the event before it is still pending.
         run.then(
-            lambda: gr.update(interactive=True), None, self.start,
+            self.handlers.ready, self.followed[-1], self.start,
             show_progress="hidden", queue=False, api_visibility="private",
         )  # fmt: skip
 
@@ -106,21 +110,16 @@ class Handlers:
 
     def generate(self, *values: Any) -> Iterator[Following]:
         """Start a take of the form's values and follow it."""
-        form = FormValues(*values)
-
-        def begin() -> Job:
-            request = read_form(values, self._studio.settings)
-            recording = read_recording(Path(form.continue_from)) if form.continue_from else None
-            return self._studio.submit(
-                request, listen=True, keep_running=bool(form.keep_running), recording=recording
-            )
-
-        yield from self._begin(begin)
+        yield from self._begin(lambda: self._submit(FormValues(*values)))
 
     def again(self, job_id: str, *values: Any) -> Iterator[Following]:
         """Stop the take that plays here, and start another of the same values with a seed of its own."""
-        self.stop(job_id)
-        yield from self.generate(*FormValues(*values)._replace(seed=-1))
+
+        def begin() -> Job:
+            form = FormValues(*values)._replace(seed=-1)
+            return self._submit(form, instead_of=job_id)
+
+        yield from self._begin(begin)
 
     def resume(self, take_id: str, job_id: str) -> Iterator[Following]:
         """Go on with an interrupted take of the library and follow it, unless this page's own still plays."""
@@ -143,6 +142,22 @@ class Handlers:
         else:
             yield from self._follow(view)
 
+    def ready(self, job_id: str) -> Any:
+        """Generate can be pressed again, unless another take has begun on this page meanwhile."""
+        playing = any(job.id == job_id and not job.ended for job in self._studio.jobs())
+        return gr.update(interactive=not playing)
+
+    def _submit(self, form: FormValues, instead_of: str = "") -> Job:
+        """Queue a take of these values; once they are known to make one, it may take another's place."""
+        request = read_form(form, self._studio.settings)
+        recording = read_recording(Path(form.continue_from)) if form.continue_from else None
+        if instead_of:
+            self._views.supersede(instead_of)
+            self.stop(instead_of)
+        return self._studio.submit(
+            request, listen=True, keep_running=bool(form.keep_running), recording=recording
+        )
+
     def _begin(self, begin: Callable[[], Job]) -> Iterator[Following]:
         try:
             job = begin()
@@ -161,6 +176,8 @@ class Handlers:
         try:
             yield view.state(), gr.update(interactive=False), gr.update(interactive=False), job.id
             for event in self._studio.events(job.id):
+                if view.superseded:
+                    return
                 if isinstance(event, (Progress, Telemetry)):
                     yield view.state(), gr.skip(), gr.skip(), gr.skip()
                 elif isinstance(event, TERMINAL):
@@ -202,10 +219,10 @@ class Handlers:
             return  # forgotten long after its end: nothing to stop
 
     def finish(self, job_id: str) -> None:
-        """Let the take that this page started fade out, or end it where it can't."""
+        """Let the take that this page started fade out, if it still runs."""
         if not job_id:
             return
         try:
             self._studio.finish(job_id)
         except InvalidRequestError:
-            self.stop(job_id)
+            return  # forgotten long after its end

@@ -19,6 +19,7 @@ from studio.core.preset import Preset
 from studio.dsp.spectrogram import columns_png
 from studio.service.jobs import RESUMABLE, Studio
 from studio.service.library import Take, picture_of, settings_of
+from studio.service.recording import MAX_S
 from studio.ui.form import FormValues, fill_form
 from studio.ui.infinite import InfiniteTab
 
@@ -164,6 +165,11 @@ class LibraryView:
             take = self._library.get(chosen)
             if take.status == "running":
                 raise InvalidRequestError("This take still grows: stop it first.")
+            if take.about.duration_s > MAX_S:
+                limit = format_time(MAX_S)
+                raise InvalidRequestError(
+                    f"This take is longer than {limit}: export its end, and go on from that."
+                )
             more = {"continue_from": str(take.path.resolve()), "endless": True}
             return _opened(take.record, values, **more)
         except StudioError as error:

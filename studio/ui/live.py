@@ -38,6 +38,7 @@ class LiveView:
         self._telemetry: Telemetry | None = None
         self._attention: dict[str, Any] | None = None
         self._follower: threading.Thread | None = None
+        self.superseded = False
 
     def follow(self, events: Iterable[Event]) -> None:
         """See these events as they come, in a thread: whether a page is open or not."""
@@ -57,7 +58,7 @@ class LiveView:
         """Take the job's next event."""
         with self._lock:
             if isinstance(event, AudioChunk):
-                self._message = "Playing"
+                self._message = "Fading out" if self.job.steering.ending else "Playing"
                 self._draw(event)
             elif isinstance(event, Progress):
                 self._message = event.message
@@ -154,6 +155,13 @@ class LiveViews:
         return next(
             (view for view in reversed(views) if not view.job.ended and not view.stream.reading), None
         )
+
+    def supersede(self, job_id: str) -> None:
+        """Another take has its place on the page: who follows it there is to be silent."""
+        with self._lock:
+            for view in self._views.values():
+                if view.job.id == job_id:
+                    view.superseded = True
 
     def get(self, token: str) -> LiveView | None:
         """The view of that token, if it is known."""

@@ -21,10 +21,13 @@ def pocket() -> Vocabulary:
 
 def test_forms_of_a_word_share_a_stem() -> None:
     assert stems(["Barking dogs", "a dog BARKED, loudly"]) == {"bark", "dog", "a", "loud"}
+    assert stems(["gale", "gales", "bee", "bees", "be", "bass"]) == {"gal", "bee", "be", "bass"}
     assert stems(["雨", "🌧️ 12"]) == set()
 
 
-@pytest.mark.parametrize("prompt", ["Heavy RAIN!", "two dogs bark", "birds over a stream", "ocean waves"])
+@pytest.mark.parametrize(
+    "prompt", ["Heavy RAIN!", "two dogs bark", "birds over a stream", "fires", "engines", "bass", "bees"]
+)
 def test_what_it_was_trained_with_is_known(prompt: str) -> None:
     assert pocket().knows(prompt)
 

@@ -20,7 +20,7 @@ def test_all_are_of_one_prompt_seed_and_number_of_steps() -> None:
     ]  # fmt: skip
     assert {s.base_steps for s in samplers if isinstance(s, EndlessSampler)} == {12}
     assert isinstance(joined.request.sampler, ConcatSampler)
-    assert joined.request.sampler.steps == 12
+    assert joined.request.sampler.steps == samplers[0].steps == 8
     assert joined.joins_s == pytest.approx((5.12, 10.24))
     assert not any(variant.joins_s for variant in endless)
     for variant in (*endless, joined):

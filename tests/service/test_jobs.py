@@ -21,7 +21,7 @@ from studio.service.job import Job
 from studio.service.jobs import Studio, outlook
 from studio.service.runner import BUG_MESSAGE, Runner
 from studio.service.stream import PcmStream
-from studio.service.telemetry import Meter
+from studio.service.telemetry import Meter, Window
 
 Make = Callable[..., Studio]
 
@@ -313,12 +313,17 @@ def test_the_live_factor_leaves_the_start_out(clock: SimpleNamespace) -> None:
 def test_a_conventional_run_takes_a_window_s_memory_for_every_window(
     clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.service.telemetry.process_memory_mb", lambda: 900.0)
-    meter = Meter("cpu", rest_mb=600.0, window_s=2.0)
+    held = SimpleNamespace(mb=600.0)
+    monkeypatch.setattr("studio.service.telemetry.process_memory_mb", lambda: held.mb)
+    meter = Meter("cpu", Window(2.0))
+    held.mb = 900.0
     assert meter.snapshot(0.0).conventional_mb == 900.0, "no less than what is there"
     for number in range(8):
         meter.see(second(number))
-    assert meter.snapshot(0.0).conventional_mb == 600.0 + 4 * 300.0
+    assert meter.snapshot(0.0).conventional_mb == 900.0 + 3 * 300.0
+    assert meter.work_mb == 300.0
+    later = Meter("cpu", Window(2.0, work_mb=300.0), begun_s=6.0)
+    assert later.snapshot(0.0).conventional_mb == 900.0 + 2 * 300.0, "as the first take showed"
     assert Meter("cpu").snapshot(0.0).conventional_mb is None, "a clip is a conventional run itself"
 
 

@@ -87,7 +87,7 @@ def test_a_playlist_makes_nobody_read_other_files(tmp_path: Path, require_tool: 
     sf.write(tmp_path / "secret.wav", sine(16000), 16000)
     lists = {
         "a.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{tmp_path}/secret.wav\n#EXT-X-ENDLIST\n",
-        "b.txt": f"ffconcat version 1.0\nfile '{tmp_path}/secret.wav'\n",
+        "b.txt": "ffconcat version 1.0\nfile 'secret.wav'\n",
     }
     for name, text in lists.items():
         (tmp_path / name).write_text(text)

@@ -27,8 +27,10 @@ from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
 from studio.service.cancel import CancelToken
 from studio.service.jobs import Studio
+from studio.service.recording import read_recording
 from studio.service.render import Renderer
 from studio.service.savepoint import read_savepoint, write_savepoint
+from studio.service.steering import Steering
 from studio.service.take import TakeWriter
 from studio.service.wav import GrowingWav
 
@@ -182,6 +184,35 @@ def test_from_a_save_point_the_render_is_the_one_that_was(tmp_path: Path) -> Non
     chunks = [e for e in again if isinstance(e, AudioChunk)]
     assert chunks[0].start_sample == points[10].samples
     assert chunks[-1].end_sample == 3 * RATE
+
+
+def test_a_take_that_was_fading_out_goes_on_as_loud_as_it_was() -> None:
+    """A save point knows no fade: none is made once it has begun."""
+    wanted = request(duration_s=None, sampler=ENDLESS)
+    steering, points, end = Steering(wanted), [], 0
+    for event in Renderer()(wanted, ToneBackend(), CancelToken(), steering):
+        if isinstance(event, AudioChunk):
+            end = event.end_sample
+        elif isinstance(event, SavePoint):
+            points.append(event.samples)
+            if event.samples > RATE:
+                steering.finish()
+    assert max(points) <= end - 3 * RATE
+
+
+def test_a_take_that_began_with_a_recording_goes_on_after_a_kill(tmp_path: Path) -> None:
+    """The same samples as of the take that nobody killed; its length is no whole number of frames."""
+    sf.write(tmp_path / "field.wav", tone(0, 2 * RATE + 333, RATE), RATE, subtype="FLOAT")
+    field = read_recording(tmp_path / "field.wav")
+    wanted = request(duration_s=6.0, sampler=ENDLESS)
+    events = list(Renderer()(wanted, ToneBackend(), CancelToken(), None, field))
+    whole = np.concatenate([event.samples for event in events if isinstance(event, AudioChunk)])
+    point = [event for event in events if isinstance(event, SavePoint)][10]
+    write_savepoint(tmp_path / "a.state", point.state)
+    again = Renderer()(wanted, ToneBackend(), CancelToken(), None, read_savepoint(tmp_path / "a.state"))
+    rest = np.concatenate([event.samples for event in again if isinstance(event, AudioChunk)])
+    assert len(whole) == 6 * RATE, "as short a recording is heard from its beginning"
+    np.testing.assert_array_equal(rest, whole[point.samples :])
 
 
 CHILD = """

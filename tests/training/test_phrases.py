@@ -6,7 +6,10 @@ import json
 from importlib import resources
 
 import numpy as np
+import pytest
 
+from studio.backends.catalog import vocabulary as known_words
+from studio.core.settings import Settings
 from studio.training.corpus.captions import without_article
 from studio.training.corpus.clip import describe
 from studio.training.corpus.lexicon import load_lexicon
@@ -19,6 +22,7 @@ from studio.training.phrases import (
     family_bank,
     family_phrases,
     other_captions,
+    vocabulary,
     voice_captions,
 )
 
@@ -117,3 +121,8 @@ def test_no_way_of_asking_is_a_withheld_template() -> None:
         for template in pool.held_out:
             lead = template.split("{")[0].strip().lower()
             assert not lead or lead not in REQUESTS
+
+
+def test_the_shipped_words_are_those_of_the_lexicon() -> None:
+    pytest.importorskip("wordfreq")
+    assert known_words("pocket/audioldm", Settings()) == vocabulary()

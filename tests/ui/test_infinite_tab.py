@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from studio.app import build_studio
 from studio.backends.tone import tone
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
+from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui.form import FormValues
 from studio.ui.infinite import Handlers
@@ -69,6 +71,18 @@ def test_bad_values_become_one_sentence(handlers: Handlers, changes: dict[str, A
     assert "\n" not in last[0]["message"]
 
 
+def hear(job: Job) -> None:
+    """Play the job's stream as fast as it comes, in a thread."""
+
+    def listen() -> None:
+        heard = 0
+        while job.stream is not None and (part := job.stream.read()) is not None:
+            heard += len(part)
+            job.stream.acknowledge(heard / 16000)
+
+    threading.Thread(target=listen, daemon=True).start()
+
+
 def test_a_take_goes_on_from_a_file_dropped_in(handlers: Handlers, studio: Studio, tmp_path: Path) -> None:
     sf.write(tmp_path / "field.wav", tone(0, 5 * 16000, 16000), 16000)
     field = str(tmp_path / "field.wav")
@@ -85,14 +99,15 @@ def test_a_take_goes_on_from_a_file_dropped_in(handlers: Handlers, studio: Studi
 
 def test_a_take_fades_out_and_is_finished(handlers: Handlers, studio: Studio) -> None:
     run = handlers.generate(*form(duration_s=None))
-    job_id = next(run)[3]
+    job = studio.job(next(run)[3])
+    hear(job)
     handlers.finish("")
-    while studio.job(job_id).status == "queued":
+    while job.file is None:
         time.sleep(0.01)
-    handlers.finish(job_id)
+    handlers.finish(job.id)
     *_, last = run
     assert last[0]["phase"] == "finished"
-    assert 3 < sf.info(last[2]["value"]).duration < 40
+    assert sf.info(last[2]["value"]).duration >= 3
 
 
 def test_a_new_take_stops_the_old_and_has_its_own_seed(handlers: Handlers, studio: Studio) -> None:
@@ -100,11 +115,26 @@ def test_a_new_take_stops_the_old_and_has_its_own_seed(handlers: Handlers, studi
     old = studio.job(next(run)[3])
     again = handlers.again(old.id, *form(duration_s=1.0, endless=False, seed=5))
     new = studio.job(next(again)[3])
+    assert list(run) == [], "the old one's end says nothing about the new one"
     *_, last = again
     assert last[0]["phase"] == "finished"
     assert old.status == "stopped"
     assert new.request.seed != 5
     assert new.request.prompt == old.request.prompt
+
+
+def test_a_form_that_makes_no_take_leaves_the_playing_one(handlers: Handlers, studio: Studio) -> None:
+    run = handlers.generate(*form(duration_s=None))
+    job = studio.job(next(run)[3])
+    (refused,) = handlers.again(job.id, *form(prompt=""))
+    assert "Prompt is empty" in refused[0]["message"]
+    assert not job.cancel.is_set()
+    assert handlers.ready(job.id)["interactive"] is False
+    assert handlers.ready("")["interactive"] is True
+    handlers.stop(job.id)
+    *_, last = run
+    assert last[0]["phase"] == "stopped"
+    assert handlers.ready(job.id)["interactive"] is True
 
 
 def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None:
