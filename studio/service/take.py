@@ -81,11 +81,15 @@ class TakeWriter:
             if out is not None:
                 growing.unlink(missing_ok=True)
             take = cls(request, GrowingWav(growing, sample_rate), final, _sidecar_path(final, out), created)
-            if recording is not None:
-                take._source = recording.source
-                take._unheard = to_int16(recording.samples[: recording.silent_samples])
+        except OSError as error:
+            raise disk_error(error, final) from error
+        if recording is not None:
+            take._source = recording.source
+            take._unheard = to_int16(recording.samples[: recording.silent_samples])
+        try:
             take._write_sidecar(growing, "running", {})
         except OSError as error:
+            take.finish("failed", {})  # closes and removes the empty file
             raise disk_error(error, final) from error
         return take
 

@@ -36,7 +36,12 @@ class GrowingWav:
     def __init__(self, path: Path, sample_rate: int) -> None:
         file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by close()
         lock(file)
-        self._take_up(file, path, sample_rate, 0)
+        try:
+            self._take_up(file, path, sample_rate, 0)
+        except OSError:
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
 
     @classmethod
     def reopen(cls, path: Path, frames: int) -> GrowingWav:
