@@ -45,7 +45,7 @@ def test_memory_stays_flat_while_it_plays(tmp_path: Path, browser: Browser, minu
         while time.monotonic() - began < 60 * minutes:
             time.sleep(10)
             row = (time.monotonic() - began, process_memory_mb(), page.evaluate(HEAP_MB))
-            rows.append((*row, float(player_state(page)["position"])))
+            rows.append((*row, player_state(page)["position_s"]))
         underruns = player_state(page)["underruns"]
         page.click("#infinite-stop")
         page.wait_for_selector('#infinite-player[data-state="stopped"]')
