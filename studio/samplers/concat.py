@@ -55,6 +55,12 @@ def clip_latents(
         yield ddim_sample(denoise, schedule, noise, steps, report(clip), start_frame)
 
 
+def equal_power(samples: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Gains [samples] of what comes in and of what goes out, their squares summing to 1."""
+    phase = (np.arange(samples, dtype=np.float64) + 0.5) / max(samples, 1) * (np.pi / 2)
+    return np.sin(phase).astype(np.float32), np.cos(phase).astype(np.float32)
+
+
 def crossfade_join(
     clips: Iterable[NDArray[np.float32]], crossfade_samples: int
 ) -> Iterator[NDArray[np.float32]]:
@@ -72,8 +78,7 @@ def crossfade_join(
     Raises:
         InvalidRequestError: a clip is shorter than two crossfades.
     """
-    phase = (np.arange(crossfade_samples, dtype=np.float64) + 0.5) / max(crossfade_samples, 1) * (np.pi / 2)
-    rise, fall = np.sin(phase).astype(np.float32), np.cos(phase).astype(np.float32)
+    rise, fall = equal_power(crossfade_samples)
     tail: NDArray[np.float32] | None = None
     for clip in clips:
         if len(clip) < 2 * crossfade_samples:

@@ -24,20 +24,18 @@ class ChunkCutter:
         self._sample_rate = sample_rate
         self._total = total
         self._position = position
-        self._fade = 0  # samples; a fade of none may have begun as well
-        self._fading = False
+        self._fade: int | None = None  # samples of the end that fades; 0 where there is none left to
 
     def fade_out(self, samples: int) -> int:
         """Let the take end `samples` from here, or at its end if that comes first; where it then ends."""
         self._total = min(self._position + samples, self._total or sys.maxsize)
         self._fade = self._total - self._position
-        self._fading = True
         return self._total
 
     @property
     def fading(self) -> bool:
         """Whether the take's end has begun."""
-        return self._fading
+        return self._fade is not None
 
     def cut(self, samples: NDArray[np.float32]) -> Iterator[AudioChunk]:
         """The next samples [n] as one chunk, or none where nothing of them belongs to the take."""

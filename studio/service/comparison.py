@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from studio.core.errors import InvalidRequestError
-from studio.core.request import ConcatSampler, EndlessSampler, GenerationRequest, Strategy, parse_request
+from studio.core.request import ConcatSampler, EndlessSampler, GenerationRequest, Strategy
 
 MAX_COMPARED_S = 120.0
 
@@ -30,22 +30,19 @@ def variants(request: GenerationRequest, duration_s: float | None) -> list[Varia
         raise InvalidRequestError(f"Compare takes of up to {MAX_COMPARED_S:g} seconds.")
     if request.lane:
         raise InvalidRequestError("Joined clips can't follow a prompt lane: empty it to compare.")
+
+    def whole(sampler: EndlessSampler | ConcatSampler) -> GenerationRequest:
+        return request.model_copy(update={"duration_s": float(duration_s), "sampler": sampler})
+
     sampler = request.sampler
     assert isinstance(sampler, EndlessSampler)
     strategies = [name for name in get_args(Strategy) if name != "auto"]
     endless = [
-        Variant(f"Endless, {name}", _with(request, duration_s, sampler.model_copy(update={"strategy": name})))
+        Variant(f"Endless, {name}", whole(sampler.model_copy(update={"strategy": name})))
         for name in strategies
     ]
     joined = ConcatSampler(steps=sampler.steps)
     apart_s = joined.clip_s - joined.crossfade_s
     count = int((duration_s - 1e-9) // apart_s)
     joins_s = tuple(apart_s * (i + 1) for i in range(count))
-    return [*endless, Variant("Clips joined end to end", _with(request, duration_s, joined), joins_s)]
-
-
-def _with(
-    request: GenerationRequest, duration_s: float, sampler: EndlessSampler | ConcatSampler
-) -> GenerationRequest:
-    values = request.model_dump()
-    return parse_request(**{**values, "duration_s": duration_s, "sampler": sampler.model_dump()})
+    return [*endless, Variant("Clips joined end to end", whole(joined), joins_s)]

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.errors import InvalidRequestError
+from studio.samplers.concat import equal_power
 from studio.samplers.fifo import FifoPlan
-from studio.service.recording import SAMPLE_RATE, Recording
+from studio.service.recording import Recording
+from studio.service.stream import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,9 +36,10 @@ class Join:
         self, decoder: StreamDecoder, tail: NDArray[np.float32] | None = None, skip: int = 0
     ) -> None:
         self._decoder = decoder
-        self._tail = np.zeros(0, np.float32) if tail is None else tail
+        tail = np.zeros(0, np.float32) if tail is None else tail
+        self._rise, fall = equal_power(len(tail))
+        self._tail = fall * tail
         self._skip = skip
-        self._length = max(1, len(self._tail))
 
     @property
     def fade_samples(self) -> int:
@@ -69,11 +72,8 @@ class Join:
         self._skip -= dropped
         samples = samples[dropped:].copy()
         count = min(len(self._tail), len(samples))
-        if count:
-            done = self._length - len(self._tail)
-            angle = np.pi / 2 * (done + 0.5 + np.arange(count)) / self._length
-            samples[:count] = np.sin(angle) * samples[:count] + np.cos(angle) * self._tail[:count]
-            self._tail = self._tail[count:]
+        samples[:count] = self._rise[:count] * samples[:count] + self._tail[:count]
+        self._rise, self._tail = self._rise[count:], self._tail[count:]
         return samples
 
 

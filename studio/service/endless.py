@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,8 +26,9 @@ from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
-    from studio.samplers.denoise import Denoise
+    from studio.samplers.denoise import Denoise, OnStep
 
+Result = TypeVar("Result")
 MEASURE_PROMPT = "sound"
 MEASURE_WARMUP_STEPS = 10
 
@@ -66,12 +68,14 @@ def render_endless(
         cutter = ChunkCutter(geometry.sample_rate, total, origin.silent_samples)
         lead = lead_latents(origin, plan, backend)
         decoder = join(origin, lead.shape[2], backend)
-        state = yield from _go_on(request, sampler.warmup_steps, plan, denoise, backend, origin, lead)
+        grow = partial(_go_on, request, sampler.warmup_steps, plan, denoise, backend, origin, lead)
+        state = yield from _stepwise(grow)
         yield from cutter.cut(origin.samples[cutter.position : len(origin.samples) - decoder.fade_samples])
         yield from cutter.cut(decoder.push(lead))
     else:
         cutter = ChunkCutter(geometry.sample_rate, total)
-        state, frames = yield from _begin(request, sampler.warmup_steps, plan, denoise, backend)
+        start = partial(_warm_start, request, sampler.warmup_steps, plan, denoise, backend)
+        state, frames = yield from _stepwise(start)
         yield from cutter.cut(decoder.push(frames))
     while last_frame is None or state.position < last_frame:
         cancel.check()
@@ -94,25 +98,30 @@ def render_endless(
     yield from cutter.cut(decoder.flush())
 
 
-def _begin(
-    request: GenerationRequest, warmup_steps: int, plan: FifoPlan, denoise: Denoise, backend: Backend
-) -> Generator[Event, None, tuple[FifoState, Tensor]]:
-    """As `yield from`: the warm start's steps, then its state and first frames."""
+def _stepwise(call: Callable[[OnStep], Result]) -> Generator[Event, None, Result]:
+    """As `yield from`: the steps that `call` reports to the callback it is given, then its result."""
     stepping = Stepping()
-    return (
-        yield from stepping.run(
-            lambda: warm_start(
-                denoise,
-                backend.schedule,
-                plan,
-                torch.Generator().manual_seed(request.seed),
-                channels=backend.geometry.channels,
-                bands=backend.geometry.bands,
-                warmup_steps=warmup_steps,
-                device=backend.device,
-                on_step=stepping.on_step,
-            )
-        )
+    return (yield from stepping.run(lambda: call(stepping.on_step)))
+
+
+def _warm_start(
+    request: GenerationRequest,
+    warmup_steps: int,
+    plan: FifoPlan,
+    denoise: Denoise,
+    backend: Backend,
+    on_step: OnStep | None = None,
+) -> tuple[FifoState, Tensor]:
+    return warm_start(
+        denoise,
+        backend.schedule,
+        plan,
+        torch.Generator().manual_seed(request.seed),
+        channels=backend.geometry.channels,
+        bands=backend.geometry.bands,
+        warmup_steps=warmup_steps,
+        device=backend.device,
+        on_step=on_step,
     )
 
 
@@ -124,22 +133,18 @@ def _go_on(
     backend: Backend,
     recording: Recording,
     lead: Tensor,
-) -> Generator[Event, None, FifoState]:
-    """As `yield from`: the steps of the first window, grown from the recording's `lead`, then its state."""
-    stepping = Stepping()
-    return (
-        yield from stepping.run(
-            lambda: state_from_latents(
-                denoise,
-                backend.schedule,
-                plan,
-                torch.Generator().manual_seed(request.seed),
-                lead,
-                warmup_steps=warmup_steps,
-                position=len(recording.samples) // backend.geometry.hop_samples,
-                on_step=stepping.on_step,
-            )
-        )
+    on_step: OnStep,
+) -> FifoState:
+    """The first window, grown from the recording's `lead`."""
+    return state_from_latents(
+        denoise,
+        backend.schedule,
+        plan,
+        torch.Generator().manual_seed(request.seed),
+        lead,
+        warmup_steps=warmup_steps,
+        position=len(recording.samples) // backend.geometry.hop_samples,
+        on_step=on_step,
     )
 
 
@@ -155,16 +160,7 @@ def measure_strategy(backend: Backend, cancel: CancelToken) -> str:
     request = parse_request(prompt=MEASURE_PROMPT, seed=0, guidance_scale=1.0, sampler=sampler)
     plan = plan_window(sampler, "equal", backend)
     denoise = bind(request, backend, cancel)
-    state, _ = warm_start(
-        denoise,
-        backend.schedule,
-        plan,
-        torch.Generator().manual_seed(request.seed),
-        channels=backend.geometry.channels,
-        bands=backend.geometry.bands,
-        warmup_steps=MEASURE_WARMUP_STEPS,
-        device=backend.device,
-    )
+    state, _ = _warm_start(request, MEASURE_WARMUP_STEPS, plan, denoise, backend)
     with _watch(backend, plan) as probe:
         fifo_step(denoise, state, plan, backend.schedule)
     return choose_strategy(region_averages(probe.map, key_regions(plan.buffer_frames, plan.window_frames)))

@@ -13,9 +13,9 @@ from studio.core.events import Event, Failed, Finished, Telemetry
 from studio.core.request import GenerationRequest
 from studio.service.cancel import CancelToken
 from studio.service.hub import EventHub
-from studio.service.recording import SAMPLE_RATE, Recording
+from studio.service.recording import Recording
 from studio.service.steering import FADE_OUT_S, Steering
-from studio.service.stream import PcmStream
+from studio.service.stream import SAMPLE_RATE, PcmStream
 
 Status = Literal["queued", "running", "finished", "stopped", "failed"]
 

@@ -19,8 +19,8 @@ from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Source
 from studio.core.request import GenerationRequest
+from studio.service.stream import SAMPLE_RATE
 
-SAMPLE_RATE = 16000  # of every model here
 RATES_HZ = range(4000, 192_001)
 MAX_FRAMES = 96_000 * 600  # read at once: a quarter of a gigabyte
 MIN_S, MAX_S = 1.0, 600.0

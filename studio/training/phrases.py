@@ -80,6 +80,11 @@ def family_phrases() -> dict[str, list[str]]:
     }
 
 
+def known_phrases() -> list[str]:
+    """The phrases of all families, sorted, each once."""
+    return sorted({phrase for phrases in family_phrases().values() for phrase in phrases})
+
+
 def vocabulary() -> Vocabulary:
     """Every family, and the words that name one: of its nouns and clauses, not of the kin, which are wide."""
     families: dict[str, set[str]] = {}
@@ -114,7 +119,7 @@ def distillation_texts(
     seen ("close your eyes and …"): what surrounds it is drawn from the commonest words and means nothing.
     """
     rng = np.random.default_rng(seed)
-    known = sorted({phrase for phrases in family_phrases().values() for phrase in phrases})
+    known = known_phrases()
     rough = [augment_caption(rng, text) if rng.random() < 0.5 else text for text in captions]
     phrases, meant = list(near), list(near)
     while len(phrases) < count:
@@ -166,7 +171,7 @@ def duets(
     own meanings tell.
     """
     rng = np.random.default_rng(seed)
-    known = sorted({phrase for phrases in family_phrases().values() for phrase in phrases})
+    known = known_phrases()
     templates = load_lexicon().templates
     joins = [*templates["pair"].train, *templates["layered"].train]
     texts, pairs = [], []

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import gradio as gr
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Failed, Finished, Progress, Telemetry
-from studio.dsp.spectrogram import columns_png
 from studio.service.comparison import Variant, variants
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.library import picture_of
+from studio.ui import widgets
 from studio.ui.form import TAB, Form, FormValues, read_form
 
 SECONDS = 15.0
@@ -78,10 +77,8 @@ class Comparison:
 
     def stop(self, job_id: str) -> None:
         """End the comparison with the take that is being made."""
-        try:
+        with suppress(InvalidRequestError):  # nothing is compared
             self._studio.stop(job_id)
-        except InvalidRequestError:
-            return  # nothing is compared
 
     def _make(self, variant: Variant) -> Iterator[tuple[str, str, Job]]:
         """How far the take is, in words, and its row, empty until it is whole."""
@@ -113,16 +110,16 @@ def _row(variant: Variant, content: str, about: str = "") -> str:
 
 def _strip(variant: Variant, path: Path) -> str:
     """The take's picture with a line at each join, and the take to listen to."""
-    source = f"gradio_api/file={quote(str(path.resolve()))}"
-    picture = b64encode(columns_png(picture_of(path, PICTURE_WIDTH))).decode("ascii")
+    source = escape(widgets.file_url(path))
+    picture = widgets.picture_url(picture_of(path, PICTURE_WIDTH))
     length_s = variant.request.duration_s or 1.0
     marks = "".join(
         f'<i style="left:{100 * at_s / length_s:.2f}%" title="Join at {at_s:.1f} s"></i>'
         for at_s in variant.joins_s
     )
     return (
-        f'<div class="lw-strip"><img src="data:image/png;base64,{picture}" '
+        f'<div class="lw-strip"><img src="{picture}" '
         f'alt="Spectrogram: {escape(variant.name)}">{marks}</div>'
-        f'<audio controls preload="metadata" src="{escape(source)}" aria-label="{escape(variant.name)}">'
+        f'<audio controls preload="metadata" src="{source}" aria-label="{escape(variant.name)}">'
         "</audio>"
     )

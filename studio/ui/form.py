@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -154,6 +155,8 @@ class Form:
     def __init__(self, settings: Settings, models: Sequence[ModelInfo]) -> None:
         """Lay the first part out in the column one is in."""
         self._settings = settings
+        # Asked at every key in the prompt: a file to read, or the Hub's cache to search, once a model.
+        self._known = lru_cache(maxsize=16)(lambda model: vocabulary(model or "", settings))
         self._models = models
         self._start = FormValues(model=settings.model_id)
         self._preset = _preset_choice(settings)
@@ -204,9 +207,6 @@ class Form:
             lambda prompt, model: warn_of(prompt or "", self._known(model)),
             [prompt, model], self._warning, trigger_mode="always_last", **hidden,
         )  # fmt: skip
-
-    def _known(self, model: str | None) -> Vocabulary | None:
-        return vocabulary(model or "", self._settings)
 
     def _lay_out_lane(self) -> None:
         with gr.Accordion("Prompt lane", open=False, elem_id=f"{TAB}-lane-part"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,19 +211,11 @@ class Handlers:
         return "Taken up: it is heard in a few seconds."
 
     def stop(self, job_id: str) -> None:
-        """End the take that this page started, if it still runs."""
-        if not job_id:
-            return
-        try:
+        """End the take that this page started, if it still runs and was not forgotten long after its end."""
+        with suppress(InvalidRequestError):
             self._studio.stop(job_id)
-        except InvalidRequestError:
-            return  # forgotten long after its end: nothing to stop
 
     def finish(self, job_id: str) -> None:
         """Let the take that this page started fade out, if it still runs."""
-        if not job_id:
-            return
-        try:
+        with suppress(InvalidRequestError):
             self._studio.finish(job_id)
-        except InvalidRequestError:
-            return  # forgotten long after its end

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import gradio as gr
 
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.preset import Preset
-from studio.dsp.spectrogram import columns_png
 from studio.service.jobs import RESUMABLE, Studio
 from studio.service.library import Take, picture_of, settings_of
 from studio.service.recording import MAX_S
+from studio.ui import widgets
 from studio.ui.form import FormValues, fill_form
 from studio.ui.infinite import InfiniteTab
 
@@ -113,7 +111,7 @@ class LibraryView:
         if not take_id:
             return _EMPTY.format("Choose a take to hear it.")
         take = self._library.get(take_id)
-        source = f"gradio_api/file={quote(str(take.path.resolve()))}"
+        source = widgets.file_url(take.path)
         rows = "".join(
             f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _facts(take).items()
         )
@@ -157,7 +155,7 @@ class LibraryView:
         try:
             return _opened(self._library.get(chosen).record, values)
         except StudioError as error:
-            return gr.skip(), *(gr.skip() for _ in values), str(error)
+            return _unchanged(values, str(error))
 
     def extend_take(self, chosen: str, *values: Any) -> tuple[Any, ...]:
         """The chosen take's settings into the form, and the take as what the next begins with."""
@@ -173,14 +171,14 @@ class LibraryView:
             more = {"continue_from": str(take.path.resolve()), "endless": True}
             return _opened(take.record, values, **more)
         except StudioError as error:
-            return gr.skip(), *(gr.skip() for _ in values), str(error)
+            return _unchanged(values, str(error))
 
     def open_file(self, file: str | None, *values: Any) -> tuple[Any, ...]:
         """The settings inside an uploaded file into the form of its tab."""
         try:
-            return _opened(settings_of(Path(file)), values) if file else _opened(None, values)
+            return _opened(settings_of(Path(file)), values) if file else _unchanged(values)
         except StudioError as error:
-            return gr.skip(), *(gr.skip() for _ in values), str(error)
+            return _unchanged(values, str(error))
 
     def _shown(self, chosen: str, words: str, favourites: bool, said: str) -> Shown:
         try:
@@ -193,11 +191,13 @@ class LibraryView:
         return chosen, detail, name, self.listing(words, favourites, chosen), said, can_go_on
 
 
-def _opened(record: Preset | None, values: Sequence[Any], **more: Any) -> tuple[Any, ...]:
-    if record is None:
-        return gr.skip(), *(gr.skip() for _ in values), ""
+def _opened(record: Preset, values: Sequence[Any], **more: Any) -> tuple[Any, ...]:
     filled = fill_form(record, FormValues(*values))._replace(**more)
     return gr.Tabs(selected="infinite"), *filled, ""
+
+
+def _unchanged(values: Sequence[Any], said: str = "") -> tuple[Any, ...]:
+    return gr.skip(), *(gr.skip() for _ in values), said
 
 
 def _card(take: Take, chosen: bool) -> str:
@@ -236,7 +236,6 @@ def _changed(take: Take) -> int:
 @lru_cache(maxsize=512)
 def _picture(path: Path, changed_ns: int) -> str:
     try:
-        png = columns_png(picture_of(path))
+        return widgets.picture_url(picture_of(path))
     except StudioError:
         return ""
-    return f"data:image/png;base64,{b64encode(png).decode('ascii')}"

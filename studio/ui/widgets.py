@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
 
 import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
 
 from studio.backends.catalog import ModelInfo
+from studio.dsp.spectrogram import columns_png
 
 _PLAYER = """
 <div class="lw-transport">
@@ -92,6 +98,16 @@ def gauge(tab: str, figure: str, name: str, note: str) -> gr.HTML:
 def status(tab: str) -> gr.HTML:
     """One line on how things stand, read out by screen readers."""
     return _static('<p role="status" aria-live="polite">Ready.</p>', f"{tab}-status")
+
+
+def file_url(path: Path) -> str:
+    """Where the page finds a file that it may have: one of the outputs' folder."""
+    return f"gradio_api/file={quote(str(path.resolve()))}"
+
+
+def picture_url(columns: NDArray[np.uint8]) -> str:
+    """Mel columns [width, 64] as a picture that needs no request."""
+    return f"data:image/png;base64,{b64encode(columns_png(columns)).decode('ascii')}"
 
 
 def model_choice(tab: str, models: Sequence[ModelInfo], chosen: str) -> gr.Dropdown:

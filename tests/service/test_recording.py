@@ -12,7 +12,8 @@ import soundfile as sf
 from service_fakes import request
 
 from studio.core.errors import InvalidRequestError
-from studio.service.recording import SAMPLE_RATE, check_continuation, read_recording
+from studio.service.recording import check_continuation, read_recording
+from studio.service.stream import SAMPLE_RATE
 
 
 def sine(rate: int, seconds: float = 1.5, hz: float = 440.0) -> np.ndarray:
