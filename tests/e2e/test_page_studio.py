@@ -151,6 +151,7 @@ def test_a_take_is_found_named_and_opened_again(tone_site: Any, visit: Callable[
     page.get_by_role("tab", name="Library").click()
     page.set_input_files("#library-file input[type=file]", take.path)
     wait_for_value(page, "#infinite-duration input", "1.5")
+    page.wait_for_selector("#infinite-generate")  # the answer turns to that tab, after it filled the fields
     page.get_by_role("tab", name="Library").click()
     page.click("#library-delete")
     wait_for_text(page, "#library-said", "trash")
