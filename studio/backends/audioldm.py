@@ -104,7 +104,7 @@ class AudioLDMBackend:
         _check_conditioning(unet, text_encoder)
         self._tokenizer = tokenizer
         self._text_encoder = text_encoder
-        self._unet = unet
+        self.unet = unet
         self._sound = SoundNetworks(vae, vocoder)
         self._plan = plan or (ATTENTIVE if self._sound.has_attention else CONVOLUTIONAL)
         self._context = vocoder_context(vocoder.config)
@@ -135,7 +135,7 @@ class AudioLDMBackend:
         pooled = conditioning.pooled.to(self.device, self.dtype)
         pooled = pooled.expand(len(latents), *pooled.shape[1:])
         with torch.inference_mode():
-            prediction = self._unet(
+            prediction = self.unet(
                 latents.to(self.device, self.dtype),
                 timesteps.to(self.device),
                 encoder_hidden_states=None,
@@ -169,7 +169,7 @@ class AudioLDMBackend:
 
         return [
             module
-            for block in self._unet.up_blocks
+            for block in self.unet.up_blocks
             for name, module in block.named_modules()
             if isinstance(module, Attention) and name.rsplit(".", 1)[-1] in {"attn1", "attn2"}
         ]
@@ -177,7 +177,7 @@ class AudioLDMBackend:
     def unload(self) -> None:
         """Take the patches off and let go of the weights; the backend can't be used afterwards."""
         self._patches.close()
-        del self._text_encoder, self._unet, self._sound
+        del self._text_encoder, self.unet, self._sound
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

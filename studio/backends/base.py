@@ -81,6 +81,9 @@ class Backend(Protocol):
     schedule: NoiseSchedule
     device: torch.device
     dtype: torch.dtype
+    unet: (
+        torch.nn.Module | None
+    )  # what predicts the noise, for the patches of `models`; None has nothing to patch
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """Conditioning whose batch is the prompts in order. The empty text is the unconditional one."""

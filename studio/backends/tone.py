@@ -78,6 +78,7 @@ class ToneBackend:
         self.schedule = NoiseSchedule.from_config(_AUDIOLDM_SCHEDULER)
         self.device = torch.device("cpu")
         self.dtype = torch.float32
+        self.unet: torch.nn.Module | None = None
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """A unit vector of each text's characters, pooled [B, 16]."""

@@ -109,14 +109,28 @@ class DenseAttention(Frozen):
     kind: Literal["dense"] = "dense"
 
 
+Block = Annotated[str, Field(pattern=r"^(mid|(up|down)[1-9])$")]
+Blocks = Annotated[tuple[Block, ...], Field(max_length=20)]
+
+
 class LiteFocusAttention(Frozen):
-    """Same-frequency focus and cross-frequency compensation (LiteFocus)."""
+    """Same-frequency focus and cross-frequency compensation (LiteFocus).
+
+    `ratio` is the paper's r; `blocks` are names as in `models.blocks`, none for those that the paper takes.
+    """
 
     kind: Literal["lite_focus"] = "lite_focus"
-    ratio: float | Literal["auto"] = "auto"
+    ratio: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = "auto"
     sampling: Literal["uniform", "balanced"] = "balanced"
     focus: bool = True
     compensation: bool = True
+    blocks: Blocks = ()
+
+    @model_validator(mode="after")
+    def _attends(self) -> LiteFocusAttention:
+        if not self.focus and not self.compensation:
+            raise ValueError("without focus and compensation nothing is attended to: switch one on")
+        return self
 
 
 class TokenMergingAttention(Frozen):
@@ -124,6 +138,7 @@ class TokenMergingAttention(Frozen):
 
     kind: Literal["token_merging"] = "token_merging"
     ratio: float = Field(0.5, gt=0, lt=1)
+    blocks: Blocks = ()
 
 
 Attention = Annotated[
@@ -216,10 +231,18 @@ def parse_request(**values: Any) -> GenerationRequest:
         raise InvalidRequestError(first_problem(error)) from error
 
 
+# Pydantic names the members of a union on the way to a field.
+_TAGS = {"endless", "clip", "concat", "dense", "lite_focus", "token_merging", "none", "audiogen"} | {
+    "literal['auto']",
+    "constrained-float",
+    "float",
+}
+
+
 def first_problem(error: ValidationError) -> str:
     """The first validation error as a sentence a user can act on."""
     problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"] if part not in {"endless", "clip", "concat"})
+    where = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
     if not where:
         return message[0].upper() + message[1:] + "."

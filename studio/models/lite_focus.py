@@ -20,6 +20,7 @@ from studio.core.errors import InvalidRequestError
 from studio.models.attention_patch import patched_attention
 
 Sampling = Literal["uniform", "balanced"]
+PAPER_RATIO = 0.1
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def lite_focus(
     unet: nn.Module,
     *,
     generator: torch.Generator,
-    ratio: float = 0.1,
+    ratio: float = PAPER_RATIO,
     sampling: Sampling = "balanced",
     focus: bool = True,
     compensation: bool = True,
@@ -69,6 +70,14 @@ def lite_focus(
 
     with patched_attention(unet, blocks, attend):
         yield unet
+
+
+def ratio_for(duration_s: float) -> float:
+    """The r that `auto` takes: as many tokens of any frequency, however long the sound.
+
+    Short clips want more compensation and long ones tolerate less (LiteFocus, §5); at 40 s it is the paper's.
+    """
+    return min(0.4, max(0.025, PAPER_RATIO * 40.0 / duration_s))
 
 
 def draw_tokens(

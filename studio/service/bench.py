@@ -65,8 +65,8 @@ def bench_endless(
         "seconds_of_audio": round(audio_s, 3),
         "rtf": round(took_s / audio_s, 4),
         "first_audio_s": round(first_audio_s, 3),
-        "unet_ms": round(timed.unet.mean_ms, 3),
-        "decode_ms": round(timed.decoder.mean_ms, 3),
+        "unet_ms": round(timed.network_watch.mean_ms, 3),
+        "decode_ms": round(timed.decoder_watch.mean_ms, 3),
         "rss_start_mb": round(rss_start_mb, 1),
         "rss_end_mb": round(process_memory_mb(), 1),
         "rss_slope_mb_per_min": round(slope_per_minute(memory), 3),
@@ -196,20 +196,20 @@ class TimedBackend:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self.unet = Stopwatch(backend.device)
-        self.decoder = Stopwatch(backend.device)
+        self.network_watch = Stopwatch(backend.device)
+        self.decoder_watch = Stopwatch(backend.device)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def predict_noise(self, *args: Any, **options: Any) -> Tensor:
         """As the backend's."""
-        with self.unet:
+        with self.network_watch:
             return self._backend.predict_noise(*args, **options)
 
     def stream_decoder(self) -> TimedDecoder:
         """The backend's decoder, timed."""
-        return TimedDecoder(self._backend.stream_decoder(), self.decoder)
+        return TimedDecoder(self._backend.stream_decoder(), self.decoder_watch)
 
 
 class TimedDecoder:

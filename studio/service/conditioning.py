@@ -13,6 +13,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.samplers.guidance import guided, needs_negative
 from studio.service.cancel import CancelToken
+from studio.service.sparsity import SparseAttention
 from studio.service.steering import Steering
 
 if TYPE_CHECKING:
@@ -101,13 +102,20 @@ class PromptTrack:
 def bind(
     request: GenerationRequest, backend: Backend, cancel: CancelToken, steering: Steering | None = None
 ) -> Denoise:
-    """The request's denoiser: the backend with the prompts along the frames, guided, ended by `cancel`."""
+    """The request's denoiser: the backend with the prompts along the frames, its attention as asked for,
+    guided, ended by `cancel`.
+
+    Raises:
+        InvalidRequestError: the model can't follow a lane, or lacks what is to be made sparse.
+    """
     track = PromptTrack(request, backend, steering)
+    attention = SparseAttention(request, backend)
 
     def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         cancel.check()
         conditioning = track.window(start_frame, latents.shape[2])
-        return backend.predict_noise(latents, timesteps, start_frame, conditioning)
+        with attention.step(latents.shape[2], timesteps, start_frame):
+            return backend.predict_noise(latents, timesteps, start_frame, conditioning)
 
     return guided(denoise, request.guidance_scale)
 

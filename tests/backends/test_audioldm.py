@@ -112,7 +112,7 @@ def test_equal_frames_are_the_plain_forward(backend: AudioLDMBackend) -> None:
 
 def test_unload_undoes_the_patch(tiny_folder: Path) -> None:
     backend = audioldm.load(tiny_folder, "cpu", "float32")
-    unet = backend._unet
+    unet = backend.unet
     assert unet._forward_pre_hooks
     backend.unload()
     assert not unet._forward_pre_hooks

@@ -1,0 +1,63 @@
+"""The attention that a request asks for, put into the model for each denoising step."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from studio.core.errors import InvalidRequestError
+from studio.core.request import FRAME_S, DenseAttention, GenerationRequest, LiteFocusAttention
+from studio.models.blocks import choose_blocks
+from studio.models.lite_focus import lite_focus, ratio_for
+from studio.models.token_merging import token_merging
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
+
+class SparseAttention:
+    """Patches the model for one step at a time, so that one loaded model serves any takes in turn.
+
+    What a step draws at random follows from the request's seed and the step's place alone: a take that goes
+    on from a save point draws what it would have drawn.
+    """
+
+    def __init__(self, request: GenerationRequest, backend: Backend) -> None:
+        """Look at the model.
+
+        Raises:
+            InvalidRequestError: the model has no such attention to make sparse.
+        """
+        self._wanted = request.attention
+        self._seed = request.seed
+        self._unet = backend.unet
+        if isinstance(self._wanted, DenseAttention):
+            return
+        if self._unet is None:
+            raise InvalidRequestError("This model has no attention to make sparse: choose dense.")
+        choose_blocks(self._unet, self._wanted.blocks)
+
+    def step(
+        self, frames: int, timesteps: Tensor, start_frame: int
+    ) -> AbstractContextManager[nn.Module | None]:
+        """The patched model for one call over `frames` latent frames."""
+        wanted, unet = self._wanted, self._unet
+        if isinstance(wanted, DenseAttention) or unet is None:
+            return nullcontext(unet)
+        place = (start_frame << 10) + int(timesteps.max())
+        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + place) & 0x7FFF_FFFF_FFFF_FFFF)
+        if not isinstance(wanted, LiteFocusAttention):
+            return token_merging(unet, generator=generator, ratio=wanted.ratio, blocks=wanted.blocks)
+        ratio = ratio_for(frames * FRAME_S) if wanted.ratio == "auto" else wanted.ratio
+        return lite_focus(
+            unet,
+            generator=generator,
+            ratio=ratio,
+            sampling=wanted.sampling,
+            focus=wanted.focus,
+            compensation=wanted.compensation,
+            blocks=wanted.blocks,
+        )
