@@ -39,17 +39,28 @@ class Geometry:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """A sequence that the U-Net attends to: states [B, L, D], of which those count where mask [B, L] is 1."""
+
+    states: Tensor
+    mask: Tensor | None = None
+
+    def expand(self, batch: int) -> Tokens:
+        """One item's tokens for each item of a batch; as they are where there are as many."""
+        mask = None if self.mask is None else self.mask.expand(batch, -1)
+        return Tokens(self.states.expand(batch, -1, -1), mask)
+
+
+@dataclass(frozen=True)
 class Conditioning:
     """What the text says to the U-Net.
 
     `pooled` is one vector an item [B, D], or one a latent frame [B, T, D] where prompts change along the
-    sound. Cross-attention models add `tokens` [B, L, D'] with `token_mask` [B, L], or [B, T, L] where each
-    frame sees its own prompt's tokens.
+    sound. Models with cross-attention have `tokens`, a sequence for each kind of it.
     """
 
     pooled: Tensor | None = None
-    tokens: Tensor | None = None
-    token_mask: Tensor | None = None
+    tokens: tuple[Tokens, ...] = ()
 
 
 class StreamDecoder(Protocol):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "vocabulary"]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,18 @@ MODELS = (
     ModelInfo(
         "cvssp/audioldm-l-full", "AudioLDM large", "audioldm", "hub", "CC-BY-NC-SA-4.0", 3900,
         "Any sound, non-commercial use; wants a GPU.",
+    ),
+    ModelInfo(
+        "cvssp/audioldm2", "AudioLDM 2", "audioldm2", "hub", "CC-BY-NC-SA-4.0", 4500,
+        "Any sound, non-commercial use; the checkpoint of the LiteFocus paper.",
+    ),
+    ModelInfo(
+        "cvssp/audioldm2-large", "AudioLDM 2 large", "audioldm2", "hub", "CC-BY-NC-SA-4.0", 6100,
+        "Any sound, non-commercial use; wants a GPU.",
+    ),
+    ModelInfo(
+        "cvssp/audioldm2-music", "AudioLDM 2 music", "audioldm2", "hub", "CC-BY-NC-SA-4.0", 4500,
+        "Music, non-commercial use.",
     ),
     ModelInfo(
         "tone", "Test tone", "tone", "builtin", "Apache-2.0", 0,
@@ -110,9 +122,10 @@ def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
 
         return ToneBackend()
     folder = resolve(choice.id, settings)
-    from studio.backends import audioldm
+    from studio.backends import audioldm, audioldm2
 
-    return audioldm.load(folder, choice.device, choice.dtype, model_id=choice.id)
+    load = {"audioldm": audioldm.load, "audioldm2": audioldm2.load}[checkpoint.system_of(folder)]
+    return load(folder, choice.device, choice.dtype, model_id=choice.id)
 
 
 def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
@@ -151,8 +164,8 @@ def _from_hub(model_id: str, *, download: bool) -> Path:
         # Old repositories hold some components as pickles alone: fetch just those.
         pickled = [
             f"{name}/*.bin"
-            for name in ("text_encoder", "unet", "vae", "vocoder")
-            if not checkpoint.weight_files(folder / name)
+            for name in checkpoint.COMPONENTS[checkpoint.system_of(folder)]
+            if name not in checkpoint.WEIGHTLESS and not checkpoint.weight_files(folder / name)
         ]
         return fetch([*_HUB_FILES, *pickled], local=False) if pickled else folder
     except RepositoryNotFoundError as error:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from studio.core.errors import WeightsError
 
-AUDIOLDM_COMPONENTS = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
-_WEIGHTLESS = {"tokenizer", "scheduler", "feature_extractor"}
+INDEX_FILE = "model_index.json"
+SHARED_FILE = "shared.json"  # ours: components that lie in the folder of a model beside this one
+SYSTEMS = {"AudioLDMPipeline": "audioldm", "AudioLDM2Pipeline": "audioldm2"}
+COMPONENTS = {
+    "audioldm": ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler"),
+    "audioldm2": (
+        "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "projection_model", "language_model",
+        "unet", "vae", "vocoder", "scheduler",
+    ),
+}  # fmt: skip
+_BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
+WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}
 _WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 _MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
 
@@ -49,25 +60,53 @@ def weight_files(component: Path) -> list[Path]:
     return []
 
 
-def verify(folder: Path, components: tuple[str, ...] = AUDIOLDM_COMPONENTS) -> list[str]:
+def system_of(folder: Path) -> str:
+    """Which system a folder's model_index.json names; AudioLDM where there is none.
+
+    Raises:
+        WeightsError: the file is damaged, or names a pipeline that is not known here.
+    """
+    if not (folder / INDEX_FILE).is_file():
+        return "audioldm"
+    pipeline = str(read_json(folder / INDEX_FILE).get("_class_name"))
+    if pipeline not in SYSTEMS:
+        known = ", ".join(SYSTEMS)
+        raise WeightsError(f"{folder.name} is made for '{pipeline}'; give a folder made for {known}.")
+    return SYSTEMS[pipeline]
+
+
+def component(folder: Path, name: str) -> Path:
+    """Where a component lies: in the folder, or as its `shared.json` says, in the model's beside it."""
+    own = folder / name
+    if own.is_dir() or not (folder / SHARED_FILE).is_file():
+        return own
+    place = read_json(folder / SHARED_FILE).get(name)
+    return folder.resolve() / place if isinstance(place, str) and _BESIDE.fullmatch(place) else own
+
+
+def verify(folder: Path) -> list[str]:
     """What is wrong with a checkpoint folder, a sentence each; empty if it looks whole.
 
     Reads configs and the headers of weight files, not the weights.
     """
     if not folder.is_dir():
         return [f"The folder {folder.name} does not exist."]
+    try:
+        places = {name: component(folder, name) for name in COMPONENTS[system_of(folder)]}
+    except WeightsError as error:
+        return [str(error)]
     problems = []
-    for name in components:
-        if not (folder / name).is_dir():
+    for name, place in places.items():
+        if not place.is_dir():
             problems.append(f"The component {name} is missing.")
             continue
-        problems += _verify_component(folder / name)
+        problems += _verify_component(place)
     return problems
 
 
-def require(folder: Path, components: tuple[str, ...] = AUDIOLDM_COMPONENTS) -> None:
+def require(folder: Path) -> None:
     """Raise `WeightsError` with the first of `verify`'s problems, if there is any."""
-    problems = verify(folder, components)
+    problems = verify(folder)
     if problems:
         raise WeightsError(f"The checkpoint in {folder.name} is damaged. {problems[0]} Get it again.")
 
@@ -79,9 +118,9 @@ def _verify_component(component: Path) -> list[str]:
         if component.name == "scheduler":
             read_json(component / "scheduler_config.json")
             return []
-        config = "preprocessor_config.json" if component.name in _WEIGHTLESS else "config.json"
+        config = "preprocessor_config.json" if component.name in WEIGHTLESS else "config.json"
         read_json(component / config)
-        if component.name in _WEIGHTLESS:
+        if component.name in WEIGHTLESS:
             return []
         files = weight_files(component)
     except WeightsError as error:
@@ -97,6 +136,8 @@ def _tokenizer_problems(component: Path) -> list[str]:
         return []
     if (component / "vocab.json").is_file() and (component / "merges.txt").is_file():
         read_json(component / "vocab.json")
+        return []
+    if (component / "spiece.model").is_file():
         return []
     return [f"The vocabulary of {component.name} is missing."]
 

@@ -54,8 +54,8 @@ def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.
         ) from error
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """The checkpoint's own RoBERTa tokenizer.
+def load_tokenizer(folder: Path, tokenizer: Any = None) -> Any:
+    """The checkpoint's own tokenizer, of this class: RoBERTa's where none is given.
 
     Raises:
         WeightsError: its vocabulary is missing or damaged.
@@ -63,6 +63,6 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import RobertaTokenizer
 
     try:
-        return RobertaTokenizer.from_pretrained(folder, local_files_only=True)
+        return (tokenizer or RobertaTokenizer).from_pretrained(folder, local_files_only=True)
     except _LOAD_ERRORS as error:
         raise WeightsError(f"The {folder.name}'s vocabulary is damaged; get the checkpoint again.") from error

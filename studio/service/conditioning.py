@@ -66,7 +66,7 @@ class PromptTrack:
         self._frame_rate = backend.geometry.frame_rate
         self._with_negative = needs_negative(request.guidance_scale)
         self._encode(self._steering.points)
-        if self._encoded.tokens is not None:
+        if self._encoded.tokens:
             self._steering.refuse(NO_LANE)
             if self._points:
                 raise InvalidRequestError(NO_LANE)

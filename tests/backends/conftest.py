@@ -1,4 +1,4 @@
-"""A tiny AudioLDM checkpoint with random weights, in the real one's format."""
+"""Tiny checkpoints with random weights, in the real ones' formats."""
 
 from __future__ import annotations
 
@@ -6,9 +6,31 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AudioLDMPipeline, AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import (
+    AudioLDM2Pipeline,
+    AudioLDM2ProjectionModel,
+    AudioLDM2UNet2DConditionModel,
+    AudioLDMPipeline,
+    AutoencoderKL,
+    DDIMScheduler,
+    UNet2DConditionModel,
+)
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import ClapTextConfig, ClapTextModelWithProjection, RobertaTokenizer, SpeechT5HifiGan
+from transformers import (
+    ClapAudioConfig,
+    ClapConfig,
+    ClapFeatureExtractor,
+    ClapModel,
+    ClapTextConfig,
+    ClapTextModelWithProjection,
+    GPT2Config,
+    GPT2LMHeadModel,
+    RobertaTokenizer,
+    SpeechT5HifiGan,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 from transformers.models.speecht5.configuration_speecht5 import SpeechT5HifiGanConfig
 
 EMBEDDING = 32
@@ -61,21 +83,75 @@ def make_unet() -> UNet2DConditionModel:
     )  # fmt: skip
 
 
-def make_pipeline(folder: Path) -> AudioLDMPipeline:
-    torch.manual_seed(0)
-    tokenizer = make_tokenizer(folder / "tokenizer-source")
-    config = ClapTextConfig(
-        vocab_size=261, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=37,
-        max_position_embeddings=EMBEDDING + 2, projection_dim=EMBEDDING,
-    )  # fmt: skip
-    scheduler = DDIMScheduler(
+def make_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(
         beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear", clip_sample=False,
         set_alpha_to_one=False, steps_offset=1,
     )  # fmt: skip
-    return AudioLDMPipeline(
-        vae=make_vae().eval(), text_encoder=ClapTextModelWithProjection(config).eval(), tokenizer=tokenizer,
-        unet=make_unet().eval(), scheduler=scheduler, vocoder=make_vocoder(),
+
+
+def make_text_config() -> ClapTextConfig:
+    return ClapTextConfig(
+        vocab_size=261, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=37,
+        max_position_embeddings=EMBEDDING + 2, projection_dim=EMBEDDING,
     )  # fmt: skip
+
+
+def make_pipeline(folder: Path) -> AudioLDMPipeline:
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer(folder / "tokenizer-source")
+    text_encoder = ClapTextModelWithProjection(make_text_config()).eval()
+    return AudioLDMPipeline(
+        vae=make_vae().eval(), text_encoder=text_encoder, tokenizer=tokenizer, unet=make_unet().eval(),
+        scheduler=make_scheduler(), vocoder=make_vocoder(),
+    )  # fmt: skip
+
+
+def make_t5_tokenizer() -> T5Tokenizer:
+    """Unigrams of single letters and a few words."""
+    words = ["▁", *"abcdefghijklmnopqrstuvwxyz", "▁heavy", "▁rain", "▁a", "▁dog"]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((word, -2.0 - len(words)) for word in words)]
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=EMBEDDING)
+
+
+def make_clap() -> ClapModel:
+    audio = ClapAudioConfig(
+        patch_embeds_hidden_size=8, depths=[1, 1], num_attention_heads=[1, 1], hidden_size=16,
+        num_hidden_layers=2, window_size=2, spec_size=16, num_mel_bins=16, projection_dim=EMBEDDING,
+    )  # fmt: skip
+    config = ClapConfig(
+        text_config=make_text_config().to_dict(), audio_config=audio.to_dict(), projection_dim=EMBEDDING
+    )
+    return ClapModel(config).eval()
+
+
+def make_pipeline2(folder: Path) -> AudioLDM2Pipeline:
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer(folder / "tokenizer-source")
+    t5_config = T5Config(vocab_size=64, d_model=24, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
+    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=8, n_positions=128, n_embd=16, n_layer=2, n_head=2)).eval()
+    gpt2.config.max_new_tokens = 8
+    unet = AudioLDM2UNet2DConditionModel(
+        sample_size=16, in_channels=8, out_channels=8, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=((None, 16, 24), (None, 16, 24)), attention_head_dim=8, norm_num_groups=8,
+    ).eval()  # fmt: skip
+    return AudioLDM2Pipeline(
+        vae=make_vae().eval(), text_encoder=make_clap(),
+        text_encoder_2=T5EncoderModel(t5_config).eval(),
+        projection_model=AudioLDM2ProjectionModel(EMBEDDING, 24, 16).eval(), language_model=gpt2,
+        tokenizer=tokenizer, tokenizer_2=make_t5_tokenizer(), feature_extractor=ClapFeatureExtractor(),
+        unet=unet, scheduler=make_scheduler(), vocoder=make_vocoder(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_folder2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`AudioLDM2Pipeline.save_pretrained` of a tiny random model; copy it before changing it."""
+    root = tmp_path_factory.mktemp("audioldm2")
+    make_pipeline2(root).save_pretrained(root / "tiny2")
+    return root / "tiny2"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,175 @@
+"""AudioLDM 2 (Liu et al. 2023): a U-Net that attends to T5's states and to eight that GPT-2 makes of a text.
+
+CLAP's vector and T5's states are projected to GPT-2's width; GPT-2 goes on from them, state by state, and
+what it adds is the "language of audio" which half of the U-Net's cross-attentions read. The components of
+diffusers' `AudioLDM2Pipeline` without the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from studio.backends import checkpoint
+from studio.backends.base import Conditioning, Tokens
+from studio.backends.components import load_network, load_tokenizer
+from studio.backends.device import choose_device, choose_dtype
+from studio.backends.latent import LatentBackend, read_schedule
+from studio.core.errors import WeightsError
+from studio.models.tokens import tokenize
+
+GENERATED = 8  # states that GPT-2 makes, where the checkpoint does not say
+
+
+@dataclass
+class TextNetworks:
+    """What turns a prompt into the U-Net's two token sequences; all of it in float32."""
+
+    clap: Any
+    clap_tokenizer: Any
+    t5: Any
+    t5_tokenizer: Any
+    projection: Any
+    gpt2: Any
+
+    @torch.inference_mode()
+    def encode(self, prompts: Sequence[str]) -> tuple[Tokens, Tokens]:
+        """GPT-2's states [B, 8, D] without a mask, and T5's [B, L, D'] with one."""
+        states, mask = self._t5_states(prompts)
+        projected = self.projection(
+            hidden_states=self._clap_vectors(prompts)[:, None],
+            hidden_states_1=states,
+            attention_mask=mask.new_ones(len(prompts), 1),
+            attention_mask_1=mask,
+        )
+        generated = self._generate(projected.hidden_states, projected.attention_mask)
+        # Cloned out of inference mode, so that callers may change them in place.
+        return Tokens(generated.clone()), Tokens(states.clone(), mask.clone())
+
+    def _clap_vectors(self, prompts: Sequence[str]) -> Tensor:
+        # RoBERTa counts positions from its padding index + 1, so two entries of its table are never used.
+        limit = self.clap.config.max_position_embeddings - 2
+        tokens = tokenize(self.clap_tokenizer, prompts, limit).to(self.clap.device)
+        vectors = self.clap(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
+        return functional.normalize(vectors, dim=-1)
+
+    def _t5_states(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        tokens = tokenize(self.t5_tokenizer, prompts).to(self.t5.device)
+        states = self.t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
+        return states, tokens.attention_mask
+
+    def _generate(self, states: Tensor, mask: Tensor) -> Tensor:
+        """GPT-2's answer: its last state, appended and read again, as often as the checkpoint wants."""
+        count = getattr(self.gpt2.config, "max_new_tokens", None) or GENERATED
+        for _ in range(count):
+            last = self.gpt2(inputs_embeds=states, attention_mask=mask).last_hidden_state[:, -1:]
+            states = torch.cat([states, last], dim=1)
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        return states[:, -count:]
+
+
+class AudioLDM2Backend(LatentBackend):
+    """`Backend` over an AudioLDM 2 checkpoint: the pocket model, or cvssp's."""
+
+    def __init__(self, model_id: str, *, text: TextNetworks, unet: Any, **others: Any) -> None:
+        """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.
+
+        Raises:
+            WeightsError: the networks' sizes do not fit each other.
+        """
+        _check_conditioning(unet, text)
+        super().__init__(model_id, unet=unet, **others)
+        self._text = text
+
+    def encode_text(self, prompts: Sequence[str]) -> Conditioning:
+        """GPT-2's states and T5's, in the order of the prompts."""
+        return Conditioning(tokens=self._text.encode(prompts))
+
+    def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        generated, t5 = (tokens.expand(len(latents)) for tokens in conditioning.tokens)
+        assert t5.mask is not None, "prompts of unequal length are padded"
+        return self.unet(
+            latents,
+            timesteps,
+            encoder_hidden_states=generated.states.to(self.device, self.dtype),
+            encoder_hidden_states_1=t5.states.to(self.device, self.dtype),
+            encoder_attention_mask_1=t5.mask.to(self.device),
+            return_dict=False,
+        )[0]
+
+    def attention_layers(self) -> Sequence[torch.nn.Module]:
+        """Self-attentions of the U-Net's decoder, in order: both of a transformer that reads no text."""
+        from diffusers.models.attention_processor import Attention
+
+        return [
+            module
+            for block in self.unet.up_blocks
+            for module in block.modules()
+            if isinstance(module, Attention) and not module.is_cross_attention
+        ]
+
+    def _unload_text(self) -> None:
+        del self._text
+
+
+def load(
+    folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
+) -> AudioLDM2Backend:
+    """Load a folder in the layout of `AudioLDM2Pipeline.save_pretrained`.
+
+    Raises:
+        WeightsError: parts are missing, truncated, or of another architecture.
+        InvalidRequestError: no such device or dtype.
+        OutOfResourcesError: the device's memory is too small.
+    """
+    checkpoint.require(folder)
+    schedule = read_schedule(folder)
+    target = choose_device(device)
+
+    from diffusers import AudioLDM2ProjectionModel, AudioLDM2UNet2DConditionModel, AutoencoderKL
+    from transformers import (
+        ClapTextModelWithProjection,
+        GPT2Model,
+        SpeechT5HifiGan,
+        T5EncoderModel,
+        T5Tokenizer,
+    )
+
+    def network(kind: Any, name: str, dtype: torch.dtype = torch.float32) -> Any:
+        return load_network(kind, checkpoint.component(folder, name), target, dtype)
+
+    return AudioLDM2Backend(
+        model_id or folder.name,
+        text=TextNetworks(
+            clap=network(ClapTextModelWithProjection, "text_encoder"),
+            clap_tokenizer=load_tokenizer(checkpoint.component(folder, "tokenizer")),
+            t5=network(T5EncoderModel, "text_encoder_2"),
+            t5_tokenizer=load_tokenizer(checkpoint.component(folder, "tokenizer_2"), T5Tokenizer),
+            projection=network(AudioLDM2ProjectionModel, "projection_model"),
+            gpt2=network(GPT2Model, "language_model"),
+        ),
+        unet=network(AudioLDM2UNet2DConditionModel, "unet", choose_dtype(dtype, target)),
+        vae=network(AutoencoderKL, "vae"),
+        vocoder=network(SpeechT5HifiGan, "vocoder"),
+        schedule=schedule,
+    )
+
+
+def _check_conditioning(unet: Any, text: TextNetworks) -> None:
+    """The U-Net's cross-attentions must read what GPT-2 and T5 say."""
+    read = {width for widths in _as_rows(unet.config.cross_attention_dim) for width in widths if width}
+    if read != {text.gpt2.config.n_embd, text.t5.config.d_model}:
+        raise WeightsError("The U-Net does not read this text encoder; use an AudioLDM 2 checkpoint.")
+
+
+def _as_rows(widths: Any) -> list[Sequence[int | None]]:
+    """`cross_attention_dim` as a row a block: a config may hold one number, or one a block."""
+    if isinstance(widths, int):
+        return [[widths]]
+    return [row if isinstance(row, list | tuple) else [row] for row in widths]
