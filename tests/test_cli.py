@@ -149,6 +149,86 @@ def test_bench_compares_with_ordinary_clips(monkeypatch: pytest.MonkeyPatch) -> 
     assert "time_s" in readable.stdout
 
 
+SPARSE_KEYS = {"seconds", "method", "kernel_ms", "forward_ms", "peak_mb"}
+
+
+def test_a_sparse_clip_and_its_settings_again(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.wav", tmp_path / "b.wav"
+    words = (
+        "--prompt",
+        "waves",
+        "--seconds",
+        1.3,
+        "--seed",
+        4,
+        "--steps",
+        2,
+        "--ratio",
+        0.2,
+        "--no-compensation",
+    )
+    result = longwave("render", "sparse", *words, "--block", "up3", "--out", first, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["seconds"] == pytest.approx(1.3)
+    request = load_preset(first.with_suffix(".json")).request()
+    assert (request.mode, request.sampler.kind) == ("sparse", "clip")
+    assert request.attention.model_dump() == {
+        "kind": "lite_focus", "ratio": 0.2, "sampling": "balanced", "focus": True, "compensation": False,
+        "blocks": ("up3",),
+    }  # fmt: skip
+    preset = ("--preset", first.with_suffix(".json"))
+    assert longwave("render", "sparse", *preset, "--out", second).exit_code == 0
+    samples = soundfile.read(first)[0]
+    assert samples.tolist() == soundfile.read(second)[0].tolist()
+    dense = longwave("render", "sparse", *preset, "--attention", "dense", "--out", second)
+    assert dense.exit_code == 0, dense.output
+    assert load_preset(second.with_suffix(".json")).request().attention.kind == "dense"
+    assert np.abs(samples - soundfile.read(second)[0]).max() > 100 / 32768
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--prompt", "x", "--ratio", "2"), "--ratio: must be 'auto'"),
+        (("--prompt", "x", "--no-focus", "--no-compensation"), "switch one on"),
+        (("--prompt", "x", "--block", "attic"), "--block: must be 'mid', or"),
+        (("--prompt", "x", "--block", "down1", "--seconds", "1"), "choose from down3"),
+        (("--prompt", "x", "--attention", "thin"), "thin"),
+        (("--prompt", "x", "--attention", "token_merging", "--ratio", "1"), "--ratio"),
+        (("--prompt", "x", "--seconds", "-1"), "--seconds"),
+        (("--prompt", "x", "--seconds", "nan"), "--seconds"),
+        (("--prompt", "x", "--seconds", "1e9"), "--seconds"),
+        (("--prompt", "x", "--steps", "0"), "--steps"),
+        (("--prompt", "x", "--model", "tone"), "no attention to make sparse"),
+        ((), "prompt is empty"),
+    ],
+)
+def test_a_wrong_sparse_clip_is_one_sentence(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    result = longwave("render", "sparse", *words, "--outputs", tmp_path)
+    assert said.lower() in one_sentence(result).lower()
+    assert not list(tmp_path.rglob("*.wav"))
+
+
+def test_bench_sparse_measures_every_method_at_every_length() -> None:
+    result = longwave("bench", "sparse", "--seconds", 0.64, 1.28, "--repeats", 1, "--json")
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    rows = figures["rows"]
+    assert [(row["seconds"], row["method"]) for row in rows] == [
+        (seconds, method) for seconds in (0.64, 1.28) for method in ("dense", "uniform", "balanced", "tome")
+    ]
+    assert all(set(row) >= SPARSE_KEYS for row in rows)
+    assert all(row["kernel_ms"] > 0 and row["forward_ms"] > row["kernel_ms"] for row in rows)
+    assert "kernel_ms" in longwave("bench", "sparse", "--seconds", 0.64, "--repeats", 1).stdout
+
+
+@pytest.mark.parametrize(
+    "words", [("--seconds", "0"), ("--seconds", "10", "nan"), ("--model", "tone"), ("--shape", "cube")]
+)
+def test_a_wrong_bench_sparse_is_one_sentence(words: tuple[str, ...]) -> None:
+    one_sentence(longwave("bench", "sparse", *words))
+
+
 def test_slope_of_memory_leaves_the_first_minute_out() -> None:
     settling = [(float(t), 500.0 + min(t, 60)) for t in range(180)]
     assert slope_per_minute(settling) == pytest.approx(0.0, abs=1e-9)

@@ -25,6 +25,7 @@ def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.
         WeightsError: files are missing, damaged, or do not fit the config beside them.
         OutOfResourcesError: the device's memory is too small.
     """
+    _quieten()
     safe = all(file.suffix == ".safetensors" for file in weight_files(folder))
     # diffusers opens pickles with weights_only by itself and takes no such argument; transformers takes it.
     options: dict[str, Any] = {} if hasattr(network, "load_config") else {"weights_only": True}
@@ -66,3 +67,12 @@ def load_tokenizer(folder: Path, tokenizer: Any = None) -> Any:
         return (tokenizer or RobertaTokenizer).from_pretrained(folder, local_files_only=True)
     except _LOAD_ERRORS as error:
         raise WeightsError(f"The {folder.name}'s vocabulary is damaged; get the checkpoint again.") from error
+
+
+def _quieten() -> None:
+    """Loading is told in the studio's own words: no bars, and no warnings of what we know, on stderr."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    transformers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.set_verbosity_error()

@@ -12,11 +12,12 @@ import typer
 from studio import __version__
 from studio.cli.common import Factories, OneSentenceGroup
 from studio.cli.evaluate import eval_commands
-from studio.cli.infinite import bench_commands, render_commands
+from studio.cli.infinite import bench_infinite, render_infinite
 from studio.cli.library import library_commands
 from studio.cli.models import models_commands
 from studio.cli.presets import presets_commands
 from studio.cli.serve import serve
+from studio.cli.sparse import bench_sparse, render_sparse
 from studio.cli.train import train_commands
 
 __all__ = ["Factories", "build_cli"]
@@ -35,8 +36,14 @@ def build_cli(factories: Factories) -> typer.Typer:
     )
     cli.callback(invoke_without_command=True)(_root)
     cli.command()(serve)
-    cli.add_typer(render_commands, name="render")
-    cli.add_typer(bench_commands, name="bench")
+    render = typer.Typer(help="Render a take to a file.")
+    render.command("infinite")(render_infinite)
+    render.command("sparse")(render_sparse)
+    cli.add_typer(render, name="render")
+    bench = typer.Typer(help="Measure speed and memory on this machine.")
+    bench.command("infinite")(bench_infinite)
+    bench.command("sparse")(bench_sparse)
+    cli.add_typer(bench, name="bench")
     cli.add_typer(eval_commands, name="eval")
     cli.add_typer(train_commands, name="train")
     cli.add_typer(models_commands, name="models")

@@ -11,13 +11,16 @@ import typer
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import opening_prompt, read_lane
 from studio.core.preset import Preset, load_preset, named_preset
-from studio.core.request import EndlessSampler, GenerationRequest, ModelChoice, parse_request
+from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
 
 SAMPLER = EndlessSampler()
 GUIDANCE = GenerationRequest.model_fields["guidance_scale"].default
 BLEND = GenerationRequest.model_fields["lane_blend_s"].default
 SECONDS = GenerationRequest.model_fields["duration_s"].default
+
+CLIP = ClipSampler()
+MAX_BENCH_S = 1200.0
 
 # An option is None where it was not given, so that a preset's value, or the schema's own, holds.
 Prompt = Annotated[str | None, typer.Option(help="The sound, in words.")]
@@ -57,34 +60,77 @@ Buffer = Annotated[
 DeviceOrNone = Annotated[
     str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default="auto")
 ]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="The file: .wav, .flac, .mp3 or .ogg.", show_default="a new one under --outputs"),
+]
+Outputs = Annotated[Path, typer.Option(help="The folder of takes.")]
+PresetName = Annotated[str | None, typer.Option(help="A preset's name or file; options go over it.")]
+ClipSteps = Annotated[int | None, typer.Option(help="DDIM steps.", show_default=str(CLIP.steps))]
+AttentionKind = Annotated[
+    str | None, typer.Option(help="dense, lite_focus or token_merging.", show_default="lite_focus")
+]
+Ratio = Annotated[
+    str | None,
+    typer.Option(
+        help="r: the share of tokens of any frequency that all attend to, or 'auto' by length; for token "
+        "merging, the share to merge.",
+        show_default="auto",
+    ),
+]
+Sampling = Annotated[str | None, typer.Option(help="uniform or balanced.", show_default="balanced")]
+Focus = Annotated[bool | None, typer.Option("--focus/--no-focus", help="Attend to the own frequency band.")]
+Compensation = Annotated[
+    bool | None, typer.Option("--compensation/--no-compensation", help="Attend to tokens of any frequency.")
+]
+Blocks = Annotated[
+    list[str] | None,
+    typer.Option("--block", help="Make these sparse: down2, up2, mid, …; the paper's if none."),
+]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16.", show_default="auto")]
 
-FIELDS = {
+_EVERY_TAKE = {
     "prompt": "prompt",
     "negative_prompt": "negative_prompt",
-    "lane": "lane",
-    "blend": "lane_blend_s",
     "seconds": "duration_s",
     "seed": "seed",
     "guidance": "guidance_scale",
     "model": "model.id",
     "device": "model.device",
     "dtype": "model.dtype",
+}
+INFINITE = {
+    **_EVERY_TAKE,
+    "lane": "lane",
+    "blend": "lane_blend_s",
     "strategy": "sampler.strategy",
     "steps": "sampler.base_steps",
     "skip_factor": "sampler.skip_factor",
     "group_size": "sampler.group_size",
     "buffer": "sampler.buffer_frames",
 }
+SPARSE = {
+    **_EVERY_TAKE,
+    "steps": "sampler.steps",
+    "attention": "attention.kind",
+    "ratio": "attention.ratio",
+    "sampling": "attention.sampling",
+    "focus": "attention.focus",
+    "compensation": "attention.compensation",
+    "blocks": "attention.blocks",
+}
+
+
+_SPELLING = {"blocks": "block"}  # given once for each of them
 
 
 def request_from(
     options: Mapping[str, Any], *, endless: bool = False, preset: Preset | None = None
 ) -> GenerationRequest:
-    """The request of these options over a preset's settings.
+    """The request of an endless take's options over a preset's settings.
 
     Args:
-        options: by the names in `FIELDS`; None where an option was not given.
+        options: by the names in `INFINITE`; None where an option was not given.
         endless: no length at all.
         preset: what holds where no option says otherwise.
 
@@ -97,22 +143,45 @@ def request_from(
         options["prompt"] = options.get("prompt") or opening_prompt(options["lane"])
     if endless and options.get("seconds") is not None:
         raise InvalidRequestError("Give --seconds or --endless, not both.")
-    values: dict[str, Any] = {"prompt": "", **(preset.settings if preset else {})}
-    for name, field in FIELDS.items():
-        if options.get(name) is None:
+    start: dict[str, Any] = {"sampler": {"kind": "endless"}, **(preset.settings if preset else {})}
+    return _parse(options, INFINITE, start, {"duration_s": None} if endless else {})
+
+
+def sparse_request_from(options: Mapping[str, Any], preset: Preset | None = None) -> GenerationRequest:
+    """The request of a clip's options, by the names in `SPARSE`, over a preset's settings.
+
+    Raises:
+        InvalidRequestError: names the option at fault.
+    """
+    start: dict[str, Any] = {
+        "mode": "sparse",
+        "sampler": {"kind": "clip"},
+        "attention": {"kind": "lite_focus"},
+        **(preset.settings if preset else {}),
+    }
+    wanted = options.get("attention")
+    if wanted is not None and wanted != start["attention"].get("kind"):
+        start["attention"] = {"kind": wanted}  # another method's values mean nothing to this one
+    return _parse(options, SPARSE, start, {"mode": "sparse"})
+
+
+def _parse(
+    options: Mapping[str, Any], fields: Mapping[str, str], start: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> GenerationRequest:
+    values: dict[str, Any] = {"prompt": "", **start}
+    for name, field in fields.items():
+        if options.get(name) in (None, [], ()):
             continue
         *groups, last = field.split(".")
         target = values
         for group in groups:
-            target[group] = dict(target.get(group, {"kind": "endless"} if group == "sampler" else {}))
+            target[group] = dict(target.get(group, {}))
             target = target[group]
         target[last] = options[name]
-    if endless:
-        values["duration_s"] = None
     try:
-        return parse_request(**values)
+        return parse_request(**{**values, **fixed})
     except InvalidRequestError as error:
-        raise InvalidRequestError(_in_options(str(error))) from error
+        raise InvalidRequestError(_in_options(str(error), fields)) from error
 
 
 def find_preset(name: str, settings: Settings) -> Preset:
@@ -121,9 +190,10 @@ def find_preset(name: str, settings: Settings) -> Preset:
     return load_preset(path) if path.suffix or path.is_file() else named_preset(name, settings.presets)
 
 
-def _in_options(sentence: str) -> str:
+def _in_options(sentence: str, fields: Mapping[str, str]) -> str:
     """A field's name at the sentence's beginning becomes the option's."""
-    for name, field in FIELDS.items():
-        if sentence.startswith(f"{field}: "):
-            return f"--{name.replace('_', '-')}: {sentence.removeprefix(f'{field}: ')}"
+    where, colon, what = sentence.partition(": ")
+    for name, field in fields.items():
+        if colon and (where == field or where.startswith(f"{field}.")):
+            return f"--{_SPELLING.get(name, name.replace('_', '-'))}: {what}"
     return sentence

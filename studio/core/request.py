@@ -6,12 +6,14 @@ page nor a raw API call can be trusted to keep them.
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -109,8 +111,26 @@ class DenseAttention(Frozen):
     kind: Literal["dense"] = "dense"
 
 
-Block = Annotated[str, Field(pattern=r"^(mid|(up|down)[1-9])$")]
-Blocks = Annotated[tuple[Block, ...], Field(max_length=20)]
+def _block(name: str) -> str:
+    if not re.fullmatch(r"mid|(up|down)[1-9]", name):
+        raise ValueError("must be 'mid', or 'down' or 'up' with a level's number, as in down2")
+    return name
+
+
+Blocks = Annotated[tuple[Annotated[str, AfterValidator(_block)], ...], Field(max_length=20)]
+
+
+def _share(value: object) -> object:
+    """r as a number, or "auto"; a union of the two would be refused in a sentence that names but one."""
+    if value == "auto":
+        return value
+    try:
+        share = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ValueError("must be 'auto', or a share of the tokens above 0 and up to 1")
+    return share
 
 
 class LiteFocusAttention(Frozen):
@@ -120,7 +140,7 @@ class LiteFocusAttention(Frozen):
     """
 
     kind: Literal["lite_focus"] = "lite_focus"
-    ratio: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = "auto"
+    ratio: Annotated[float | Literal["auto"], BeforeValidator(_share)] = "auto"
     sampling: Literal["uniform", "balanced"] = "balanced"
     focus: bool = True
     compensation: bool = True
@@ -232,11 +252,7 @@ def parse_request(**values: Any) -> GenerationRequest:
 
 
 # Pydantic names the members of a union on the way to a field.
-_TAGS = {"endless", "clip", "concat", "dense", "lite_focus", "token_merging", "none", "audiogen"} | {
-    "literal['auto']",
-    "constrained-float",
-    "float",
-}
+_TAGS = {"endless", "clip", "concat", "dense", "lite_focus", "token_merging", "none", "audiogen"}
 
 
 def first_problem(error: ValidationError) -> str:

@@ -143,7 +143,8 @@ def test_what_the_model_lacks_is_said_before_the_first_step(
     [
         ({**LITE, "ratio": 0}, "attention.ratio"),
         ({**LITE, "ratio": 1.01}, "attention.ratio"),
-        ({**LITE, "ratio": "much"}, "attention.ratio"),
+        ({**LITE, "ratio": "much"}, "attention.ratio: must be 'auto', or a share"),
+        ({**LITE, "ratio": float("nan")}, "attention.ratio"),
         ({**LITE, "focus": False, "compensation": False}, "switch one on"),
         ({**LITE, "blocks": ["attic"]}, "attention.blocks"),
         ({**MERGING, "ratio": 1.0}, "attention.ratio"),

@@ -1,0 +1,86 @@
+"""`longwave render sparse` and `longwave bench sparse`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from studio.cli import request as words
+from studio.cli.common import AsJson, factories_of, print_json, terminal
+from studio.cli.takes import ProgressBar, follow, report
+from studio.core.errors import InvalidRequestError
+from studio.core.settings import Settings
+
+DEFAULTS = Settings()
+
+
+def render_sparse(
+    context: typer.Context,
+    prompt: words.Prompt = None,
+    negative_prompt: words.NegativePrompt = None,
+    seconds: words.Seconds = None,
+    seed: words.Seed = None,
+    out: words.Out = None,
+    outputs: words.Outputs = DEFAULTS.outputs,
+    preset: words.PresetName = None,
+    model: words.Model = None,
+    guidance: words.Guidance = None,
+    steps: words.ClipSteps = None,
+    attention: words.AttentionKind = None,
+    ratio: words.Ratio = None,
+    sampling: words.Sampling = None,
+    focus: words.Focus = None,
+    compensation: words.Compensation = None,
+    blocks: words.Blocks = None,
+    device: words.DeviceOrNone = None,
+    dtype: words.Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """A clip of a set length in one piece, its attention sparse. Ctrl-C ends it and keeps nothing."""
+    settings = replace(DEFAULTS, outputs=outputs)
+    chosen = words.find_preset(preset, settings) if preset else None
+    request = words.sparse_request_from(context.params, chosen)
+    studio = factories_of(context).studio(settings)
+    try:
+        with ProgressBar(request.duration_s) as show:
+            job = studio.submit(request, out=out)
+            outcome = follow(studio, job, show)
+    finally:
+        studio.close()
+    report(job, outcome, as_json)
+
+
+def bench_sparse(
+    context: typer.Context,
+    more: Annotated[list[float] | None, typer.Argument(hidden=True)] = None,
+    seconds: Annotated[float, typer.Option(help="Lengths of sound; several may follow each other.")] = 10.0,
+    model: words.Model = None,
+    shape: Annotated[
+        str | None, typer.Option(help="audioldm2-full: the real U-Net's shape, with random weights.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Medians of so many.")] = 3,
+    batch: Annotated[int, typer.Option(min=1, max=16, help="2 is what guidance takes.")] = 1,
+    device: words.DeviceOrNone = None,
+    dtype: words.Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """Dense, uniform and balanced sparse attention and token merging: time and memory at each length."""
+    durations_s = [seconds, *(more or [])]
+    if not all(0 < length <= words.MAX_BENCH_S for length in durations_s):
+        raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {words.MAX_BENCH_S:g}.")
+    from studio.service.bench_sparse import bench_sparse as measure
+    from studio.service.bench_sparse import load_unet
+
+    choice = words.sparse_request_from({**context.params, "prompt": "-", "seconds": None}).model
+    with terminal().status("Loading the model") as line:
+        unet, about = load_unet(choice, shape, factories_of(context).studio(DEFAULTS).backends)
+        rows = measure(unet, durations_s, repeats=repeats, batch=batch, show=line.update)
+    if as_json:
+        print_json({**about, "batch": batch, "repeats": repeats, "rows": rows})
+        return
+    for row in [dict.fromkeys(rows[0]), *rows]:
+        typer.echo(
+            "  ".join(f"{name if value is None else value!s:>{len(name)}}" for name, value in row.items())
+        )

@@ -1,0 +1,214 @@
+"""What sparse attention saves on this machine: one kernel and one forward of the U-Net, method by method."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from studio.backends.device import choose_device, choose_dtype
+from studio.backends.shapes import random_unet
+from studio.core.errors import InvalidRequestError
+from studio.core.request import FRAME_S, ModelChoice
+from studio.models.blocks import choose_blocks
+from studio.models.lite_focus import PAPER_RATIO, draw_tokens, focus_attention, lite_focus
+from studio.models.token_merging import draw_keepers, match_tokens, token_merging
+from studio.service.backend_cache import BackendCache
+from studio.service.bench import PeakMemory, Stopwatch
+from studio.service.telemetry import device_memory_mb, process_memory_mb
+
+METHODS = ("dense", "uniform", "balanced", "tome")
+MERGED = 0.5
+LATENT_CHANNELS, BANDS = 8, 16
+TEXT_STATES = (8, 24)  # as many as GPT-2 makes, and T5 of a prompt of usual length
+
+
+def load_unet(choice: ModelChoice, shape: str | None, backends: BackendCache) -> tuple[Any, dict[str, Any]]:
+    """The U-Net to measure, a checkpoint's or one of a shape with random weights, and what to call it."""
+    if shape is None:
+        backend = backends.get(choice)
+        unet, name = backend.unet, backend.id
+        if unet is None:
+            raise InvalidRequestError("This model has no attention to make sparse: choose another --model.")
+    else:
+        device = choose_device(choice.device)
+        unet, name = random_unet(shape, device, choose_dtype(choice.dtype, device)), shape
+    about = {"device": str(unet.device), "dtype": str(unet.dtype).removeprefix("torch.")}
+    return unet, {"model": name, **about, "threads": torch.get_num_threads()}
+
+
+def bench_sparse(
+    unet: Any,
+    durations_s: Sequence[float],
+    *,
+    repeats: int = 3,
+    batch: int = 1,
+    ratio: float = PAPER_RATIO,
+    show: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Medians of `repeats`, the methods taking turns so that a machine's moods fall on all of them alike.
+
+    The kernel is one self-attention of the sparse blocks from projected tokens to attended ones, drawing and
+    gathering included; token merging's likeness too. `peak_mb` is what one forward holds beyond what is held
+    at rest.
+
+    Args:
+        unet: a diffusers U-Net for latents [B, 8, T, 16].
+        durations_s: lengths of sound, from short to long.
+        batch: 1, or 2 as under guidance.
+        ratio: r of uniform and balanced.
+        show: told what is measured.
+    """
+    rows = []
+    for duration_s in sorted(durations_s):
+        frames = _frames(unet, duration_s)
+        attention = next(iter(_self_attentions(unet)))
+        kernels = {m: _kernel(unet, attention, m, frames, batch, ratio) for m in METHODS}
+        forward = _forward(unet, frames, batch)
+        show(f"{duration_s:g} s: one attention")
+        kernel_ms = _medians(unet, kernels, repeats, nullcontext)
+        show(f"{duration_s:g} s: the whole U-Net")
+        forwards = dict.fromkeys(METHODS, forward)
+        forward_ms = _medians(unet, forwards, repeats, lambda method: _patched(unet, method, ratio))
+        for method in METHODS:
+            show(f"{duration_s:g} s: memory of {method}")
+            with _patched(unet, method, ratio):
+                peak_mb = _rise_mb(str(unet.device), forward)
+            rows.append(
+                {
+                    "seconds": duration_s,
+                    "method": method,
+                    "kernel_ms": round(kernel_ms[method], 2),
+                    "forward_ms": round(forward_ms[method], 1),
+                    "peak_mb": round(peak_mb, 1),
+                    "kernel_speedup": round(kernel_ms["dense"] / kernel_ms[method], 3),
+                    "forward_speedup": round(forward_ms["dense"] / forward_ms[method], 3),
+                }
+            )
+    return rows
+
+
+def _frames(unet: Any, duration_s: float) -> int:
+    multiple = 2 ** (len(unet.config.block_out_channels) - 1)
+    return max(1, round(duration_s / FRAME_S / multiple)) * multiple
+
+
+def _self_attentions(unet: Any) -> Iterator[Any]:
+    """The first attention of each transformer that is made sparse."""
+    for inside in choose_blocks(unet).values():
+        for transformer in inside:
+            yield transformer.get_submodule("transformer_blocks.0.attn1")
+
+
+def _patched(unet: nn.Module, method: str, ratio: float) -> AbstractContextManager[nn.Module]:
+    generator = torch.Generator().manual_seed(0)
+    if method == "dense":
+        return nullcontext(unet)
+    if method == "tome":
+        return token_merging(unet, generator=generator, ratio=MERGED)
+    return lite_focus(unet, generator=generator, ratio=ratio, sampling=method)  # type: ignore[arg-type]
+
+
+def _kernel(
+    unet: Any, attention: Any, method: str, frames: int, batch: int, ratio: float
+) -> Callable[[], Tensor]:
+    """One attention over random tokens at the size of the sparse level, from projections on."""
+    level = _level(unet)
+    frames, bands = frames >> level, BANDS >> level
+    heads, generator = attention.heads, torch.Generator().manual_seed(0)
+    shape = (3, batch, frames * bands, heads, attention.to_q.out_features // heads)
+    query, key, value = torch.randn(shape, generator=generator).to(unet.device, unet.dtype)
+
+    def dense(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        return F.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+
+    def focused() -> Tensor:
+        chosen = draw_tokens(frames, bands, ratio, method, generator)  # type: ignore[arg-type]
+        return focus_attention(query, key, value, bands, chosen)
+
+    def merged() -> Tensor:
+        matching = match_tokens(key.flatten(2), draw_keepers(frames, bands, generator), MERGED)
+        fewer = [matching.merge(p.flatten(2)).unflatten(-1, (heads, -1)) for p in (query, key, value)]
+        return matching.unmerge(dense(*fewer).flatten(2))
+
+    return {"dense": lambda: dense(query, key, value), "tome": merged}.get(method, focused)
+
+
+def _level(unet: Any) -> int:
+    """How often the sparse blocks' sample has been halved."""
+    name = next(iter(choose_blocks(unet)))
+    return len(unet.down_blocks) - 1 if name == "mid" else int(name[-1]) - 1
+
+
+def _forward(unet: Any, frames: int, batch: int) -> Callable[[], Tensor]:
+    """One call of the U-Net on noise, with as much text as its kind reads."""
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator).to(unet.device, unet.dtype)
+
+    sample, timesteps = noise(batch, LATENT_CHANNELS, frames, BANDS), torch.full((batch,), 500)
+    if unet.config.class_embed_type is not None:
+        labels = noise(batch, unet.config.projection_class_embeddings_input_dim)
+        text: dict[str, Any] = {"encoder_hidden_states": None, "class_labels": labels}
+    else:
+        first, second = (width for width in unet.config.cross_attention_dim[-1] if width)
+        text = {
+            "encoder_hidden_states": noise(batch, TEXT_STATES[0], first),
+            "encoder_hidden_states_1": noise(batch, TEXT_STATES[1], second),
+        }
+    timesteps = timesteps.to(unet.device)
+    return lambda: unet(sample, timesteps, **text, return_dict=False)[0]
+
+
+@torch.inference_mode()
+def _medians(
+    unet: Any,
+    calls: dict[str, Callable[[], Tensor]],
+    repeats: int,
+    around: Callable[[str], AbstractContextManager[Any]],
+) -> dict[str, float]:
+    """Milliseconds of each call, once unmeasured and then `repeats` times in turn."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(repeats + 1):
+        for name, call in calls.items():
+            with around(name):
+                took_ms = _timed_ms(unet.device, call)
+            if turn:
+                taken[name].append(took_ms)
+    return {name: median(values) for name, values in taken.items()}
+
+
+def _timed_ms(device: torch.device, call: Callable[[], Tensor]) -> float:
+    watch = Stopwatch(device)
+    with watch:
+        call()
+    return watch.mean_ms
+
+
+@torch.inference_mode()
+def _rise_mb(device: str, call: Callable[[], Tensor]) -> float:
+    """The most memory that a call holds beyond what is held before it."""
+    _trim()
+    before = device_memory_mb(device)
+    resting = process_memory_mb() if before is None else before
+    with PeakMemory(device) as peak:
+        call()
+    return (peak.rss_mb if peak.device_mb is None else peak.device_mb) - resting
+
+
+def _trim() -> None:
+    """Give freed memory back, where the C library can, so that the next call's shows."""
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        return
