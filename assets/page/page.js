@@ -2,6 +2,7 @@
 
 import { LivePlayer } from './player.js';
 import { Spectrogram, clock } from './spectrogram.js';
+import { ClipPicture } from './clip.js';
 import { Gauge } from './gauge.js';
 import { AttentionPicture } from './attention.js';
 
@@ -15,13 +16,21 @@ const WORDS = {
 
 const megabytes = (value) => (value < 10000 ? `${Math.round(value)} MB` : `${(value / 1000).toFixed(0)} GB`);
 
+// Figure: the part of the tab that shows it, how it is written, and what is written beside it. A tab has some.
+const FIGURES = {
+  memory_mb: ['memory', megabytes, (text) => `one run as long: some ${text}`],
+  rtf: ['rtf', (value) => (value ? `${value.toFixed(2)} ×` : '–')],
+  ahead_s: ['ahead', (value) => `${value.toFixed(1)} s`],
+  step_ms: ['step', (value) => (value ? `${(value / 1000).toFixed(value < 1000 ? 2 : 1)} s` : '–')],
+};
+
 class Tab {
   #name;
   #root;
   #player = new LivePlayer();
   #picture;
   #attention;
-  #gauges;
+  #gauges = {};
   #state = { token: '', phase: '', message: 'Ready.' };
   #refusal = ''; // stays beside a take that still plays, until the next one begins
   #past = new Set();
@@ -32,13 +41,12 @@ class Tab {
   constructor(name) {
     this.#name = name;
     this.#root = this.#part('player');
-    this.#picture = new Spectrogram(this.#part('spectrogram').querySelector('canvas'));
-    this.#attention = new AttentionPicture(this.#part('attention'));
-    this.#gauges = {
-      memory_mb: new Gauge(this.#part('memory'), megabytes, (text) => `one run as long: some ${text}`),
-      rtf: new Gauge(this.#part('rtf'), (value) => (value ? `${value.toFixed(2)} ×` : '–')),
-      ahead_s: new Gauge(this.#part('ahead'), (value) => `${value.toFixed(1)} s`),
-    };
+    const canvas = this.#part('spectrogram').querySelector('canvas');
+    this.#picture = 'whole' in canvas.dataset ? new ClipPicture(canvas) : new Spectrogram(canvas);
+    this.#attention = this.#part('attention') && new AttentionPicture(this.#part('attention'));
+    for (const [figure, [part, format, beside]] of Object.entries(FIGURES)) {
+      if (this.#part(part)) this.#gauges[figure] = new Gauge(this.#part(part), format, beside);
+    }
     this.#find('.lw-play').addEventListener('click', () => this.toggle());
     const level = this.#find('.lw-level input');
     level.addEventListener('input', () => { this.#player.level = level.value / 100; });
@@ -87,7 +95,7 @@ class Tab {
     this.#made = 0;
     this.#caughtUp = false;
     this.#picture.clear(state.columns_per_s);
-    this.#attention.clear();
+    this.#attention?.clear();
     for (const gauge of Object.values(this.#gauges)) gauge.clear();
     this.#find('.lw-done').hidden = true;
     this.#find('audio').removeAttribute('src');
@@ -105,7 +113,8 @@ class Tab {
     try {
       const url = new URL(`live/${this.#state.token}`, document.baseURI);
       url.search = new URLSearchParams({
-        position: this.#player.position, columns: this.#picture.total, attention: this.#attention.step,
+        position: this.#player.position, columns: this.#picture.total,
+        attention: this.#attention?.step ?? 0, preview: this.#picture.step ?? 0,
       });
       const response = await fetch(url, { method: 'POST', cache: 'no-store' });
       if (response.ok) this.#take(await response.json());
@@ -120,11 +129,13 @@ class Tab {
 
   #take(answer) {
     if (answer.token !== this.#state.token) return;
-    const { figures, columns, first_column: first, made_s: made, attention, ...state } = answer;
+    const { figures, columns, first_column: first, made_s: made, attention, preview, ...state } = answer;
     this.#state = { ...this.#state, ...state };
     this.#made = made;
     this.#picture.push(first, Uint8Array.from(atob(columns), (character) => character.charCodeAt(0)));
-    if (attention) this.#attention.show(attention);
+    if (attention) this.#attention?.show(attention);
+    if ('length' in this.#picture) this.#picture.length = made;
+    if (preview && 'show' in this.#picture) this.#picture.show(preview);
     const over = !['queued', 'running'].includes(state.phase);
     if (!over) this.#push(figures);
     if (state.phase === 'failed') this.#player.fail();

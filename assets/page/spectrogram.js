@@ -1,11 +1,11 @@
 // A picture that scrolls with what is heard and shows what is coming. New columns are painted once, into a
 // ring; each frame only copies the part in view.
 
-const BANDS = 64;
+export const BANDS = 64;
 const RING = 4096; // columns kept, 40 s
 const VIEW_S = 20;
 const PLAYHEAD = 0.65; // of the width; what lies to its right was made but not heard yet
-const TOP_MEL = 2595 * Math.log10(1 + 8000 / 700);
+const htk = (hz) => Math.log10(1 + hz / 700) / Math.log10(1 + 8000 / 700);
 const FREQUENCIES = [[250, '250'], [500, '500'], [1000, '1k'], [2000, '2k'], [4000, '4k']];
 // Magma's stops.
 const STOPS = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100],
@@ -76,7 +76,8 @@ export class Spectrogram {
     context.fillRect(0, 0, width, height);
     const start = Math.max(0, position - VIEW_S * PLAYHEAD);
     this.#copy(context, start, width, height);
-    this.#label(context, start, width, height);
+    frequencies(context, width, height);
+    seconds(context, start, VIEW_S, 5, width, height);
     if (this.total) this.#playhead(context, ((position - start) / VIEW_S) * width, height);
   }
 
@@ -94,31 +95,36 @@ export class Spectrogram {
     }
   }
 
-  #label(context, start, width, height) {
-    context.font = '11px ui-sans-serif, system-ui, sans-serif';
-    context.fillStyle = 'rgb(255 255 255 / 0.55)';
-    context.strokeStyle = 'rgb(255 255 255 / 0.08)';
-    context.textBaseline = 'middle';
-    context.textAlign = 'left';
-    context.beginPath();
-    for (const [hz, text] of FREQUENCIES) {
-      const y = height * (1 - (2595 * Math.log10(1 + hz / 700)) / TOP_MEL);
-      context.moveTo(0, y);
-      context.lineTo(width, y);
-      context.fillText(text, 6, y - 7);
-    }
-    context.stroke();
-    context.textAlign = 'center';
-    for (let second = Math.ceil(start / 5) * 5; second <= start + VIEW_S; second += 5) {
-      const x = ((second - start) / VIEW_S) * width;
-      if (x > 36 && x < width - 16) context.fillText(clock(second), x, height - 9);
-    }
-  }
-
   #playhead(context, x, height) {
     const at = Math.max(1, x);
     context.fillStyle = 'rgb(255 255 255 / 0.85)';
     context.fillRect(at - 0.75, 0, 1.5, height);
+  }
+}
+
+/** Lines and names of the frequencies; `share` says how far up the picture one lies, from 0 to 1. */
+export function frequencies(context, width, height, share = htk) {
+  context.font = '11px ui-sans-serif, system-ui, sans-serif';
+  context.fillStyle = 'rgb(255 255 255 / 0.55)';
+  context.strokeStyle = 'rgb(255 255 255 / 0.08)';
+  context.textBaseline = 'middle';
+  context.textAlign = 'left';
+  context.beginPath();
+  for (const [hz, text] of FREQUENCIES) {
+    const y = height * (1 - share(hz));
+    context.moveTo(0, y);
+    context.lineTo(width, y);
+    context.fillText(text, 6, y - 7);
+  }
+  context.stroke();
+}
+
+/** The times that lie `apart` seconds from each other, in a picture of `length` seconds from `start` on. */
+export function seconds(context, start, length, apart, width, height) {
+  context.textAlign = 'center';
+  for (let second = Math.ceil(start / apart) * apart; second <= start + length; second += apart) {
+    const x = ((second - start) / length) * width;
+    if (x > 36 && x < width - 16) context.fillText(clock(second), x, height - 9);
   }
 }
 

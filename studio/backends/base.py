@@ -114,6 +114,10 @@ class Backend(Protocol):
         """Latents [1, C, T, F] → samples [T · hop_samples], the clip as a whole."""
         ...
 
+    def preview(self, latents: Tensor) -> NDArray[np.float32]:
+        """Latents [1, C, T, F], noisy or not → their log-mel [frames, bands], quickly."""
+        ...
+
     def stream_decoder(self) -> StreamDecoder:
         """A fresh decoder for one take."""
         ...

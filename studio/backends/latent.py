@@ -35,6 +35,8 @@ from studio.dsp.mel import log_mel
 from studio.models.framewise import framewise
 from studio.samplers.schedule import NoiseSchedule
 
+PREVIEW_FRAMES = 256
+
 
 @dataclass
 class SoundNetworks:
@@ -139,6 +141,11 @@ class LatentBackend(ABC):
             return decode_whole(self._sound, latents, self.geometry.hop_samples)
         decoder = BlockDecoder(self._sound, OFFLINE, self._context, self.geometry.hop_samples)
         return np.concatenate([decoder.push(latents), decoder.flush()])
+
+    def preview(self, latents: Tensor) -> NDArray[np.float32]:
+        """Latents [1, C, T, F] → log-mel [4·T, bands], in blocks whose joins nobody looks at."""
+        blocks = latents.split(PREVIEW_FRAMES, dim=2)
+        return torch.cat([self._sound.decode_mel(block)[0].float().cpu() for block in blocks]).numpy()
 
     def stream_decoder(self) -> BlockDecoder:
         """A fresh decoder for one take."""

@@ -106,6 +106,13 @@ class ToneBackend:
         """The tone for latents [1, C, T, F], from the take's beginning."""
         return tone(0, latents.shape[2] * self.geometry.hop_samples, self.geometry.sample_rate)
 
+    def preview(self, latents: Tensor) -> NDArray[np.float32]:
+        """A line for latents [1, C, T, F], out of as much noise as there is in them: log-mel [4·T, 64]."""
+        frames = 4 * latents.shape[2]
+        mel = np.full((frames, 64), -8.0, np.float32) + latents[0, 0].std().item()
+        mel[:, 20] = 1.0
+        return mel
+
     def stream_decoder(self) -> ToneStream:
         """A decoder at the take's beginning."""
         return ToneStream(self.geometry)

@@ -27,6 +27,14 @@ class StepDone:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """What a clip would look like if it ended after this step: mel columns in bytes [n, 64], low first."""
+
+    step: int
+    columns: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class AudioChunk:
     """Consecutive samples: float32 in [−1, 1], shape [n]. `start_sample` counts from the take's beginning."""
 
@@ -93,5 +101,5 @@ class Failed:
     path: Path | None = None
 
 
-Event = Progress | StepDone | AudioChunk | AttentionMap | SavePoint | Telemetry | Finished | Failed
+Event = Progress | StepDone | Preview | AudioChunk | AttentionMap | SavePoint | Telemetry | Finished | Failed
 TERMINAL = (Finished, Failed)

@@ -57,6 +57,11 @@ class Preset(Frozen):
     settings: dict[str, Any]
     take: TakeRecord | None = None
 
+    @property
+    def mode(self) -> str:
+        """The tab that it is for."""
+        return str(self.settings.get("mode", "infinite"))
+
     def request(self, **overrides: Any) -> GenerationRequest:
         """The request these settings make, with `overrides` on top.
 

@@ -14,6 +14,7 @@ HOP_SAMPLES = 160
 N_BANDS = 64
 FLOOR_DB = -80.0
 CEILING_DB = 0.0
+MEL_FLOOR, MEL_CEILING = -9.0, 2.0  # natural logs of a model's mel: its near silence, and as loud as it gets
 _PAD = (N_FFT - HOP_SAMPLES) // 2
 _MAGNITUDE_OF_FULL_SCALE = N_FFT / 4  # a full-scale sine's peak bin under a Hann window
 
@@ -116,6 +117,19 @@ def overview(blocks: Sequence[NDArray[np.floating]], sample_rate: int = 16000) -
         frames = np.lib.stride_tricks.sliding_window_view(whole, N_FFT)[:: N_FFT // 2]
         rows.append(_transform(frames * window, bank).mean(axis=0))
     return np.round(np.stack(rows)).astype(np.uint8) if rows else np.zeros((0, N_BANDS), np.uint8)
+
+
+def mel_columns(log_mel: NDArray[np.floating], width: int) -> NDArray[np.uint8]:
+    """A model's log-mel (natural) [frames, bands] → at most `width` columns [n, bands] in bytes, to look at.
+
+    The bands are the model's and not those of `columns`, so the two pictures agree in kind alone.
+    """
+    count = min(width, len(log_mel))
+    edges = np.linspace(0, len(log_mel), count, endpoint=False).astype(int)
+    sums = np.add.reduceat(np.asarray(log_mel, np.float32), edges, axis=0)
+    means = sums / np.diff([*edges, len(log_mel)])[:, None]
+    scaled = (means - MEL_FLOOR) / (MEL_CEILING - MEL_FLOOR)
+    return np.round(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def columns_png(picture: NDArray[np.uint8]) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, ConcatSampler, GenerationRequest
@@ -14,6 +15,7 @@ from studio.samplers.ddim import ddim_sample
 from studio.service.cancel import CancelToken
 from studio.service.chunks import ChunkCutter, total_samples
 from studio.service.conditioning import bind
+from studio.service.preview import Previews
 from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
@@ -29,8 +31,16 @@ def render_clip(
     denoise = bind(request, backend, cancel)
     shape = (1, geometry.channels, geometry.frames(request.duration_s), geometry.bands)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed)).to(backend.device)
+    previews = Previews(backend)
+
+    def on_step(step: int, total: int, latents: Tensor) -> None:
+        stepping.on_step(step, total, latents)
+        preview = previews.look(step, total, latents)
+        if preview is not None:
+            stepping.tell(preview)
+
     latents = yield from stepping.run(
-        lambda: ddim_sample(denoise, backend.schedule, noise, sampler.steps, stepping.on_step)
+        lambda: ddim_sample(denoise, backend.schedule, noise, sampler.steps, on_step)
     )
     yield Progress("Decoding")
     cutter = ChunkCutter(geometry.sample_rate, total_samples(request.duration_s, geometry.sample_rate))

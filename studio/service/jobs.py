@@ -11,7 +11,7 @@ from pathlib import Path
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Event, Finished, Progress
-from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
+from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache, BackendFactory
 from studio.service.export import checked_suffix
@@ -164,7 +164,9 @@ class Studio:
             checked_suffix(out)
         if recording is not None:
             check_continuation(request, recording)
-        job = Job(request, self._listener(listen), out, recording=recording, keep_running=keep_running)
+        job = Job(
+            request, self._listener(listen, request), out, recording=recording, keep_running=keep_running
+        )
         return self._queue(job)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
@@ -183,7 +185,8 @@ class Studio:
         with self._lock:
             if any(job.file == take.path and not job.ended for job in self._jobs.values()):
                 raise InvalidRequestError("This take goes on already.")
-            job = Job(take.record.request(), self._listener(listen), resumed=resumed)
+            request = take.record.request()
+            job = Job(request, self._listener(listen, request), resumed=resumed)
             self._jobs[job.id] = job
         try:
             return self._queue(job)
@@ -192,8 +195,12 @@ class Studio:
                 del self._jobs[job.id]
             raise
 
-    def _listener(self, listen: bool) -> PcmStream | None:
-        return PcmStream(self.settings.lead_s) if listen else None
+    def _listener(self, listen: bool, request: GenerationRequest) -> PcmStream | None:
+        """A clip is whole at once, and its file is not to wait for its listener."""
+        if not listen:
+            return None
+        whole = isinstance(request.sampler, ClipSampler)
+        return PcmStream((request.duration_s or 0.0) + 1.0 if whole else self.settings.lead_s)
 
     def _queue(self, job: Job) -> Job:
         worker = self._worker(job)

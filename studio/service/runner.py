@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from studio.core.errors import CancelledError, StudioError
 from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, SavePoint
-from studio.core.request import FRAME_S, EndlessSampler, GenerationRequest
+from studio.core.request import FRAME_S, ClipSampler, EndlessSampler, GenerationRequest
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache
 from studio.service.cancel import CancelToken
@@ -99,7 +99,8 @@ class Runner:
         sampler, window = job.request.sampler, None
         if isinstance(sampler, EndlessSampler):
             window = Window(sampler.window_frames * FRAME_S, self.backends.work_mb(job.request.model))
-        return Meter(str(backend.device), window, job.first_sample / backend.geometry.sample_rate)
+        begun_s = job.first_sample / backend.geometry.sample_rate
+        return Meter(str(backend.device), window, begun_s, at_once=isinstance(sampler, ClipSampler))
 
     def _open(self, job: Job, sample_rate: int) -> TakeWriter:
         if job.resumed is not None:

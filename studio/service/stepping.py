@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from studio.core.errors import CancelledError
-from studio.core.events import StepDone
+from studio.core.events import Preview, StepDone
 
 Result = TypeVar("Result")
 
@@ -31,7 +31,7 @@ class Stepping:
     """
 
     def __init__(self) -> None:
-        self._steps: SimpleQueue[StepDone | None] = SimpleQueue()
+        self._steps: SimpleQueue[StepDone | Preview | None] = SimpleQueue()
         self._last = time.perf_counter()
         self._abandoned = False
 
@@ -43,7 +43,11 @@ class Stepping:
         self._steps.put(StepDone(step, total, now - self._last))
         self._last = now
 
-    def run(self, call: Callable[[], Result]) -> Generator[StepDone, None, Result]:
+    def tell(self, preview: Preview) -> None:
+        """Yield this too, between the steps."""
+        self._steps.put(preview)
+
+    def run(self, call: Callable[[], Result]) -> Generator[StepDone | Preview, None, Result]:
         """As `yield from`: the steps of `call`, then its result. Raises what the call raises."""
         done: _Done[Result] = _Done()
         self._last = time.perf_counter()

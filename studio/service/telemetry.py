@@ -46,11 +46,14 @@ class Window:
 class Meter:
     """Counts a job's sound and work. Time spent waiting for a listener is not work."""
 
-    def __init__(self, device: str, window: Window | None = None, begun_s: float = 0.0) -> None:
-        """`begun_s` is how much sound the take had before."""
+    def __init__(
+        self, device: str, window: Window | None = None, begun_s: float = 0.0, *, at_once: bool = False
+    ) -> None:
+        """`begun_s` is how much sound the take had before; `at_once`: its sound comes after all the work."""
         self.device = device
         self._window = window
         self._begun_s = begun_s
+        self._at_once = at_once
         self._start_mb = process_memory_mb() + (device_memory_mb(device) or 0.0)
         self._work_mb = window.work_mb if window else 0.0
         self._lock = threading.Lock()
@@ -97,7 +100,8 @@ class Meter:
         """The figures of this moment.
 
         The real-time factor is over what followed the first chunk: loading and the first window would hide
-        for minutes whether the machine keeps up. It is 0 until there is such sound.
+        for minutes whether the machine keeps up. Where the sound comes at once it is over the whole run. It
+        is 0 until there is such sound.
         """
         rss_mb, device_mb = process_memory_mb(), device_memory_mb(self.device)
         with self._lock:
@@ -106,7 +110,7 @@ class Meter:
                 rss_mb=rss_mb,
                 device_mb=device_mb,
                 conventional_mb=self._conventional_mb(rss_mb + (device_mb or 0.0)),
-                realtime_factor=self._factor_since(*self._at_first_chunk),
+                realtime_factor=self._factor_since(*(() if self._at_once else self._at_first_chunk)),
                 audio_s=self._audio_s,
                 buffered_s=buffered_s,
                 step_ms=1000.0 * self._step_s,

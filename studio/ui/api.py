@@ -81,9 +81,8 @@ def _preset_settings(preset: str, folder: Path) -> dict[str, Any]:
     if not preset.strip():
         return {}
     found = parse_preset(preset) if preset.lstrip().startswith("{") else named_preset(preset.strip(), folder)
-    mode = found.settings.get("mode", "infinite")
-    if mode != "infinite":
-        raise InvalidRequestError(f"The preset '{found.name}' is for {mode} takes: choose another.")
+    if found.mode != "infinite":
+        raise InvalidRequestError(f"The preset '{found.name}' is for {found.mode} takes: choose another.")
     if found.request(prompt=found.settings.get("prompt") or "x").sampler.kind != "endless":
         raise InvalidRequestError(f"The preset '{found.name}' is not for endless takes: choose another.")
     return found.settings

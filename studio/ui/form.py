@@ -11,7 +11,7 @@ import gradio as gr
 from studio.backends.catalog import ModelInfo, vocabulary
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import format_lane, opening_prompt, parse_lane
-from studio.core.preset import Preset, named_preset, shipped_presets
+from studio.core.preset import Preset, named_preset
 from studio.core.request import FRAME_S, EndlessSampler, GenerationRequest, parse_request
 from studio.core.settings import Settings
 from studio.core.vocabulary import Vocabulary
@@ -33,7 +33,6 @@ SECONDS = 60.0
 STRATEGIES = ("auto", "equal", "initial", "middle", "last")
 SAMPLER = EndlessSampler()
 _DEFAULTS = GenerationRequest.model_fields
-_LAST_SEED = f"(seed) => window.longwave?.{TAB}?.seed ?? seed"
 
 
 class FormValues(NamedTuple):
@@ -159,7 +158,7 @@ class Form:
         self._known = lru_cache(maxsize=16)(lambda model: vocabulary(model or "", settings))
         self._models = models
         self._start = FormValues(model=settings.model_id)
-        self._preset = _preset_choice(settings)
+        self._preset = widgets.preset_choice(TAB, settings.presets)
         self._parts: dict[str, Any] = {
             "prompt": gr.Textbox(
                 label="Prompt", lines=2, max_lines=6, value=self._start.prompt,
@@ -167,7 +166,7 @@ class Form:
             )
         }  # fmt: skip
         self._warning = gr.Markdown("", elem_id=f"{TAB}-outside", elem_classes="lw-said")
-        _example_buttons(self._parts["prompt"])
+        widgets.example_buttons(self._parts["prompt"], EXAMPLES)
         self._parts |= _numbers(self._start)
 
     @property
@@ -180,7 +179,7 @@ class Form:
             label="Negative prompt", lines=1, max_lines=3, placeholder="What to keep away from",
             elem_id=f"{TAB}-negative-prompt",
         )  # fmt: skip
-        self._parts["seed"] = _seed(self._start)
+        self._parts["seed"] = widgets.seed(TAB, self._start.seed)
         self._lay_out_model()
         self._lay_out_lane()
         with gr.Accordion("Go on from a recording", open=False, elem_id=f"{TAB}-continue-part"):
@@ -275,11 +274,6 @@ class Form:
         return self._describe(*(getattr(form, name) for name in SAMPLER_FIELDS))
 
 
-def _preset_choice(settings: Settings) -> gr.Dropdown:
-    choices = [(preset.name, stem) for stem, preset in shipped_presets(settings.presets).items()]
-    return gr.Dropdown(choices, value=None, label="Preset", elem_id=f"{TAB}-preset")
-
-
 def _numbers(start: FormValues) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes="lw-numbers"):
@@ -293,29 +287,5 @@ def _numbers(start: FormValues) -> dict[str, Any]:
     return parts
 
 
-def _seed(start: FormValues) -> gr.Number:
-    with gr.Row(elem_classes="lw-seed"):
-        seed = gr.Number(
-            start.seed, label="Seed (−1 draws one)", precision=0, elem_id=f"{TAB}-seed", min_width=120
-        )
-        _seed_button("Any", "dice", seed, "() => -1")
-        _seed_button("Last one", "reuse", seed, _LAST_SEED)
-    return seed
-
-
-def _seed_button(text: str, name: str, seed: gr.Number, js: str) -> None:
-    gr.Button(text, size="sm", elem_id=f"{TAB}-seed-{name}", min_width=60).click(
-        None, seed, seed, js=js, show_progress="hidden", api_visibility="private"
-    )
-
-
 def _count(name: str, label: str, value: float | None, info: str) -> gr.Number:
     return gr.Number(value, label=label, info=info, precision=0, elem_id=f"{TAB}-{name}", min_width=100)
-
-
-def _example_buttons(prompt: gr.Textbox) -> None:
-    with gr.Row(elem_classes="lw-examples"):
-        for text in EXAMPLES:
-            gr.Button(text, size="sm", min_width=40).click(
-                None, None, prompt, js=f"() => {text!r}", show_progress="hidden", api_visibility="private"
-            )

@@ -12,18 +12,13 @@ import gradio as gr
 
 from studio.backends.catalog import ModelInfo
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.core.events import TERMINAL, Progress, Telemetry
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
 from studio.ui import compare, widgets
 from studio.ui.form import TAB, Form, FormValues, read_form
-from studio.ui.live import LiveView, LiveViews
-
-MAX_LISTENERS = 16  # each holds one of the server's threads; the takes themselves queue in the service
-
-
-Following = tuple[Any, Any, Any, Any]  # player, Generate, download, job id
+from studio.ui.live import LiveViews
+from studio.ui.takes import Following, TakeHandlers, follow_on
 
 
 def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> InfiniteTab:
@@ -52,8 +47,8 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
                 compare.build(studio, form)
 
     job_id = gr.State("")
-    handlers = Handlers(studio, views)
-    tab = InfiniteTab(form, handlers, [player, start, download, job_id], start)
+    handlers = Handlers(studio, views, TAB)
+    tab = InfiniteTab(form, handlers, [player, start, download, job_id])
     tab.follow(start.click, handlers.generate, form.fields)
     stop.click(
         handlers.stop, job_id, None, js=f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}",
@@ -83,31 +78,16 @@ class InfiniteTab:
     form: Form
     handlers: Handlers
     followed: list[Any]
-    start: gr.Button
 
     def follow(
         self, event: Any, handler: Callable[..., Iterator[Following]], inputs: Any, **options: Any
     ) -> None:
-        """Run `handler` at a component's `event`, its take on this tab's player; Generate waits meanwhile."""
-        run = event(
-            handler, inputs, self.followed,
-            show_progress="hidden", concurrency_limit=MAX_LISTENERS, concurrency_id="listeners",
-            api_visibility="private", **options,
-        )  # fmt: skip
-        # Whatever ended the generator, a failure of the server included, one can start again. Not a moment
-        # sooner: Gradio drops a click while the event before it is still pending.
-        run.then(
-            self.handlers.ready, self.followed[-1], self.start,
-            show_progress="hidden", queue=False, api_visibility="private",
-        )  # fmt: skip
+        """Run `handler` at a component's `event`, its take on this tab's player."""
+        follow_on(event, handler, inputs, self.followed, self.handlers.ready, **options)
 
 
-class Handlers:
+class Handlers(TakeHandlers):
     """What the tab's buttons do."""
-
-    def __init__(self, studio: Studio, views: LiveViews) -> None:
-        self._studio = studio
-        self._views = views
 
     def generate(self, *values: Any) -> Iterator[Following]:
         """Start a take of the form's values and follow it."""
@@ -132,22 +112,6 @@ class Handlers:
 
         yield from self._begin(begin)
 
-    def reattach(self) -> Iterator[Following]:
-        """A page was opened: follow the take that runs with nobody listening, if there is one.
-
-        Not where strangers may open pages: a take's sound is for who started it.
-        """
-        view = self._views.alone() if self._studio.settings.private else None
-        if view is None:
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        else:
-            yield from self._follow(view)
-
-    def ready(self, job_id: str) -> Any:
-        """Generate can be pressed again, unless another take has begun on this page meanwhile."""
-        playing = any(job.id == job_id and not job.ended for job in self._studio.jobs())
-        return gr.update(interactive=not playing)
-
     def _submit(self, form: FormValues, instead_of: str = "") -> Job:
         """Queue a take of these values; once they are known to make one, it may take another's place."""
         request = read_form(form, self._studio.settings)
@@ -158,38 +122,6 @@ class Handlers:
         return self._studio.submit(
             request, listen=True, keep_running=bool(form.keep_running), recording=recording
         )
-
-    def _begin(self, begin: Callable[[], Job]) -> Iterator[Following]:
-        try:
-            job = begin()
-        except StudioError as error:
-            yield {"token": "", "phase": "failed", "message": str(error)}, gr.skip(), gr.skip(), gr.skip()
-            return
-        yield from self._follow(self._views.open(job, self._studio.events(job.id)))
-
-    def _follow(self, view: LiveView) -> Iterator[Following]:
-        """Yields (player, generate, download, job id) until the job has ended.
-
-        A sync generator, because a Space's GPU calls allow no other. A closed tab ends it at the next yield,
-        at the latest a second later; a job that plays is then ended by its watchdog, if no page comes back.
-        """
-        job = view.job
-        try:
-            yield view.state(), gr.update(interactive=False), gr.update(interactive=False), job.id
-            for event in self._studio.events(job.id):
-                if view.superseded:
-                    return
-                if isinstance(event, (Progress, Telemetry)):
-                    yield view.state(), gr.skip(), gr.skip(), gr.skip()
-                elif isinstance(event, TERMINAL):
-                    view.wait()
-                    done = event.path
-                    offer = gr.update(value=str(done.resolve()), interactive=True) if done else gr.skip()
-                    yield view.state(), gr.skip(), offer, gr.skip()
-        finally:
-            # Runs on the event loop when a tab is closed; only sets flags.
-            if job.status == "queued" and not job.keep_running:
-                self._studio.stop(job.id)
 
     def unload(self) -> str:
         """Let go of the loaded models; what that freed, in a sentence."""
@@ -209,11 +141,6 @@ class Handlers:
         except StudioError as error:
             return str(error)
         return "Taken up: it is heard in a few seconds."
-
-    def stop(self, job_id: str) -> None:
-        """End the take that this page started, if it still runs and was not forgotten long after its end."""
-        with suppress(InvalidRequestError):
-            self._studio.stop(job_id)
 
     def finish(self, job_id: str) -> None:
         """Let the take that this page started fade out, if it still runs."""

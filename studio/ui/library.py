@@ -17,9 +17,10 @@ from studio.core.preset import Preset
 from studio.service.jobs import RESUMABLE, Studio
 from studio.service.library import Take, picture_of, settings_of
 from studio.service.recording import MAX_S
-from studio.ui import widgets
+from studio.ui import sparse, widgets
 from studio.ui.form import FormValues, fill_form
 from studio.ui.infinite import InfiniteTab
+from studio.ui.sparse import SparseTab
 
 TAB = "library"
 SHOWN = 60  # a list longer than this is better searched than read
@@ -35,8 +36,8 @@ element.addEventListener('click', (event) => {
 Shown = tuple[str, str, str, str, str, Any]  # chosen, detail, name, list, what was done, the button "Resume"
 
 
-def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab) -> None:
-    """Lay the `tab` out; takes are opened, and resumed, in `player`, another of the `tabs`."""
+def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab, clips: SparseTab) -> None:
+    """Lay the `tab` out; takes are opened in `player` or `clips`, others of the `tabs`, and resumed there."""
     view = LibraryView(studio)
     with gr.Row(elem_classes="lw-search"):
         words = gr.Textbox(
@@ -80,7 +81,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab) -> No
     rename.click(view.rename, [chosen, name, *asked], shown, **hidden)
     favour.click(view.favour, [chosen, *asked], shown, **hidden)
     delete.click(view.delete, [chosen, *asked], shown, **hidden)
-    fields = player.form.fields
+    fields = [*player.form.fields, *clips.fields]
     opened.click(view.open_take, [chosen, *fields], [tabs, *fields, said], **hidden)
     extend.click(view.extend_take, [chosen, *fields], [tabs, *fields, said], **hidden)
     file.upload(view.open_file, [file, *fields], [tabs, *fields, said], **hidden)
@@ -192,8 +193,16 @@ class LibraryView:
 
 
 def _opened(record: Preset, values: Sequence[Any], **more: Any) -> tuple[Any, ...]:
-    filled = fill_form(record, FormValues(*values))._replace(**more)
-    return gr.Tabs(selected="infinite"), *filled, ""
+    """The tab that a record is of, and the values of all tabs' fields: those of the others stay.
+
+    `more` are values of the Infinite tab's, which then opens the record whatever it is of.
+    """
+    endless, clip = values[: len(FormValues._fields)], values[len(FormValues._fields) :]
+    if record.mode == sparse.TAB and not more:
+        filled = sparse.fill_form(record, sparse.FormValues(*clip))
+        return gr.Tabs(selected=sparse.TAB), *(gr.skip() for _ in endless), *filled, ""
+    opened = fill_form(record, FormValues(*endless))._replace(**more)
+    return gr.Tabs(selected="infinite"), *opened, *(gr.skip() for _ in clip), ""
 
 
 def _unchanged(values: Sequence[Any], said: str = "") -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from studio.core.audio import format_time
-from studio.core.events import AttentionMap, AudioChunk, Event, Failed, Finished, Progress, Telemetry
+from studio.core.events import (
+    AttentionMap,
+    AudioChunk,
+    Event,
+    Failed,
+    Finished,
+    Preview,
+    Progress,
+    StepDone,
+    Telemetry,
+)
 from studio.dsp.spectrogram import HOP_SAMPLES, N_BANDS, SpectrogramStream
 from studio.service.job import Job
 
@@ -37,6 +48,9 @@ class LiveView:
         self._message = "Starting"
         self._telemetry: Telemetry | None = None
         self._attention: dict[str, Any] | None = None
+        self._preview: Preview | None = None
+        self._step: StepDone | None = None
+        self._began = time.monotonic()
         self._follower: threading.Thread | None = None
         self.superseded = False
 
@@ -62,15 +76,29 @@ class LiveView:
                 self._draw(event)
             elif isinstance(event, Progress):
                 self._message = event.message
+            elif isinstance(event, StepDone):
+                self._count(event)
+            elif isinstance(event, Preview):
+                self._preview = event
             elif isinstance(event, Telemetry):
                 self._telemetry = event
             elif isinstance(event, AttentionMap):
                 self._attention = attention_picture(event)
             elif isinstance(event, Finished):
                 self._append(self._spectrogram.flush())
-                self._message = _conclusion(event, self.job)
+                self._message = _conclusion(event, self.job, self._step)
             elif isinstance(event, Failed):
                 self._message = event.message
+
+    def _count(self, event: StepDone) -> None:
+        """How far a clip is; an endless take's steps have no end, and tell nothing."""
+        if event.total is None:
+            return
+        self._step = event
+        if event.step == 1:
+            self._began = time.monotonic() - event.step_s
+        left_s = (time.monotonic() - self._began) / event.step * (event.total - event.step)
+        self._message = f"Step {event.step} of {event.total}, {format_time(left_s + 0.5)} left"
 
     def state(self) -> dict[str, Any]:
         """What the player has to know to begin, and how the take stands."""
@@ -86,14 +114,14 @@ class LiveView:
             "file": outcome.path.name if outcome is not None and outcome.path is not None else "",
         }
 
-    def beat(self, columns_from: int, attention_from: int = 0) -> dict[str, Any]:
+    def beat(self, columns_from: int, attention_from: int = 0, preview_from: int = 0) -> dict[str, Any]:
         """How the take stands, the picture's columns from `columns_from` on, bands of bytes, base64, and the
-        latest attention map if it is of a later step than `attention_from`.
+        latest attention map and preview where they are of later steps than those named.
         """
         with self._lock:
             first = min(max(columns_from, self._first_column), self._total_columns)
             fresh = bytes(self._columns[(first - self._first_column) * N_BANDS :])
-            telemetry, attention = self._telemetry, self._attention
+            telemetry, attention, preview = self._telemetry, self._attention, self._preview
         figures = {}
         if telemetry is not None:
             figures = {
@@ -110,6 +138,7 @@ class LiveView:
             "first_column": first,
             "columns": base64.b64encode(fresh).decode("ascii"),
             "attention": attention if attention is not None and attention["step"] > attention_from else None,
+            "preview": _picture(preview) if preview is not None and preview.step > preview_from else None,
         }
 
     @property
@@ -148,10 +177,10 @@ class LiveViews:
         view.follow(events)
         return view
 
-    def alone(self) -> LiveView | None:
-        """The newest take that nobody listens to at the moment, if there is one."""
+    def alone(self, mode: str) -> LiveView | None:
+        """The newest take of a tab that nobody listens to at the moment, if there is one."""
         with self._lock:
-            views = list(self._views.values())
+            views = [view for view in self._views.values() if view.job.request.mode == mode]
         return next(
             (view for view in reversed(views) if not view.job.ended and not view.stream.reading), None
         )
@@ -187,9 +216,16 @@ def attention_picture(event: AttentionMap) -> dict[str, Any]:
     }
 
 
-def _conclusion(outcome: Finished, job: Job) -> str:
+def _picture(preview: Preview) -> dict[str, Any]:
+    """A preview as the page draws it."""
+    columns = base64.b64encode(preview.columns.tobytes()).decode("ascii")
+    return {"step": preview.step, "width": len(preview.columns), "columns": columns}
+
+
+def _conclusion(outcome: Finished, job: Job, step: StepDone | None) -> str:
     if outcome.path is None:
-        return "Stopped before there was any sound."
+        done = f"after {step.step} of {step.total} steps, " if step is not None else ""
+        return f"Stopped {done}before there was any sound."
     ended = "Stopped" if outcome.stopped else "Finished"
     # A reason other than the user's own click is news to the user.
     reason = f" {job.cancel.reason}" if job.cancel.reason not in {"", "Stopped."} else ""

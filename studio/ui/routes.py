@@ -73,12 +73,13 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
             position_s = float(request.query_params.get("position", "0"))
             columns_from = int(request.query_params.get("columns", "0"))
             attention_from = int(request.query_params.get("attention", "0"))
+            preview_from = int(request.query_params.get("preview", "0"))
         except ValueError:
-            return PlainTextResponse("position, columns and attention are numbers.", 400)
+            return PlainTextResponse("position, columns, attention and preview are numbers.", 400)
         if not math.isfinite(position_s):
             return PlainTextResponse("position is a finite number of seconds.", 400)
         view.stream.acknowledge(position_s)
-        return JSONResponse(view.beat(columns_from, attention_from), headers=NO_STORE)
+        return JSONResponse(view.beat(columns_from, attention_from, preview_from), headers=NO_STORE)
 
     async def take(request: Request) -> Response:
         view = views.get(request.path_params["token"])

@@ -14,7 +14,7 @@ from studio.backends.catalog import ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.settings import Settings, data_dir
 from studio.service.jobs import Studio
-from studio.ui import api, infinite, library, widgets
+from studio.ui import api, infinite, library, sparse, widgets
 from studio.ui.live import LiveViews
 from studio.ui.routes import guards, live_routes
 from studio.ui.theme import studio_theme
@@ -38,10 +38,13 @@ class Page:
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
                     tab = infinite.build(studio, self._views, list_models())
+                with gr.Tab("Sparse", id="sparse"):
+                    clips = sparse.build(studio, self._views, list_models())
                 if self.settings.private:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
-                        library.build(studio, tabs, takes, tab)
+                        library.build(studio, tabs, takes, tab, clips)
             tab.follow(self.blocks.load, tab.handlers.reattach, None)
+            clips.follow(self.blocks.load, clips.handlers.reattach, None)
             api.build(studio)
 
     def launch(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.backends.catalog import ModelInfo
+from studio.core.preset import shipped_presets
 from studio.dsp.spectrogram import columns_png
 
 _PLAYER = """
@@ -42,6 +44,11 @@ _PLAYER = """
 _SPECTROGRAM = """
 <canvas role="img" aria-label="Live spectrogram: time to the right, frequency upwards"></canvas>
 <p class="lw-hint">The sound appears here a few seconds before you hear it.</p>
+"""
+_CLIP = """
+<canvas data-whole role="img" aria-label="Spectrogram of the clip: time to the right, frequency upwards">
+</canvas>
+<p class="lw-hint">The clip emerges here from noise while it is made.</p>
 """
 _ATTENTION = """
 <p class="lw-caption">Where the model looks: a row for each frame of the window, a column for each frame
@@ -85,6 +92,11 @@ def spectrogram(tab: str) -> gr.HTML:
     return _static(_SPECTROGRAM, f"{tab}-spectrogram", "lw-card")
 
 
+def clip_spectrogram(tab: str) -> gr.HTML:
+    """The canvas that shows a whole clip, while it is denoised and when it is heard."""
+    return _static(_CLIP, f"{tab}-spectrogram", "lw-card")
+
+
 def attention(tab: str) -> gr.HTML:
     """The map of the window's attention, of the latest step that was looked at."""
     return _static(_ATTENTION, f"{tab}-attention", "lw-card")
@@ -122,6 +134,35 @@ def model_choice(tab: str, models: Sequence[ModelInfo], chosen: str) -> gr.Dropd
         allow_custom_value=True,
         elem_id=f"{tab}-model",
     )
+
+
+def preset_choice(tab: str, folder: Path) -> gr.Dropdown:
+    """The shipped presets that are for this tab."""
+    choices = [(preset.name, stem) for stem, preset in shipped_presets(folder).items() if preset.mode == tab]
+    return gr.Dropdown(choices, value=None, label="Preset", elem_id=f"{tab}-preset")
+
+
+def seed(tab: str, value: float | None) -> gr.Number:
+    """The seed, one drawn anew, and the last take's again."""
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    last = f"(seed) => window.longwave?.{tab}?.seed ?? seed"
+    with gr.Row(elem_classes="lw-seed"):
+        number = gr.Number(
+            value, label="Seed (−1 draws one)", precision=0, elem_id=f"{tab}-seed", min_width=120
+        )
+        for text, name, js in (("Any", "dice", "() => -1"), ("Last one", "reuse", last)):
+            button = gr.Button(text, size="sm", elem_id=f"{tab}-seed-{name}", min_width=60)
+            button.click(None, number, number, js=js, **hidden)
+    return number
+
+
+def example_buttons(field: Any, examples: Sequence[str | float], suffix: str = "") -> None:
+    """Values of a field to click."""
+    with gr.Row(elem_classes="lw-examples"):
+        for value in examples:
+            gr.Button(f"{value}{suffix}", size="sm", min_width=40).click(
+                None, None, field, js=f"() => {value!r}", show_progress="hidden", api_visibility="private"
+            )
 
 
 def _model_label(model: ModelInfo) -> str:

@@ -22,7 +22,7 @@ from studio.ui.live import LiveViews
 
 @pytest.fixture
 def handlers(studio: Studio) -> Handlers:
-    return Handlers(studio, LiveViews())
+    return Handlers(studio, LiveViews(), "infinite")
 
 
 def form(**changes: Any) -> FormValues:
@@ -164,7 +164,7 @@ def test_a_page_that_comes_back_follows_its_take(handlers: Handlers, studio: Stu
 
 def test_where_strangers_come_no_take_is_handed_over(tmp_path: Path) -> None:
     studio = build_studio(Settings(outputs=tmp_path, model_id="tone", host="0.0.0.0"))
-    handlers = Handlers(studio, LiveViews())
+    handlers = Handlers(studio, LiveViews(), "infinite")
     run = handlers.generate(*form(duration_s=None, seed=None))
     next(run)
     run.close()

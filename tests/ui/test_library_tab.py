@@ -11,10 +11,12 @@ from studio.app import build_studio
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.service.jobs import Studio
+from studio.ui import sparse
 from studio.ui.form import FormValues
 from studio.ui.library import LibraryView
 
-FORM = FormValues(model="tone")
+FORM = (*FormValues(model="tone"), *sparse.FormValues(model="tone"))
+INFINITE = slice(1, 1 + len(FormValues._fields))  # of what opens: the tab before them, the other tab's after
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_choose_rename_favour_delete(view: LibraryView, studio: Studio) -> None:
 def test_a_take_and_a_file_open_in_the_form(view: LibraryView, studio: Studio) -> None:
     take = studio.library.get(the_take(studio))
     for opened in (view.open_take(take.id, *FORM), view.open_file(str(take.path), *FORM)):
-        filled = FormValues(*opened[1:-1])
+        filled = FormValues(*opened[INFINITE])
         assert filled.prompt.endswith("rain")
         assert (filled.seed, filled.duration_s, filled.endless, filled.model) == (5, 1.0, False, "tone")
         assert opened[-1] == ""
@@ -79,7 +81,7 @@ def test_a_take_and_a_file_open_in_the_form(view: LibraryView, studio: Studio) -
 def test_a_take_becomes_the_beginning_of_the_next(view: LibraryView, studio: Studio) -> None:
     take = studio.library.get(the_take(studio))
     *_, said = opened = view.extend_take(take.id, *FORM)
-    filled = FormValues(*opened[1:-1])
+    filled = FormValues(*opened[INFINITE])
     assert (filled.continue_from, filled.endless, said) == (str(take.path.resolve()), True, "")
     assert filled.prompt.endswith("rain")
     assert "not in the library" in view.extend_take("gone", *FORM)[-1]
