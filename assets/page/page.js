@@ -261,5 +261,6 @@ export function attach(name, props, watch) {
   }
   const tab = new Tab(name);
   window.longwave[name] = tab;
+  tab.receive(props.value); // a tab may be opened long after its take began
   watch('value', () => tab.receive(props.value));
 }

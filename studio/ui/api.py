@@ -18,22 +18,17 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
 
+_KINDS = {"endless": "endless takes", "clip": "clips in one piece"}
 MAX_CALLS = 4  # waiting callers hold the server's threads; the service makes one take at a time anyway
 
 
 def build(studio: Studio) -> None:
     """Add the named functions to the Blocks one is in. They have no place on the page."""
-    prompt = gr.Textbox(visible=False, label="Prompt")
-    negative = gr.Textbox("", visible=False, label="Negative prompt")
-    seconds = gr.Number(10, visible=False, label="Seconds")
-    seed = gr.Number(-1, visible=False, label="Seed")
-    lane = gr.Textbox("", visible=False, label="Prompt lane")
-    model = gr.Textbox("", visible=False, label="Model")
-    preset = gr.Textbox("", visible=False, label="Preset")
-    recording = gr.File(visible=False, label="Recording to go on from")
-    file = gr.File(visible=False, label="Take")
-    figures = gr.JSON(visible=False, label="Figures")
+    _build_infinite(studio)
+    _build_sparse(studio)
 
+
+def _build_infinite(studio: Studio) -> None:
     def infinite(
         prompt: str,
         negative_prompt: str,
@@ -59,7 +54,7 @@ def build(studio: Studio) -> None:
                 "lane": points,
                 "seed": None if seed == -1 else seed,
             }
-            settings = {"prompt": "", **_preset_settings(preset, studio.settings.presets)}
+            settings = {"prompt": "", **_preset_settings(preset, studio.settings.presets, "infinite")}
             settings |= {name: value for name, value in given.items() if value not in ("", (), None)}
             settings["duration_s"] = seconds or 0.0
             settings["model"] = _model(model, settings, studio.settings)
@@ -70,21 +65,87 @@ def build(studio: Studio) -> None:
 
         return render_file(studio, submit)
 
+    lane, recording = _text("Prompt lane"), gr.File(visible=False, label="Recording to go on from")
+    _offer(infinite, "infinite", [*_usual(), _text("Model"), lane, _text("Preset"), recording])
+
+
+def _build_sparse(studio: Studio) -> None:
+    def sparse(
+        prompt: str,
+        negative_prompt: str,
+        seconds: float | None,
+        seed: float | None,
+        model: str = "",
+        attention: str = "",
+        ratio: str = "",
+        steps: float | None = None,
+        preset: str = "",
+    ) -> tuple[str, dict[str, Any]]:
+        """Render a clip of a set length in one piece; gives its file and its figures, the seed among them.
+
+        `attention` is lite_focus (with `ratio` r, or auto), dense, or token_merging (with `ratio` the share
+        to merge). `preset` is the name of one that ships, or a preset's or a sidecar's JSON: it holds where
+        another value is empty, or the seed −1. The length is always `seconds`.
+        """
+
+        def request() -> GenerationRequest:
+            settings: dict[str, Any] = {
+                "prompt": "",
+                "mode": "sparse",
+                "sampler": {"kind": "clip"},
+                "attention": {"kind": "lite_focus"},
+                **_preset_settings(preset, studio.settings.presets, "sparse"),
+            }
+            if attention and attention != settings["attention"].get("kind"):
+                settings["attention"] = {"kind": attention}
+            if ratio:
+                settings["attention"] = {**settings["attention"], "ratio": ratio}
+            if steps:
+                settings["sampler"] = {**settings["sampler"], "steps": steps}
+            given = {
+                "prompt": prompt,
+                "negative_prompt": negative_prompt,
+                "seed": None if seed == -1 else seed,
+            }
+            settings |= {name: value for name, value in given.items() if value not in ("", None)}
+            settings["duration_s"] = seconds or 0.0
+            settings["model"] = _model(model, settings, studio.settings)
+            return parse_request(**settings)
+
+        return render_file(studio, lambda: studio.submit(request()))
+
+    more = [_text("Model"), _text("Attention"), _text("Ratio"), gr.Number(0, visible=False, label="Steps")]
+    _offer(sparse, "sparse", [*_usual(), *more, _text("Preset")])
+
+
+def _usual() -> list[Any]:
+    """What every tab's function takes first."""
+    seconds = gr.Number(10, visible=False, label="Seconds")
+    return [_text("Prompt"), _text("Negative prompt"), seconds, gr.Number(-1, visible=False, label="Seed")]
+
+
+def _text(label: str) -> gr.Textbox:
+    return gr.Textbox("", visible=False, label=label)
+
+
+def _offer(function: Callable[..., Any], name: str, inputs: list[Any]) -> None:
+    file, figures = gr.File(visible=False, label="Take"), gr.JSON(visible=False, label="Figures")
     gr.Button(visible=False).click(
-        infinite, [prompt, negative, seconds, seed, model, lane, preset, recording], [file, figures],
-        api_name="infinite", concurrency_limit=MAX_CALLS, concurrency_id="callers",
+        function, inputs, [file, figures],
+        api_name=name, concurrency_limit=MAX_CALLS, concurrency_id="callers",
     )  # fmt: skip
 
 
-def _preset_settings(preset: str, folder: Path) -> dict[str, Any]:
+def _preset_settings(preset: str, folder: Path, mode: str) -> dict[str, Any]:
     """The settings of a preset for this tab; none where none is asked for."""
     if not preset.strip():
         return {}
     found = parse_preset(preset) if preset.lstrip().startswith("{") else named_preset(preset.strip(), folder)
-    if found.mode != "infinite":
+    if found.mode != mode:
         raise InvalidRequestError(f"The preset '{found.name}' is for {found.mode} takes: choose another.")
-    if found.request(prompt=found.settings.get("prompt") or "x").sampler.kind != "endless":
-        raise InvalidRequestError(f"The preset '{found.name}' is not for endless takes: choose another.")
+    kind = {"infinite": "endless", "sparse": "clip"}[mode]
+    if found.request(prompt=found.settings.get("prompt") or "x").sampler.kind != kind:
+        raise InvalidRequestError(f"The preset '{found.name}' is not for {_KINDS[kind]}: choose another.")
     return found.settings
 
 

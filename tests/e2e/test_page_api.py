@@ -65,8 +65,8 @@ def test_a_take_goes_on_from_a_recording(client: Client, tmp_path: Path) -> None
         client.predict("rain", "", 2.0, 9, "", "", "", field, api_name="/infinite")
 
 
-def test_it_is_the_only_public_function(client: Client) -> None:
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/infinite"]
+def test_the_tabs_have_the_only_public_functions(client: Client) -> None:
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/infinite", "/sparse"]
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,30 @@ def test_no_file_outside_the_outputs_is_served(tone_site: Any) -> None:
         assert httpx.get(f"{tone_site.url}gradio_api/file={path}").status_code in {403, 404}
     assert httpx.get(tone_site.url, headers={"Host": "evil.example"}).status_code == 400
     assert "default-src 'self'" in httpx.get(tone_site.url).headers["content-security-policy"]
+
+
+def test_a_clip_in_one_piece(client: Client, tone_site: Any) -> None:
+    file, figures = client.predict("rain", "", 3.0, 11, "", "dense", "", 4, api_name="/sparse")
+    samples, _ = sf.read(file, dtype="float32")
+    np.testing.assert_allclose(samples, tone(0, 48000, 16000), atol=2 / 32768)
+    assert figures["steps"] == 4.0
+    record = json.loads(next(tone_site.settings.outputs.rglob("*__s11.json")).read_text())
+    assert record["settings"]["mode"] == "sparse"
+    again, _ = client.predict("", "", 3.0, -1, "", "", "", 0, json.dumps(record), api_name="/sparse")
+    assert sf.info(again).frames == 48000
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (("rain", "", 3.0, 1, "", "thin"), "thin"),
+        (("rain", "", 3.0, 1, "", "lite_focus", "7"), "attention.ratio"),
+        (("rain", "", 3.0, 1), "no attention to make sparse"),
+        (("rain", "", -3.0, 1), "duration_s"),
+        (("", "", 3.0, 1), "prompt is empty"),
+        (("rain", "", 3.0, 1, "", "", "", 0, "night-crickets"), "infinite takes"),
+    ],
+)
+def test_a_wrong_clip_is_one_sentence(client: Client, values: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(AppError, match=f"(?i){said}"):
+        client.predict(*values, api_name="/sparse")

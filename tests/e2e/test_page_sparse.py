@@ -1,0 +1,103 @@
+"""The Sparse tab in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import soundfile as sf
+from conftest import free_port, served
+
+from studio.core.preset import load_preset
+from studio.core.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+PIXELS = """() => {
+  const canvas = document.querySelector('#sparse-spectrogram canvas');
+  const bytes = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const colours = new Set();
+  for (let i = 0; i < bytes.length; i += 4 * 97) colours.add(`${bytes[i]} ${bytes[i + 1]} ${bytes[i + 2]}`);
+  return colours.size;
+}"""
+PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+DESK = {"viewport": {"width": 1280, "height": 720}}
+
+
+@pytest.fixture(scope="module")
+def pocket_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    outputs = tmp_path_factory.mktemp("outputs")
+    with served(Settings(outputs=outputs, port=free_port(), open_browser=False, device="cpu")) as page:
+        yield page
+
+
+def open_tab(page: Page) -> None:
+    page.get_by_role("tab", name="Sparse").click()
+    page.wait_for_selector("#sparse-player[data-state]")
+
+
+def wait_for_status(page: Page, words: str) -> None:
+    page.wait_for_function(
+        "words => document.querySelector('#sparse-status').innerText.includes(words)",
+        arg=words,
+        timeout=180_000,
+    )
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE])
+def test_a_clip_emerges_plays_and_is_a_file(
+    pocket_site: Any, visit: Callable[..., Page], screen: dict[str, Any]
+) -> None:
+    page = visit(pocket_site.url, **screen)
+    open_tab(page)
+    page.fill("#sparse-prompt textarea", "ocean waves on a shore")
+    page.fill("#sparse-duration input[type=number]", "5")
+    page.click("text=What attends to what")
+    page.fill("#sparse-ratio input, #sparse-ratio textarea", "0.2")
+    page.fill("#sparse-steps input", "6")
+    page.click("#sparse-generate")
+    wait_for_status(page, "of 6, 0:")
+    page.wait_for_function(f"({PIXELS})() > 20")
+    wait_for_status(page, "Finished: 0:05")
+    page.wait_for_function("Number(document.querySelector('#sparse-player').dataset.positionS) > 2")
+    job = pocket_site.studio.jobs()[-1]
+    assert sf.info(job.outcome.path).frames == 80_000
+    request = load_preset(Path(job.outcome.path).with_suffix(".json")).request()
+    assert (request.mode, request.attention.kind, request.attention.ratio) == ("sparse", "lite_focus", 0.2)
+    page.wait_for_selector("#sparse-player audio[src]")
+    page.wait_for_selector("#sparse-download:not([disabled])")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_clip_is_stopped_and_nothing_is_kept(pocket_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(pocket_site.url)
+    open_tab(page)
+    page.fill("#sparse-duration input[type=number]", "30")
+    page.click("#sparse-generate")
+    wait_for_status(page, "Step 2 of 50")
+    page.click("#sparse-stop")
+    wait_for_status(page, "of 50 steps, before there was any sound")
+    job = pocket_site.studio.jobs()[-1]
+    assert job.outcome.path is None
+    assert not list(pocket_site.settings.outputs.rglob(f"*s{job.request.seed}*"))
+    page.wait_for_selector("#sparse-generate:not([disabled])")
+
+
+def test_a_preset_fills_the_form_and_wrong_values_are_told(
+    pocket_site: Any, visit: Callable[..., Page]
+) -> None:
+    page = visit(pocket_site.url)
+    open_tab(page)
+    page.click("#sparse-preset input")
+    page.get_by_role("option", name="Idling engine").click()
+    page.wait_for_function("document.querySelector('#sparse-prompt textarea').value === 'an engine idling'")
+    page.click("text=What attends to what")
+    assert not page.is_checked("#sparse-compensation input")
+    page.uncheck("#sparse-focus input")
+    page.click("#sparse-generate")
+    wait_for_status(page, "switch one on")
+    page.wait_for_selector("#sparse-generate:not([disabled])")
