@@ -42,13 +42,7 @@ class TextNetworks:
     def encode(self, prompts: Sequence[str]) -> tuple[Tokens, Tokens]:
         """GPT-2's states [B, 8, D] without a mask, and T5's [B, L, D'] with one."""
         states, mask = self._t5_states(prompts)
-        projected = self.projection(
-            hidden_states=self._clap_vectors(prompts)[:, None],
-            hidden_states_1=states,
-            attention_mask=mask.new_ones(len(prompts), 1),
-            attention_mask_1=mask,
-        )
-        generated = self._generate(projected.hidden_states, projected.attention_mask)
+        generated = generate(self.projection, self.gpt2, self._clap_vectors(prompts), states, mask)
         # Cloned out of inference mode, so that callers may change them in place.
         return Tokens(generated.clone()), Tokens(states.clone(), mask.clone())
 
@@ -64,14 +58,29 @@ class TextNetworks:
         states = self.t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
         return states, tokens.attention_mask
 
-    def _generate(self, states: Tensor, mask: Tensor) -> Tensor:
-        """GPT-2's answer: its last state, appended and read again, as often as the checkpoint wants."""
-        count = getattr(self.gpt2.config, "max_new_tokens", None) or GENERATED
-        for _ in range(count):
-            last = self.gpt2(inputs_embeds=states, attention_mask=mask).last_hidden_state[:, -1:]
-            states = torch.cat([states, last], dim=1)
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        return states[:, -count:]
+
+def generate(projection: Any, gpt2: Any, clap_vectors: Tensor, t5_states: Tensor, t5_mask: Tensor) -> Tensor:
+    """GPT-2's answer [B, 8, D]: its last state, appended and read again, as often as the checkpoint wants.
+
+    Args:
+        projection: diffusers' `AudioLDM2ProjectionModel`.
+        gpt2: transformers' `GPT2Model`.
+        clap_vectors: [B, D'] of unit length.
+        t5_states: [B, L, D''], of which those count where `t5_mask` [B, L] is 1.
+    """
+    projected = projection(
+        hidden_states=clap_vectors[:, None],
+        hidden_states_1=t5_states,
+        attention_mask=t5_mask.new_ones(len(t5_mask), 1),
+        attention_mask_1=t5_mask,
+    )
+    states, mask = projected.hidden_states, projected.attention_mask
+    count = getattr(gpt2.config, "max_new_tokens", None) or GENERATED
+    for _ in range(count):
+        last = gpt2(inputs_embeds=states, attention_mask=mask).last_hidden_state[:, -1:]
+        states = torch.cat([states, last], dim=1)
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+    return states[:, -count:]
 
 
 class AudioLDM2Backend(LatentBackend):

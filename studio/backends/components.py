@@ -75,4 +75,5 @@ def _quieten() -> None:
     import transformers.utils.logging
 
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.set_verbosity_error()

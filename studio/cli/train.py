@@ -1,4 +1,4 @@
-"""`longwave train corpus | vae | vocoder | clap | unet | judge | pocket`."""
+"""`longwave train corpus | vae | vocoder | clap | unet | judge | t5 | audioldm2 | pocket`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ RECIPES = {
     "vocoder": "Recipe 2: log-mel to waveform.",
     "clap": "Recipe 3: the caption and audio towers, and their tokenizer.",
     "unet": "Recipe 4: the diffusion network, half of its batches on FIFO ramps.",
+    "t5": "Recipe 6: the T5 encoder that AudioLDM2 and TANGO read, distilled from the caption tower.",
+    "audioldm2": "Recipe 7: AudioLDM2's U-Net, with its GPT-2, begun from AudioLDM's.",
     "pocket": "All recipes, one after the other, up to the folder that ships.",
 }
 
@@ -53,8 +55,8 @@ def _command(name: str) -> Callable[..., None]:
         if not 0 < scale <= 100:
             raise InvalidRequestError("--scale lies above 0, up to 100; 1 is the shipped recipe.")
         from studio.backends.device import choose_device
-        from studio.training.pocket import RECIPES as RUN
         from studio.training.pocket import PocketOptions
+        from studio.training.recipes import RECIPES as RUN
 
         RUN[name](PocketOptions(runs, out, str(choose_device(device)), max_minutes, scale))
 

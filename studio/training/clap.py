@@ -153,16 +153,11 @@ def train_caption_tower(
     lengths = tokens["attention_mask"].sum(1)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
-        # Of four batches' texts the neighbours in length: short ones are not padded to the longest.
-        drawn = torch.randint(len(targets), (4 * batch,), generator=generator)
-        start = int(torch.randint(3 * batch + 1, (), generator=generator))
-        part = drawn[lengths[drawn].argsort()[start : start + batch]]
+        part = texts_alike(lengths, batch, generator)
         longest = int(lengths[part].max())
         ids, mask = tokens["input_ids"][part, :longest], tokens["attention_mask"][part, :longest]
         made = text_vectors(tower, ids.to(device), mask.to(device))
-        wanted = targets[part].to(device)
-        cosine = (1 - (made * wanted).sum(-1)).mean()
-        relations = (made @ wanted.T - wanted @ wanted.T).square().mean()
+        cosine, relations = distance(made, targets[part].to(device))
         loss = cosine + 4 * relations
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -172,6 +167,19 @@ def train_caption_tower(
 
     run(state, step, options, "clap text")
     return cast(nn.ModuleDict, state.ema.eval())
+
+
+def texts_alike(lengths: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+    """Indices [batch] of texts that are neighbours in length among four batches': little is padding."""
+    drawn = torch.randint(len(lengths), (4 * batch,), generator=generator)
+    start = int(torch.randint(3 * batch + 1, (), generator=generator))
+    return drawn[lengths[drawn].argsort()[start : start + batch]]
+
+
+def distance(made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """How far unit vectors [B, D] are from those wanted: each (1 − cosine), and their relations."""
+    cosine = (1 - (made * wanted).sum(-1)).mean()
+    return cosine, (made @ wanted.T - wanted @ wanted.T).square().mean()
 
 
 def text_vectors(tower: nn.ModuleDict, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -212,7 +220,7 @@ def train_clap(
     """
     teacher = Teacher()
     captions = list(itertools.chain.from_iterable(corpus.captions))
-    texts, bare, near = _texts(teacher, captions, phrases, run_dir / "texts.json")
+    texts, bare, near = gather_texts(teacher, captions, phrases, run_dir / "texts.json")
     tokenizer = train_tokenizer([*texts, *near, *near], folder)
     torch.manual_seed(0)
     clap = build_clap(len(tokenizer))
@@ -264,7 +272,7 @@ def clip_vectors(pair: nn.ModuleDict, mels: NDArray[np.float16], device: str, ba
     return torch.cat(rows)
 
 
-def _texts(
+def gather_texts(
     teacher: Teacher, captions: list[str], phrases: int, cache: Path
 ) -> tuple[list[str], list[str], list[str]]:
     """What the caption tower reads, what each text means, and the words near sound; kept on disk."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,10 @@ from studio.training.vocoder import train_vocoder
 TRAIN_CLIPS, TRAIN_SCENES = 2800, 2000
 JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
 JUDGE_SEED = 500_000_000
-STEPS = {"vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 19000, "unet": 27000, "judge": 1800}
+STEPS = {
+    "vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 19000, "unet": 27000, "judge": 1800,
+    "t5": 6000, "audioldm2": 12000,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class PocketOptions:
     @property
     def audioldm(self) -> Path:
         return self.out / "audioldm"
+
+    @property
+    def audioldm2(self) -> Path:
+        return self.out / "audioldm2"
 
     def shipped(self, part: str) -> Path | None:
         """A part's shipped folder, to go on from where no run is left."""
@@ -131,19 +139,7 @@ def run_pocket(options: PocketOptions) -> None:
     write_index(options.audioldm)
 
 
-RECIPES: dict[str, Callable[[PocketOptions], None]] = {
-    "vae": run_vae,
-    "vocoder": run_vocoder,
-    "clap": run_clap,
-    "unet": run_unet,
-    "judge": run_judge,
-    "pocket": run_pocket,
-}
-
-
-def save_part(
-    module: AutoencoderKL | SpeechT5HifiGan | UNet2DConditionModel | ClapModel, folder: Path
-) -> None:
+def save_part(module: Any, folder: Path) -> None:
     """Write a part in float16 safetensors, without the path that it was once loaded from."""
     module.cpu().half().save_pretrained(folder, safe_serialization=True)
     config = json.loads((folder / "config.json").read_text())

@@ -1,0 +1,117 @@
+"""The recipes of `assets/pocket/audioldm2/`; what it shares with the pocket AudioLDM lies there alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+
+import diffusers
+import torch
+from diffusers import AudioLDM2Pipeline, DDIMScheduler
+from transformers import GPT2LMHeadModel, GPT2Model, T5EncoderModel, T5Tokenizer
+
+from studio.backends.checkpoint import INDEX_FILE, SHARED_FILE, read_json
+from studio.core.errors import ModelNotFoundError
+from studio.core.vocabulary import VOCABULARY_FILE
+from studio.models.tokens import tokenize
+from studio.training.audioldm2 import Reading, train_audioldm2
+from studio.training.clap import gather_texts
+from studio.training.phrases import COMMON_WORDS, dictionary, duets, other_captions
+from studio.training.pocket import PocketOptions, cache_latents, cache_text_vectors, save_part, train_corpus
+from studio.training.t5 import build_t5, train_t5, train_t5_tokenizer
+from studio.training.teacher import Teacher
+from studio.training.unet import SCHEDULER_CONFIG
+
+PHRASES = 50_000
+SHARED = {
+    "vae": "../audioldm/vae",
+    "vocoder": "../audioldm/vocoder",
+    "text_encoder": "../audioldm/clap",
+    "tokenizer": "../audioldm/tokenizer",
+}
+LIMIT = 40  # tokens of a caption in training
+
+
+def run_t5(options: PocketOptions) -> None:
+    """The T5 encoder and its tokenizer, from the caption tower and all that it read."""
+    corpus, _ = train_corpus(options)
+    captions = list(itertools.chain.from_iterable(corpus.captions))
+    common = dictionary()[:COMMON_WORDS]
+    cache = options.runs / "clap" / "texts.json"
+    texts, _, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
+    others = itertools.chain.from_iterable(other_captions(corpus.labels, common))
+    together, _ = duets(near, common, options.clips(PHRASES))
+    texts = [*texts, *others, *together]
+    targets, _ = cache_text_vectors(options, [texts])
+    tokenizer = train_t5_tokenizer(texts, options.audioldm2 / "tokenizer_2")
+    tokens = dict(tokenize(tokenizer, texts, limit=LIMIT))
+    torch.manual_seed(0)
+    t5 = train_t5(build_t5(len(tokenizer)), tokens, targets[0], options.loop("t5"), options.device)
+    save_part(t5, options.audioldm2 / "text_encoder_2")
+
+
+def run_audioldm2(options: PocketOptions) -> None:
+    """The U-Net with its GPT-2, and the folder around them."""
+    folder = options.audioldm2
+    if not (folder / "text_encoder_2" / "config.json").exists():
+        raise ModelNotFoundError(f"No text_encoder_2 in {folder}: train it with `longwave train t5` first.")
+    corpus, mels = train_corpus(options)
+    latents = cache_latents(options, corpus, mels)
+    common = dictionary()[:COMMON_WORDS]
+    others = other_captions(corpus.labels, common)
+    captions = [[*own, *other] for own, other in zip(corpus.captions, others, strict=True)]
+    trained = train_audioldm2(
+        latents,
+        read_captions(options, captions),
+        options.loop("audioldm2"),
+        init=folder if (folder / "unet" / "config.json").exists() else None,
+        audioldm=options.shipped("unet"),
+        device=options.device,
+    )
+    save_part(trained["unet"], folder / "unet")
+    save_part(with_head(trained["gpt2"]), folder / "language_model")
+    save_part(trained["projection"], folder / "projection_model")
+    write_folder(options)
+
+
+def with_head(gpt2: GPT2Model) -> GPT2LMHeadModel:
+    """GPT-2 behind a head that nobody asks: diffusers' pipeline opens no other kind."""
+    model = GPT2LMHeadModel(gpt2.config)
+    model.transformer.load_state_dict(gpt2.state_dict())
+    return model
+
+
+def read_captions(options: PocketOptions, captions: list[list[str]]) -> Reading:
+    """The captions as the frozen towers know them, behind the empty text."""
+    texts = ["", *itertools.chain.from_iterable(captions)]
+    vectors, empty = cache_text_vectors(options, captions)
+    tokenizer = T5Tokenizer.from_pretrained(options.audioldm2 / "tokenizer_2")
+    t5 = T5EncoderModel.from_pretrained(options.audioldm2 / "text_encoder_2", dtype=torch.float32)
+    tokens = tokenize(tokenizer, texts, limit=LIMIT)
+    of_clip = torch.arange(1, len(texts)).view(len(captions), -1)
+    return Reading(
+        t5, tokens.input_ids, tokens.attention_mask, torch.cat([empty[None], vectors.flatten(0, 1)]), of_clip
+    )
+
+
+def write_folder(options: PocketOptions) -> None:
+    """Scheduler, index and what else makes a folder of the trained parts."""
+    folder = options.audioldm2
+    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
+    (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
+    shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
+    theirs = read_json(options.audioldm / INDEX_FILE)
+    index = {
+        "_class_name": AudioLDM2Pipeline.__name__,
+        "_diffusers_version": diffusers.__version__,
+        **{name: theirs[name] for name in ("vae", "vocoder", "tokenizer", "scheduler")},
+        "text_encoder": ["transformers", "ClapModel"],
+        "text_encoder_2": ["transformers", "T5EncoderModel"],
+        "tokenizer_2": ["transformers", "T5Tokenizer"],
+        "projection_model": ["audioldm2", "AudioLDM2ProjectionModel"],
+        "language_model": ["transformers", "GPT2LMHeadModel"],
+        "unet": ["audioldm2", "AudioLDM2UNet2DConditionModel"],
+        "feature_extractor": [None, None],
+    }
+    (folder / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")
