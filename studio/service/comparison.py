@@ -1,12 +1,26 @@
-"""The same prompt and seed in every way the Infinite tab has: each strategy, and clips joined end to end."""
+"""The same prompt and seed in every way that a tab has, and how the takes differ."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from studio.core.errors import InvalidRequestError
-from studio.core.request import ConcatSampler, EndlessSampler, GenerationRequest, Strategy
+from studio.core.request import (
+    Attention,
+    ConcatSampler,
+    DenseAttention,
+    EndlessSampler,
+    GenerationRequest,
+    LiteFocusAttention,
+    Strategy,
+    TokenMergingAttention,
+)
+from studio.service.library import picture_of
 
 MAX_COMPARED_S = 120.0
 
@@ -46,3 +60,27 @@ def variants(request: GenerationRequest, duration_s: float | None) -> list[Varia
     count = int((duration_s - 1e-9) // apart_s)
     joins_s = tuple(apart_s * (i + 1) for i in range(count))
     return [*endless, Variant("Clips joined end to end", whole(joined), joins_s)]
+
+
+def methods(request: GenerationRequest) -> list[Variant]:
+    """The clip with dense attention, and sparse in both ways: as the request says where it says how."""
+    ways: dict[str, Attention] = {
+        "Dense": DenseAttention(),
+        "LiteFocus": LiteFocusAttention(),
+        "Token merging": TokenMergingAttention(),
+    }
+    own = request.attention
+    return [
+        Variant(name, request.model_copy(update={"attention": own if own.kind == way.kind else way}))
+        for name, way in ways.items()
+    ]
+
+
+def difference(path: Path, other: Path, width: int) -> NDArray[np.uint8]:
+    """Where two takes of the same length differ: columns [width, 64], 0 for alike, 255 for 80 dB apart.
+
+    Raises:
+        InvalidRequestError: one is no sound file.
+    """
+    one, two = (picture_of(file, width).astype(np.int16) for file in (path, other))
+    return np.abs(one - two).astype(np.uint8)

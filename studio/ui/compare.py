@@ -1,8 +1,8 @@
-"""The comparison in the Infinite tab: the same prompt and seed in every way, under each other."""
+"""The comparisons of the tabs: the same prompt and seed in every way, under each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from html import escape
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.core.events import Failed, Finished, Progress, Telemetry
-from studio.service.comparison import Variant, variants
+from studio.core.events import Failed, Finished, Progress, StepDone, Telemetry
+from studio.service.comparison import Variant, difference, variants
+from studio.service.ear import Ear
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.library import picture_of
@@ -22,25 +23,59 @@ from studio.ui.form import TAB, Form, FormValues, read_form
 SECONDS = 15.0
 PICTURE_WIDTH = 600
 Shown = tuple[Any, Any, Any]
+Wanted = Callable[[Sequence[Any]], list[Variant]]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
+METHODS_HELP = (
+    "The same prompt and seed with dense attention, LiteFocus and token merging: the time each takes, the "
+    "most memory the studio holds meanwhile, what the judge hears, and where it differs from the dense one."
+)
 
 
 def build(studio: Studio, form: Form) -> None:
-    """Lay the comparison out in the column one is in."""
-    comparison = Comparison(studio)
+    """Lay the Infinite tab's comparison out in the column one is in."""
     with gr.Accordion("Compare", open=False, elem_id=f"{TAB}-compare"):
         gr.Markdown(HELP, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
             seconds = gr.Number(
                 SECONDS, label="Seconds of each", elem_id=f"{TAB}-compare-seconds", min_width=120
             )
-            start = gr.Button("Compare", size="sm", elem_id=f"{TAB}-compare-start", min_width=80)
-            stop = gr.Button("Stop", size="sm", elem_id=f"{TAB}-compare-stop", min_width=60)
-        said = gr.Markdown("", elem_id=f"{TAB}-compared", elem_classes="lw-said")
-        rows = gr.HTML("", apply_default_css=False, elem_id=f"{TAB}-compare-rows")
+            buttons = _buttons(TAB)
+        _bind(TAB, Comparison(studio, strategies(studio)), buttons, [seconds, *form.fields])
+
+
+def build_methods(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted, ear: Ear) -> None:
+    """Lay the Sparse tab's comparison out in the column one is in."""
+    with gr.Accordion("Compare", open=False, elem_id=f"{tab}-compare"):
+        gr.Markdown(METHODS_HELP, elem_classes="lw-said")
+        with gr.Row(elem_classes="lw-actions"):
+            buttons = _buttons(tab)
+        _bind(tab, Comparison(studio, wanted, ear), buttons, list(fields))
+
+
+def strategies(studio: Studio) -> Wanted:
+    """The Infinite tab's takes to compare, of the seconds and the form's values."""
+
+    def wanted(values: Sequence[Any]) -> list[Variant]:
+        seconds, *form = values
+        if FormValues(*form).continue_from:
+            raise InvalidRequestError("Joined clips can't go on from a recording: remove it to compare.")
+        return variants(read_form(form, studio.settings), seconds)
+
+    return wanted
+
+
+def _buttons(tab: str) -> tuple[gr.Button, gr.Button]:
+    start = gr.Button("Compare", size="sm", elem_id=f"{tab}-compare-start", min_width=80)
+    return start, gr.Button("Stop", size="sm", elem_id=f"{tab}-compare-stop", min_width=60)
+
+
+def _bind(tab: str, comparison: Comparison, buttons: tuple[gr.Button, gr.Button], inputs: list[Any]) -> None:
+    start, stop = buttons
+    said = gr.Markdown("", elem_id=f"{tab}-compared", elem_classes="lw-said")
+    rows = gr.HTML("", apply_default_css=False, elem_id=f"{tab}-compare-rows")
     job_id = gr.State("")
     start.click(
-        comparison.run, [seconds, *form.fields], [said, rows, job_id],
+        comparison.run, inputs, [said, rows, job_id],
         show_progress="hidden", concurrency_limit=2, concurrency_id="comparisons", api_visibility="private",
     )  # fmt: skip
     stop.click(comparison.stop, job_id, None, show_progress="hidden", queue=False, api_visibility="private")
@@ -49,27 +84,30 @@ def build(studio: Studio, form: Form) -> None:
 class Comparison:
     """Makes the takes one after the other and shows each when it is whole."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, wanted: Wanted, ear: Ear | None = None) -> None:
+        """`wanted` are the takes that a form asks for; with an `ear`, each is held against the first."""
         self._studio = studio
+        self._wanted = wanted
+        self._ear = ear
 
-    def run(self, seconds: float | None, *values: Any) -> Iterator[Shown]:
+    def run(self, *values: Any) -> Iterator[Shown]:
         """Yields (what happens, the rows so far, the take's job) until all are made or one is stopped.
 
         A closed page ends it.
         """
         rows = ""
+        first: Path | None = None
         try:
-            if FormValues(*values).continue_from:
-                raise InvalidRequestError("Joined clips can't go on from a recording: remove it to compare.")
-            wanted = variants(read_form(values, self._studio.settings), seconds)
+            wanted = self._wanted(values)
             yield "Starting", rows, ""
             for number, variant in enumerate(wanted, start=1):
                 place = f"{number} of {len(wanted)}, {variant.name}"
-                for made, row, job in self._make(variant):
+                for made, row, job in self._make(variant, first):
                     if job.cancel.is_set():
                         yield "Stopped; what was finished stays.", gr.skip(), ""
                         return
                     rows += row
+                    first = first or (job.outcome.path if job.outcome is not None else None)
                     yield f"{place}: {made}", rows if row else gr.skip(), job.id
             yield f"All {len(wanted)} made; they are in the Library too.", gr.skip(), ""
         except StudioError as error:
@@ -80,7 +118,7 @@ class Comparison:
         with suppress(InvalidRequestError):  # nothing is compared
             self._studio.stop(job_id)
 
-    def _make(self, variant: Variant) -> Iterator[tuple[str, str, Job]]:
+    def _make(self, variant: Variant, first: Path | None) -> Iterator[tuple[str, str, Job]]:
         """How far the take is, in words, and its row, empty until it is whole."""
         job = self._studio.submit(variant.request)
         try:
@@ -88,23 +126,41 @@ class Comparison:
             for event in self._studio.events(job.id):
                 if isinstance(event, Progress):
                     yield event.message, "", job
-                elif isinstance(event, Telemetry):
+                elif isinstance(event, StepDone) and event.total is not None:
+                    yield f"step {event.step} of {event.total}", "", job
+                elif isinstance(event, Telemetry) and event.audio_s:
                     yield f"{event.audio_s:.0f} s", "", job
                 elif isinstance(event, Failed):
                     yield "failed", _row(variant, f"<p>{escape(event.message)}</p>"), job
                 elif isinstance(event, Finished):
-                    strip = _strip(variant, event.path) if event.path and not event.stopped else ""
-                    yield "done", _row(variant, strip, f"{event.figures.get('rtf', 0):.2f} × real time"), job
+                    yield "done", self._row(variant, event, first), job
         finally:
             # Runs on the event loop when the page is closed; only sets flags.
             if not job.ended:
                 self._studio.stop(job.id)
 
+    def _row(self, variant: Variant, event: Finished, first: Path | None) -> str:
+        if event.path is None or event.stopped:
+            return _row(variant, "")
+        figures, strip = event.figures, _strip(variant, event.path)
+        if self._ear is None:
+            return _row(variant, strip, f"{figures.get('rtf', 0):.2f} × real time")
+        took_s = figures.get("rtf", 0) * event.duration_s
+        heard = ", ".join(f"{family} {share:.0%}" for family, share in self._ear.hears(event.path))
+        if first is not None:
+            picture = widgets.picture_url(difference(event.path, first, PICTURE_WIDTH))
+            strip += (
+                f'<div class="lw-strip lw-difference"><img src="{picture}" alt="Difference to the first">'
+            )
+            strip += "</div>"
+        about = f"{took_s:.1f} s · {figures.get('rss_peak_mb', 0):.0f} MB · {heard}"
+        return _row(variant, strip, about)
+
 
 def _row(variant: Variant, content: str, about: str = "") -> str:
     return (
         f'<figure class="lw-compared"><figcaption>{escape(variant.name)}'
-        f'<span class="lw-about">{about}</span></figcaption>{content}</figure>'
+        f'<span class="lw-about">{escape(about)}</span></figcaption>{content}</figure>'
     )
 
 

@@ -12,9 +12,11 @@ from studio.backends.catalog import ModelInfo
 from studio.core.preset import Preset, named_preset
 from studio.core.request import ClipSampler, GenerationRequest, LiteFocusAttention, parse_request
 from studio.core.settings import Settings
+from studio.service.comparison import methods
+from studio.service.ear import Ear
 from studio.service.job import Job
 from studio.service.jobs import Studio
-from studio.ui import widgets
+from studio.ui import compare, widgets
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
@@ -125,7 +127,9 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Spar
                 widgets.gauge(TAB, "rtf", "Real-time factor", "work for a second of sound")
                 widgets.gauge(TAB, "step", "A step", "the clip once through the model")
             download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
-    fields = [parts[name] for name in FormValues._fields]
+            fields = [parts[name] for name in FormValues._fields]
+            if studio.settings.private:  # its takes are served from the folder of everybody's
+                compare.build_methods(studio, TAB, fields, compared(studio), Ear(studio.settings.assets))
     job_id = gr.State("")
     handlers = Handlers(studio, views, TAB)
     tab = SparseTab(fields, [player, start, download, job_id], handlers)
@@ -169,6 +173,11 @@ class Handlers(TakeHandlers):
     def _submit(self, values: Sequence[Any]) -> Job:
         keep = bool(FormValues(*values).keep_running)
         return self._studio.submit(read_form(values, self._studio.settings), listen=True, keep_running=keep)
+
+
+def compared(studio: Studio) -> compare.Wanted:
+    """The takes to compare, of the form's values."""
+    return lambda values: methods(read_form(values, studio.settings))
 
 
 def _first_fields(start: FormValues) -> dict[str, Any]:

@@ -101,3 +101,19 @@ def test_a_preset_fills_the_form_and_wrong_values_are_told(
     page.click("#sparse-generate")
     wait_for_status(page, "switch one on")
     page.wait_for_selector("#sparse-generate:not([disabled])")
+
+
+def test_methods_are_compared_under_each_other(pocket_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(pocket_site.url)
+    open_tab(page)
+    page.fill("#sparse-duration input[type=number]", "3")
+    page.fill("#sparse-steps input", "3")
+    page.click("#sparse-compare >> text=Compare")
+    page.click("#sparse-compare-start")
+    page.wait_for_function("document.querySelectorAll('#sparse-compare-rows figure audio').length === 3")
+    rows = page.locator("#sparse-compare-rows figure")
+    assert [rows.nth(i).locator(".lw-difference").count() for i in range(3)] == [0, 1, 1]
+    assert "MB" in rows.nth(2).inner_text()
+    jobs = pocket_site.studio.jobs()[-3:]
+    assert len({job.request.seed for job in jobs}) == 1
+    assert [job.request.attention.kind for job in jobs] == ["dense", "lite_focus", "token_merging"]

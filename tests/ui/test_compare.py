@@ -7,7 +7,7 @@ import re
 import gradio as gr
 
 from studio.service.jobs import Studio
-from studio.ui.compare import Comparison
+from studio.ui.compare import Comparison, strategies
 from studio.ui.form import FormValues, read_form
 
 FORM = FormValues(model="tone", prompt="<i>rain", seed=4, base_steps=6, warmup_steps=2)
@@ -15,7 +15,7 @@ SLOW = FORM._replace(base_steps=300, group_size=1, buffer_frames=0)  # thousands
 
 
 def test_every_way_is_a_row_and_joins_are_marked(studio: Studio) -> None:
-    answers = list(Comparison(studio).run(6.0, *FORM))
+    answers = list(Comparison(studio, strategies(studio)).run(6.0, *FORM))
     rows = [rows for _, rows, _ in answers if isinstance(rows, str) and rows]
     assert len(rows) == 5, "one more with each take"
     last = rows[-1]
@@ -26,7 +26,7 @@ def test_every_way_is_a_row_and_joins_are_marked(studio: Studio) -> None:
 
 
 def test_what_can_t_be_compared_is_told(studio: Studio) -> None:
-    comparison = Comparison(studio)
+    comparison = Comparison(studio, strategies(studio))
     assert list(comparison.run(None, *FORM)) == [("Compare takes of up to 120 seconds.", gr.skip(), "")]
     (said, *_), *rest = comparison.run(5.0, *FORM._replace(prompt=""))
     assert "Prompt is empty" in said
@@ -37,12 +37,15 @@ def test_what_can_t_be_compared_is_told(studio: Studio) -> None:
 
 
 def test_a_failure_is_a_row_of_its_own(studio: Studio) -> None:
-    rows = [rows for _, rows, _ in Comparison(studio).run(1.0, *FORM._replace(model="nonesuch"))]
+    rows = [
+        rows
+        for _, rows, _ in Comparison(studio, strategies(studio)).run(1.0, *FORM._replace(model="nonesuch"))
+    ]
     assert "no model" in str([row for row in rows if isinstance(row, str)][-1]).lower()
 
 
 def test_a_closed_page_stops_what_is_being_made(studio: Studio) -> None:
-    run = Comparison(studio).run(120.0, *SLOW)
+    run = Comparison(studio, strategies(studio)).run(120.0, *SLOW)
     next(run)
     said, _, job_id = next(run)
     assert said.startswith("1 of 5, Endless, equal")
@@ -53,7 +56,7 @@ def test_a_closed_page_stops_what_is_being_made(studio: Studio) -> None:
 
 
 def test_one_may_stop_and_keep_what_there_is(studio: Studio) -> None:
-    comparison = Comparison(studio)
+    comparison = Comparison(studio, strategies(studio))
     comparison.stop("")
     told = []
     for said, _, job_id in comparison.run(120.0, *SLOW):
@@ -66,7 +69,7 @@ def test_one_may_stop_and_keep_what_there_is(studio: Studio) -> None:
 def test_one_that_waits_says_so(studio: Studio) -> None:
     playing = studio.submit(read_form(SLOW._replace(endless=True), studio.settings))
     told = []
-    for said, *_ in Comparison(studio).run(1.0, *FORM):
+    for said, *_ in Comparison(studio, strategies(studio)).run(1.0, *FORM):
         told.append(said)
         if "Waiting" in said:
             studio.stop(playing.id)

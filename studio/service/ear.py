@@ -1,0 +1,73 @@
+"""What the judge hears in a take: the families of sound that it knows, and how sure it is."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile as sf
+
+from studio.core.errors import InvalidRequestError, WeightsError
+from studio.service.stream import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from studio.evaluation.judge import Judge
+
+WINDOW_S = 5.0
+MAX_WINDOWS = 60
+
+
+class Ear:
+    """The shipped judge, loaded when it is first asked."""
+
+    def __init__(self, assets: Path) -> None:
+        self._folder = assets / "pocket" / "judge"
+        self._lock = threading.Lock()
+        self._judge: Judge | None = None
+
+    def hears(self, path: Path, count: int = 2) -> list[tuple[str, float]]:
+        """The likeliest families of a take with their shares, over windows of 5 s; none without a judge.
+
+        Raises:
+            InvalidRequestError: it is no sound file at the judge's sample rate.
+        """
+        judge = self._load()
+        if judge is None:
+            return []
+        windows = _windows(path)
+        logits, _ = judge.listen(windows)
+        shares = logits.softmax(dim=-1).mean(dim=0)
+        best = shares.topk(count)
+        return [
+            (judge.families[i], float(p)) for p, i in zip(best.values, best.indices.tolist(), strict=True)
+        ]
+
+    def _load(self) -> Judge | None:
+        from studio.evaluation.judge import Judge
+
+        with self._lock:
+            if self._judge is None:
+                try:
+                    self._judge = Judge.load(self._folder)
+                except WeightsError:
+                    return None
+            return self._judge
+
+
+def _windows(path: Path) -> np.ndarray:
+    """Windows [n, samples] spread over a take; one that is shorter is repeated."""
+    try:
+        with sf.SoundFile(path) as sound:
+            if sound.samplerate != SAMPLE_RATE:
+                raise InvalidRequestError(f"{path.name} is not at 16 kHz: the judge can't hear it.")
+            length = int(WINDOW_S * sound.samplerate)
+            count = max(1, min(MAX_WINDOWS, sound.frames // length))
+            rows = []
+            for start in np.linspace(0, max(0, sound.frames - length), count).astype(int):
+                sound.seek(int(start))
+                rows.append(np.resize(sound.read(length, dtype="float32"), length))
+            return np.stack(rows)
+    except (OSError, RuntimeError) as error:
+        raise InvalidRequestError(f"Can't read {path.name}: it is no sound file.") from error
