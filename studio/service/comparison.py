@@ -20,9 +20,11 @@ from studio.core.request import (
     Strategy,
     TokenMergingAttention,
 )
+from studio.dsp.spectrogram import CEILING_DB, FLOOR_DB
 from studio.service.library import picture_of
 
 MAX_COMPARED_S = 120.0
+DIFFERENCE_DB = 20.0  # is white
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,11 @@ def methods(request: GenerationRequest) -> list[Variant]:
 
 
 def difference(path: Path, other: Path, width: int) -> NDArray[np.uint8]:
-    """Where two takes of the same length differ: columns [width, 64], 0 for alike, 255 for 80 dB apart.
+    """Where two takes of the same length differ: columns [width, 64], 0 for alike, 255 for 20 dB or more.
 
     Raises:
         InvalidRequestError: one is no sound file.
     """
     one, two = (picture_of(file, width).astype(np.int16) for file in (path, other))
-    return np.abs(one - two).astype(np.uint8)
+    levels = (CEILING_DB - FLOOR_DB) / DIFFERENCE_DB
+    return np.minimum(levels * np.abs(one - two), 255).astype(np.uint8)

@@ -27,7 +27,8 @@ Wanted = Callable[[Sequence[Any]], list[Variant]]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
 METHODS_HELP = (
     "The same prompt and seed with dense attention, LiteFocus and token merging: the time each takes, the "
-    "most memory the studio holds meanwhile, what the judge hears, and where it differs from the dense one."
+    "most memory the studio holds meanwhile, what the judge hears, and, below, where it differs from the dense "
+    "one: white is 20 dB."
 )
 
 
@@ -146,7 +147,7 @@ class Comparison:
         if self._ear is None:
             return _row(variant, strip, f"{figures.get('rtf', 0):.2f} × real time")
         took_s = figures.get("rtf", 0) * event.duration_s
-        heard = ", ".join(f"{family} {share:.0%}" for family, share in self._ear.hears(event.path))
+        heard = ", ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in self._ear.hears(event.path))
         if first is not None:
             picture = widgets.picture_url(difference(event.path, first, PICTURE_WIDTH))
             strip += (
