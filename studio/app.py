@@ -22,7 +22,9 @@ def build_studio(settings: Settings) -> Studio:
     from studio.service.jobs import Studio
     from studio.service.render import Renderer
 
-    return Studio(settings, partial(create_backend, settings=settings), Renderer(), resolve_device)
+    return Studio(
+        settings, partial(create_backend, settings=settings), Renderer(estimates=True), resolve_device
+    )
 
 
 def resolve_device(name: str) -> str:

@@ -21,8 +21,9 @@ from studio.cli import Factories, build_cli
 from studio.core.errors import OutOfResourcesError
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
-from studio.service.bench import PeakMemory, slope_per_minute
+from studio.service.bench import slope_per_minute
 from studio.service.jobs import Studio
+from studio.service.memory import PeakMemory
 from studio.service.render import Renderer
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,15 +15,15 @@ from studio.core.events import AudioChunk, Event
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
 from studio.service.cancel import CancelToken
 from studio.service.endless import plan_window
+from studio.service.memory import PeakMemory
 from studio.service.render import Renderer
-from studio.service.telemetry import device_memory_mb, process_memory_mb
+from studio.service.telemetry import process_memory_mb
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend, StreamDecoder
 
 COMPARED_S = (10.0, 20.0, 40.0, 80.0)
 SETTLING_S = 60.0  # sound after which memory should have found its level
-PEAK_INTERVAL_S = 0.01
 
 
 def bench_endless(
@@ -121,46 +120,6 @@ def slope_per_minute(samples: Sequence[tuple[float, float]]) -> float:
     spread = times - times.mean() if len(times) else times
     squares = float(spread @ spread)
     return 60.0 * float(spread @ sizes) / squares if squares > 0 else 0.0
-
-
-class PeakMemory:
-    """The most memory held while inside: the process's, and the accelerator's where there is one."""
-
-    def __init__(self, device: str) -> None:
-        self._device = device
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
-        self.rss_mb = 0.0
-        self.device_mb: float | None = None
-
-    def __enter__(self) -> PeakMemory:
-        if self._device.startswith("cuda"):
-            torch.cuda.reset_peak_memory_stats(self._device)
-        self._look()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._look()
-        if self._device.startswith("cuda"):  # exact, where looking now and then would miss a peak
-            self.device_mb = torch.cuda.max_memory_allocated(self._device) / 2**20
-
-    def figures(self) -> dict[str, float | None]:
-        """`peak_rss_mb`, and `peak_device_mb`: None on the CPU."""
-        device_mb = None if self.device_mb is None else round(self.device_mb, 1)
-        return {"peak_rss_mb": round(self.rss_mb, 1), "peak_device_mb": device_mb}
-
-    def _watch(self) -> None:
-        while not self._over.wait(PEAK_INTERVAL_S):
-            self._look()
-
-    def _look(self) -> None:
-        self.rss_mb = max(self.rss_mb, process_memory_mb())
-        device_mb = device_memory_mb(self._device)
-        if device_mb is not None:
-            self.device_mb = max(self.device_mb or 0.0, device_mb)
 
 
 class Stopwatch:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from statistics import median
@@ -21,8 +19,8 @@ from studio.models.blocks import choose_blocks
 from studio.models.lite_focus import PAPER_RATIO, draw_tokens, focus_attention, lite_focus
 from studio.models.token_merging import draw_keepers, match_tokens, token_merging
 from studio.service.backend_cache import BackendCache
-from studio.service.bench import PeakMemory, Stopwatch
-from studio.service.telemetry import device_memory_mb, process_memory_mb
+from studio.service.bench import Stopwatch
+from studio.service.memory import rise_mb
 
 METHODS = ("dense", "uniform", "balanced", "tome")
 MERGED = 0.5
@@ -79,8 +77,8 @@ def bench_sparse(
         forward_ms = _medians(unet, forwards, repeats, lambda method: _patched(unet, method, ratio))
         for method in METHODS:
             show(f"{duration_s:g} s: memory of {method}")
-            with _patched(unet, method, ratio):
-                peak_mb = _rise_mb(str(unet.device), forward)
+            with _patched(unet, method, ratio), torch.inference_mode():
+                peak_mb = rise_mb(str(unet.device), forward)
             rows.append(
                 {
                     "seconds": duration_s,
@@ -192,23 +190,3 @@ def _timed_ms(device: torch.device, call: Callable[[], Tensor]) -> float:
     with watch:
         call()
     return watch.mean_ms
-
-
-@torch.inference_mode()
-def _rise_mb(device: str, call: Callable[[], Tensor]) -> float:
-    """The most memory that a call holds beyond what is held before it."""
-    _trim()
-    before = device_memory_mb(device)
-    resting = process_memory_mb() if before is None else before
-    with PeakMemory(device) as peak:
-        call()
-    return (peak.rss_mb if peak.device_mb is None else peak.device_mb) - resting
-
-
-def _trim() -> None:
-    """Give freed memory back, where the C library can, so that the next call's shows."""
-    gc.collect()
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):
-        return

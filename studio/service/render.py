@@ -17,13 +17,17 @@ from studio.service.steering import Steering
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.service.estimate import Calibration, Estimate
 
 
 class Renderer:
     """Renders requests; remembers each checkpoint's own strategy once it was measured."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, estimates: bool = False) -> None:
+        """`estimates`: say what a clip will cost before it is begun, and refuse one that can't fit."""
+        self._estimates = estimates
         self._strategies: dict[str, str] = {}
+        self._calibrations: dict[tuple[object, ...], Calibration] = {}
         self._lock = threading.Lock()
 
     def __call__(
@@ -43,6 +47,7 @@ class Renderer:
         Raises:
             CancelledError: `cancel` was set; noticed at every denoising step.
             InvalidRequestError: the model can't do what is asked, or not from this recording.
+            OutOfResourcesError: the clip can't fit the memory that is free.
         """
         from studio.service.clip import render_clip, render_concat
         from studio.service.endless import render_endless
@@ -61,9 +66,24 @@ class Renderer:
         if steering is not None:
             steering.refuse("Only an endless take can change while it plays: start a new one.")
         if isinstance(sampler, ClipSampler):
+            if self._estimates:
+                yield Progress("Looking what it will cost")
+                yield Progress(str(self._estimate(request, backend, cancel)))
             yield from render_clip(request, sampler, backend, cancel)
         else:
             yield from render_concat(request, sampler, backend, cancel)
+
+    def _estimate(self, request: GenerationRequest, backend: Backend, cancel: CancelToken) -> Estimate:
+        """What the clip will cost, from a look at short ones of its settings, taken the first time."""
+        from studio.samplers.guidance import needs_negative
+        from studio.service.conditioning import bind
+        from studio.service.estimate import calibrate, require_fit
+
+        alike = (backend.id, request.attention, needs_negative(request.guidance_scale))
+        with self._lock:
+            if alike not in self._calibrations:
+                self._calibrations[alike] = calibrate(bind(request, backend, cancel), backend)
+            return require_fit(self._calibrations[alike], request, backend)
 
     def strategy(self, backend: Backend, cancel: CancelToken) -> str:
         """What "auto" means for this checkpoint, measured the first time."""

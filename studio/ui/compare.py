@@ -27,8 +27,8 @@ Wanted = Callable[[Sequence[Any]], list[Variant]]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
 METHODS_HELP = (
     "The same prompt and seed with dense attention, LiteFocus and token merging: the time each takes, the "
-    "most memory the studio holds meanwhile, what the judge hears, and, below, where it differs from the dense "
-    "one: white is 20 dB."
+    "most memory the studio holds meanwhile, what the judge hears, and, below, where it differs from the "
+    "dense one: white is 20 dB."
 )
 
 
