@@ -89,15 +89,16 @@ def load(
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import ClapTextModelWithProjection, SpeechT5HifiGan
 
+    def network(kind: Any, name: str, dtype: torch.dtype = torch.float32) -> Any:
+        return load_network(kind, checkpoint.component(folder, name), target, dtype)
+
     return AudioLDMBackend(
         model_id or folder.name,
-        text_encoder=load_network(
-            ClapTextModelWithProjection, folder / "text_encoder", target, torch.float32
-        ),
-        tokenizer=load_tokenizer(folder / "tokenizer"),
-        unet=load_network(UNet2DConditionModel, folder / "unet", target, choose_dtype(dtype, target)),
-        vae=load_network(AutoencoderKL, folder / "vae", target, torch.float32),
-        vocoder=load_network(SpeechT5HifiGan, folder / "vocoder", target, torch.float32),
+        text_encoder=network(ClapTextModelWithProjection, "text_encoder"),
+        tokenizer=load_tokenizer(checkpoint.component(folder, "tokenizer")),
+        unet=network(UNet2DConditionModel, "unet", choose_dtype(dtype, target)),
+        vae=network(AutoencoderKL, "vae"),
+        vocoder=network(SpeechT5HifiGan, "vocoder"),
         schedule=schedule,
     )
 

@@ -40,11 +40,15 @@ class TextNetworks:
 
     @torch.inference_mode()
     def encode(self, prompts: Sequence[str]) -> tuple[Tokens, Tokens]:
-        """GPT-2's states [B, 8, D] without a mask, and T5's [B, L, D'] with one."""
+        """GPT-2's states [B, 8, D] without a mask, and T5's [B, L, D'] with one.
+
+        Shorter prompts are padded to the longest, and GPT-2 counts padding as positions, as in diffusers'
+        pipeline with a negative prompt. So a prompt beside a longer negative one is read a little otherwise
+        than alone.
+        """
         states, mask = self._t5_states(prompts)
         generated = generate(self.projection, self.gpt2, self._clap_vectors(prompts), states, mask)
-        # Cloned out of inference mode, so that callers may change them in place.
-        return Tokens(generated.clone()), Tokens(states.clone(), mask.clone())
+        return Tokens(generated), Tokens(states, mask)
 
     def _clap_vectors(self, prompts: Sequence[str]) -> Tensor:
         # RoBERTa counts positions from its padding index + 1, so two entries of its table are never used.
@@ -98,7 +102,8 @@ class AudioLDM2Backend(LatentBackend):
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """GPT-2's states and T5's, in the order of the prompts."""
-        return Conditioning(tokens=self._text.encode(prompts))
+        # Cloned out of inference mode, so that callers may change them in place.
+        return Conditioning(tokens=tuple(tokens.clone() for tokens in self._text.encode(prompts)))
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         generated, t5 = (tokens.expand(len(latents)) for tokens in conditioning.tokens)

@@ -45,6 +45,10 @@ class Tokens:
     states: Tensor
     mask: Tensor | None = None
 
+    def clone(self) -> Tokens:
+        """A copy that shares no memory."""
+        return Tokens(self.states.clone(), None if self.mask is None else self.mask.clone())
+
     def expand(self, batch: int) -> Tokens:
         """One item's tokens for each item of a batch; as they are where there are as many."""
         mask = None if self.mask is None else self.mask.expand(batch, -1)

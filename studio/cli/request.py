@@ -143,6 +143,8 @@ def request_from(
         options["prompt"] = options.get("prompt") or opening_prompt(options["lane"])
     if endless and options.get("seconds") is not None:
         raise InvalidRequestError("Give --seconds or --endless, not both.")
+    if preset is not None:
+        preset.require_for("infinite")
     start: dict[str, Any] = {"sampler": {"kind": "endless"}, **(preset.settings if preset else {})}
     return _parse(options, INFINITE, start, {"duration_s": None} if endless else {})
 
@@ -153,6 +155,8 @@ def sparse_request_from(options: Mapping[str, Any], preset: Preset | None = None
     Raises:
         InvalidRequestError: names the option at fault.
     """
+    if preset is not None:
+        preset.require_for("sparse")
     start: dict[str, Any] = {
         "mode": "sparse",
         "sampler": {"kind": "clip"},

@@ -44,7 +44,7 @@ def render_sparse(
     request = words.sparse_request_from(context.params, chosen)
     studio = factories_of(context).studio(settings)
     try:
-        with ProgressBar(request.duration_s) as show:
+        with ProgressBar(request.duration_s, at_once=True) as show:
             job = studio.submit(request, out=out)
             outcome = follow(studio, job, show)
     finally:

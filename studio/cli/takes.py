@@ -48,12 +48,14 @@ def report(job: Job, outcome: Finished | Failed, as_json: bool) -> None:
 class ProgressBar:
     """A bar on stderr that draws events; nothing at all where stderr is no terminal."""
 
-    def __init__(self, duration_s: float | None) -> None:
+    def __init__(self, duration_s: float | None, *, at_once: bool = False) -> None:
+        """`at_once`: the sound comes after all steps, so they are what is counted."""
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bar
 
         console = terminal()
         self._duration_s = duration_s
+        self._at_once = at_once
         self._end = "∞" if duration_s is None else format_time(duration_s)
         self._bar = Bar(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[status]}"),
@@ -71,7 +73,7 @@ class ProgressBar:
     def _show(self, event: Event) -> None:
         if isinstance(event, Progress):
             self._bar.update(self._task, description=event.message)
-        elif isinstance(event, StepDone) and event.total is not None:
+        elif isinstance(event, StepDone) and event.total is not None and self._at_once:
             done = event.step / event.total * (self._duration_s or 0.0)
             self._bar.update(self._task, description=f"Step {event.step} of {event.total}", completed=done)
         elif isinstance(event, AudioChunk):

@@ -12,6 +12,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.request import Frozen, GenerationRequest, first_problem
 
 SCHEMA_VERSION = 1
+_SAMPLERS = {"infinite": ("endless", "endless takes"), "sparse": ("clip", "clips in one piece")}
 
 
 class PromptChange(Frozen):
@@ -61,6 +62,14 @@ class Preset(Frozen):
     def mode(self) -> str:
         """The tab that it is for."""
         return str(self.settings.get("mode", "infinite"))
+
+    def require_for(self, mode: str) -> None:
+        """Raise `InvalidRequestError` if it is for another tab, or of a sampler that the tab has not."""
+        if self.mode != mode:
+            raise InvalidRequestError(f"The preset '{self.name}' is for {self.mode} takes: choose another.")
+        kind, what = _SAMPLERS.get(mode, ("", ""))
+        if kind and self.request(prompt=self.settings.get("prompt") or "x").sampler.kind != kind:
+            raise InvalidRequestError(f"The preset '{self.name}' is not for {what}: choose another.")
 
     def request(self, **overrides: Any) -> GenerationRequest:
         """The request these settings make, with `overrides` on top.

@@ -25,6 +25,7 @@ from studio.core.errors import InvalidRequestError
 
 MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
+MAX_CLIP_S = 600.0  # in one piece
 MAX_SEED = 2**63 - 1
 MAX_LANE_POINTS = 500
 MAX_WINDOW_FRAMES = 4000
@@ -236,6 +237,10 @@ class GenerationRequest(Frozen):
             raise ValueError("prompt is empty; describe the sound you want, for example 'heavy rain'")
         if self.duration_s is None and self.sampler.kind != "endless":
             raise ValueError("only the endless sampler can run without a length; give seconds")
+        if self.sampler.kind == "clip" and (self.duration_s or 0) > MAX_CLIP_S:
+            raise ValueError(f"a clip in one piece lasts up to {MAX_CLIP_S:g} s: take a shorter duration_s")
+        if self.sampler.kind == "clip" and self.lane:
+            raise ValueError("a clip in one piece follows no prompt lane: empty the lane")
         return self
 
 
@@ -258,6 +263,9 @@ _TAGS = {"endless", "clip", "concat", "dense", "lite_focus", "token_merging", "n
 def first_problem(error: ValidationError) -> str:
     """The first validation error as a sentence a user can act on."""
     problem = error.errors()[0]
+    if problem["type"] == "union_tag_invalid":
+        known, given = problem["ctx"]["expected_tags"].replace("'", ""), problem["ctx"]["tag"]
+        return f"{'.'.join(map(str, problem['loc']))}.kind: must be one of {known} (got {given})."
     where = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
     if not where:

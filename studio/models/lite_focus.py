@@ -73,9 +73,10 @@ def lite_focus(
 
 
 def ratio_for(duration_s: float) -> float:
-    """The r that `auto` takes: as many tokens of any frequency, however long the sound.
+    """The r that `auto` takes: as many tokens of any frequency from 10 s to 160 s; the paper's r at 40 s.
 
-    Short clips want more compensation and long ones tolerate less (LiteFocus, §5); at 40 s it is the paper's.
+    Short clips want more compensation and long ones tolerate less (LiteFocus, §5). Beyond those lengths r
+    stays at 0.4 and at 0.025.
     """
     return min(0.4, max(0.025, PAPER_RATIO * 40.0 / duration_s))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from statistics import median
 from typing import Any
@@ -67,7 +67,7 @@ def bench_sparse(
     rows = []
     for duration_s in sorted(durations_s):
         frames = _frames(unet, duration_s)
-        attention = next(iter(_self_attentions(unet)))
+        attention = _self_attention(unet)
         kernels = {m: _kernel(unet, attention, m, frames, batch, ratio) for m in METHODS}
         forward = _forward(unet, frames, batch)
         show(f"{duration_s:g} s: one attention")
@@ -98,11 +98,10 @@ def _frames(unet: Any, duration_s: float) -> int:
     return max(1, round(duration_s / FRAME_S / multiple)) * multiple
 
 
-def _self_attentions(unet: Any) -> Iterator[Any]:
-    """The first attention of each transformer that is made sparse."""
-    for inside in choose_blocks(unet).values():
-        for transformer in inside:
-            yield transformer.get_submodule("transformer_blocks.0.attn1")
+def _self_attention(unet: Any) -> Any:
+    """The first attention that is made sparse."""
+    first = next(iter(choose_blocks(unet).values()))[0]
+    return first.get_submodule("transformer_blocks.0.attn1")
 
 
 def _patched(unet: nn.Module, method: str, ratio: float) -> AbstractContextManager[nn.Module]:

@@ -23,19 +23,24 @@ if TYPE_CHECKING:
 
 
 def render_clip(
-    request: GenerationRequest, sampler: ClipSampler, backend: Backend, cancel: CancelToken
+    request: GenerationRequest,
+    sampler: ClipSampler,
+    backend: Backend,
+    cancel: CancelToken,
+    *,
+    watched: bool = False,
 ) -> Iterator[Event]:
-    """The whole take denoised at once: one chunk, after all steps."""
+    """The whole take denoised at once: one chunk, after all steps; previews before, if it is `watched`."""
     assert request.duration_s is not None
     geometry, stepping = backend.geometry, Stepping()
     denoise = bind(request, backend, cancel)
     shape = (1, geometry.channels, geometry.frames(request.duration_s), geometry.bands)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed)).to(backend.device)
-    previews = Previews(backend)
+    previews = Previews(backend) if watched else None
 
     def on_step(step: int, total: int, latents: Tensor) -> None:
         stepping.on_step(step, total, latents)
-        preview = previews.look(step, total, latents)
+        preview = previews.look(step, total, latents) if previews else None
         if preview is not None:
             stepping.tell(preview)
 
@@ -44,7 +49,9 @@ def render_clip(
     )
     yield Progress("Decoding")
     cutter = ChunkCutter(geometry.sample_rate, total_samples(request.duration_s, geometry.sample_rate))
-    yield from cutter.cut(backend.decode(latents))
+    samples = backend.decode(latents)
+    cancel.check()
+    yield from cutter.cut(samples)
 
 
 def render_concat(

@@ -83,7 +83,9 @@ def render_endless(
             last_frame = -(-cutter.fade_out(round(FADE_OUT_S * geometry.sample_rate)) // geometry.hop_samples)
             continue
         began = time.perf_counter()
-        due = sampler.attention_interval > 0 and state.steps_done % sampler.attention_interval == 0
+        # The probe sees what dense attention would look at: of a sparse model that is not where it looks.
+        watched = request.attention.kind == "dense" and sampler.attention_interval > 0
+        due = watched and state.steps_done % sampler.attention_interval == 0
         with ExitStack() as stack:
             layers = backend.attention_layers() if due else ()
             probe = stack.enter_context(_watch(backend, plan)) if layers else None

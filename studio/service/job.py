@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from studio.core.events import Event, Failed, Finished, Telemetry
-from studio.core.request import GenerationRequest
+from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
+from studio.core.request import ClipSampler, GenerationRequest
 from studio.service.cancel import CancelToken
 from studio.service.hub import EventHub
 from studio.service.recording import Recording
@@ -54,11 +54,12 @@ class Job:
         self.first_sample = _first_sample(resumed, recording)
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()
-        self.steering = Steering(request)
+        self.steering = Steering(request, watched=stream is not None)
         self.hub = EventHub()
         self._lock = threading.Lock()
         self._status: Status = "queued"
         self._latest: Telemetry | None = None
+        self._step: StepDone | None = None
         self._outcome: Finished | Failed | None = None
 
     @property
@@ -96,7 +97,9 @@ class Job:
             return FADE_OUT_S
         if self.request.duration_s is None:
             return None
-        latest = self._latest
+        latest, step = self._latest, self._step
+        if isinstance(self.request.sampler, ClipSampler) and step is not None and step.total is not None:
+            return (step.total - step.step) * step.step_s
         made_s = self.first_sample / SAMPLE_RATE + (latest.audio_s if latest else 0.0)
         pace = latest.realtime_factor if latest and latest.realtime_factor else 1.0
         return max(0.0, self.request.duration_s - made_s) * (pace if self.stream is None else max(1.0, pace))
@@ -105,6 +108,8 @@ class Job:
         """Tell the readers something that does not end the job."""
         if isinstance(event, Telemetry):
             self._latest = event
+        elif isinstance(event, StepDone):
+            self._step = event
         self.hub.publish(event)
 
     def end(self, outcome: Finished | Failed) -> None:
@@ -119,7 +124,7 @@ class Job:
                 self._status = "stopped" if outcome.stopped else "finished"
             self.recording = None  # jobs are remembered; megabytes of sound need not be
         if self.stream is not None:
-            self.stream.close(drop=self.cancel.is_set())
+            self.stream.close(drop=self.cancel.is_set() or self.stream.unattended)
         self.hub.publish(outcome)
 
 

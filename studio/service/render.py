@@ -69,7 +69,8 @@ class Renderer:
             if self._estimates:
                 yield Progress("Looking what it will cost")
                 yield Progress(str(self._estimate(request, backend, cancel)))
-            yield from render_clip(request, sampler, backend, cancel)
+            watched = steering is not None and steering.watched
+            yield from render_clip(request, sampler, backend, cancel, watched=watched)
         else:
             yield from render_concat(request, sampler, backend, cancel)
 

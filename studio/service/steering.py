@@ -14,7 +14,9 @@ FADE_OUT_S = 3.0
 class Steering:
     """Shared by the page, which asks for changes, and the job's worker, which takes them up."""
 
-    def __init__(self, request: GenerationRequest) -> None:
+    def __init__(self, request: GenerationRequest, *, watched: bool = False) -> None:
+        """`watched`: a page looks on, and previews are worth their time."""
+        self.watched = watched
         self._opening = request.prompt
         self._points: Points = tuple(sorted(request.lane, key=lambda point: point.at_s))
         self._wanted: tuple[str, Points] | None = None

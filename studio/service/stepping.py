@@ -44,8 +44,9 @@ class Stepping:
         self._last = now
 
     def tell(self, preview: Preview) -> None:
-        """Yield this too, between the steps."""
+        """Yield this too, between the steps; the time that it took is no step's."""
         self._steps.put(preview)
+        self._last = time.perf_counter()
 
     def run(self, call: Callable[[], Result]) -> Generator[StepDone | Preview, None, Result]:
         """As `yield from`: the steps of `call`, then its result. Raises what the call raises."""

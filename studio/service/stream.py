@@ -67,6 +67,11 @@ class PcmStream:
         """Samples given away: the next one read is this one of the stream."""
         return self._read
 
+    @property
+    def unattended(self) -> bool:
+        """Whether the job goes on without a listener."""
+        return self._unattended
+
     def leave_unattended(self) -> None:
         """Let the job go on without a listener: what nobody fetches is dropped, the oldest first."""
         with self._changed:

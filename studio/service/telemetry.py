@@ -65,6 +65,7 @@ class Meter:
         self._at_first_chunk = (0.0, 0.0)  # seconds of work, seconds of sound
         self._step_s = 0.0
         self._steps = 0
+        self._stepped_s = 0.0
         self._peak_rss_mb = process_memory_mb()
 
     def see(self, event: Event) -> None:
@@ -74,6 +75,7 @@ class Meter:
                 mean = self._step_s if self._steps else event.step_s
                 self._step_s = _SMOOTHING * mean + (1 - _SMOOTHING) * event.step_s
                 self._steps += 1
+                self._stepped_s += event.step_s
             elif isinstance(event, AudioChunk):
                 self._audio_s += len(event.samples) / event.sample_rate
                 if self._first_audio_s is None:
@@ -125,6 +127,7 @@ class Meter:
                 "rtf": self._factor_since(),
                 "step_ms": 1000.0 * self._step_s,
                 "steps": float(self._steps),
+                "steps_s": self._stepped_s,
                 "rss_end_mb": now.rss_mb,
                 "rss_peak_mb": self._peak_rss_mb,
             }

@@ -132,13 +132,6 @@ def run_judge(options: PocketOptions) -> None:
     judge.cpu().save(options.out / "judge")
 
 
-def run_pocket(options: PocketOptions) -> None:
-    """Everything, in the order in which the parts need each other; ends with a pipeline diffusers opens."""
-    for recipe in (run_vae, run_clap, run_judge, run_vocoder, run_unet):
-        recipe(options)
-    write_index(options.audioldm)
-
-
 def save_part(module: Any, folder: Path) -> None:
     """Write a part in float16 safetensors, without the path that it was once loaded from."""
     module.cpu().half().save_pretrained(folder, safe_serialization=True)

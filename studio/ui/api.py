@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.errors import StudioError
 from studio.core.events import Failed, Finished
 from studio.core.lane import opening_prompt, parse_lane
 from studio.core.preset import named_preset, parse_preset
@@ -18,7 +18,6 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
 
-_KINDS = {"endless": "endless takes", "clip": "clips in one piece"}
 MAX_CALLS = 4  # waiting callers hold the server's threads; the service makes one take at a time anyway
 
 
@@ -141,11 +140,7 @@ def _preset_settings(preset: str, folder: Path, mode: str) -> dict[str, Any]:
     if not preset.strip():
         return {}
     found = parse_preset(preset) if preset.lstrip().startswith("{") else named_preset(preset.strip(), folder)
-    if found.mode != mode:
-        raise InvalidRequestError(f"The preset '{found.name}' is for {found.mode} takes: choose another.")
-    kind = {"infinite": "endless", "sparse": "clip"}[mode]
-    if found.request(prompt=found.settings.get("prompt") or "x").sampler.kind != kind:
-        raise InvalidRequestError(f"The preset '{found.name}' is not for {_KINDS[kind]}: choose another.")
+    found.require_for(mode)
     return found.settings
 
 

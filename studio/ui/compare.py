@@ -26,8 +26,8 @@ Shown = tuple[Any, Any, Any]
 Wanted = Callable[[Sequence[Any]], list[Variant]]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
 METHODS_HELP = (
-    "The same prompt and seed with dense attention, LiteFocus and token merging: the time each takes, the "
-    "most memory the studio holds meanwhile, what the judge hears, and, below, where it differs from the "
+    "The same prompt and seed with dense attention, LiteFocus and token merging: the time their steps take, "
+    "the most memory the studio holds meanwhile, what the judge hears, and, below, where it differs from the "
     "dense one: white is 20 dB."
 )
 
@@ -108,7 +108,8 @@ class Comparison:
                         yield "Stopped; what was finished stays.", gr.skip(), ""
                         return
                     rows += row
-                    first = first or (job.outcome.path if job.outcome is not None else None)
+                    if number == 1 and isinstance(job.outcome, Finished) and not job.outcome.stopped:
+                        first = job.outcome.path
                     yield f"{place}: {made}", rows if row else gr.skip(), job.id
             yield f"All {len(wanted)} made; they are in the Library too.", gr.skip(), ""
         except StudioError as error:
@@ -146,9 +147,9 @@ class Comparison:
         figures, strip = event.figures, _strip(variant, event.path)
         if self._ear is None:
             return _row(variant, strip, f"{figures.get('rtf', 0):.2f} × real time")
-        took_s = figures.get("rtf", 0) * event.duration_s
+        took_s = figures.get("steps_s", 0)
         heard = ", ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in self._ear.hears(event.path))
-        if first is not None:
+        if first is not None and first != event.path:
             picture = widgets.picture_url(difference(event.path, first, PICTURE_WIDTH))
             strip += (
                 f'<div class="lw-strip lw-difference"><img src="{picture}" alt="Difference to the first">'

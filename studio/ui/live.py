@@ -91,8 +91,8 @@ class LiveView:
                 self._message = event.message
 
     def _count(self, event: StepDone) -> None:
-        """How far a clip is; an endless take's steps have no end, and tell nothing."""
-        if event.total is None:
+        """How far a clip is; the steps of an endless take's first window tell nothing."""
+        if event.total is None or self.job.request.sampler.kind == "endless":
             return
         self._step = event
         if event.step == 1:

@@ -38,7 +38,8 @@ class Page:
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
                     tab = infinite.build(studio, self._views, list_models())
-                with gr.Tab("Sparse", id="sparse"):
+                # On the page before it is opened, so that a page loaded again listens to its clip.
+                with gr.Tab("Sparse", id="sparse", render_children=True):
                     clips = sparse.build(studio, self._views, list_models())
                 if self.settings.private:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:

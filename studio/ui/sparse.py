@@ -10,7 +10,7 @@ import gradio as gr
 
 from studio.backends.catalog import ModelInfo
 from studio.core.preset import Preset, named_preset
-from studio.core.request import ClipSampler, GenerationRequest, LiteFocusAttention, parse_request
+from studio.core.request import MAX_CLIP_S, ClipSampler, GenerationRequest, LiteFocusAttention, parse_request
 from studio.core.settings import Settings
 from studio.service.comparison import methods
 from studio.service.ear import Ear
@@ -21,7 +21,6 @@ from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
 TAB = "sparse"
-MAX_S = 600.0
 LENGTHS = (10, 20, 40, 80)
 EXAMPLES = ("ocean waves, birds far away", "steady rain on a roof", "an engine idling", "a warm evolving pad")
 METHODS = [("LiteFocus", "lite_focus"), ("Dense", "dense"), ("Token merging", "token_merging")]
@@ -138,7 +137,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Spar
         handlers.stop,
         job_id,
         None,
-        js=f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}",
+        js=_STOP_PLAYER,
         **HIDDEN,
     )
     preset.input(handlers.open_preset, [preset, *fields], fields, **HIDDEN)
@@ -189,7 +188,7 @@ def _first_fields(start: FormValues) -> dict[str, Any]:
     }  # fmt: skip
     widgets.example_buttons(parts["prompt"], EXAMPLES)
     parts["duration_s"] = gr.Slider(
-        2.5, MAX_S, start.duration_s, step=0.5, label="Seconds", elem_id=f"{TAB}-duration"
+        2.5, MAX_CLIP_S, start.duration_s, step=0.5, label="Seconds", elem_id=f"{TAB}-duration"
     )
     widgets.example_buttons(parts["duration_s"], LENGTHS, " s")
     parts["method"] = gr.Radio(METHODS, value=start.method, label="Attention", elem_id=f"{TAB}-method")
@@ -235,7 +234,7 @@ def _other_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
                 info="Of the tokens, up to three quarters.",
             )  # fmt: skip
             parts["blocks"] = gr.Textbox(
-                start.blocks, label="Blocks", placeholder="down2 up2", elem_id=f"{TAB}-blocks", min_width=120,
+                start.blocks, label="Blocks", placeholder="mid", elem_id=f"{TAB}-blocks", min_width=120,
                 info="None: the paper's, or the finest there are.",
             )  # fmt: skip
         parts["keep_running"] = gr.Checkbox(

@@ -86,6 +86,12 @@ def test_texts_say_different_things_and_padding_none(backend: AudioLDM2Backend) 
     torch.testing.assert_close(noise(t5.states), noise(changed))
 
 
+def test_what_comes_out_may_be_changed_in_place(backend: AudioLDM2Backend) -> None:
+    for tokens in backend.encode_text([PROMPT, "dog"]).tokens:
+        tokens.states.add_(1)
+    assert not tokens.states.is_inference()
+
+
 def test_every_frame_may_have_a_timestep_of_its_own(backend: AudioLDM2Backend) -> None:
     latents = torch.randn(2, 8, 16, 16, generator=torch.Generator().manual_seed(1))
     conditioning = backend.encode_text(["", PROMPT])

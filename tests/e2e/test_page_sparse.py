@@ -12,6 +12,7 @@ from conftest import free_port, served
 
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
+from studio.service.runner import IDLE_LIMIT_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -85,6 +86,23 @@ def test_a_clip_is_stopped_and_nothing_is_kept(pocket_site: Any, visit: Callable
     assert job.outcome.path is None
     assert not list(pocket_site.settings.outputs.rglob(f"*s{job.request.seed}*"))
     page.wait_for_selector("#sparse-generate:not([disabled])")
+
+
+def test_a_page_loaded_again_finds_its_clip(pocket_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(pocket_site.url)
+    open_tab(page)
+    page.fill("#sparse-duration input[type=number]", "200")
+    page.click("#sparse-generate")
+    wait_for_status(page, "Step 1 of 50")
+    job = pocket_site.studio.jobs()[-1]
+    page.reload()
+    page.wait_for_selector("#infinite-player[data-state]")
+    page.wait_for_timeout(1000 * (IDLE_LIMIT_S + 4))  # nobody would have listened for too long by now
+    assert not job.ended
+    open_tab(page)
+    wait_for_status(page, "of 50, ")
+    page.click("#sparse-stop")
+    wait_for_status(page, "before there was any sound")
 
 
 def test_a_preset_fills_the_form_and_wrong_values_are_told(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from studio.core.request import GenerationRequest
 from studio.models.framewise import framewise
 from studio.service.cancel import CancelToken
 from studio.service.render import Renderer
+from studio.service.sparsity import SparseAttention
 
 LITE = {"kind": "lite_focus", "ratio": 0.1}
 MERGING = {"kind": "token_merging"}
@@ -86,6 +88,22 @@ def test_the_seed_decides_what_is_drawn(attention: dict[str, Any]) -> None:
     np.testing.assert_array_equal(first, sound(wanted, backend))
     dense = sound(wanted.model_copy(update={"attention": request().attention}), backend)
     assert np.abs(first - dense).max() > 1e-5
+
+
+def test_seed_step_and_place_each_decide_what_is_drawn() -> None:
+    unet = Unet().unet
+    latents = torch.randn(1, 8, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def drawn(seed: int, timestep: int, start_frame: int) -> torch.Tensor:
+        """The same latents at the same noise level: all that may differ is what was drawn."""
+        sparse = SparseAttention(request(seed=seed, attention=LITE), SimpleNamespace(unet=unet))  # type: ignore[arg-type]
+        with torch.no_grad(), sparse.step(16, torch.tensor([timestep]), start_frame):
+            return unet(latents, 500, encoder_hidden_states=None).sample
+
+    first = drawn(1, 500, 0)
+    assert torch.equal(first, drawn(1, 500, 0))
+    for other in (drawn(2, 500, 0), drawn(1, 501, 0), drawn(1, 500, 8)):
+        assert not torch.equal(first, other)
 
 
 def test_a_ratio_of_one_sounds_as_dense() -> None:
