@@ -17,6 +17,7 @@ from studio.service.jobs import Studio
 from studio.ui import api, infinite, library, sparse, widgets
 from studio.ui.live import LiveViews
 from studio.ui.routes import guards, live_routes
+from studio.ui.takes import HIDDEN
 from studio.ui.theme import studio_theme
 
 MAX_UPLOAD = "500mb"
@@ -38,13 +39,14 @@ class Page:
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
                     tab = infinite.build(studio, self._views, list_models())
-                # On the page before it is opened, so that a page loaded again listens to its clip.
-                with gr.Tab("Sparse", id="sparse", render_children=True):
+                with gr.Tab("Sparse", id="sparse"):
                     clips = sparse.build(studio, self._views, list_models())
                 if self.settings.private:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, tabs, takes, tab, clips)
             tab.follow(self.blocks.load, tab.handlers.reattach, None)
+            # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
+            self.blocks.load(clips.handlers.turn_to, None, tabs, **HIDDEN)
             clips.follow(self.blocks.load, clips.handlers.reattach, None)
             api.build(studio)
 

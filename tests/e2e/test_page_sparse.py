@@ -91,16 +91,16 @@ def test_a_clip_is_stopped_and_nothing_is_kept(pocket_site: Any, visit: Callable
 def test_a_page_loaded_again_finds_its_clip(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
     open_tab(page)
-    page.fill("#sparse-duration input[type=number]", "200")
+    page.fill("#sparse-duration input[type=number]", "80")
+    page.fill("#sparse-steps input", "500")
     page.click("#sparse-generate")
-    wait_for_status(page, "Step 1 of 50")
+    wait_for_status(page, "Step 1 of 500")
     job = pocket_site.studio.jobs()[-1]
     page.reload()
-    page.wait_for_selector("#infinite-player[data-state]")
+    page.wait_for_selector("#sparse-player[data-state]")  # without a word from us
     page.wait_for_timeout(1000 * (IDLE_LIMIT_S + 4))  # nobody would have listened for too long by now
     assert not job.ended
-    open_tab(page)
-    wait_for_status(page, "of 50, ")
+    wait_for_status(page, "of 500, ")
     page.click("#sparse-stop")
     wait_for_status(page, "before there was any sound")
 
