@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from studio.backends.audioldm import SoundNetworks
+from studio.backends.latent import SoundNetworks
 from studio.backends.decode import (
     ATTENTIVE,
     CONVOLUTIONAL,
