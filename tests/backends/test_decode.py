@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from studio.backends.latent import SoundNetworks
 from studio.backends.decode import (
     ATTENTIVE,
     CONVOLUTIONAL,
@@ -17,6 +16,7 @@ from studio.backends.decode import (
     decode_whole,
     vocoder_context,
 )
+from studio.backends.latent import SoundNetworks
 from studio.dsp.mel import log_mel
 from tests.backends.conftest import make_vae, make_vocoder
 
