@@ -10,9 +10,6 @@ from torch import Tensor, nn
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import FRAME_S, DenseAttention, GenerationRequest, LiteFocusAttention
-from studio.models.blocks import choose_blocks
-from studio.models.lite_focus import lite_focus, ratio_for
-from studio.models.token_merging import token_merging
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -38,6 +35,9 @@ class SparseAttention:
             return
         if self._unet is None:
             raise InvalidRequestError("This model has no attention to make sparse: choose dense.")
+        # diffusers takes seconds to load, and a dense take of a model without it asks for none.
+        from studio.models.blocks import choose_blocks
+
         choose_blocks(self._unet, self._wanted.blocks)
 
     def step(
@@ -47,6 +47,9 @@ class SparseAttention:
         wanted, unet = self._wanted, self._unet
         if isinstance(wanted, DenseAttention) or unet is None:
             return nullcontext(unet)
+        from studio.models.lite_focus import lite_focus, ratio_for
+        from studio.models.token_merging import token_merging
+
         place = (start_frame << 10) + int(timesteps.max())
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + place) & 0x7FFF_FFFF_FFFF_FFFF)
         if not isinstance(wanted, LiteFocusAttention):
