@@ -239,8 +239,8 @@ class GenerationRequest(Frozen):
             raise ValueError("only the endless sampler can run without a length; give seconds")
         if self.sampler.kind == "clip" and (self.duration_s or 0) > MAX_CLIP_S:
             raise ValueError(f"a clip in one piece lasts up to {MAX_CLIP_S:g} s: take a shorter duration_s")
-        if self.sampler.kind == "clip" and self.lane:
-            raise ValueError("a clip in one piece follows no prompt lane: empty the lane")
+        if self.mode == "sparse" and self.lane:
+            raise ValueError("a clip of the Sparse tab follows no prompt lane: empty the lane")
         return self
 
 

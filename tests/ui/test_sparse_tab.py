@@ -167,6 +167,18 @@ def test_a_page_takes_up_takes_of_its_tab_alone(studio: Studio) -> None:
     assert views.alone("sparse") is view
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"duration_s": 600.5}, "up to 600 s"),
+        ({"lane": [{"at_s": 1, "prompt": "wind"}]}, "no prompt lane"),
+    ],
+)
+def test_what_a_clip_can_t_be_is_refused_wherever_it_is_asked_for(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequestError, match=said):
+        parse_request(mode="sparse", prompt="x", sampler={"kind": "clip"}, **changes)
+
+
 def test_an_unknown_preset_is_named(handlers: Handlers) -> None:
     with pytest.raises(InvalidRequestError, match="nonesuch"):
         handlers.open_preset("nonesuch", *FORM)
