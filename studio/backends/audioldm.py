@@ -11,15 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from studio.backends import checkpoint
 from studio.backends.base import Conditioning
-from studio.backends.components import load_network, load_tokenizer
-from studio.backends.device import choose_device, choose_dtype
+from studio.backends.components import Parts
+from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_schedule
 from studio.core.errors import WeightsError
-from studio.models.tokens import tokenize
+from studio.models.tokens import clap_vectors
 
 
 class AudioLDMBackend(LatentBackend):
@@ -38,13 +36,8 @@ class AudioLDMBackend(LatentBackend):
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """CLAP's text vectors of unit length, pooled [B, D], in the order of the prompts."""
-        # RoBERTa counts positions from its padding index + 1, so two entries of its table are never used.
-        limit = self._text_encoder.config.max_position_embeddings - 2
-        tokens = tokenize(self._tokenizer, prompts, limit).to(self.device)
-        with torch.inference_mode():
-            vectors = self._text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
-        # Cloned out of inference mode, so that callers may change it in place.
-        return Conditioning(pooled=functional.normalize(vectors.clone(), dim=-1).to(self.dtype))
+        vectors = clap_vectors(self._text_encoder, self._tokenizer, prompts)
+        return Conditioning(pooled=vectors.to(self.dtype))
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         assert conditioning.pooled is not None, "AudioLDM is conditioned on a pooled text vector"
@@ -82,24 +75,19 @@ def load(
         InvalidRequestError: no such device or dtype.
         OutOfResourcesError: the device's memory is too small.
     """
-    checkpoint.require(folder)
-    schedule = read_schedule(folder)
-    target = choose_device(device)
+    parts = Parts.open(folder, device)
 
     from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import ClapTextModelWithProjection, SpeechT5HifiGan
-
-    def network(kind: Any, name: str, dtype: torch.dtype = torch.float32) -> Any:
-        return load_network(kind, checkpoint.component(folder, name), target, dtype)
+    from transformers import ClapTextModelWithProjection, RobertaTokenizer, SpeechT5HifiGan
 
     return AudioLDMBackend(
         model_id or folder.name,
-        text_encoder=network(ClapTextModelWithProjection, "text_encoder"),
-        tokenizer=load_tokenizer(checkpoint.component(folder, "tokenizer")),
-        unet=network(UNet2DConditionModel, "unet", choose_dtype(dtype, target)),
-        vae=network(AutoencoderKL, "vae"),
-        vocoder=network(SpeechT5HifiGan, "vocoder"),
-        schedule=schedule,
+        text_encoder=parts.network(ClapTextModelWithProjection, "text_encoder"),
+        tokenizer=parts.tokenizer(RobertaTokenizer, "tokenizer"),
+        unet=parts.network(UNet2DConditionModel, "unet", choose_dtype(dtype, parts.device)),
+        vae=parts.network(AutoencoderKL, "vae"),
+        vocoder=parts.network(SpeechT5HifiGan, "vocoder"),
+        schedule=read_schedule(folder),
     )
 
 

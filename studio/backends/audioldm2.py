@@ -14,15 +14,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from studio.backends import checkpoint
 from studio.backends.base import Conditioning, Tokens
-from studio.backends.components import load_network, load_tokenizer
-from studio.backends.device import choose_device, choose_dtype
+from studio.backends.components import Parts
+from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_schedule
 from studio.core.errors import WeightsError
-from studio.models.tokens import tokenize
+from studio.models.tokens import clap_vectors, tokenize
 
 GENERATED = 8  # states that GPT-2 makes, where the checkpoint does not say
 
@@ -46,16 +44,10 @@ class TextNetworks:
         pipeline with a negative prompt. So a prompt beside a longer negative one is read a little otherwise
         than alone.
         """
+        vectors = clap_vectors(self.clap, self.clap_tokenizer, prompts)
         states, mask = self._t5_states(prompts)
-        generated = generate(self.projection, self.gpt2, self._clap_vectors(prompts), states, mask)
+        generated = generate(self.projection, self.gpt2, vectors, states, mask)
         return Tokens(generated), Tokens(states, mask)
-
-    def _clap_vectors(self, prompts: Sequence[str]) -> Tensor:
-        # RoBERTa counts positions from its padding index + 1, so two entries of its table are never used.
-        limit = self.clap.config.max_position_embeddings - 2
-        tokens = tokenize(self.clap_tokenizer, prompts, limit).to(self.clap.device)
-        vectors = self.clap(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
-        return functional.normalize(vectors, dim=-1)
 
     def _t5_states(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         tokens = tokenize(self.t5_tokenizer, prompts).to(self.t5.device)
@@ -142,36 +134,32 @@ def load(
         InvalidRequestError: no such device or dtype.
         OutOfResourcesError: the device's memory is too small.
     """
-    checkpoint.require(folder)
-    schedule = read_schedule(folder)
-    target = choose_device(device)
+    parts = Parts.open(folder, device)
 
     from diffusers import AudioLDM2ProjectionModel, AudioLDM2UNet2DConditionModel, AutoencoderKL
     from transformers import (
         ClapTextModelWithProjection,
         GPT2Model,
+        RobertaTokenizer,
         SpeechT5HifiGan,
         T5EncoderModel,
         T5Tokenizer,
     )
 
-    def network(kind: Any, name: str, dtype: torch.dtype = torch.float32) -> Any:
-        return load_network(kind, checkpoint.component(folder, name), target, dtype)
-
     return AudioLDM2Backend(
         model_id or folder.name,
         text=TextNetworks(
-            clap=network(ClapTextModelWithProjection, "text_encoder"),
-            clap_tokenizer=load_tokenizer(checkpoint.component(folder, "tokenizer")),
-            t5=network(T5EncoderModel, "text_encoder_2"),
-            t5_tokenizer=load_tokenizer(checkpoint.component(folder, "tokenizer_2"), T5Tokenizer),
-            projection=network(AudioLDM2ProjectionModel, "projection_model"),
-            gpt2=network(GPT2Model, "language_model"),
+            clap=parts.network(ClapTextModelWithProjection, "text_encoder"),
+            clap_tokenizer=parts.tokenizer(RobertaTokenizer, "tokenizer"),
+            t5=parts.network(T5EncoderModel, "text_encoder_2"),
+            t5_tokenizer=parts.tokenizer(T5Tokenizer, "tokenizer_2"),
+            projection=parts.network(AudioLDM2ProjectionModel, "projection_model"),
+            gpt2=parts.network(GPT2Model, "language_model"),
         ),
-        unet=network(AudioLDM2UNet2DConditionModel, "unet", choose_dtype(dtype, target)),
-        vae=network(AutoencoderKL, "vae"),
-        vocoder=network(SpeechT5HifiGan, "vocoder"),
-        schedule=schedule,
+        unet=parts.network(AudioLDM2UNet2DConditionModel, "unet", choose_dtype(dtype, parts.device)),
+        vae=parts.network(AutoencoderKL, "vae"),
+        vocoder=parts.network(SpeechT5HifiGan, "vocoder"),
+        schedule=read_schedule(folder),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from studio.backends.checkpoint import weight_files
+from studio.backends.checkpoint import component, require, weight_files
+from studio.backends.device import choose_device
 from studio.core.errors import OutOfResourcesError, WeightsError
 
 _LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, UnpicklingError)
@@ -55,18 +57,43 @@ def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.
         ) from error
 
 
-def load_tokenizer(folder: Path, tokenizer: Any = None) -> Any:
-    """The checkpoint's own tokenizer, of this class: RoBERTa's where none is given.
+def load_tokenizer(kind: Any, folder: Path) -> Any:
+    """The checkpoint's own tokenizer, of the class `kind`.
 
     Raises:
         WeightsError: its vocabulary is missing or damaged.
     """
-    from transformers import RobertaTokenizer
-
     try:
-        return (tokenizer or RobertaTokenizer).from_pretrained(folder, local_files_only=True)
+        return kind.from_pretrained(folder, local_files_only=True)
     except _LOAD_ERRORS as error:
         raise WeightsError(f"The {folder.name}'s vocabulary is damaged; get the checkpoint again.") from error
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A checkpoint's components, wherever they lie, to be loaded one by one onto a device."""
+
+    folder: Path
+    device: torch.device
+
+    @classmethod
+    def open(cls, folder: Path, device: str) -> Parts:
+        """Look at the folder before anything is loaded from it.
+
+        Raises:
+            WeightsError: parts are missing or truncated.
+            InvalidRequestError: no such device.
+        """
+        require(folder)
+        return cls(folder, choose_device(device))
+
+    def network(self, kind: Any, name: str, dtype: torch.dtype = torch.float32) -> Any:
+        """The network of this name; raises as `load_network`."""
+        return load_network(kind, component(self.folder, name), self.device, dtype)
+
+    def tokenizer(self, kind: Any, name: str) -> Any:
+        """The tokenizer of this name; raises as `load_tokenizer`."""
+        return load_tokenizer(kind, component(self.folder, name))
 
 
 def _quieten() -> None:

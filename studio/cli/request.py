@@ -10,7 +10,7 @@ import typer
 
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import opening_prompt, read_lane
-from studio.core.preset import Preset, load_preset, named_preset
+from studio.core.preset import Preset, load_preset, named_preset, sparse_settings
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
 
@@ -155,17 +155,7 @@ def sparse_request_from(options: Mapping[str, Any], preset: Preset | None = None
     Raises:
         InvalidRequestError: names the option at fault.
     """
-    if preset is not None:
-        preset.require_for("sparse")
-    start: dict[str, Any] = {
-        "mode": "sparse",
-        "sampler": {"kind": "clip"},
-        "attention": {"kind": "lite_focus"},
-        **(preset.settings if preset else {}),
-    }
-    wanted = options.get("attention")
-    if wanted is not None and wanted != start["attention"].get("kind"):
-        start["attention"] = {"kind": wanted}  # another method's values mean nothing to this one
+    start = sparse_settings(preset, options.get("attention"))
     return _parse(options, SPARSE, start, {"mode": "sparse"})
 
 

@@ -82,6 +82,25 @@ class Preset(Frozen):
         return parse_request(**{**self.settings, **overrides})
 
 
+def sparse_settings(preset: Preset | None, attention: str | None) -> dict[str, Any]:
+    """What a sparse clip begins with: the tab's own way or the preset's, with this kind of attention if any.
+
+    Raises:
+        InvalidRequestError: the preset is not for such clips.
+    """
+    settings: dict[str, Any] = {
+        "mode": "sparse",
+        "sampler": {"kind": "clip"},
+        "attention": {"kind": "lite_focus"},
+    }
+    if preset is not None:
+        preset.require_for("sparse")
+        settings |= preset.settings
+    if attention and attention != settings["attention"].get("kind"):
+        settings["attention"] = {"kind": attention}  # another method's values mean nothing to this one
+    return settings
+
+
 def parse_preset(text: str) -> Preset:
     """Read a preset from JSON text.
 

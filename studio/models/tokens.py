@@ -5,6 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch.nn import functional
+
+
+def clap_vectors(tower: Any, tokenizer: Any, prompts: Sequence[str]) -> Any:
+    """CLAP's text vectors [B, D] of unit length, by a `ClapTextModelWithProjection` in inference mode."""
+    # RoBERTa counts positions from its padding index + 1, so two entries of its table are never used.
+    limit = tower.config.max_position_embeddings - 2
+    tokens = tokenize(tokenizer, prompts, limit).to(tower.device)
+    with torch.inference_mode():
+        vectors = tower(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
+    # Cloned out of inference mode, so that callers may change it in place.
+    return functional.normalize(vectors.clone(), dim=-1)
+
 
 def tokenize(tokenizer: Any, prompts: Sequence[str], limit: int | None = None) -> Any:
     """Padded `input_ids` and `attention_mask` [B, L], cut at `limit` or at the tokenizer's own length.

@@ -116,13 +116,16 @@ def run_clap(options: PocketOptions) -> None:
 def run_unet(options: PocketOptions) -> None:
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
-    common = dictionary()[:COMMON_WORDS]
-    others = other_captions(corpus.labels, common)
-    texts = [[*own, *other] for own, other in zip(corpus.captions, others, strict=True)]
-    vectors, empty = cache_text_vectors(options, texts)
+    vectors, empty = cache_text_vectors(options, all_captions(corpus))
     unet = train_unet(latents, vectors, empty, options.loop("unet"), options.shipped("unet"), options.device)
     save_part(unet, options.audioldm / "unet")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
+
+
+def all_captions(corpus: Corpus) -> list[list[str]]:
+    """Each clip's own captions, and the others that say the same."""
+    others = other_captions(corpus.labels, dictionary()[:COMMON_WORDS])
+    return [[*own, *other] for own, other in zip(corpus.captions, others, strict=True)]
 
 
 def run_judge(options: PocketOptions) -> None:

@@ -18,7 +18,14 @@ from studio.models.tokens import tokenize
 from studio.training.audioldm2 import Reading, train_audioldm2
 from studio.training.clap import gather_texts
 from studio.training.phrases import COMMON_WORDS, dictionary, duets, other_captions
-from studio.training.pocket import PocketOptions, cache_latents, cache_text_vectors, save_part, train_corpus
+from studio.training.pocket import (
+    PocketOptions,
+    all_captions,
+    cache_latents,
+    cache_text_vectors,
+    save_part,
+    train_corpus,
+)
 from studio.training.t5 import build_t5, train_t5, train_t5_tokenizer
 from studio.training.teacher import Teacher
 from studio.training.unet import SCHEDULER_CONFIG
@@ -58,12 +65,9 @@ def run_audioldm2(options: PocketOptions) -> None:
         raise ModelNotFoundError(f"No text_encoder_2 in {folder}: train it with `longwave train t5` first.")
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
-    common = dictionary()[:COMMON_WORDS]
-    others = other_captions(corpus.labels, common)
-    captions = [[*own, *other] for own, other in zip(corpus.captions, others, strict=True)]
     trained = train_audioldm2(
         latents,
-        read_captions(options, captions),
+        read_captions(options, all_captions(corpus)),
         options.loop("audioldm2"),
         init=folder if (folder / "unet" / "config.json").exists() else None,
         audioldm=options.shipped("unet"),

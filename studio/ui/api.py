@@ -11,7 +11,7 @@ import gradio as gr
 from studio.core.errors import StudioError
 from studio.core.events import Failed, Finished
 from studio.core.lane import opening_prompt, parse_lane
-from studio.core.preset import named_preset, parse_preset
+from studio.core.preset import Preset, named_preset, parse_preset, sparse_settings
 from studio.core.request import GenerationRequest, parse_request
 from studio.core.settings import Settings
 from studio.service.job import Job
@@ -53,7 +53,7 @@ def _build_infinite(studio: Studio) -> None:
                 "lane": points,
                 "seed": None if seed == -1 else seed,
             }
-            settings = {"prompt": "", **_preset_settings(preset, studio.settings.presets, "infinite")}
+            settings = {"prompt": "", **_endless_settings(_preset(preset, studio.settings.presets))}
             settings |= {name: value for name, value in given.items() if value not in ("", (), None)}
             settings["duration_s"] = seconds or 0.0
             settings["model"] = _model(model, settings, studio.settings)
@@ -88,15 +88,7 @@ def _build_sparse(studio: Studio) -> None:
         """
 
         def request() -> GenerationRequest:
-            settings: dict[str, Any] = {
-                "prompt": "",
-                "mode": "sparse",
-                "sampler": {"kind": "clip"},
-                "attention": {"kind": "lite_focus"},
-                **_preset_settings(preset, studio.settings.presets, "sparse"),
-            }
-            if attention and attention != settings["attention"].get("kind"):
-                settings["attention"] = {"kind": attention}
+            settings = {"prompt": "", **sparse_settings(_preset(preset, studio.settings.presets), attention)}
             if ratio:
                 settings["attention"] = {**settings["attention"], "ratio": ratio}
             if steps:
@@ -135,13 +127,19 @@ def _offer(function: Callable[..., Any], name: str, inputs: list[Any]) -> None:
     )  # fmt: skip
 
 
-def _preset_settings(preset: str, folder: Path, mode: str) -> dict[str, Any]:
-    """The settings of a preset for this tab; none where none is asked for."""
+def _preset(preset: str, folder: Path) -> Preset | None:
+    """The preset of this name, or in this JSON; none where none is asked for."""
     if not preset.strip():
+        return None
+    return parse_preset(preset) if preset.lstrip().startswith("{") else named_preset(preset.strip(), folder)
+
+
+def _endless_settings(preset: Preset | None) -> dict[str, Any]:
+    """The settings of a preset for endless takes."""
+    if preset is None:
         return {}
-    found = parse_preset(preset) if preset.lstrip().startswith("{") else named_preset(preset.strip(), folder)
-    found.require_for(mode)
-    return found.settings
+    preset.require_for("infinite")
+    return preset.settings
 
 
 def _model(model: str, settings: Mapping[str, Any], defaults: Settings) -> dict[str, Any]:

@@ -36,11 +36,12 @@ class Page:
         self.url = ""
         with gr.Blocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
             widgets.header()
+            models = list_models()
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
-                    tab = infinite.build(studio, self._views, list_models())
+                    tab = infinite.build(studio, self._views, models)
                 with gr.Tab("Sparse", id="sparse"):
-                    clips = sparse.build(studio, self._views, list_models())
+                    clips = sparse.build(studio, self._views, models)
                 if self.settings.private:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, tabs, takes, tab, clips)

@@ -133,13 +133,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Spar
     handlers = Handlers(studio, views, TAB)
     tab = SparseTab(fields, [player, start, download, job_id], handlers)
     tab.follow(start.click, handlers.generate, fields)
-    stop.click(
-        handlers.stop,
-        job_id,
-        None,
-        js=_STOP_PLAYER,
-        **HIDDEN,
-    )
+    stop.click(handlers.stop, job_id, None, js=_STOP_PLAYER, **HIDDEN)
     preset.input(handlers.open_preset, [preset, *fields], fields, **HIDDEN)
     return tab
 
