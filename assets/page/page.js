@@ -253,11 +253,25 @@ function onKey(event) {
   event.preventDefault();
 }
 
+/** Of takes under each other one plays at a time, and goes on where the one before was. */
+function onPlay({ target }) {
+  const others = target.closest?.('[id$="-compare-rows"]')?.querySelectorAll('audio') ?? [];
+  const before = [...others].find((audio) => audio !== target && !audio.paused);
+  const last = before ?? [...others].find((audio) => 'last' in audio.dataset);
+  if (last && last !== target && last.currentTime < target.duration) target.currentTime = last.currentTime;
+  for (const audio of others) {
+    if (audio !== target) audio.pause();
+    delete audio.dataset.last;
+  }
+  target.dataset.last = '';
+}
+
 /** Called by the player's component when it is on the page. */
 export function attach(name, props, watch) {
   if (!window.longwave) {
     window.longwave = {};
     document.addEventListener('keydown', onKey);
+    document.addEventListener('play', onPlay, true); // it does not bubble
   }
   const tab = new Tab(name);
   window.longwave[name] = tab;

@@ -66,3 +66,15 @@ class _Processor:
         if encoder_hidden_states is not None or attention_mask is not None:
             return self._before(attn, hidden_states, encoder_hidden_states, attention_mask, temb, **kwargs)
         return self._compute(attn, hidden_states, self._grid.frames, self._grid.bands, self._before)
+
+
+def project(attn: Attention, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens [B, N, W] → query, key and value [B, N, H, D]."""
+    query, key, value = (
+        project(tokens).unflatten(-1, (attn.heads, -1)) for project in (attn.to_q, attn.to_k, attn.to_v)
+    )
+    if attn.norm_q is not None:
+        query = attn.norm_q(query)
+    if attn.norm_k is not None:
+        key = attn.norm_k(key)
+    return query, key, value

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from studio.core.errors import InvalidRequestError
-from studio.models.attention_patch import patched_attention
+from studio.models.attention_patch import patched_attention, project
 
 Sampling = Literal["uniform", "balanced"]
 PAPER_RATIO = 0.1
@@ -58,7 +58,7 @@ def lite_focus(
         raise InvalidRequestError(f"The ratio r is a share of the tokens above 0 and up to 1, not {ratio:g}.")
 
     def attend(attn: Attention, tokens: Tensor, frames: int, bands: int, _: Any) -> Tensor:
-        query, key, value = _project(attn, tokens)
+        query, key, value = project(attn, tokens)
         chosen = draw_tokens(frames, bands, ratio if compensation else 0.0, sampling, generator)
         if focus:
             attended = focus_attention(query, key, value, bands, chosen)
@@ -139,15 +139,3 @@ def _focus_sets(tokens: int, bands: int, chosen: Tensor) -> tuple[Tensor, Tensor
         return index, None
     live = torch.arange(longest, device=chosen.device) < counts[:, None]
     return index, torch.cat([torch.ones_like(own, dtype=torch.bool), live], dim=1)
-
-
-def _project(attn: Attention, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens [B, N, W] → query, key and value [B, N, H, D]."""
-    query, key, value = (
-        project(tokens).unflatten(-1, (attn.heads, -1)) for project in (attn.to_q, attn.to_k, attn.to_v)
-    )
-    if attn.norm_q is not None:
-        query = attn.norm_q(query)
-    if attn.norm_k is not None:
-        key = attn.norm_k(key)
-    return query, key, value

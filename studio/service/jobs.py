@@ -6,7 +6,9 @@ import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
@@ -22,11 +24,15 @@ from studio.service.runner import Render, Runner
 from studio.service.savepoint import SUFFIX, read_savepoint
 from studio.service.stream import PcmStream
 
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 16
 MAX_REMEMBERED = 64
 SHUTDOWN_S = 10.0
+BORROW_S = 20.0
 RESUMABLE = ("interrupted", "failed")
 
 
@@ -47,6 +53,7 @@ class DeviceWorker:
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._device = threading.Lock()  # held while a take is made, or the model is borrowed
         self.current: Job | None = None
         self._thread = threading.Thread(target=self._work, name=f"worker-{device}", daemon=True)
         self._thread.start()
@@ -82,6 +89,20 @@ class DeviceWorker:
         with self._changed:
             return list(self._waiting)
 
+    @contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """Have the device for something short; a take that comes meanwhile waits.
+
+        Raises:
+            InvalidRequestError: a take is being made.
+        """
+        if self.current is not None or not self._device.acquire(timeout=BORROW_S):
+            raise InvalidRequestError("A take is being made: look when it is done.")
+        try:
+            yield
+        finally:
+            self._device.release()
+
     def close(self, timeout_s: float) -> None:
         """End the thread after its current job, which should have been asked to end."""
         with self._changed:
@@ -99,7 +120,8 @@ class DeviceWorker:
                 self.current = self._waiting.popleft()
             self._moved()
             try:
-                self._run(self.current)
+                with self._device:
+                    self._run(self.current)
             finally:
                 with self._changed:
                     self.current = None
@@ -203,7 +225,7 @@ class Studio:
         return PcmStream((request.duration_s or 0.0) + 1.0 if whole else self.settings.lead_s)
 
     def _queue(self, job: Job) -> Job:
-        worker = self._worker(job)
+        worker = self._worker(job.request.model)
         worker.put(job)
         with self._lock:
             self._jobs[job.id] = job
@@ -214,7 +236,7 @@ class Studio:
     def _announce(self, *jobs: Job) -> None:
         """Tell those of the jobs that wait for how long."""
         for job in jobs:
-            before = self._worker(job).before(job)
+            before = self._worker(job.request.model).before(job)
             if before:
                 job.publish(Progress(outlook(before)))
 
@@ -233,15 +255,15 @@ class Studio:
     def position(self, job_id: str) -> int:
         """How many takes are before a waiting one; 0 once it runs."""
         job = self.job(job_id)
-        return len(self._worker(job).before(job))
+        return len(self._worker(job.request.model).before(job))
 
     def stop(self, job_id: str) -> None:
         """End a job; what was made so far is kept. Only sets a flag: safe on an event loop."""
         job = self.job(job_id)
         job.cancel.set()
-        if self._worker(job).withdraw(job):
+        if self._worker(job.request.model).withdraw(job):
             job.end(Finished(None, 0.0, stopped=True))
-            self._announce(*self._worker(job).waiting())
+            self._announce(*self._worker(job.request.model).waiting())
 
     def finish(self, job_id: str) -> None:
         """Let a job's take fade out and end within seconds; one that waits is ended at once."""
@@ -303,6 +325,16 @@ class Studio:
         thread.start()
         return thread
 
+    @contextmanager
+    def borrow(self, choice: ModelChoice) -> Iterator[Backend]:
+        """A model, loaded if need be, for a call or two between takes.
+
+        Raises:
+            InvalidRequestError: a take is being made on its device.
+        """
+        with self._worker(choice).borrowed():
+            yield self.backends.get(choice)
+
     def unload(self) -> int:
         """Let go of every loaded model; the bytes freed.
 
@@ -326,8 +358,8 @@ class Studio:
     def _growing(self) -> set[Path]:
         return {job.file for job in self.jobs() if job.file is not None and not job.ended}
 
-    def _worker(self, job: Job) -> DeviceWorker:
-        device = self._resolve_device(job.request.model.device)
+    def _worker(self, choice: ModelChoice) -> DeviceWorker:
+        device = self._resolve_device(choice.device)
         with self._lock:
             if device not in self._workers:
                 self._workers[device] = DeviceWorker(

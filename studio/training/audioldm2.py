@@ -1,13 +1,16 @@
 """Recipe 7: the pocket AudioLDM2, its U-Net begun from the pocket AudioLDM's convolutions.
 
 GPT-2 and the projection before it learn with the U-Net: what GPT-2 is to say is whatever helps to denoise.
-T5 and the caption tower stay as they are.
+T5 and the caption tower stay as they are. At first the U-Net is told what the pocket AudioLDM predicts:
+without the noise of single examples it soon learns to ask its new conditioning for what the old one gave.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -42,6 +45,7 @@ WIDTHS = (32, 64, 160)
 RAMP_EVERY = 4  # the rest of the steps see one timestep a clip
 LEARNING_RATE = 1e-3
 OUTER_LAYERS = ("conv_in", "conv_out", "time_embedding")
+TAUGHT_UNTIL = 0.6  # of the steps: until then less and less of the target is the AudioLDM's prediction
 
 
 class Crop(NamedTuple):
@@ -116,7 +120,8 @@ def begin_from(unet: AudioLDM2UNet2DConditionModel, audioldm: UNet2DConditionMod
     """Copy what an AudioLDM U-Net of the same widths knows; gives the names of what was copied.
 
     Its time embedding stands before its text's in one vector: of what reads that vector, the first half is
-    taken. Its transformers see themselves twice, as the first of each three here does.
+    taken. Its transformers see themselves twice, as the first of each three here does; the other two add
+    nothing at first.
     """
     theirs, copied = audioldm.state_dict(), []
     for name, parameter in unet.state_dict().items():
@@ -126,7 +131,15 @@ def begin_from(unet: AudioLDM2UNet2DConditionModel, audioldm: UNet2DConditionMod
         if value is not None and value.shape == parameter.shape:
             parameter.copy_(value)
             copied.append(name)
+        elif ".proj_out." in name and _transformer(name) % TRANSFORMERS:
+            parameter.zero_()
     return copied
+
+
+def _transformer(name: str) -> int:
+    """Which of its block's transformers a parameter belongs to."""
+    found = re.search(r"\.attentions\.(\d+)\.", name)
+    return int(found[1]) if found else 0
 
 
 def _their_name(name: str) -> str:
@@ -154,6 +167,12 @@ def build_optimizers(model: nn.ModuleDict) -> dict[str, torch.optim.Optimizer]:
     }
 
 
+def teacher_share(number: int, steps: int) -> float:
+    """How much of the target is the AudioLDM's prediction at step `number`: half a cosine from 1 to 0."""
+    progress = min(1.0, number / (TAUGHT_UNTIL * steps))
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
 def crop_of(number: int, steps: int) -> Crop:
     """What step `number` sees."""
     if number % RAMP_EVERY == RAMP_EVERY - 1:
@@ -175,10 +194,13 @@ def train_audioldm2(
 
     Args:
         init: a shipped AudioLDM2 folder to go on from.
-        audioldm: else a shipped AudioLDM's U-Net folder to begin from.
+        audioldm: else a shipped AudioLDM's U-Net folder to begin from and to be taught by.
     """
     torch.manual_seed(options.seed)
-    model = _load(init) if init else _begin(audioldm)
+    teacher = None
+    if audioldm is not None and init is None:
+        teacher = UNet2DConditionModel.from_pretrained(audioldm, torch_dtype=torch.float32).to(device).eval()
+    model = _load(init) if init else _begin(teacher)
     model.to(device).train()
     reading.t5.to(device).eval()
     schedule = NoiseSchedule.from_config(SCHEDULER_CONFIG)
@@ -200,6 +222,11 @@ def train_audioldm2(
         wanted, weight = velocity(clean, noise, level).to(device), min_snr_weight(level).to(device)
         vectors, states, mask = reading.read(texts, device)
         generated = generate(model["projection"], model["gpt2"], vectors, states, mask)
+        share = teacher_share(number, options.steps) if teacher else 0.0
+        if teacher and share > 0:
+            with torch.no_grad():
+                taught = teacher(noisy.to(device), timesteps.to(device), None, class_labels=vectors).sample
+            wanted = wanted.lerp(taught, share)
         predicted = model["unet"](
             noisy.to(device),
             timesteps.to(device),
@@ -215,7 +242,7 @@ def train_audioldm2(
             optimizer.step()
         return {"ramp" if ramp else "clip": loss.item()}
 
-    with framewise(model["unet"]):
+    with framewise(model["unet"]), framewise(teacher) if teacher else nullcontext():
         run(state, step, options, "audioldm2")
     return cast(nn.ModuleDict, state.ema.eval())
 
@@ -235,10 +262,10 @@ def draw_crops(
     return torch.from_numpy(cut.astype(np.float32)), texts
 
 
-def _begin(audioldm: Path | None) -> nn.ModuleDict:
+def _begin(audioldm: UNet2DConditionModel | None) -> nn.ModuleDict:
     unet = build_unet2()
     if audioldm is not None:
-        begin_from(unet, UNet2DConditionModel.from_pretrained(audioldm, torch_dtype=torch.float32))
+        begin_from(unet, audioldm)
     projection = AudioLDM2ProjectionModel(PROJECTION, PROJECTION, GPT_WIDTH)
     return nn.ModuleDict({"unet": unet, "gpt2": build_gpt2(), "projection": projection})
 

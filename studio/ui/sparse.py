@@ -16,7 +16,7 @@ from studio.service.comparison import methods
 from studio.service.ear import Ear
 from studio.service.job import Job
 from studio.service.jobs import Studio
-from studio.ui import compare, widgets
+from studio.ui import attention, compare, widgets
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
@@ -119,7 +119,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Spar
             widgets.status(TAB)
             parts |= _other_fields(start_values, models)
         with gr.Column(scale=7, min_width=320, elem_classes="lw-stage"):
-            widgets.clip_spectrogram(TAB)
+            picture = widgets.clip_spectrogram(TAB)
             player = widgets.player(TAB)
             with gr.Row(elem_classes="lw-gauges"):
                 widgets.gauge(TAB, "memory", "Memory", "of the whole studio")
@@ -127,9 +127,10 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Spar
                 widgets.gauge(TAB, "step", "A step", "the whole clip, once")
             download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
             fields = [parts[name] for name in FormValues._fields]
+            job_id = gr.State("")
+            attention.build(studio, TAB, picture, job_id)
             if studio.settings.private:  # its takes are served from the folder of everybody's
                 compare.build_methods(studio, TAB, fields, compared(studio), Ear(studio.settings.assets))
-    job_id = gr.State("")
     handlers = Handlers(studio, views, TAB)
     tab = SparseTab(fields, [player, start, download, job_id], handlers)
     tab.follow(start.click, handlers.generate, fields)

@@ -66,6 +66,13 @@ _HEADER = """
   <h1>Longwave</h1><p>Sound without an end, from a sentence. Made on this machine.</p>
 </header>
 """
+_CLICK = """
+const canvas = element.querySelector('canvas');
+canvas.addEventListener('click', (event) => {
+  const { left, bottom, width, height } = canvas.getBoundingClientRect();
+  trigger('click', { x: (event.clientX - left) / width, y: (bottom - event.clientY) / height });
+});
+"""
 _ATTACH = """
 import(new URL('page/page.js', document.baseURI)).then(page => page.attach('%s', props, watch));
 """
@@ -93,8 +100,17 @@ def spectrogram(tab: str) -> gr.HTML:
 
 
 def clip_spectrogram(tab: str) -> gr.HTML:
-    """The canvas that shows a whole clip, while it is denoised and when it is heard."""
-    return _static(_CLIP, f"{tab}-spectrogram", "lw-card")
+    """The canvas that shows a whole clip, while it is denoised and when it is heard.
+
+    Its click says where on the picture: `x` and `y` from 0 to 1, from the left and from below.
+    """
+    return gr.HTML(
+        html_template=_CLIP,
+        js_on_load=_CLICK,
+        apply_default_css=False,
+        elem_id=f"{tab}-spectrogram",
+        elem_classes="lw-card",
+    )
 
 
 def attention(tab: str) -> gr.HTML:

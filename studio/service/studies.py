@@ -1,0 +1,66 @@
+"""Studies of takes' attention, for a face: begun when they are first asked for, the latest kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from studio.core.attention import Look, Shares
+from studio.core.errors import InvalidRequestError
+from studio.core.events import Finished
+from studio.service.jobs import Studio
+
+if TYPE_CHECKING:
+    from studio.service.attention_study import AttentionStudy
+
+
+class Studies:
+    """One study at a time: it holds a block's queries and keys."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._lock = threading.Lock()
+        self._kept: tuple[str, AttentionStudy] | None = None
+
+    def open(self, job_id: str) -> AttentionStudy:
+        """The study of a job's take.
+
+        Raises:
+            InvalidRequestError: it has none yet, or its file or model can't be looked at.
+        """
+        with self._lock:
+            if self._kept is None or self._kept[0] != job_id:
+                job = self._studio.job(job_id)
+                outcome = job.outcome
+                if not isinstance(outcome, Finished) or outcome.path is None:
+                    raise InvalidRequestError("Generate a clip first: then its attention can be looked at.")
+                # It needs torch, which a page that is opened does not wait for.
+                from studio.service.attention_study import AttentionStudy
+
+                borrow = partial(self._studio.borrow, job.request.model)
+                self._kept = job_id, AttentionStudy.of_take(job.request, outcome.path, borrow)
+            return self._kept[1]
+
+    def duration_s(self, job_id: str) -> float:
+        """How long a job's clip is. Raises `InvalidRequestError` where it is not known any more."""
+        return self._studio.job(job_id).request.duration_s or 0.0
+
+    def look(
+        self, job_id: str, block: str, noise: float, at_s: float, height: float
+    ) -> Iterator[str | Look | Shares]:
+        """A look at a token, then the shares of all blocks, with words on what is done in between.
+
+        Raises:
+            InvalidRequestError: as `open`, and where there is no such block or place.
+        """
+        yield "Looking at the take"
+        study = self.open(job_id)
+        with self._lock:
+            look = study.look(block or study.blocks[-1], noise, at_s, height)
+        yield look
+        if study.shares is None:
+            yield from study.measure()
+        assert study.shares is not None
+        yield study.shares
