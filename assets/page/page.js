@@ -43,7 +43,8 @@ class Tab {
     this.#root = this.#part('player');
     const canvas = this.#part('spectrogram').querySelector('canvas');
     this.#picture = 'whole' in canvas.dataset ? new ClipPicture(canvas) : new Spectrogram(canvas);
-    this.#attention = this.#part('attention') && new AttentionPicture(this.#part('attention'));
+    const attention = this.#part('attention');
+    if (attention?.querySelector('canvas[data-window]')) this.#attention = new AttentionPicture(attention);
     for (const [figure, [part, format, beside]] of Object.entries(FIGURES)) {
       if (this.#part(part)) this.#gauges[figure] = new Gauge(this.#part(part), format, beside);
     }

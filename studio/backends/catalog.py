@@ -122,10 +122,10 @@ def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
 
         return ToneBackend()
     folder = resolve(choice.id, settings)
-    from studio.backends import audioldm, audioldm2
+    from studio.backends import audioldm, audioldm2, dcldm, tango
 
-    load = {"audioldm": audioldm.load, "audioldm2": audioldm2.load}[checkpoint.system_of(folder)]
-    return load(folder, choice.device, choice.dtype, model_id=choice.id)
+    systems = {"audioldm": audioldm, "audioldm2": audioldm2, "tango": tango, "dcldm": dcldm}
+    return systems[checkpoint.system_of(folder)].load(folder, choice.device, choice.dtype, model_id=choice.id)
 
 
 def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:

@@ -12,13 +12,22 @@ from studio.core.errors import WeightsError
 
 INDEX_FILE = "model_index.json"
 SHARED_FILE = "shared.json"  # ours: components that lie in the folder of a model beside this one
-SYSTEMS = {"AudioLDMPipeline": "audioldm", "AudioLDM2Pipeline": "audioldm2"}
+SYSTEMS = {
+    "AudioLDMPipeline": "audioldm",
+    "AudioLDM2Pipeline": "audioldm2",
+    # diffusers has no pipelines of these two: the names are ours.
+    "TangoPipeline": "tango",
+    "DcLdmPipeline": "dcldm",
+}
+_TANGO = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
 COMPONENTS = {
     "audioldm": ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler"),
     "audioldm2": (
         "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "projection_model", "language_model",
         "unet", "vae", "vocoder", "scheduler",
     ),
+    "tango": _TANGO,
+    "dcldm": (*_TANGO, "acoustic_branch"),
 }  # fmt: skip
 _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
 WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}

@@ -35,3 +35,39 @@ def random_unet(shape: str, device: torch.device, dtype: torch.dtype) -> Any:
             attention_head_dim=8,
         )
     return unet.to(dtype).eval().requires_grad_(False)
+
+
+def tango_unet() -> Any:
+    """TANGO's U-Net: Stable Diffusion 2.1's with eight channels. Torch's meta device allocates nothing."""
+    from diffusers import UNet2DConditionModel
+
+    # Also what diffusers calls attention_head_dim is here the number of heads.
+    return UNet2DConditionModel(
+        sample_size=(32, 2),
+        in_channels=8,
+        out_channels=8,
+        block_out_channels=(320, 640, 1280, 1280),
+        layers_per_block=2,
+        down_block_types=(*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
+        up_block_types=("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
+        cross_attention_dim=1024,
+        attention_head_dim=(5, 10, 20, 20),
+        use_linear_projection=True,
+        upcast_attention=True,
+    )
+
+
+def count_parameters(system: str, placement: str = "down1+up1") -> int:
+    """The trainable parameters of a system's U-Net at full size, a DC-LDM's branch included.
+
+    Raises:
+        InvalidRequestError: another system, or blocks that read no text.
+    """
+    if system not in {"tango", "dcldm"}:
+        raise InvalidRequestError(f"There is no shape of '{system}': describe tango or dcldm.")
+    from studio.models.dual_attention import AcousticBranch
+
+    with torch.device("meta"):
+        unet = tango_unet()
+        branch = AcousticBranch.for_unet(unet, placement) if system == "dcldm" else torch.nn.Module()
+    return sum(parameter.numel() for parameter in (*unet.parameters(), *branch.parameters()))

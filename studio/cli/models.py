@@ -1,4 +1,4 @@
-"""`longwave models list | download | verify`."""
+"""`longwave models list | download | verify | describe`."""
 
 from __future__ import annotations
 
@@ -48,6 +48,26 @@ def verify(model_id: ModelId) -> None:
     if problems:
         fail(f"{model_id} is damaged. {' '.join(problems)} Get it again.")
     typer.echo(f"{model_id} is complete.")
+
+
+@models_commands.command()
+def describe(
+    system: Annotated[str, typer.Argument(help="tango or dcldm.")],
+    placement: Annotated[
+        str, typer.Option(help="dcldm: after which blocks it hears the draft: down1, mid, up1, down1+up1.")
+    ] = "down1+up1",
+    as_json: AsJson = False,
+) -> None:
+    """How many parameters a system's U-Net has at the papers' size; nothing is loaded."""
+    from studio.backends.shapes import count_parameters
+
+    described = {"system": system, "parameters": count_parameters(system, placement)}
+    if system == "dcldm":
+        described["placement"] = placement
+    if as_json:
+        print_json(described)
+    else:
+        typer.echo(f"{system}: {described['parameters'] / 1e6:.2f} M parameters")
 
 
 def require_known(model_id: str, settings: Settings) -> None:

@@ -15,6 +15,8 @@ from studio.service.jobs import Studio
 if TYPE_CHECKING:
     from studio.service.attention_study import AttentionStudy
 
+NONE_YET = "Generate a clip first: then its attention can be looked at."
+
 
 class Studies:
     """One study at a time: it holds a block's queries and keys."""
@@ -32,10 +34,12 @@ class Studies:
         """
         with self._lock:
             if self._kept is None or self._kept[0] != job_id:
+                if not job_id:
+                    raise InvalidRequestError(NONE_YET)
                 job = self._studio.job(job_id)
                 outcome = job.outcome
                 if not isinstance(outcome, Finished) or outcome.path is None:
-                    raise InvalidRequestError("Generate a clip first: then its attention can be looked at.")
+                    raise InvalidRequestError(NONE_YET)
                 # It needs torch, which a page that is opened does not wait for.
                 from studio.service.attention_study import AttentionStudy
 

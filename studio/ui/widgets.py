@@ -53,7 +53,7 @@ _CLIP = """
 _ATTENTION = """
 <p class="lw-caption">Where the model looks: a row for each frame of the window, a column for each frame
   it looks at, from the clean ones to noise.</p>
-<canvas role="img" aria-label="Attention of the window's frames to each other"></canvas>
+<canvas data-window role="img" aria-label="Attention of the window's frames to each other"></canvas>
 """
 _GAUGE = """
 <div class="lw-gauge"><span class="lw-name">{name}</span><span class="lw-value">–</span>

@@ -135,3 +135,50 @@ def test_methods_are_compared_under_each_other(pocket_site: Any, visit: Callable
     jobs = pocket_site.studio.jobs()[-3:]
     assert len({job.request.seed for job in jobs}) == 1
     assert [job.request.attention.kind for job in jobs] == ["dense", "lite_focus", "token_merging"]
+
+
+def test_a_point_of_the_picture_shows_what_it_attends_to(
+    pocket_site: Any, visit: Callable[..., Page]
+) -> None:
+    page = visit(pocket_site.url)
+    open_tab(page)
+    page.click("#sparse-attention >> text=Attention")
+    page.click("#sparse-attention-look")
+    said = page.locator("#sparse-attention-said")
+    said.get_by_text("Generate a clip first").wait_for()
+    page.fill("#sparse-duration input[type=number]", "5")
+    page.fill("#sparse-steps input", "3")
+    page.click("#sparse-generate")
+    wait_for_status(page, "Finished: 0:05")
+    box = page.locator("#sparse-spectrogram canvas").bounding_box()
+    assert box is not None
+    page.locator("#sparse-spectrogram canvas").click(position={"x": 0.6 * box["width"], "y": 3})
+    said.get_by_text("of the attention").wait_for()
+    assert "At 3.0 s" in said.inner_text() or "At 2.9 s" in said.inner_text()
+    assert "8000 Hz" in said.inner_text(), "the highest band"
+    for name in ("map", "pattern", "shares"):
+        page.wait_for_selector(f"#sparse-attention-{name} .js-plotly-plot")
+    assert "%" in page.locator("#sparse-attention-shares").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_compared_takes_go_on_where_the_one_before_was(pocket_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(pocket_site.url)
+    open_tab(page)
+    page.fill("#sparse-duration input[type=number]", "5")
+    page.fill("#sparse-steps input", "2")
+    page.click("#sparse-compare >> text=Compare")
+    page.click("#sparse-compare-start")
+    page.wait_for_function("document.querySelectorAll('#sparse-compare-rows figure audio').length === 3")
+    page.evaluate("""async () => {
+      const [first, second] = document.querySelectorAll('#sparse-compare-rows audio');
+      first.muted = second.muted = true;
+      first.currentTime = 2.5;
+      await first.play();
+      await second.play();
+    }""")
+    times = "[...document.querySelectorAll('#sparse-compare-rows audio')].map(a => [a.paused, a.currentTime])"
+    (first_paused, at_s), (second_paused, then_s), (third_paused, _) = page.evaluate(times)
+    assert (first_paused, second_paused, third_paused) == (True, False, True)
+    assert at_s >= 2.5
+    assert then_s >= at_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from studio.samplers.guidance import guided, needs_negative
+from studio.samplers.guidance import dual_guided, dual_weights, guided, needs_negative
 
 GENERATOR = torch.Generator().manual_seed(3)
 NEGATIVE, POSITIVE = torch.randn(2, 2, 3, 4, 5, generator=GENERATOR).unbind(0)
@@ -48,3 +48,37 @@ def test_half_precision_keeps_its_dtype():
 
     made = guided(half, 7.5)(torch.zeros(2, 3, 4, 5), torch.tensor([1, 2]), 0)
     assert made.dtype == torch.float16
+
+
+def _parts(*names):
+    """A model that is bound to these parts, each of which predicts a constant of its own."""
+    says = {"none": 1.0, "text": 10.0, "both": 100.0}
+
+    def denoise(latents, timesteps, start_frame):
+        assert len(latents) == len(timesteps) == 2 * len(names)
+        constants = torch.tensor([says[name] for name in names]).repeat_interleave(2)
+        return latents + constants[:, None, None, None]
+
+    return denoise
+
+
+@pytest.mark.parametrize(("text", "acoustic"), [(4.0, 4.0), (2.0, 6.0), (3.0, 0.0), (1.0, 5.0), (0.0, 0.0)])
+def test_two_scales_are_their_equation_and_ask_for_no_part_in_vain(text, acoustic):
+    parts = dual_weights(text, acoustic)
+    made = dual_guided(_parts(*parts), text, acoustic)(torch.zeros(2, 3, 4, 5), torch.tensor([1, 2]), 0)
+    expected = 1 + text * (10 - 1) + acoustic * (100 - 10)
+    torch.testing.assert_close(made, torch.full((2, 3, 4, 5), expected))
+    assert all(parts.values())
+
+
+@pytest.mark.parametrize("scale", [0.5, 4.0, 7.0])
+def test_equal_scales_are_the_papers_guidance(scale):
+    """DC-LDM, eq. 8: w ε(text, acoustics) + (1 − w) ε(empty text)."""
+    assert list(dual_weights(scale, scale)) == ["none", "both"]
+    latents = torch.randn(2, 3, 4, 5, generator=GENERATOR)
+    made = dual_guided(_both, scale, scale)(latents, torch.tensor([3, 9]), 17)
+    torch.testing.assert_close(made, guided(_both, scale)(latents, torch.tensor([3, 9]), 17))
+
+
+def test_scales_of_one_are_the_conditional_model():
+    assert dual_weights(1.0, 1.0) == {"both": 1.0}

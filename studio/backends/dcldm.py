@@ -1,0 +1,64 @@
+"""DC-LDM (Wang et al. 2024): a TANGO whose U-Net attends to an acoustic draft of the sound as well."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.backends.base import Conditioning, Tokens
+from studio.backends.components import Parts
+from studio.backends.device import choose_dtype
+from studio.backends.tango import TangoBackend, networks
+from studio.core.errors import InvalidRequestError, WeightsError
+
+
+class DcLdmBackend(TangoBackend):
+    """`Backend` over a DC-LDM checkpoint. Without a draft it is the TANGO inside it."""
+
+    def __init__(self, model_id: str, *, branch: Any, unet: Any, **others: Any) -> None:
+        """Take loaded networks; `branch` is a `models.dual_attention.AcousticBranch`.
+
+        Raises:
+            WeightsError: the networks' sizes do not fit each other.
+        """
+        super().__init__(model_id, unet=unet, **others)
+        self._branch = branch
+        try:
+            self._patches.enter_context(branch.attached(unet))
+        except InvalidRequestError as error:
+            raise WeightsError(f"{error} Get the checkpoint again.") from error
+
+    def encode_draft(self, samples: NDArray[np.float32]) -> Tokens:
+        """A draft's samples [n] → its VAE latents as frames [1, n // hop_samples, 8 · 16] (AG_VAE, §2.2)."""
+        latents = self.encode_audio(samples)
+        return Tokens(latents.transpose(1, 2).flatten(2))
+
+    def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        hearing: Any = nullcontext()
+        if len(conditioning.tokens) > 1:
+            acoustic = conditioning.tokens[1].expand(len(latents))
+            mask = None if acoustic.mask is None else acoustic.mask.to(self.device)
+            hearing = self._branch.hearing(acoustic.states.to(self.device, self.dtype), mask)
+        with hearing:
+            return super()._predict(latents, timesteps, conditioning)
+
+    def _unload_text(self) -> None:
+        super()._unload_text()
+        del self._branch
+
+
+def load(
+    folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
+) -> DcLdmBackend:
+    """Load a folder with TANGO's components and an `acoustic_branch`; raises as `tango.load`."""
+    parts = Parts.open(folder, device)
+
+    from studio.models.dual_attention import AcousticBranch
+
+    branch = parts.network(AcousticBranch, "acoustic_branch", choose_dtype(dtype, parts.device))
+    return DcLdmBackend(model_id or folder.name, branch=branch, **networks(parts, dtype))

@@ -1,0 +1,183 @@
+"""TANGO and DC-LDM against diffusers' own parts, and as backends like any other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import Attention
+from transformers import T5Config, T5EncoderModel
+
+from studio.backends import catalog, dcldm, tango
+from studio.backends.base import Backend, Conditioning
+from studio.backends.dcldm import DcLdmBackend
+from studio.backends.tango import TangoBackend
+from studio.core.errors import WeightsError
+from studio.core.request import ModelChoice, parse_request
+from studio.core.settings import Settings
+from studio.models.dual_attention import AcousticBranch
+from studio.samplers.ddim import ddim_sample
+from studio.samplers.guidance import guided
+from studio.service.cancel import CancelToken
+from studio.service.conditioning import bind
+from tests.backends.conftest import make_t5_tokenizer, make_vae, make_vocoder
+
+PROMPT = "heavy rain"
+
+
+@pytest.fixture(scope="module")
+def tango_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random TANGO in diffusers' layout, with Stable Diffusion 2.1's schedule."""
+    folder = tmp_path_factory.mktemp("tango") / "tiny"
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=16, in_channels=8, out_channels=8, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), cross_attention_dim=24,
+        attention_head_dim=(2, 4), norm_num_groups=8, use_linear_projection=True, upcast_attention=True,
+    )  # fmt: skip
+    t5 = T5EncoderModel(T5Config(vocab_size=64, d_model=24, d_kv=8, d_ff=32, num_layers=2, num_heads=2))
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
+        set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction",
+    )  # fmt: skip
+    parts = {
+        "unet": unet, "text_encoder": t5, "tokenizer": make_t5_tokenizer(), "vae": make_vae(),
+        "vocoder": make_vocoder(), "scheduler": scheduler,
+    }  # fmt: skip
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "TangoPipeline"}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dcldm_folder(tango_folder: Path) -> Path:
+    """A DC-LDM made from it, its branch fresh."""
+    folder = shutil.copytree(tango_folder, tango_folder.parent / "dual")
+    branch = AcousticBranch.for_unet(UNet2DConditionModel.from_pretrained(folder / "unet"))
+    branch.save_pretrained(folder / "acoustic_branch")
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "DcLdmPipeline"}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def backend(tango_folder: Path) -> TangoBackend:
+    return tango.load(tango_folder, "cpu", "float32")
+
+
+def noise(frames: int = 16, batch: int = 1) -> torch.Tensor:
+    return torch.randn(batch, 8, frames, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_same_latents_as_diffusers_scheduler_and_unet(tango_folder: Path, backend: TangoBackend) -> None:
+    """v-prediction, guided, with the empty prompt padded to the prompt's length as TANGO's own code does."""
+    conditioning = backend.encode_text(["", PROMPT])
+    ours = ddim_sample(
+        guided(lambda x, t, s: backend.predict_noise(x, t, s, conditioning), 3.0),
+        backend.schedule, noise(), 5,
+    )  # fmt: skip
+    unet = UNet2DConditionModel.from_pretrained(tango_folder / "unet")
+    t5 = T5EncoderModel.from_pretrained(tango_folder / "text_encoder")
+    scheduler = DDIMScheduler.from_pretrained(tango_folder / "scheduler")
+    tokens = make_t5_tokenizer()(["", PROMPT], padding=True, return_tensors="pt")
+    theirs = noise()
+    scheduler.set_timesteps(5)
+    with torch.no_grad():
+        states = t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
+        for timestep in scheduler.timesteps:
+            both = unet(
+                torch.cat([theirs, theirs]), timestep, encoder_hidden_states=states,
+                encoder_attention_mask=tokens.attention_mask == 1,
+            ).sample  # fmt: skip
+            negative, positive = both.chunk(2)
+            guided_v = negative + 3.0 * (positive - negative)
+            theirs = scheduler.step(guided_v, timestep, theirs).prev_sample
+    torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=1e-3)
+
+
+def test_is_a_backend(backend: TangoBackend) -> None:
+    assert isinstance(backend, Backend)
+    assert (backend.geometry.hop_samples, backend.geometry.frame_multiple) == (640, 2)
+    layers = backend.attention_layers()
+    assert layers
+    assert all(isinstance(layer, Attention) and not layer.is_cross_attention for layer in layers)
+    assert backend.schedule.prediction_type == "v_prediction"
+
+
+def test_the_catalog_knows_both_by_their_index(tango_folder: Path, dcldm_folder: Path) -> None:
+    for folder, kind in ((tango_folder, TangoBackend), (dcldm_folder, DcLdmBackend)):
+        choice = ModelChoice(id=str(folder), device="cpu", dtype="float32")
+        loaded = catalog.create_backend(choice, Settings())
+        assert type(loaded) is kind
+        loaded.unload()
+
+
+@pytest.mark.parametrize("attention", ["dense", "lite_focus"])
+@pytest.mark.parametrize("frames", [8, 16])
+def test_a_fresh_dcldm_is_its_tango(
+    backend: TangoBackend, dcldm_folder: Path, attention: str, frames: int
+) -> None:
+    """Whatever it hears, one timestep a clip or one a frame, dense or sparse."""
+    dual = dcldm.load(dcldm_folder, "cpu", "float32")
+    wanted = parse_request(
+        prompt=PROMPT, seed=1, sampler={"kind": "clip"},
+        attention={"kind": attention, **({"blocks": ("up1",)} if attention == "lite_focus" else {})},
+    )  # fmt: skip
+    for timesteps in (torch.tensor([500]), torch.full((1, frames), 500)):
+        plain, same = (
+            bind(wanted, model, CancelToken())(noise(frames), timesteps, 0) for model in (backend, dual)
+        )
+        assert torch.equal(plain, same)
+    text = dual.encode_text([PROMPT])
+    draft = dual.encode_draft(np.random.default_rng(0).normal(size=640 * 16).astype(np.float32))
+    heard = Conditioning(tokens=(*text.tokens, draft))
+    assert draft.states.shape == (1, 16, 128)
+    at = torch.tensor([500])
+    assert torch.equal(
+        dual.predict_noise(noise(frames), at, 0, heard), backend.predict_noise(noise(frames), at, 0, text)
+    )
+    dual.unload()
+
+
+def test_a_trained_branch_hears_the_draft(dcldm_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(dcldm_folder, tmp_path / "trained")
+    branch = AcousticBranch.from_pretrained(folder / "acoustic_branch")
+    for name, parameter in branch.named_parameters():
+        if ".proj_out." in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    branch.save_pretrained(folder / "acoustic_branch")
+    dual = dcldm.load(folder, "cpu", "float32")
+    text = dual.encode_text([PROMPT])
+    rng, made = np.random.default_rng(0), []
+    for level in (0.0, 0.1):
+        draft = dual.encode_draft(level * rng.normal(size=640 * 16).astype(np.float32))
+        heard = Conditioning(tokens=(*text.tokens, draft))
+        made.append(dual.predict_noise(noise(batch=2), torch.tensor([500, 500]), 0, heard))
+    assert made[0].shape == (2, 8, 16, 16)
+    assert not torch.allclose(made[0], made[1], atol=1e-5)
+    dual.unload()
+
+
+def test_folders_that_do_not_fit(tango_folder: Path, dcldm_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(dcldm_folder, tmp_path / "a")
+    shutil.rmtree(folder / "acoustic_branch")
+    with pytest.raises(WeightsError, match="acoustic_branch"):
+        dcldm.load(folder, "cpu")
+    folder = shutil.copytree(dcldm_folder, tmp_path / "b")
+    wide = UNet2DConditionModel.from_config(
+        {**UNet2DConditionModel.load_config(folder / "unet"), "block_out_channels": (32, 32)}
+    )
+    AcousticBranch.for_unet(wide).save_pretrained(folder / "acoustic_branch")
+    with pytest.raises(WeightsError, match="down1"):
+        dcldm.load(folder, "cpu")
+    folder = shutil.copytree(tango_folder, tmp_path / "c")
+    t5 = T5EncoderModel(T5Config(vocab_size=64, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2))
+    t5.save_pretrained(folder / "text_encoder")
+    with pytest.raises(WeightsError, match="text encoder"):
+        tango.load(folder, "cpu")
