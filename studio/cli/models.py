@@ -61,13 +61,12 @@ def describe(
     """How many parameters a system's U-Net has at the papers' size; nothing is loaded."""
     from studio.backends.shapes import count_parameters
 
-    described = {"system": system, "parameters": count_parameters(system, placement)}
-    if system == "dcldm":
-        described["placement"] = placement
+    count = count_parameters(system, placement)
     if as_json:
-        print_json(described)
+        of_blocks = {"placement": placement} if system == "dcldm" else {}
+        print_json({"system": system, **of_blocks, "parameters": count})
     else:
-        typer.echo(f"{system}: {described['parameters'] / 1e6:.2f} M parameters")
+        typer.echo(f"{system}: {count / 1e6:.2f} M parameters")
 
 
 def require_known(model_id: str, settings: Settings) -> None:

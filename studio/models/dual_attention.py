@@ -101,11 +101,12 @@ class AcousticBranch(ModelMixin, ConfigMixin):
             InvalidRequestError: the U-Net lacks a block, or has another number of transformers there.
         """
         with ExitStack() as undo:
-            for name, own in self.blocks.items():
+            for name, block in self.blocks.items():
+                own: list[Any] = list(block.children())
                 theirs = _text_transformers(unet, name)
-                if [t.config.in_channels for t in theirs] != [t.config.in_channels for t in own]:  # type: ignore[union-attr]
+                if [t.config.in_channels for t in theirs] != [t.config.in_channels for t in own]:
                     raise InvalidRequestError(f"The acoustic branch does not fit this U-Net's {name}.")
-                for text, acoustic in zip(theirs, own, strict=True):  # type: ignore[arg-type]
+                for text, acoustic in zip(theirs, own, strict=True):
                     undo.callback(text.register_forward_hook(self._after_text).remove)
                     text.add_module(_NAME, acoustic)
                     undo.callback(delattr, text, _NAME)

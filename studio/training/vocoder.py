@@ -142,8 +142,8 @@ def train_vocoder(
         loss = MEL_WEIGHT * mel_l1 + STFT_WEIGHT * spectral_loss(made, real)
         if number >= adversarial_from:
             if number % JUDGED_EVERY == 0:
-                figures["judge"] = _judge_step(judges, optimizers["judges"], made.detach(), real)
-            loss = loss + _adversarial_loss(judges, made, real)
+                figures["judge"] = judge_step(judges, optimizers["judges"], made.detach(), real)
+            loss = loss + adversarial_loss(judges, made, real)
         optimizers["vocoder"].zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vocoder.parameters(), 5.0)
@@ -154,7 +154,7 @@ def train_vocoder(
     return cast(SpeechT5HifiGan, state.ema.eval())
 
 
-def _judge_step(judges: nn.ModuleList, optimizer: torch.optim.Optimizer, made: Tensor, real: Tensor) -> float:
+def judge_step(judges: nn.ModuleList, optimizer: torch.optim.Optimizer, made: Tensor, real: Tensor) -> float:
     """One least-squares step of the discriminators (Mao et al. 2017)."""
     loss = sum(((judge(real)[0] - 1) ** 2).mean() + (judge(made)[0] ** 2).mean() for judge in judges)
     optimizer.zero_grad(set_to_none=True)
@@ -163,7 +163,7 @@ def _judge_step(judges: nn.ModuleList, optimizer: torch.optim.Optimizer, made: T
     return float(loss.detach())
 
 
-def _adversarial_loss(judges: nn.ModuleList, made: Tensor, real: Tensor) -> Tensor:
+def adversarial_loss(judges: nn.ModuleList, made: Tensor, real: Tensor) -> Tensor:
     """What the generator owes the discriminators: fooled scores and matched features."""
     total = made.new_zeros(())
     for judge in judges:

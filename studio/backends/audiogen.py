@@ -1,0 +1,165 @@
+"""AudioGen (Kreuk et al. 2022) by audiocraft's own classes: text → acoustic tokens → latents and sound.
+
+A checkpoint folder holds `state_dict.bin` and `compression_state_dict.bin` as audiocraft exports them; the
+language model's text encoder may be a T5 folder inside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.backends.audiocraft import import_audiocraft
+from studio.backends.device import choose_device
+from studio.core.errors import InvalidRequestError, OutOfResourcesError, WeightsError
+from studio.models.tokens import tokenize
+
+FILES = ("state_dict.bin", "compression_state_dict.bin")
+MAX_S = 600.0
+OnProgress = Callable[[int, int], None]
+"""Told (tokens made, tokens in all); may raise to end the run."""
+
+
+@dataclass(frozen=True)
+class AcousticDraft:
+    """One rough draft: `tokens` [codebooks, L], EnCodec's `latents` [1, L, 128] (AG), `samples` [n]."""
+
+    tokens: NDArray[np.int16]
+    latents: Tensor
+    samples: NDArray[np.float32]
+
+
+class AudioGen:
+    """A loaded AudioGen."""
+
+    def __init__(self, model_id: str, model: Any) -> None:
+        """Take an `audiocraft.models.AudioGen`."""
+        self.id = model_id
+        self._model = model
+        self.sample_rate: int = model.sample_rate
+        self.frame_rate: float = model.frame_rate
+
+    def draft(
+        self,
+        prompt: str,
+        duration_s: float,
+        *,
+        seed: int,
+        temperature: float = 1.0,
+        top_k: int = 250,
+        top_p: float = 0.0,
+        guidance_scale: float = 3.0,
+        on_progress: OnProgress | None = None,
+    ) -> AcousticDraft:
+        """AudioGen's answer to a prompt; the empty text is the unconditional one.
+
+        Beyond the length that it was trained on it goes on from its own end, stride by stride.
+
+        Raises:
+            InvalidRequestError: no length, or one that is too long.
+            OutOfResourcesError: memory ran out.
+        """
+        if not 0 < duration_s <= MAX_S:
+            raise InvalidRequestError(f"A draft lasts up to {MAX_S:g} s, not {duration_s:g}.")
+        model = self._model
+        model.set_generation_params(
+            # One more token than there are would crash audiocraft's top_k.
+            duration=duration_s, temperature=temperature, top_k=min(top_k, model.lm.card), top_p=top_p,
+            cfg_coef=guidance_scale, extend_stride=model.max_duration / 2,
+        )  # fmt: skip
+        model.set_custom_progress_callback(on_progress)
+        # audiocraft draws from the global generator and takes no other.
+        devices = [model.device] if model.device.type == "cuda" else []
+        try:
+            with torch.random.fork_rng(devices), torch.inference_mode():
+                torch.manual_seed(seed)
+                attributes, _ = model._prepare_tokens_and_attributes([prompt], None)
+                tokens = model._generate_tokens(attributes, None, on_progress is not None)
+        except torch.OutOfMemoryError as error:
+            raise OutOfResourcesError("Memory ran out over the draft: ask for fewer seconds.") from error
+        return self.decode(tokens[0].cpu().numpy().astype(np.int16))
+
+    def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
+        """The draft of known tokens [codebooks, L]."""
+        codec = self._model.compression_model
+        codes = torch.from_numpy(tokens.astype(np.int64))[None].to(self._model.device)
+        with torch.inference_mode():
+            latents = codec.decode_latent(codes).transpose(1, 2)
+            samples = codec.decode(codes, None)[0, 0]
+        return AcousticDraft(tokens, latents.float().cpu().clone(), samples.float().cpu().numpy())
+
+    def encode(self, samples: NDArray[np.float32]) -> AcousticDraft:
+        """A recording [n] at the model's sample rate as a draft of its own."""
+        with torch.inference_mode():
+            sound = torch.from_numpy(samples)[None, None].to(self._model.device)
+            codes, _ = self._model.compression_model.encode(sound)
+        return self.decode(codes[0].cpu().numpy().astype(np.int16))
+
+
+def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> AudioGen:
+    """Open a checkpoint folder by audiocraft's own loader.
+
+    Raises:
+        ModelNotFoundError: audiocraft is not installed.
+        WeightsError: files are missing, damaged, or hold another model.
+        InvalidRequestError: no such device.
+    """
+    chosen = choose_device(device)
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise WeightsError(f"{folder.name} has no {missing[0]}; get the checkpoint again.")
+    import_audiocraft()
+    from audiocraft.models import AudioGen as Theirs
+
+    try:
+        with texts_read_from(folder):
+            return AudioGen(model_id or folder.name, Theirs.get_pretrained(str(folder), device=str(chosen)))
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, UnpicklingError) as error:
+        raise WeightsError(
+            f"{folder.name} can't be opened as an AudioGen checkpoint ({type(error).__name__}); get it again."
+        ) from error
+
+
+@contextmanager
+def texts_read_from(folder: Path) -> Iterator[None]:
+    """Let audiocraft's text conditioner find a T5 folder inside a checkpoint's, while one is opened.
+
+    audiocraft itself knows T5s by a list of names on the Hub.
+    """
+    from audiocraft.models import builders
+    from audiocraft.modules.conditioners import T5Conditioner
+
+    class FolderT5(T5Conditioner):
+        """Reads as our other models do: a tokenizer that says so gets lower-case text."""
+
+        def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
+            place = (folder / name).resolve()
+            if (place / "config.json").is_file() and place.is_relative_to(folder.resolve().parent):
+                name = str(place)
+                if name not in self.MODELS:
+                    self.MODELS.append(name)
+                    self.MODELS_DIMS[name] = json.loads((place / "config.json").read_text())["d_model"]
+            super().__init__(name, *args, **kwargs)
+
+        def tokenize(self, x: list[str | None]) -> Any:
+            texts = [text or "" for text in x]
+            inputs = tokenize(self.t5_tokenizer, texts).to(self.device)
+            inputs["attention_mask"][[i for i, text in enumerate(texts) if not text]] = 0
+            return inputs
+
+    before = builders.T5Conditioner
+    builders.T5Conditioner = FolderT5
+    try:
+        yield
+    finally:
+        builders.T5Conditioner = before

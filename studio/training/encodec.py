@@ -1,0 +1,170 @@
+"""Recipe 8: the EnCodec (Défossez et al. 2022) whose tokens AudioGen speaks, by audiocraft's own modules.
+
+A small codec trained on varied sound collapses to a few codes, so the latents first spread without a
+quantiser; then the codebooks begin at the means of what there is (k-means), and codes that hardly anything
+is near to are drawn anew. The losses are the vocoder's: log-mel, spectrograms of three resolutions, and
+discriminators of these in the second half.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from studio.backends.audiocraft import import_audiocraft
+from studio.dsp.mel import log_mel
+from studio.training.data import Corpus
+from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.vocoder import (
+    JUDGED_EVERY,
+    MEL_WEIGHT,
+    RESOLUTIONS,
+    STFT_WEIGHT,
+    SpectrogramDiscriminator,
+    adversarial_loss,
+    judge_step,
+    spectral_loss,
+)
+
+BATCH, CROP_SAMPLES = 12, 16000
+QUANTISED_FROM, ADVERSARIAL_FROM = 0.15, 0.55  # shares of the steps
+COMMITMENT_WEIGHT, WAVE_WEIGHT = 0.5, 0.5
+DEAD_BELOW = 0.3  # of a batch's 600 frames: a code that gets fewer, by moving average, is drawn anew
+CODES, CODEBOOKS = 256, 4
+
+# As audiocraft's own checkpoints hold it; no norm, for a moving average can't copy its weight norm.
+CONFIG: dict[str, Any] = {
+    "compression_model": "encodec",
+    "device": "cpu",
+    "encodec": {
+        "autoencoder": "seanet", "quantizer": "rvq", "sample_rate": 16000, "channels": 1, "causal": True,
+    },
+    "seanet": {
+        "channels": 1, "dimension": 128, "n_filters": 16, "n_residual_layers": 1, "ratios": [8, 5, 4, 2],
+        "lstm": 1, "norm": "none", "causal": True, "pad_mode": "constant", "encoder": {}, "decoder": {},
+    },
+    "rvq": {
+        "n_q": CODEBOOKS, "bins": CODES, "kmeans_init": True, "kmeans_iters": 20, "decay": 0.98,
+        "threshold_ema_dead_code": DEAD_BELOW,
+    },
+}  # fmt: skip
+
+
+def build_encodec(config: dict[str, Any] = CONFIG) -> Any:
+    """An audiocraft `EncodecModel` of that config.
+
+    Raises:
+        ModelNotFoundError: audiocraft is not installed.
+    """
+    import_audiocraft()
+    from audiocraft.models import builders
+    from omegaconf import OmegaConf
+
+    return builders.get_compression_model(OmegaConf.create(config))
+
+
+def train_encodec(corpus: Corpus, options: LoopOptions, device: str = "cpu") -> Any:
+    """Train on random seconds of the corpus; returns the averaged model."""
+    torch.manual_seed(options.seed)
+    codec = build_encodec().to(device).train()
+    judges = nn.ModuleList(SpectrogramDiscriminator(*resolution) for resolution in RESOLUTIONS).to(device)
+    optimizers = {
+        "codec": torch.optim.AdamW(codec.parameters(), lr=1e-3, betas=(0.8, 0.99), weight_decay=1e-3),
+        "judges": torch.optim.AdamW(judges.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=1e-3),
+    }
+    state = TrainState(codec, optimizers, {"judges": judges}, ema_decay=0.995)
+    quantised_from, adversarial_from = (
+        int(options.steps * share) for share in (QUANTISED_FROM, ADVERSARIAL_FROM)
+    )
+
+    def step(number: int, generator: torch.Generator) -> dict[str, float]:
+        real = corpus.crops(generator, BATCH, CROP_SAMPLES)[0].to(device)
+        figures: dict[str, float] = {}
+        if number < quantised_from:
+            made = codec.decoder(codec.encoder(real[:, None]))[:, 0, :CROP_SAMPLES]
+            commitment = made.new_zeros(())
+        else:
+            torch.manual_seed(options.seed + number)  # codes are drawn anew from the global generator
+            result = codec(real[:, None])
+            made, commitment = result.x[:, 0], result.penalty
+            figures["codes"] = float(min(len(codes.unique()) for codes in result.codes.unbind(1)))
+        mel_l1 = (log_mel(made) - log_mel(real)).abs().mean()
+        loss = MEL_WEIGHT * mel_l1 + STFT_WEIGHT * spectral_loss(made, real)
+        loss = loss + WAVE_WEIGHT * (made - real).abs().mean() + COMMITMENT_WEIGHT * commitment
+        if number >= adversarial_from:
+            if number % JUDGED_EVERY == 0:
+                figures["judge"] = judge_step(judges, optimizers["judges"], made.detach(), real)
+            loss = loss + adversarial_loss(judges, made, real)
+        optimizers["codec"].zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
+        optimizers["codec"].step()
+        return {"mel_l1": mel_l1.item(), "loss": loss.item(), **figures}
+
+    run(state, step, options, "encodec")
+    return state.ema.eval()
+
+
+def save_audiocraft(model: nn.Module, config: dict[str, Any], path: Path) -> None:
+    """Write a model as audiocraft exports it, in float16; its loaders open the file."""
+    from omegaconf import OmegaConf
+
+    half = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"best_state": half, "xp.cfg": OmegaConf.to_yaml(OmegaConf.create(config))}, path)
+
+
+def to_transformers(codec: Any, config: dict[str, Any] = CONFIG) -> Any:
+    """The same codec as transformers' `EncodecModel`, for where there is no audiocraft.
+
+    transformers' convolutions have weight norm: each weight is split into its norm and its direction.
+    """
+    from transformers import EncodecConfig, EncodecModel
+
+    seanet, rvq = config["seanet"], config["rvq"]
+    rate_hz = config["encodec"]["sample_rate"] / math.prod(seanet["ratios"])
+    theirs = EncodecModel(
+        EncodecConfig(
+            target_bandwidths=[rvq["n_q"] * rate_hz * math.log2(rvq["bins"]) / 1000],
+            sampling_rate=config["encodec"]["sample_rate"],
+            audio_channels=seanet["channels"],
+            normalize=False,
+            num_filters=seanet["n_filters"],
+            num_residual_layers=seanet["n_residual_layers"],
+            upsampling_ratios=seanet["ratios"],
+            num_lstm_layers=seanet["lstm"],
+            use_causal_conv=seanet["causal"],
+            pad_mode=seanet["pad_mode"],
+            codebook_size=rvq["bins"],
+            codebook_dim=seanet["dimension"],
+            hidden_size=seanet["dimension"],
+            use_conv_shortcut=False,
+        )
+    )
+    own = codec.state_dict()
+    with torch.no_grad():
+        for name, module in theirs.named_modules():
+            if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+                source = _convolution(name, isinstance(module, nn.ConvTranspose1d))
+                module.weight = own[f"{source}.weight"]  # weight norm splits what it is given
+                cast(Tensor, module.bias).copy_(own[f"{source}.bias"])
+            elif isinstance(module, nn.LSTM):
+                source = name.replace(".layers.", ".model.")
+                module.load_state_dict({key: own[f"{source}.{key}"] for key in module.state_dict()})
+        for index, layer in enumerate(theirs.quantizer.layers):
+            for key, value in layer.codebook.state_dict().items():
+                value.copy_(own[f"quantizer.vq.layers.{index}._codebook.{key}"])
+    return theirs.eval()
+
+
+def _convolution(name: str, transposed: bool) -> str:
+    """audiocraft's name of a convolution that transformers calls `name`."""
+    kind = "convtr" if transposed else "conv"
+    return f"{name.replace('.layers.', '.model.').removesuffix('.conv')}.{kind}.{kind}"

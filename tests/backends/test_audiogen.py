@@ -1,0 +1,159 @@
+"""AudioGen through audiocraft's own loader, from a tiny checkpoint with a T5 folder inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import T5Config, T5EncoderModel
+
+from studio.backends import audiogen
+from studio.backends.audiocraft import MISSING, is_installed
+from studio.core.errors import InvalidRequestError, ModelNotFoundError, WeightsError
+from studio.training import audiogen as recipe
+from studio.training.data import build_corpus
+from studio.training.encodec import CONFIG, build_encodec, save_audiocraft
+from studio.training.loop import LoopOptions
+from tests.backends.conftest import make_t5_tokenizer
+
+needs_audiocraft = pytest.mark.skipif(not is_installed(), reason=MISSING)
+SMALL = {**recipe.CONFIG["transformer_lm"], "dim": 32, "num_heads": 2, "num_layers": 2}
+LM_CONFIG = {**recipe.CONFIG, "transformer_lm": SMALL, "dataset": {"segment_duration": 3}}
+
+
+def make_t5(folder: Path) -> Path:
+    torch.manual_seed(0)
+    config = T5Config(vocab_size=64, d_model=24, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
+    T5EncoderModel(config).save_pretrained(folder / "t5")
+    make_t5_tokenizer().save_pretrained(folder / "t5")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_t5(tmp_path_factory.mktemp("audiogen") / "tiny")
+    torch.manual_seed(0)
+    codec = build_encodec().train()
+    codec(0.1 * torch.randn(2, 1, 64000, generator=torch.Generator().manual_seed(0)))
+    save_audiocraft(codec.eval(), CONFIG, folder / "compression_state_dict.bin")
+    model = recipe.build_language_model(folder, LM_CONFIG)
+    save_audiocraft(model, LM_CONFIG, folder / "state_dict.bin")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> audiogen.AudioGen:
+    return audiogen.load(folder, "cpu")
+
+
+def audiocrafts(folder: Path, prompt: str, seed: int, **params: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same by audiocraft alone: its loader, its `generate`."""
+    from audiocraft.models import AudioGen
+
+    with audiogen.texts_read_from(folder):
+        theirs = AudioGen.get_pretrained(str(folder), device="cpu")
+    theirs.set_generation_params(**params)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return theirs.generate([prompt], return_tokens=True)
+
+
+@needs_audiocraft
+def test_a_draft_is_audiocrafts_own(folder: Path, model: audiogen.AudioGen) -> None:
+    state = torch.get_rng_state()
+    draft = model.draft("heavy rain", 1.0, seed=3, top_k=250, temperature=0.9, guidance_scale=2.0)
+    assert torch.equal(torch.get_rng_state(), state), "the global generator is left alone"
+    sound, tokens = audiocrafts(
+        folder, "heavy rain", 3, duration=1.0, top_k=250, temperature=0.9, cfg_coef=2.0, extend_stride=1
+    )
+    np.testing.assert_array_equal(draft.tokens, tokens[0].numpy())
+    np.testing.assert_allclose(draft.samples, sound[0, 0].numpy(), atol=1e-6)
+    assert draft.tokens.shape == (4, 50)
+    assert draft.latents.shape == (1, 50, 128)
+    assert draft.samples.shape == (16000,)
+    codec = model._model.compression_model
+    expected = codec.decode_latent(torch.from_numpy(draft.tokens.astype(np.int64))[None]).transpose(1, 2)
+    torch.testing.assert_close(draft.latents, expected)
+
+
+@needs_audiocraft
+def test_seed_and_prompt_decide(model: audiogen.AudioGen) -> None:
+    first = model.draft("rain", 0.5, seed=1).tokens
+    np.testing.assert_array_equal(first, model.draft("rain", 0.5, seed=1).tokens)
+    assert (first != model.draft("rain", 0.5, seed=2).tokens).any()
+    assert model.draft("", 0.5, seed=0, top_k=100_000).tokens.shape == (4, 25), "the empty text too"
+
+
+@needs_audiocraft
+def test_longer_than_it_was_trained_it_goes_on_by_strides(model: audiogen.AudioGen) -> None:
+    draft = model.draft("rain", 4.5, seed=1)
+    assert draft.tokens.shape == (4, 225)
+    assert draft.samples.shape == (72000,)
+
+
+@needs_audiocraft
+def test_progress_is_told_and_may_end_it(model: audiogen.AudioGen) -> None:
+    told: list[tuple[int, int]] = []
+    model.draft("rain", 0.5, seed=1, on_progress=lambda done, total: told.append((done, total)))
+    assert len(told) > 10
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.draft("rain", 0.5, seed=1, on_progress=stop)
+    assert model.draft("rain", 0.1, seed=1).samples.shape == (1600,)
+
+
+@needs_audiocraft
+def test_a_recording_is_a_draft_too(model: audiogen.AudioGen) -> None:
+    made = model.encode(0.1 * np.random.default_rng(0).normal(size=16000).astype(np.float32))
+    assert made.tokens.shape == (4, 50)
+    np.testing.assert_array_equal(model.decode(made.tokens).samples, made.samples)
+
+
+@needs_audiocraft
+@pytest.mark.parametrize("duration_s", [0.0, -1.0, float("nan"), 1e9])
+def test_lengths_that_there_are_none_of(model: audiogen.AudioGen, duration_s: float) -> None:
+    with pytest.raises(InvalidRequestError, match="up to 600 s"):
+        model.draft("rain", duration_s, seed=0)
+
+
+@needs_audiocraft
+def test_folders_that_are_none(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"state_dict\.bin"):
+        audiogen.load(tmp_path, "cpu")
+    for name in audiogen.FILES:
+        (tmp_path / name).write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="can't be opened"):
+        audiogen.load(tmp_path, "cpu")
+
+
+@needs_audiocraft
+def test_the_recipe_learns_and_its_file_opens(folder: Path, tmp_path: Path) -> None:
+    corpus = build_corpus(tmp_path / "corpus", 8, workers=1)
+    codec = audiogen.load(folder, "cpu")._model.compression_model
+    tokens = recipe.encode_corpus(codec, corpus, tmp_path / "tokens.npy")
+    assert tokens.shape == (8, 4, 500)
+    model = recipe.build_language_model(make_t5(tmp_path), LM_CONFIG)
+    trained = recipe.train_audiogen(
+        model, tokens, corpus.captions, LoopOptions(tmp_path / "run", steps=3, log_every=1)
+    )
+    save_audiocraft(trained, LM_CONFIG, tmp_path / "state_dict.bin")
+    save_audiocraft(codec, CONFIG, tmp_path / "compression_state_dict.bin")
+    opened = audiogen.load(tmp_path, "cpu")
+    assert opened.draft("rain", 0.2, seed=0).tokens.shape == (4, 10)
+
+
+def test_without_audiocraft_one_is_told_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in audiogen.FILES:
+        (tmp_path / name).write_bytes(b"nothing")
+    monkeypatch.setattr("studio.backends.audiocraft.is_installed", lambda: False)
+    monkeypatch.delitem(__import__("sys").modules, "audiocraft.models.audiogen", raising=False)
+    with pytest.raises(ModelNotFoundError, match="--group audiocraft"):
+        audiogen.load(tmp_path, "cpu")
