@@ -70,6 +70,14 @@ MODELS = (
         "Music, non-commercial use.",
     ),
     ModelInfo(
+        "declare-lab/tango", "TANGO", "tango", "hub", "CC-BY-NC-SA-4.0", 5300,
+        "Any sound, non-commercial use; the DC-LDM paper's baseline.",
+    ),
+    ModelInfo(
+        "declare-lab/tango-full-ft-audiocaps", "TANGO full", "tango", "hub", "CC-BY-NC-SA-4.0", 5300,
+        "Any sound, non-commercial use; trained on more.",
+    ),
+    ModelInfo(
         "tone", "Test tone", "tone", "builtin", "Apache-2.0", 0,
         "A sine whatever the prompt says; shows that sound arrives.",
     ),
@@ -144,6 +152,17 @@ def _is_here(model_id: str, settings: Settings) -> bool:
         return False
 
 
+def _pickled(folder: Path) -> list[str]:
+    """What an old repository holds as pickles alone: just those are fetched."""
+    if checkpoint.is_published_tango(folder):
+        return list(checkpoint.PUBLISHED_FILES)
+    return [
+        f"{name}/*.bin"
+        for name in checkpoint.COMPONENTS[checkpoint.system_of(folder)]
+        if name not in checkpoint.WEIGHTLESS and not checkpoint.weight_files(folder / name)
+    ]
+
+
 def _from_hub(model_id: str, *, download: bool) -> Path:
     """A Hub repository's files in the local cache."""
     from huggingface_hub import snapshot_download
@@ -161,12 +180,7 @@ def _from_hub(model_id: str, *, download: bool) -> Path:
             raise ModelNotFoundError(f"The model '{model_id}' is not downloaded yet.") from error
     try:
         folder = fetch(_HUB_FILES, local=False)
-        # Old repositories hold some components as pickles alone: fetch just those.
-        pickled = [
-            f"{name}/*.bin"
-            for name in checkpoint.COMPONENTS[checkpoint.system_of(folder)]
-            if name not in checkpoint.WEIGHTLESS and not checkpoint.weight_files(folder / name)
-        ]
+        pickled = _pickled(folder)
         return fetch([*_HUB_FILES, *pickled], local=False) if pickled else folder
     except RepositoryNotFoundError as error:
         raise ModelNotFoundError(

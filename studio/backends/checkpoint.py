@@ -29,6 +29,8 @@ COMPONENTS = {
     "tango": _TANGO,
     "dcldm": (*_TANGO, "acoustic_branch"),
 }  # fmt: skip
+PUBLISHED_FILES = ("pytorch_model_main.bin", "pytorch_model_vae.bin")  # TANGO's, as its authors publish it
+PUBLISHED_CONFIGS = ("main_config.json", "vae_config.json")
 _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
 WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}
 _WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
@@ -70,18 +72,23 @@ def weight_files(component: Path) -> list[Path]:
 
 
 def system_of(folder: Path) -> str:
-    """Which system a folder's model_index.json names; AudioLDM where there is none.
+    """Which system a folder's model_index.json names; without one TANGO's own layout, or AudioLDM.
 
     Raises:
         WeightsError: the file is damaged, or names a pipeline that is not known here.
     """
     if not (folder / INDEX_FILE).is_file():
-        return "audioldm"
+        return "tango" if is_published_tango(folder) else "audioldm"
     pipeline = str(read_json(folder / INDEX_FILE).get("_class_name"))
     if pipeline not in SYSTEMS:
         known = ", ".join(SYSTEMS)
         raise WeightsError(f"{folder.name} is made for '{pipeline}'; give a folder made for {known}.")
     return SYSTEMS[pipeline]
+
+
+def is_published_tango(folder: Path) -> bool:
+    """Whether a folder is in the layout of TANGO's authors, who have no folder a component."""
+    return all((folder / name).is_file() for name in PUBLISHED_CONFIGS)
 
 
 def component(folder: Path, name: str) -> Path:
@@ -100,6 +107,8 @@ def verify(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         return [f"The folder {folder.name} does not exist."]
+    if is_published_tango(folder):
+        return [problem for name in PUBLISHED_FILES if (problem := _weight_problem(folder / name))]
     try:
         places = {name: component(folder, name) for name in COMPONENTS[system_of(folder)]}
     except WeightsError as error:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Conditioning, Tokens
+from studio.backends.checkpoint import is_published_tango
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_schedule
@@ -71,14 +72,19 @@ class TangoBackend(LatentBackend):
 def load(
     folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
 ) -> TangoBackend:
-    """Load a folder in diffusers' layout, a component each: T5, U-Net, VAE and vocoder.
+    """Load a folder in diffusers' layout, a component each, or in that of TANGO's authors.
 
     Raises:
         WeightsError: parts are missing, truncated, or of another architecture.
         InvalidRequestError: no such device or dtype.
         OutOfResourcesError: the device's memory is too small.
     """
-    return TangoBackend(model_id or folder.name, **networks(Parts.open(folder, device), dtype))
+    parts = Parts.open(folder, device)
+    if is_published_tango(folder):
+        from studio.backends import tango_published
+
+        return TangoBackend(model_id or folder.name, **tango_published.networks(folder, device, dtype))
+    return TangoBackend(model_id or folder.name, **networks(parts, dtype))
 
 
 def networks(parts: Parts, dtype: str) -> dict[str, Any]:

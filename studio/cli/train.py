@@ -1,4 +1,4 @@
-"""`longwave train corpus | vae | vocoder | clap | unet | judge | t5 | audioldm2 | pocket`."""
+"""`longwave train corpus`, and `longwave train RECIPE` for each network of the pocket models."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ RECIPES = {
     "unet": "Recipe 4: the diffusion network, half of its batches on FIFO ramps.",
     "t5": "Recipe 6: the T5 encoder that AudioLDM2 and TANGO read, distilled from the caption tower.",
     "audioldm2": "Recipe 7: AudioLDM2's U-Net, with its GPT-2, begun from AudioLDM's.",
+    "encodec": "Recipe 8: the EnCodec whose tokens AudioGen speaks; needs the audiocraft group.",
+    "audiogen": "Recipe 9: the AudioGen language model; needs the audiocraft group.",
     "pocket": "All recipes, one after the other, up to the folder that ships.",
 }
 

@@ -14,6 +14,7 @@ from studio.training.pocket import (
     write_index,
 )
 from studio.training.pocket_audioldm2 import run_audioldm2, run_t5
+from studio.training.pocket_dual import run_audiogen, run_encodec
 
 
 def run_pocket(options: PocketOptions) -> None:
@@ -23,6 +24,8 @@ def run_pocket(options: PocketOptions) -> None:
     write_index(options.audioldm)
     run_t5(options)
     run_audioldm2(options)
+    run_encodec(options)
+    run_audiogen(options)
 
 
 RECIPES: dict[str, Callable[[PocketOptions], None]] = {
@@ -33,5 +36,7 @@ RECIPES: dict[str, Callable[[PocketOptions], None]] = {
     "judge": run_judge,
     "t5": run_t5,
     "audioldm2": run_audioldm2,
+    "encodec": run_encodec,
+    "audiogen": run_audiogen,
     "pocket": run_pocket,
 }

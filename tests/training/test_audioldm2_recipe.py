@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ from studio.training.audioldm2 import (
     build_unet2,
     crop_of,
     draw_crops,
+    teacher_share,
     train_audioldm2,
 )
 from studio.training.loop import LoopOptions
@@ -86,8 +89,11 @@ def test_the_unet_begins_with_audioldms_knowledge() -> None:
     before = {name: value.clone() for name, value in ours.state_dict().items()}
     copied = set(begin_from(ours, theirs))
     known = theirs.state_dict()
+    fresh = [part for name, part in ours.named_modules() if re.fullmatch(r".*attentions\.\d+", name)]
+    silent = [t for t in fresh if not t.proj_out.weight.any() and not t.proj_out.bias.any()]
+    assert len(silent) == 2 * len(fresh) // 3, "what reads text adds nothing at first"
     for name, value in ours.state_dict().items():
-        assert torch.equal(value, before[name]) != (name in copied and not torch.equal(before[name], value))
+        assert name in copied or ".proj_out." in name or torch.equal(value, before[name])
     assert torch.equal(ours.conv_in.weight, theirs.conv_in.weight)
     assert torch.equal(
         ours.up_blocks[0].attentions[3].proj_in.weight, theirs.up_blocks[0].attentions[1].proj_in.weight
@@ -96,6 +102,13 @@ def test_the_unet_begins_with_audioldms_knowledge() -> None:
     assert torch.equal(half, theirs.mid_block.resnets[0].time_emb_proj.weight[:, : half.shape[1]])
     left = {name for name in known if "class_embedding" not in name and name not in copied}
     assert all(".attentions." in name for name in left), "but for transformers that are numbered otherwise"
+
+
+def test_the_teacher_says_all_at_first_and_nothing_in_the_end() -> None:
+    shares = [teacher_share(number, 100) for number in range(100)]
+    assert shares[0] == 1
+    assert shares[60:] == [0] * 40
+    assert all(after <= before for before, after in pairwise(shares))
 
 
 def test_sparse_attention_finds_eight_bands() -> None:
