@@ -300,6 +300,12 @@ def test_truncated_weights_end_in_one_sentence(tmp_path: Path) -> None:
         ("train", "vae", "--scale", "0"),
         ("train", "corpus"),
         ("eval", "pocket", "--device", "toaster"),
+        ("eval", "sparse", "--seconds", "0"),
+        ("eval", "sparse", "--seconds", "10", "1e9"),
+        ("eval", "sparse", "--method", "luck"),
+        ("eval", "sparse", "--ratio", "2"),
+        ("models", "describe", "audioldm"),
+        ("models", "describe", "dcldm", "--placement", "down4"),
     ],
 )
 def test_every_command_is_short_about_wrong_words(words: tuple[str, ...]) -> None:
@@ -349,6 +355,8 @@ def test_models_and_presets_are_listed() -> None:
         ("render", "infinite"),
         ("bench", "infinite"),
         ("eval", "pocket"),
+        ("eval", "sparse"),
+        ("models", "describe"),
         ("serve",),
         ("models",),
         ("presets",),

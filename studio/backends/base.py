@@ -49,6 +49,11 @@ class Tokens:
         """A copy that shares no memory."""
         return Tokens(self.states.clone(), None if self.mask is None else self.mask.clone())
 
+    def take(self, rows: Tensor) -> Tokens:
+        """The items of these indices [n]."""
+        rows = rows.to(self.states.device)
+        return Tokens(self.states[rows], None if self.mask is None else self.mask[rows])
+
     def expand(self, batch: int) -> Tokens:
         """One item's tokens for each item of a batch; as they are where there are as many."""
         mask = None if self.mask is None else self.mask.expand(batch, -1)
@@ -65,6 +70,11 @@ class Conditioning:
 
     pooled: Tensor | None = None
     tokens: tuple[Tokens, ...] = ()
+
+    def take(self, rows: Tensor) -> Conditioning:
+        """The items of these indices [n]."""
+        pooled = None if self.pooled is None else self.pooled[rows.to(self.pooled.device)]
+        return Conditioning(pooled, tuple(tokens.take(rows) for tokens in self.tokens))
 
 
 class StreamDecoder(Protocol):

@@ -46,6 +46,10 @@ MODELS = (
         "Ships with Longwave; knows the sound families of its own corpus.",
     ),
     ModelInfo(
+        "pocket/audioldm2", "Pocket AudioLDM 2", "audioldm2", "embedded", "Apache-2.0", 0,
+        "Ships with Longwave; the same families, for long clips with sparse attention.",
+    ),
+    ModelInfo(
         "cvssp/audioldm-s-full-v2", "AudioLDM small v2", "audioldm", "hub", "CC-BY-NC-SA-4.0", 1700,
         "Any sound, non-commercial use; the checkpoint of the InfiniteAudio paper's system.",
     ),

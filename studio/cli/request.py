@@ -11,7 +11,14 @@ import typer
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import opening_prompt, read_lane
 from studio.core.preset import Preset, load_preset, named_preset, sparse_settings
-from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest, ModelChoice, parse_request
+from studio.core.request import (
+    POCKET_CLIPS,
+    ClipSampler,
+    EndlessSampler,
+    GenerationRequest,
+    ModelChoice,
+    parse_request,
+)
 from studio.core.settings import Settings
 
 SAMPLER = EndlessSampler()
@@ -155,7 +162,7 @@ def sparse_request_from(options: Mapping[str, Any], preset: Preset | None = None
     Raises:
         InvalidRequestError: names the option at fault.
     """
-    start = sparse_settings(preset, options.get("attention"))
+    start = {"model": {"id": POCKET_CLIPS}, **sparse_settings(preset, options.get("attention"))}
     return _parse(options, SPARSE, start, {"mode": "sparse"})
 
 

@@ -25,6 +25,7 @@ RECIPES = {
     "audioldm2": "Recipe 7: AudioLDM2's U-Net, with its GPT-2, begun from AudioLDM's.",
     "encodec": "Recipe 8: the EnCodec whose tokens AudioGen speaks; needs the audiocraft group.",
     "audiogen": "Recipe 9: the AudioGen language model; needs the audiocraft group.",
+    "tango": "Recipe 10: TANGO's U-Net, begun from AudioLDM's.",
     "pocket": "All recipes, one after the other, up to the folder that ships.",
 }
 

@@ -29,6 +29,7 @@ MAX_CLIP_S = 600.0  # in one piece
 MAX_SEED = 2**63 - 1
 MAX_LANE_POINTS = 500
 MAX_WINDOW_FRAMES = 4000
+POCKET, POCKET_CLIPS = "pocket/audioldm", "pocket/audioldm2"  # what ships, and what makes whole clips of it
 FRAME_S = 0.04  # a latent frame of every system here: 25 a second
 
 Mode = Literal["infinite", "sparse", "dual"]
@@ -44,7 +45,7 @@ class Frozen(BaseModel):
 class ModelChoice(Frozen):
     """Which checkpoint, and where it runs. `auto` takes what the machine has."""
 
-    id: str = Field("pocket/audioldm", min_length=1, max_length=500)
+    id: str = Field(POCKET, min_length=1, max_length=500)
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from studio.core.request import POCKET, POCKET_CLIPS
+
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -25,11 +27,16 @@ class Settings:
     port: int = 7860
     open_browser: bool = True
     share: bool = False
-    model_id: str = "pocket/audioldm"
+    model_id: str = POCKET
     device: str = "auto"
     dtype: str = "auto"
     lead_s: float = 8.0
     unattended_limit_s: float = 4 * 3600.0
+
+    @property
+    def clip_model_id(self) -> str:
+        """The Sparse tab's model: the pocket one that attends to eight bands, unless another was chosen."""
+        return POCKET_CLIPS if self.model_id == POCKET else self.model_id
 
     @property
     def private(self) -> bool:

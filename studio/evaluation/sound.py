@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.backends.base import Backend, Conditioning
+from studio.backends.base import Backend
 from studio.evaluation.judge import Judge
 from studio.evaluation.pocket import WINDOW_S, HeldOut, Report, family_share, pair_share, spread_prompts
 from studio.evaluation.statistics import bootstrap_interval, frechet_distance
@@ -41,9 +41,9 @@ class SoundPlan:
 
 def bound(backend: Backend, prompts: Sequence[str], scale: float) -> Denoise:
     """A guided denoiser for one item a prompt, with the empty text as the negative."""
-    encoded = backend.encode_text(["", *prompts]).pooled
-    assert encoded is not None
-    both = Conditioning(pooled=torch.cat([encoded[:1].expand(len(prompts), -1), encoded[1:]]))
+    encoded = backend.encode_text(["", *prompts])
+    rows = torch.tensor([*[0] * len(prompts), *range(1, len(prompts) + 1)])
+    both = encoded.take(rows)
 
     def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         return backend.predict_noise(latents, timesteps, start_frame, both)

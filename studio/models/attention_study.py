@@ -56,9 +56,12 @@ def same_band(tokens: Tensor, total: int, bands: int) -> Tensor:
     return (torch.arange(total) % bands) == (tokens % bands)[:, None]
 
 
-def focus_share(watched: Watched, tokens: Tensor, chosen: Tensor) -> float:
-    """The share of the attention of `tokens` [n] that falls on their focus sets, given C as indices."""
-    kept = same_band(tokens, watched.key.shape[1], watched.bands)
+def focus_share(watched: Watched, tokens: Tensor, chosen: Tensor, own_band: bool = True) -> float:
+    """The share of the attention of `tokens` [n] that falls on their focus sets, given C as indices.
+
+    Without `own_band` the focus sets are C alone.
+    """
+    kept = same_band(tokens, watched.key.shape[1], watched.bands) & own_band
     kept[:, chosen] = True
     weights = watched.weights(tokens.to(watched.key.device)).cpu()
     return float((weights * kept).sum(dim=-1).mean())

@@ -102,9 +102,9 @@ class AttentionStudy:
                 generator = torch.Generator().manual_seed(self.request.seed + len(found[name]))
                 tokens = torch.randint(seen.frames * seen.bands, (QUERIES,), generator=generator)
                 chosen = self._draw(seen, generator)
-                found[name].append(focus_share(seen, tokens, chosen))
-                share = len(chosen) / (seen.frames * seen.bands)
-                size[blocks.index(name)] = 1 / seen.bands + share * (1 - 1 / seen.bands)
+                found[name].append(focus_share(seen, tokens, chosen, self._wanted.focus))
+                share, own = len(chosen) / (seen.frames * seen.bands), self._wanted.focus / seen.bands
+                size[blocks.index(name)] = own + share * (1 - own)
 
             self._run(timestep, blocks, see)
             kept[:, column] = [np.mean(found[name]) for name in blocks]
@@ -132,7 +132,7 @@ class AttentionStudy:
         token = frame * bands + band
         weights = torch.stack([seen.weights(torch.tensor([token]))[0] for seen in watched]).mean(dim=0)
         chosen = self._draw(watched[0], torch.Generator().manual_seed(self.request.seed))
-        focus = torch.arange(frames * bands) % bands == band
+        focus = (torch.arange(frames * bands) % bands == band) & self._wanted.focus
         focus[chosen] = True
         first = min(max(0, token - PATTERN_TOKENS // 2), max(0, frames * bands - PATTERN_TOKENS))
         around = torch.arange(first, min(first + PATTERN_TOKENS, frames * bands))
@@ -145,15 +145,19 @@ class AttentionStudy:
         )  # fmt: skip
 
     def _draw(self, seen: Watched, generator: torch.Generator) -> Tensor:
-        """A C as the request's LiteFocus draws it; as the default one does where it has another attention."""
+        """A C as the wanted LiteFocus draws it."""
         from studio.models.lite_focus import draw_tokens, ratio_for
 
-        own = self.request.attention
-        wanted = own if isinstance(own, LiteFocusAttention) else LiteFocusAttention()
-        duration_s = self.latents.shape[2] * FRAME_S
+        wanted, duration_s = self._wanted, self.latents.shape[2] * FRAME_S
         ratio = ratio_for(duration_s) if wanted.ratio == "auto" else wanted.ratio
         share = ratio if wanted.compensation else 0.0
         return draw_tokens(seen.frames, seen.bands, share, wanted.sampling, generator)
+
+    @property
+    def _wanted(self) -> LiteFocusAttention:
+        """The take's own LiteFocus; the default one where it has another attention."""
+        own = self.request.attention
+        return own if isinstance(own, LiteFocusAttention) else LiteFocusAttention()
 
 
 def _beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""`longwave eval pocket`: held-out clips from the corpus, given to the evaluation."""
+"""`longwave eval`: held-out clips from the corpus, given to the evaluation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from studio.backends.base import Backend
 from studio.core.errors import ModelNotFoundError
 from studio.core.request import EndlessSampler, GenerationRequest
 from studio.evaluation.judge import Judge
+from studio.evaluation.lengths import LengthPlan, measure_lengths
 from studio.evaluation.pocket import HeldOut, Networks, measure_networks
 from studio.evaluation.sound import SoundPlan, measure_sound
 from studio.samplers.curve import curved_timesteps
@@ -49,14 +51,10 @@ def evaluate_pocket(
     Raises:
         ModelNotFoundError: the pocket model is not in `assets`.
     """
-    if not (assets / "judge" / "judge.json").exists():
-        raise ModelNotFoundError(f"No judge in {assets}: run `longwave train judge` first.")
-    corpus = build_corpus(runs / "held", HELD_OUT_CLIPS, first_seed=HELD_OUT_SEED, split="held_out")
-    held_out = held_out_set(corpus)
+    judge, held_out = _judge(assets), _held_out(runs)
     wild = json.loads(resources.files("studio.evaluation").joinpath("wild_prompts.json").read_text())[
         "prompts"
     ]
-    judge = Judge.load(assets / "judge")
     networks = Networks.load(assets / "audioldm", assets / "judge")
     figures: dict[str, float | str] = dict(measure_networks(networks, held_out, wild, report))
     if networks_only:
@@ -74,6 +72,32 @@ def evaluate_pocket(
         "window_frames": fifo.window_frames,
         "guidance_scale": scale,
     }
+
+
+def evaluate_lengths(
+    assets: Path,
+    runs: Path,
+    load_backend: Callable[[], Backend],
+    plan: LengthPlan,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Right families of long clips, dense and sparse, on withheld phrasings; see `measure_lengths`.
+
+    Raises:
+        ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`.
+    """
+    return measure_lengths(load_backend(), _judge(assets), _held_out(runs), plan, report)
+
+
+def _judge(assets: Path) -> Judge:
+    if not (assets / "judge" / "judge.json").exists():
+        raise ModelNotFoundError(f"No judge in {assets}: run `longwave train judge` first.")
+    return Judge.load(assets / "judge")
+
+
+def _held_out(runs: Path) -> HeldOut:
+    corpus = build_corpus(runs / "held", HELD_OUT_CLIPS, first_seed=HELD_OUT_SEED, split="held_out")
+    return held_out_set(corpus)
 
 
 def shipped_plan(sampler: EndlessSampler, backend: Backend) -> FifoPlan:

@@ -15,8 +15,9 @@ from studio.backends.checkpoint import INDEX_FILE, SHARED_FILE, read_json
 from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.models.tokens import tokenize
-from studio.training.audioldm2 import Reading, train_audioldm2
+from studio.training.audioldm2 import train_audioldm2
 from studio.training.clap import gather_texts
+from studio.training.denoiser import Reading
 from studio.training.phrases import COMMON_WORDS, dictionary, duets, other_captions
 from studio.training.pocket import (
     PocketOptions,

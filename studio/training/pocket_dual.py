@@ -1,17 +1,52 @@
-"""The recipes of the embedded Dual family: so far AudioGen's folder `assets/pocket/audiogen/`."""
+"""The recipes of the embedded Dual family: `assets/pocket/audiogen/` and `assets/pocket/tango/`."""
 
 from __future__ import annotations
 
+import json
 import shutil
 
+from diffusers import DDIMScheduler
+
 from studio.backends.audiogen import FILES
+from studio.backends.checkpoint import INDEX_FILE, SHARED_FILE
 from studio.core.errors import ModelNotFoundError
+from studio.core.vocabulary import VOCABULARY_FILE
 from studio.training import audiogen, encodec
-from studio.training.pocket import PocketOptions, train_corpus
+from studio.training.pocket import PocketOptions, all_captions, cache_latents, save_part, train_corpus
+from studio.training.pocket_audioldm2 import read_captions
+from studio.training.tango import train_tango
+from studio.training.unet import SCHEDULER_CONFIG
 
 LANGUAGE_MODEL, CODEC = FILES
 TRANSFORMERS_CODEC = "encodec"  # the same codec for where there is no audiocraft
 T5 = audiogen.CONFIG["conditioners"]["description"]["t5"]["name"]
+
+SHARED = {
+    "vae": "../audioldm/vae",
+    "vocoder": "../audioldm/vocoder",
+    "text_encoder": "../audioldm2/text_encoder_2",
+    "tokenizer": "../audioldm2/tokenizer_2",
+}
+
+
+def run_tango(options: PocketOptions) -> None:
+    """The TANGO-type U-Net, and the folder around it."""
+    _require_texts(options)
+    corpus, mels = train_corpus(options)
+    folder = options.tango
+    unet = train_tango(
+        cache_latents(options, corpus, mels),
+        read_captions(options, all_captions(corpus)),
+        options.loop("tango"),
+        init=folder / "unet" if (folder / "unet" / "config.json").exists() else None,
+        audioldm=options.shipped("unet"),
+        device=options.device,
+    )
+    save_part(unet, folder / "unet")
+    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
+    (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
+    (folder / INDEX_FILE).write_text(json.dumps({"_class_name": "TangoPipeline"}, indent=2) + "\n")
+    shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
 
 
 def run_encodec(options: PocketOptions) -> None:
@@ -24,12 +59,10 @@ def run_encodec(options: PocketOptions) -> None:
 
 def run_audiogen(options: PocketOptions) -> None:
     """The language model over the shipped EnCodec's tokens, reading the shipped T5."""
-    texts, codes = options.audioldm2, options.audiogen / CODEC
-    for needed, recipe in ((texts / "text_encoder_2" / "config.json", "t5"), (codes, "encodec")):
-        if not needed.exists():
-            raise ModelNotFoundError(
-                f"No {needed.name} in {needed.parent.name}: train it with `longwave train {recipe}` first."
-            )
+    _require_texts(options)
+    texts = options.audioldm2
+    if not (options.audiogen / CODEC).exists():
+        raise ModelNotFoundError("There is no EnCodec yet: train it with `longwave train encodec` first.")
     for part in ("text_encoder_2", "tokenizer_2"):
         shutil.copytree(texts / part, options.audiogen / T5, dirs_exist_ok=True)
     model = audiogen.build_language_model(options.audiogen)
@@ -42,3 +75,8 @@ def run_audiogen(options: PocketOptions) -> None:
         model, tokens, corpus.captions, options.loop("audiogen"), options.device
     )
     encodec.save_audiocraft(trained.cpu(), audiogen.CONFIG, options.audiogen / LANGUAGE_MODEL)
+
+
+def _require_texts(options: PocketOptions) -> None:
+    if not (options.audioldm2 / "text_encoder_2" / "config.json").exists():
+        raise ModelNotFoundError("There is no T5 yet: train it with `longwave train t5` first.")

@@ -14,7 +14,7 @@ from studio.training.pocket import (
     write_index,
 )
 from studio.training.pocket_audioldm2 import run_audioldm2, run_t5
-from studio.training.pocket_dual import run_audiogen, run_encodec
+from studio.training.pocket_dual import run_audiogen, run_encodec, run_tango
 
 
 def run_pocket(options: PocketOptions) -> None:
@@ -26,6 +26,7 @@ def run_pocket(options: PocketOptions) -> None:
     run_audioldm2(options)
     run_encodec(options)
     run_audiogen(options)
+    run_tango(options)
 
 
 RECIPES: dict[str, Callable[[PocketOptions], None]] = {
@@ -38,5 +39,6 @@ RECIPES: dict[str, Callable[[PocketOptions], None]] = {
     "audioldm2": run_audioldm2,
     "encodec": run_encodec,
     "audiogen": run_audiogen,
+    "tango": run_tango,
     "pocket": run_pocket,
 }

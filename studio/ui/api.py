@@ -56,7 +56,7 @@ def _build_infinite(studio: Studio) -> None:
             settings = {"prompt": "", **_endless_settings(_preset(preset, studio.settings.presets))}
             settings |= {name: value for name, value in given.items() if value not in ("", (), None)}
             settings["duration_s"] = seconds or 0.0
-            settings["model"] = _model(model, settings, studio.settings)
+            settings["model"] = _model(model, settings, studio.settings, studio.settings.model_id)
             return parse_request(**settings)
 
         def submit() -> Job:
@@ -100,7 +100,7 @@ def _build_sparse(studio: Studio) -> None:
             }
             settings |= {name: value for name, value in given.items() if value not in ("", None)}
             settings["duration_s"] = seconds or 0.0
-            settings["model"] = _model(model, settings, studio.settings)
+            settings["model"] = _model(model, settings, studio.settings, studio.settings.clip_model_id)
             return parse_request(**settings)
 
         return render_file(studio, lambda: studio.submit(request()))
@@ -142,11 +142,11 @@ def _endless_settings(preset: Preset | None) -> dict[str, Any]:
     return preset.settings
 
 
-def _model(model: str, settings: Mapping[str, Any], defaults: Settings) -> dict[str, Any]:
-    """Which checkpoint: as asked, else the preset's, else the studio's; always on the studio's device."""
+def _model(model: str, settings: Mapping[str, Any], defaults: Settings, usual: str) -> dict[str, Any]:
+    """Which checkpoint: as asked, else the preset's, else the usual; always on the studio's device."""
     chosen = settings.get("model")
     known = chosen.get("id") if isinstance(chosen, dict) else None
-    return {"id": model or known or defaults.model_id, "device": defaults.device, "dtype": defaults.dtype}
+    return {"id": model or known or usual, "device": defaults.device, "dtype": defaults.dtype}
 
 
 def render_file(studio: Studio, submit: Callable[[], Job]) -> tuple[str, dict[str, Any]]:

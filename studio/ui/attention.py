@@ -57,11 +57,10 @@ def build(studio: Studio, tab: str, spectrogram: gr.HTML, job_id: gr.State) -> N
         "show_progress": "hidden", "concurrency_limit": 2, "concurrency_id": "studies",
         "trigger_mode": "always_last", "api_visibility": "private",
     }  # fmt: skip
-    run = look.click(handlers.look, inputs, outputs, **options)
-    spectrogram.click(handlers.point, job_id, [at_s, height], **HIDDEN).then(
-        handlers.look, inputs, outputs, **options
-    )
-    stop.click(None, None, None, cancels=[run], **HIDDEN)
+    pressed = look.click(handlers.look, inputs, outputs, **options)
+    pointed = spectrogram.click(handlers.point, job_id, [at_s, height], **HIDDEN)
+    pointed = pointed.then(handlers.look, inputs, outputs, **options)
+    stop.click(None, None, None, cancels=[pressed, pointed], **HIDDEN)
 
 
 class Handlers:

@@ -108,7 +108,7 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
 
 def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> SparseTab:
     """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives what other tabs need."""
-    start_values = FormValues(model=studio.settings.model_id)
+    start_values = FormValues(model=studio.settings.clip_model_id)
     with gr.Row(elem_classes="lw-columns"):
         with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
             preset = widgets.preset_choice(TAB, studio.settings.presets)

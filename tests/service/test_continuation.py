@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from service_fakes import RATE
 
 from studio.app import build_studio
 from studio.backends.tone import ToneBackend, tone
@@ -21,6 +20,7 @@ from studio.service.cancel import CancelToken
 from studio.service.continuation import FADE_S, Join, join, lead_latents
 from studio.service.recording import HEARD_S, Recording, read_recording
 from studio.service.render import Renderer
+from tests.service.service_fakes import RATE
 
 HOP = 640
 FADE = round(FADE_S * RATE)

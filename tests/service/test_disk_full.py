@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from service_fakes import RATE
 
 from studio.app import build_studio
 from studio.backends.tone import tone
@@ -20,6 +19,7 @@ from studio.core.events import Failed, Finished
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.service.jobs import RESUMABLE
+from tests.service.service_fakes import RATE
 
 SIZE_KB = 2048
 

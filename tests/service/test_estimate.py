@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from service_fakes import request
 
 from studio.backends.tone import ToneBackend
 from studio.core.errors import OutOfResourcesError
@@ -14,6 +13,7 @@ from studio.service import estimate as module
 from studio.service.cancel import CancelToken
 from studio.service.estimate import LONG_S, SHORT_S, Calibration, require_fit
 from studio.service.render import Renderer
+from tests.service.service_fakes import request
 
 CLIP = {"kind": "clip", "steps": 10}
 

@@ -15,7 +15,6 @@ import pytest
 import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from service_fakes import RATE, ramp, request
 
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
@@ -26,6 +25,7 @@ from studio.service.library import Library, settings_of
 from studio.service.naming import free_stem, slug, take_stem
 from studio.service.take import TakeWriter
 from studio.service.wav import GrowingWav
+from tests.service.service_fakes import RATE, ramp, request
 
 WHEN = datetime(2026, 1, 31, 14, 2, 11)
 
@@ -178,7 +178,7 @@ GROW = """
 import sys, time
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
-from service_fakes import RATE, ramp, request
+from tests.service.service_fakes import RATE, ramp, request
 from studio.service.take import TakeWriter
 take = TakeWriter.begin(request(duration_s=None), RATE, Path({outputs!r}))
 position = 0

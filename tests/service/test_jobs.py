@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
-from service_fakes import RATE, GatedRender, create_backend, endless, raising, ramp, render_ramp, request
 
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, WeightsError
@@ -22,6 +21,16 @@ from studio.service.jobs import Studio, outlook
 from studio.service.runner import BUG_MESSAGE, Runner
 from studio.service.stream import PcmStream
 from studio.service.telemetry import Meter, Window
+from tests.service.service_fakes import (
+    RATE,
+    GatedRender,
+    create_backend,
+    endless,
+    raising,
+    ramp,
+    render_ramp,
+    request,
+)
 
 Make = Callable[..., Studio]
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
-from service_fakes import RATE, ramp, request
 
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import load_preset
 from studio.service.export import FORMATS, convert
 from studio.service.library import TRASH, Library, picture_of, settings_of
 from studio.service.take import TakeWriter
+from tests.service.service_fakes import RATE, ramp, request
 
 WHEN = datetime(2026, 1, 31, 14, 2, 11)
 

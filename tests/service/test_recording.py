@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from service_fakes import request
 
 from studio.core.errors import InvalidRequestError
 from studio.service.recording import check_continuation, read_recording
 from studio.service.stream import SAMPLE_RATE
+from tests.service.service_fakes import request
 
 
 def sine(rate: int, seconds: float = 1.5, hz: float = 440.0) -> np.ndarray:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from service_fakes import request
 
 from studio.backends.tone import ToneBackend, tone
 from studio.core.errors import CancelledError
@@ -17,6 +16,7 @@ from studio.service.conditioning import PromptTrack, prompt_weights
 from studio.service.render import Renderer
 from studio.service.steering import Steering
 from studio.service.stepping import Stepping
+from tests.service.service_fakes import request
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}
 CLIP = {"kind": "clip", "steps": 3}

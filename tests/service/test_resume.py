@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from service_fakes import CHUNK, RATE, GatedRender, create_backend, ramp, request
 
 from studio.app import build_studio
 from studio.backends.tone import ToneBackend, tone
@@ -33,6 +32,7 @@ from studio.service.savepoint import read_savepoint, write_savepoint
 from studio.service.steering import Steering
 from studio.service.take import TakeWriter
 from studio.service.wav import GrowingWav
+from tests.service.service_fakes import CHUNK, RATE, GatedRender, create_backend, ramp, request
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
-from service_fakes import request
 
 from studio.backends.base import Conditioning
 from studio.backends.tone import ToneBackend
@@ -23,6 +22,7 @@ from studio.models.framewise import framewise
 from studio.service.cancel import CancelToken
 from studio.service.render import Renderer
 from studio.service.sparsity import SparseAttention
+from tests.service.service_fakes import request
 
 LITE = {"kind": "lite_focus", "ratio": 0.1}
 MERGING = {"kind": "token_merging"}

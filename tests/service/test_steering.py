@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from service_fakes import request
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_LANE_POINTS, PromptPoint
 from studio.service.steering import Steering, changed
+from tests.service.service_fakes import request
 
 WORDS = st.sampled_from(["rain", "wind", "sea"])
 

@@ -81,12 +81,19 @@ def test_shares_of_every_block_and_level(study: AttentionStudy) -> None:
     assert list(study.shares.timesteps) == sorted(study.shares.timesteps)
 
 
-def test_focus_without_compensation_is_the_band_alone(take: Path) -> None:
+@pytest.mark.parametrize("part", ["focus", "compensation"])
+def test_one_part_of_the_focus_set_alone(take: Path, part: str) -> None:
     backend = Listening()
-    wanted = request(duration_s=4.0, attention={"kind": "lite_focus", "compensation": False})
+    switches = {"focus": part == "focus", "compensation": part == "compensation"}
+    wanted = request(duration_s=4.0, attention={"kind": "lite_focus", "ratio": 0.25, **switches})
     study = AttentionStudy.of_take(wanted, take, lambda: nullcontext(backend))
     look = study.look(study.blocks[0], 0.5, 1.0, 0.5)
-    assert look.focus.sum() == look.focus.shape[0]
+    frames, bands = look.focus.shape
+    assert look.focus.sum() == (frames if part == "focus" else round(0.25 * frames) * bands)
+    assert look.focus[:, look.band].all() == (part == "focus")
+    list(study.measure())
+    assert study.shares is not None
+    assert study.shares.size[0] == pytest.approx(look.size)
 
 
 @pytest.mark.parametrize(

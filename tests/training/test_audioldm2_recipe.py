@@ -19,18 +19,16 @@ from studio.core.settings import data_dir
 from studio.models.blocks import choose_blocks
 from studio.models.tokens import tokenize
 from studio.samplers.ddim import ddim_sample
-from studio.training.audioldm2 import (
+from studio.training.audioldm2 import begin_from, build_unet2, train_audioldm2
+from studio.training.denoiser import (
     LONG,
     MIDDLE,
     RAMP,
     SHORT,
     Reading,
-    begin_from,
-    build_unet2,
     crop_of,
     draw_crops,
     teacher_share,
-    train_audioldm2,
 )
 from studio.training.loop import LoopOptions
 from studio.training.pocket import PocketOptions, save_part
@@ -141,7 +139,7 @@ def test_the_recipe_resumes_and_its_folder_opens_everywhere(
     tokenizer: T5Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for crop in ("SHORT", "MIDDLE", "LONG", "RAMP"):
-        monkeypatch.setattr(f"studio.training.audioldm2.{crop}", SHORT._replace(batch=2, frames=48))
+        monkeypatch.setattr(f"studio.training.denoiser.{crop}", SHORT._replace(batch=2, frames=48))
     options = PocketOptions(tmp_path / "runs", tmp_path / "pocket")
     shutil.copytree(POCKET, options.audioldm)
     latents = np.random.default_rng(0).normal(size=(3, 8, 64, 16)).astype(np.float16)

@@ -1,0 +1,135 @@
+"""Right families of clips in one piece, by length and by attention: what sparsity costs, and at which r."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from studio.backends.base import Backend
+from studio.evaluation.judge import Judge
+from studio.evaluation.pocket import HeldOut, Report, family_share, spread_prompts
+from studio.evaluation.sound import bound
+from studio.models.lite_focus import lite_focus, ratio_for
+from studio.models.token_merging import token_merging
+from studio.samplers.ddim import ddim_sample
+from studio.samplers.denoise import Denoise
+
+Method = Literal["dense", "balanced", "uniform", "tome"]
+WINDOW_S = 5.0
+MERGED = 0.5
+
+
+@dataclass(frozen=True)
+class LengthPlan:
+    """What is made: `clips` prompts at each length, by each method, and by each ratio where it has one."""
+
+    seconds: Sequence[float] = (10.0, 20.0, 40.0, 80.0)
+    methods: Sequence[Method] = ("dense", "balanced")
+    ratios: Sequence[float | None] = (None,)  # None: by length
+    clips: int = 112
+    steps: int = 50
+    guidance_scale: float = 4.0
+
+
+def measure_lengths(
+    backend: Backend, judge: Judge, held_out: HeldOut, plan: LengthPlan, report: Report
+) -> list[dict[str, Any]]:
+    """A row for each length, method and ratio, of the same prompts and seeds.
+
+    `family_acc` is the share of clips whose likeliest family, by the mean over windows of 5 s, is the
+    prompt's; `worst_acc` the same of single windows, at the place in the clip where it is lowest; `clip_s`
+    the mean seconds a clip took.
+    """
+    prompts, families = spread_prompts(held_out.only(scenes=False), plan.clips)
+    rows = []
+    for seconds in plan.seconds:
+        for method in plan.methods:
+            for ratio in plan.ratios if method in {"balanced", "uniform"} else (None,):
+                named = f"{seconds:g} s, {method}{'' if ratio is None else f', r = {ratio:g}'}"
+                tops, taken = [], []
+                for number, prompt in enumerate(prompts):
+                    report(f"{named}: {number} of {len(prompts)}")
+                    began = perf_counter()
+                    samples = _clip(backend, prompt, seconds, method, ratio, number, plan)
+                    taken.append(perf_counter() - began)
+                    tops.append(_windows(judge, samples))
+                rows.append(
+                    {
+                        "seconds": seconds, "method": method,
+                        "ratio": _ratio(method, ratio, seconds), "clips": len(prompts),
+                        **_shares(judge, tops, families), "clip_s": round(float(np.mean(taken)), 2),
+                    }
+                )  # fmt: skip
+    return rows
+
+
+def _clip(
+    backend: Backend,
+    prompt: str,
+    seconds: float,
+    method: Method,
+    ratio: float | None,
+    seed: int,
+    plan: LengthPlan,
+) -> np.ndarray:
+    geometry = backend.geometry
+    shape = (1, geometry.channels, geometry.frames(seconds), geometry.bands)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(backend.device)
+    drawn = torch.Generator().manual_seed(seed)
+    denoise = bound(backend, [prompt], plan.guidance_scale)
+    sparse = _sparsely(denoise, backend.unet, method, _ratio(method, ratio, seconds), drawn)
+    latents = ddim_sample(sparse, backend.schedule, noise, plan.steps)
+    return backend.decode(latents)[: round(seconds * geometry.sample_rate)]
+
+
+def _sparsely(
+    denoise: Denoise, unet: Any, method: Method, ratio: float | None, generator: torch.Generator
+) -> Denoise:
+    def patched() -> AbstractContextManager[Any]:
+        if method == "dense":
+            return nullcontext()
+        if method == "tome":
+            return token_merging(unet, generator=generator, ratio=ratio or MERGED)
+        assert ratio is not None
+        return lite_focus(unet, generator=generator, ratio=ratio, sampling=method)
+
+    def denoise_sparsely(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        with patched():
+            return denoise(latents, timesteps, start_frame)
+
+    return denoise_sparsely
+
+
+def _ratio(method: Method, ratio: float | None, seconds: float) -> float | None:
+    if method == "dense":
+        return None
+    if method == "tome":
+        return MERGED
+    return ratio_for(seconds) if ratio is None else ratio
+
+
+def _windows(judge: Judge, samples: np.ndarray) -> Tensor:
+    """The judge's shares of each window of a clip [windows, families]."""
+    length = round(WINDOW_S * 16000)
+    count = max(1, len(samples) // length)
+    windows = np.resize(samples, count * length).reshape(count, length)
+    return judge.listen(windows)[0].softmax(dim=-1)
+
+
+def _shares(judge: Judge, tops: Sequence[Tensor], families: Sequence[Sequence[str]]) -> dict[str, float]:
+    whole = torch.stack([clip.mean(dim=0) for clip in tops])
+    by_place = [
+        family_share(judge.top(torch.stack([clip[place] for clip in tops])), families)
+        for place in range(len(tops[0]))
+    ]
+    return {
+        "family_acc": round(family_share(judge.top(whole), families), 4),
+        "worst_acc": round(min(by_place), 4),
+    }
