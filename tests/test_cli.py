@@ -193,7 +193,7 @@ def test_a_sparse_clip_and_its_settings_again(tmp_path: Path) -> None:
         (("--prompt", "x", "--ratio", "2"), "--ratio: must be 'auto'"),
         (("--prompt", "x", "--no-focus", "--no-compensation"), "switch one on"),
         (("--prompt", "x", "--block", "attic"), "--block: must be 'mid', or"),
-        (("--prompt", "x", "--block", "down1", "--seconds", "1"), "choose from down3"),
+        (("--prompt", "x", "--block", "down1", "--seconds", "1"), "choose from down2"),
         (("--prompt", "x", "--attention", "thin"), "thin"),
         (("--prompt", "x", "--attention", "token_merging", "--ratio", "1"), "--ratio"),
         (("--prompt", "x", "--seconds", "-1"), "--seconds"),
