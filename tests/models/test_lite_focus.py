@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from studio.core.errors import InvalidRequestError
 from studio.models.framewise import framewise
-from studio.models.lite_focus import draw_tokens, focus_attention, lite_focus
+from studio.models.lite_focus import _all_bands, draw_tokens, focus_attention, lite_focus, ratio_for
 
 FRAMES, BANDS = 16, 8
 grids = st.tuples(st.integers(1, 23), st.integers(1, 9))
@@ -229,3 +229,19 @@ def test_what_makes_no_sense_is_refused(unet, wrong, said):
         lite_focus(unet, generator=_seeded(), **wrong),
     ):
         pass
+
+
+def test_auto_is_the_papers_ratio_and_less_of_long_clips():
+    assert [ratio_for(s) for s in (2.5, 10, 40, 80, 160, 600)] == [0.1, 0.1, 0.1, 0.05, 0.025, 0.025]
+
+
+@settings(max_examples=30, deadline=None)
+@given(grids, st.floats(0.01, 1), st.sampled_from(["uniform", "balanced"]))
+def test_one_call_for_all_bands_says_the_same(grid, ratio, sampling):
+    """The GPU's way, here on the CPU."""
+    frames, bands = grid
+    query, key, value = _tokens(frames, bands)
+    chosen = draw_tokens(frames, bands, ratio, sampling, _seeded())
+    torch.testing.assert_close(
+        _all_bands(query, key, value, bands, chosen), focus_attention(query, key, value, bands, chosen)
+    )
