@@ -257,8 +257,7 @@ function onKey(event) {
 /** Of takes under each other one plays at a time, and goes on where the one before was. */
 function onPlay({ target }) {
   const others = target.closest?.('[id$="-compare-rows"]')?.querySelectorAll('audio') ?? [];
-  const before = [...others].find((audio) => audio !== target && !audio.paused);
-  const last = before ?? [...others].find((audio) => 'last' in audio.dataset);
+  const last = [...others].find((audio) => 'last' in audio.dataset);
   if (last && last !== target && last.currentTime < target.duration) target.currentTime = last.currentTime;
   for (const audio of others) {
     if (audio !== target) audio.pause();

@@ -20,7 +20,7 @@ from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_schedule
 from studio.core.errors import WeightsError
-from studio.models.tokens import clap_vectors, tokenize
+from studio.models.tokens import clap_vectors, t5_states
 
 GENERATED = 8  # states that GPT-2 makes, where the checkpoint does not say
 
@@ -45,14 +45,9 @@ class TextNetworks:
         than alone.
         """
         vectors = clap_vectors(self.clap, self.clap_tokenizer, prompts)
-        states, mask = self._t5_states(prompts)
+        states, mask = t5_states(self.t5, self.t5_tokenizer, prompts)
         generated = generate(self.projection, self.gpt2, vectors, states, mask)
         return Tokens(generated), Tokens(states, mask)
-
-    def _t5_states(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        tokens = tokenize(self.t5_tokenizer, prompts).to(self.t5.device)
-        states = self.t5(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
-        return states, tokens.attention_mask
 
 
 def generate(projection: Any, gpt2: Any, clap_vectors: Tensor, t5_states: Tensor, t5_mask: Tensor) -> Tensor:
@@ -108,17 +103,6 @@ class AudioLDM2Backend(LatentBackend):
             encoder_attention_mask_1=t5.mask.to(self.device),
             return_dict=False,
         )[0]
-
-    def attention_layers(self) -> Sequence[torch.nn.Module]:
-        """Self-attentions of the U-Net's decoder, in order: both of a transformer that reads no text."""
-        from diffusers.models.attention_processor import Attention
-
-        return [
-            module
-            for block in self.unet.up_blocks
-            for module in block.modules()
-            if isinstance(module, Attention) and not module.is_cross_attention
-        ]
 
     def _unload_text(self) -> None:
         del self._text

@@ -19,15 +19,15 @@ SYSTEMS = {
     "TangoPipeline": "tango",
     "DcLdmPipeline": "dcldm",
 }
-_TANGO = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
+_ONE_TEXT = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
 COMPONENTS = {
-    "audioldm": ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler"),
+    "audioldm": _ONE_TEXT,
     "audioldm2": (
         "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "projection_model", "language_model",
         "unet", "vae", "vocoder", "scheduler",
     ),
-    "tango": _TANGO,
-    "dcldm": (*_TANGO, "acoustic_branch"),
+    "tango": _ONE_TEXT,
+    "dcldm": (*_ONE_TEXT, "acoustic_branch"),
 }  # fmt: skip
 PUBLISHED_FILES = ("pytorch_model_main.bin", "pytorch_model_vae.bin")  # TANGO's, as its authors publish it
 PUBLISHED_CONFIGS = ("main_config.json", "vae_config.json")

@@ -109,9 +109,16 @@ class LatentBackend(ABC):
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """Conditioning whose batch is the prompts in order."""
 
-    @abstractmethod
     def attention_layers(self) -> Sequence[torch.nn.Module]:
-        """Self-attentions of the U-Net's decoder, in order."""
+        """Self-attentions of the U-Net's decoder, in order: both of a transformer that reads no text."""
+        from diffusers.models.attention_processor import Attention
+
+        return [
+            module
+            for block in self.unet.up_blocks
+            for module in block.modules()
+            if isinstance(module, Attention) and not module.is_cross_attention
+        ]
 
     @abstractmethod
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:

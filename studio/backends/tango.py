@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from studio.backends.base import Conditioning, Tokens
@@ -15,7 +14,7 @@ from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_schedule
 from studio.core.errors import WeightsError
-from studio.models.tokens import tokenize
+from studio.models.tokens import t5_states
 
 
 class TangoBackend(LatentBackend):
@@ -35,13 +34,10 @@ class TangoBackend(LatentBackend):
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """T5's states [B, L, D] with their mask, in the order of the prompts."""
-        tokens = tokenize(self._tokenizer, prompts).to(self._text_encoder.device)
-        with torch.inference_mode():
-            states = self._text_encoder(
-                tokens.input_ids, attention_mask=tokens.attention_mask
-            ).last_hidden_state
         # Cloned out of inference mode, so that callers may change them in place.
-        return Conditioning(tokens=(Tokens(states, tokens.attention_mask).clone(),))
+        return Conditioning(
+            tokens=(Tokens(*t5_states(self._text_encoder, self._tokenizer, prompts)).clone(),)
+        )
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         text = conditioning.tokens[0].expand(len(latents))
@@ -53,17 +49,6 @@ class TangoBackend(LatentBackend):
             encoder_attention_mask=text.mask.to(self.device),
             return_dict=False,
         )[0]
-
-    def attention_layers(self) -> Sequence[torch.nn.Module]:
-        """Self-attentions of the U-Net's decoder, in order."""
-        from diffusers.models.attention_processor import Attention
-
-        return [
-            module
-            for block in self.unet.up_blocks
-            for module in block.modules()
-            if isinstance(module, Attention) and not module.is_cross_attention
-        ]
 
     def _unload_text(self) -> None:
         del self._text_encoder

@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 import typer
 
 from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
 from studio.cli.request import request_from, sparse_request_from
 from studio.core.errors import InvalidRequestError
-from studio.core.request import MAX_CLIP_S
+from studio.core.request import MAX_CLIP_S, SparseMethod
 from studio.core.settings import Settings
-
-Method = Literal["dense", "balanced", "uniform", "tome"]
 
 eval_commands = typer.Typer(help="Measure what a model is worth.")
 
@@ -71,8 +69,8 @@ def eval_sparse(
     """Right families of clips in one piece, by length and by attention, on withheld phrasings."""
     lengths_s = [seconds, *(more or [])]
     methods = method or ["dense", "balanced"]
-    if wrong := next((name for name in methods if name not in get_args(Method)), None):
-        raise InvalidRequestError(f"--method {wrong}: choose of {', '.join(get_args(Method))}.")
+    if wrong := next((name for name in methods if name not in get_args(SparseMethod)), None):
+        raise InvalidRequestError(f"--method {wrong}: choose of {', '.join(get_args(SparseMethod))}.")
     if not all(0 < length <= MAX_CLIP_S for length in lengths_s):
         raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {MAX_CLIP_S:g}.")
     if not all(0 < r <= 1 for r in ratio or ()):

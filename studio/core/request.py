@@ -33,6 +33,7 @@ POCKET, POCKET_CLIPS = "pocket/audioldm", "pocket/audioldm2"  # what ships, and 
 FRAME_S = 0.04  # a latent frame of every system here: 25 a second
 
 Mode = Literal["infinite", "sparse", "dual"]
+SparseMethod = Literal["dense", "uniform", "balanced", "tome"]  # what bench and eval put beside each other
 Strategy = Literal["equal", "initial", "middle", "last", "auto"]
 
 

@@ -39,12 +39,17 @@ def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < _BREAK_MEL, mel * _LINEAR_HZ, logarithmic)
 
 
+def band_edges_hz(bands: int) -> NDArray[np.float64]:
+    """Edges of so many bands that are equally wide in mel, in Hz [bands + 1]."""
+    ends = hz_to_mel(np.array([F_MIN_HZ, F_MAX_HZ]))
+    return mel_to_hz(np.linspace(ends[0], ends[1], bands + 1))
+
+
 @lru_cache(maxsize=1)
 def mel_filterbank() -> NDArray[np.float64]:
     """Triangular filters [N_MELS, N_FFT // 2 + 1] with Slaney's norm: each has the area 1 over Hz."""
     bins_hz = np.linspace(0.0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
-    ends = hz_to_mel(np.array([F_MIN_HZ, F_MAX_HZ]))
-    edges_hz = mel_to_hz(np.linspace(ends[0], ends[1], N_MELS + 2))
+    edges_hz = band_edges_hz(N_MELS + 1)
     lower, centre, upper = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising = (bins_hz - lower) / (centre - lower)
     falling = (upper - bins_hz) / (upper - centre)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from studio.backends.base import Backend
+from studio.core.request import SparseMethod
 from studio.evaluation.judge import Judge
 from studio.evaluation.pocket import HeldOut, Report, family_share, spread_prompts
 from studio.evaluation.sound import bound
-from studio.models.lite_focus import lite_focus, ratio_for
-from studio.models.token_merging import token_merging
+from studio.models.lite_focus import ratio_for
+from studio.models.sparse_methods import MERGED, attending
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.denoise import Denoise
 
-Method = Literal["dense", "balanced", "uniform", "tome"]
 WINDOW_S = 5.0
-MERGED = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class LengthPlan:
     """What is made: `clips` prompts at each length, by each method, and by each ratio where it has one."""
 
     seconds: Sequence[float] = (10.0, 20.0, 40.0, 80.0)
-    methods: Sequence[Method] = ("dense", "balanced")
+    methods: Sequence[SparseMethod] = ("dense", "balanced")
     ratios: Sequence[float | None] = (None,)  # None: by length
     clips: int = 112
     steps: int = 50
@@ -74,7 +72,7 @@ def _clip(
     backend: Backend,
     prompt: str,
     seconds: float,
-    method: Method,
+    method: SparseMethod,
     ratio: float | None,
     seed: int,
     plan: LengthPlan,
@@ -84,30 +82,22 @@ def _clip(
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(backend.device)
     drawn = torch.Generator().manual_seed(seed)
     denoise = bound(backend, [prompt], plan.guidance_scale)
-    sparse = _sparsely(denoise, backend.unet, method, _ratio(method, ratio, seconds), drawn)
+    sparse = _sparsely(denoise, backend.unet, method, _ratio(method, ratio, seconds) or 0.0, drawn)
     latents = ddim_sample(sparse, backend.schedule, noise, plan.steps)
     return backend.decode(latents)[: round(seconds * geometry.sample_rate)]
 
 
 def _sparsely(
-    denoise: Denoise, unet: Any, method: Method, ratio: float | None, generator: torch.Generator
+    denoise: Denoise, unet: Any, method: SparseMethod, ratio: float, generator: torch.Generator
 ) -> Denoise:
-    def patched() -> AbstractContextManager[Any]:
-        if method == "dense":
-            return nullcontext()
-        if method == "tome":
-            return token_merging(unet, generator=generator, ratio=ratio or MERGED)
-        assert ratio is not None
-        return lite_focus(unet, generator=generator, ratio=ratio, sampling=method)
-
     def denoise_sparsely(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
-        with patched():
+        with attending(unet, method, ratio, generator):
             return denoise(latents, timesteps, start_frame)
 
     return denoise_sparsely
 
 
-def _ratio(method: Method, ratio: float | None, seconds: float) -> float | None:
+def _ratio(method: SparseMethod, ratio: float | None, seconds: float) -> float | None:
     if method == "dense":
         return None
     if method == "tome":

@@ -20,6 +20,14 @@ def clap_vectors(tower: Any, tokenizer: Any, prompts: Sequence[str]) -> Any:
     return functional.normalize(vectors.clone(), dim=-1)
 
 
+def t5_states(encoder: Any, tokenizer: Any, prompts: Sequence[str]) -> tuple[Any, Any]:
+    """T5's states [B, L, D] in inference mode, and which of them count: mask [B, L]."""
+    tokens = tokenize(tokenizer, prompts).to(encoder.device)
+    with torch.inference_mode():
+        states = encoder(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
+    return states, tokens.attention_mask
+
+
 def tokenize(tokenizer: Any, prompts: Sequence[str], limit: int | None = None) -> Any:
     """Padded `input_ids` and `attention_mask` [B, L], cut at `limit` or at the tokenizer's own length.
 

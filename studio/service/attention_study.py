@@ -21,7 +21,7 @@ from torch import Tensor
 from studio.core.attention import Look, Shares
 from studio.core.errors import InvalidRequestError
 from studio.core.request import FRAME_S, GenerationRequest, LiteFocusAttention
-from studio.dsp.mel import F_MAX_HZ, hz_to_mel, mel_to_hz
+from studio.dsp.mel import band_edges_hz
 from studio.samplers.ddim import add_noise
 
 if TYPE_CHECKING:
@@ -125,21 +125,23 @@ class AttentionStudy:
                 backend.predict_noise(noisy, at.to(noisy.device), 0, conditioning)
 
     def _look(self, block: str, watched: list[Watched], at_s: float, height: float) -> Look:
+        from studio.models.attention_study import same_band
+
         frames, bands = watched[0].frames, watched[0].bands
         frame_s = self.latents.shape[2] * FRAME_S / frames
         frame = min(frames - 1, int(at_s / frame_s))
         band = min(bands - 1, int(height * bands))
         token = frame * bands + band
-        weights = torch.stack([seen.weights(torch.tensor([token]))[0] for seen in watched]).mean(dim=0)
+        asked = torch.tensor([token])
+        weights = torch.stack([seen.weights(asked)[0] for seen in watched]).mean(dim=0)
         chosen = self._draw(watched[0], torch.Generator().manual_seed(self.request.seed))
-        focus = (torch.arange(frames * bands) % bands == band) & self._wanted.focus
+        focus = same_band(asked, frames * bands, bands)[0] & self._wanted.focus
         focus[chosen] = True
         first = min(max(0, token - PATTERN_TOKENS // 2), max(0, frames * bands - PATTERN_TOKENS))
         around = torch.arange(first, min(first + PATTERN_TOKENS, frames * bands))
         pattern = torch.stack([seen.weights(around)[:, around] for seen in watched]).mean(dim=0)
-        edges = mel_to_hz(np.linspace(0.0, float(hz_to_mel(np.array(F_MAX_HZ))), bands + 1))
         return Look(
-            block, frame_s, tuple(edges.tolist()), frame, band,
+            block, frame_s, tuple(band_edges_hz(bands).tolist()), frame, band,
             weights.view(frames, bands).cpu().numpy(), focus.view(frames, bands).numpy(),
             pattern.cpu().numpy(), first,
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,16 @@ from torch.nn import functional as F
 from studio.backends.device import choose_device, choose_dtype
 from studio.backends.shapes import random_unet
 from studio.core.errors import InvalidRequestError
-from studio.core.request import FRAME_S, ModelChoice
+from studio.core.request import FRAME_S, ModelChoice, SparseMethod
 from studio.models.blocks import choose_blocks
-from studio.models.lite_focus import PAPER_RATIO, draw_tokens, focus_attention, lite_focus
-from studio.models.token_merging import draw_keepers, match_tokens, token_merging
+from studio.models.lite_focus import PAPER_RATIO, draw_tokens, focus_attention
+from studio.models.sparse_methods import MERGED, attending
+from studio.models.token_merging import draw_keepers, match_tokens
 from studio.service.backend_cache import BackendCache
 from studio.service.bench import Stopwatch
 from studio.service.memory import rise_mb
 
-METHODS = ("dense", "uniform", "balanced", "tome")
-MERGED = 0.5
+METHODS: tuple[SparseMethod, ...] = get_args(SparseMethod)
 LATENT_CHANNELS, BANDS = 8, 16
 TEXT_STATES = (8, 24)  # as many as GPT-2 makes, and T5 of a prompt of usual length
 
@@ -104,13 +104,8 @@ def _self_attention(unet: Any) -> Any:
     return first.get_submodule("transformer_blocks.0.attn1")
 
 
-def _patched(unet: nn.Module, method: str, ratio: float) -> AbstractContextManager[nn.Module]:
-    generator = torch.Generator().manual_seed(0)
-    if method == "dense":
-        return nullcontext(unet)
-    if method == "tome":
-        return token_merging(unet, generator=generator, ratio=MERGED)
-    return lite_focus(unet, generator=generator, ratio=ratio, sampling=method)  # type: ignore[arg-type]
+def _patched(unet: nn.Module, method: SparseMethod, ratio: float) -> AbstractContextManager[nn.Module]:
+    return attending(unet, method, ratio, torch.Generator().manual_seed(0))
 
 
 def _kernel(
@@ -169,12 +164,12 @@ def _forward(unet: Any, frames: int, batch: int) -> Callable[[], Tensor]:
 @torch.inference_mode()
 def _medians(
     unet: Any,
-    calls: dict[str, Callable[[], Tensor]],
+    calls: dict[SparseMethod, Callable[[], Tensor]],
     repeats: int,
-    around: Callable[[str], AbstractContextManager[Any]],
-) -> dict[str, float]:
+    around: Callable[[SparseMethod], AbstractContextManager[Any]],
+) -> dict[SparseMethod, float]:
     """Milliseconds of each call, once unmeasured and then `repeats` times in turn."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
+    taken: dict[SparseMethod, list[float]] = {name: [] for name in calls}
     for turn in range(repeats + 1):
         for name, call in calls.items():
             with around(name):

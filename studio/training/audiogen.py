@@ -20,7 +20,7 @@ from studio.backends.audiocraft import import_audiocraft
 from studio.backends.audiogen import texts_read_from
 from studio.training.data import Corpus
 from studio.training.encodec import CODEBOOKS, CODES
-from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.loop import LoopOptions, TrainState, mixed_precision, run
 
 BATCH, CROP_FRAMES = 12, 250
 LEARNING_RATE = 1e-3
@@ -108,8 +108,9 @@ def train_audiogen(
             for c, w in zip(clips, which, strict=True)
         ]
         torch.manual_seed(options.seed + number)  # captions are dropped by the global generator
-        output = model.compute_predictions(codes, said)
-        loss = cross_entropy(output.logits, codes, output.mask)
+        with mixed_precision(device):
+            output = model.compute_predictions(codes, said)
+        loss = cross_entropy(output.logits.float(), codes, output.mask)
         optimizer.zero_grad(set_to_none=True)
         loss.mean().backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)

@@ -20,7 +20,7 @@ from transformers import GPT2Config, GPT2Model
 
 from studio.backends.audioldm2 import generate
 from studio.training.clap import PROJECTION
-from studio.training.denoiser import Reading, train_denoiser
+from studio.training.denoiser import Reading, known_value, load_teacher, train_denoiser
 from studio.training.loop import LoopOptions
 
 GPT_WIDTH, STATES = 64, 8
@@ -71,10 +71,8 @@ def begin_from(unet: AudioLDM2UNet2DConditionModel, audioldm: UNet2DConditionMod
     """
     theirs, copied = audioldm.state_dict(), []
     for name, parameter in unet.state_dict().items():
-        value = theirs.get(_their_name(name))
-        if value is not None and "time_emb_proj.weight" in name and value.shape != parameter.shape:
-            value = value[:, : parameter.shape[1]]
-        if value is not None and value.shape == parameter.shape:
+        value = known_value(theirs, _their_name(name), parameter)
+        if value is not None:
             parameter.copy_(value)
             copied.append(name)
         elif ".proj_out." in name and _transformer(name) % TRANSFORMERS:
@@ -115,7 +113,7 @@ def train_audioldm2(
     torch.manual_seed(options.seed)
     teacher = None
     if audioldm is not None and init is None:
-        teacher = UNet2DConditionModel.from_pretrained(audioldm, torch_dtype=torch.float32).to(device).eval()
+        teacher = load_teacher(audioldm, device)
     model = (_load(init) if init else _begin(teacher)).to(device).train()
 
     def predict(noisy: Tensor, timesteps: Tensor, texts: Tensor) -> Tensor:

@@ -7,20 +7,22 @@ of single examples they soon learn to ask their own conditioning for what the ol
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
+from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from studio.models.framewise import framewise
 from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
-from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.loop import LoopOptions, TrainState, mixed_precision, run
 from studio.training.muon import Muon
 from studio.training.unet import (
     LEARNING_RATE,
@@ -72,6 +74,22 @@ class Reading:
         longest = int(self.mask[texts].sum(1).max())
         ids, mask = self.ids[texts, :longest].to(device), self.mask[texts, :longest].to(device)
         return self.t5(input_ids=ids, attention_mask=mask).last_hidden_state, mask
+
+
+def known_value(theirs: Mapping[str, Tensor], name: str, wanted: Tensor) -> Tensor | None:
+    """What an AudioLDM U-Net's parameter of that name gives one of `wanted`'s shape; nothing where it can't.
+
+    Its time embedding stands before its text's in one vector: of what reads that vector, the first half.
+    """
+    value = theirs.get(name)
+    if value is not None and "time_emb_proj.weight" in name and value.shape != wanted.shape:
+        value = value[:, : wanted.shape[1]]
+    return value if value is not None and value.shape == wanted.shape else None
+
+
+def load_teacher(folder: Path, device: str) -> UNet2DConditionModel:
+    """An AudioLDM U-Net, frozen."""
+    return UNet2DConditionModel.from_pretrained(folder, torch_dtype=torch.float32).to(device).eval()
 
 
 def build_optimizers(model: nn.ModuleDict) -> dict[str, torch.optim.Optimizer]:
@@ -144,10 +162,13 @@ def train_denoiser(
         wanted, weight = velocity(clean, noise, level).to(device), min_snr_weight(level).to(device)
         share = teacher_share(number, options.steps) if teacher else 0.0
         if share:
-            with torch.no_grad():
+            with torch.no_grad(), mixed_precision(device):
                 vectors = reading.vectors[texts].to(device)
-                wanted = wanted.lerp(teacher(noisy, timesteps, None, class_labels=vectors).sample, share)
-        loss = (weight * by_channel * (predict(noisy, timesteps, texts) - wanted).square()).mean()
+                told = teacher(noisy, timesteps, None, class_labels=vectors).sample
+            wanted = wanted.lerp(told.float(), share)
+        with mixed_precision(device):
+            predicted = predict(noisy, timesteps, texts)
+        loss = (weight * by_channel * (predicted.float() - wanted).square()).mean()
         loss = loss / weight.mean()
         model.zero_grad(set_to_none=True)
         loss.backward()

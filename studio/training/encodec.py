@@ -18,22 +18,13 @@ from torch import Tensor, nn
 from studio.backends.audiocraft import import_audiocraft
 from studio.dsp.mel import log_mel
 from studio.training.data import Corpus
-from studio.training.loop import LoopOptions, TrainState, run
-from studio.training.vocoder import (
-    JUDGED_EVERY,
-    MEL_WEIGHT,
-    RESOLUTIONS,
-    STFT_WEIGHT,
-    SpectrogramDiscriminator,
-    adversarial_loss,
-    judge_step,
-    spectral_loss,
-)
+from studio.training.loop import LoopOptions, TrainState, mixed_precision, run, step_generator
+from studio.training.vocoder import MEL_WEIGHT, STFT_WEIGHT, Adversary, spectral_loss
 
-BATCH, CROP_SAMPLES = 12, 16000
-QUANTISED_FROM, ADVERSARIAL_FROM = 0.15, 0.55  # shares of the steps
+BATCH, CROP_SAMPLES = 8, 16000
+QUANTISED_FROM, ADVERSARIAL_FROM = 0.15, 0.9  # shares of the steps
 COMMITMENT_WEIGHT, WAVE_WEIGHT = 0.5, 0.5
-DEAD_BELOW = 0.3  # of a batch's 600 frames: a code that gets fewer, by moving average, is drawn anew
+DEAD_BELOW = 0.3  # of a batch's 400 frames: a code that gets fewer, by moving average, is drawn anew
 CODES, CODEBOOKS = 256, 4
 
 # As audiocraft's own checkpoints hold it; no norm, for a moving average can't copy its weight norm.
@@ -67,38 +58,60 @@ def build_encodec(config: dict[str, Any] = CONFIG) -> Any:
     return builders.get_compression_model(OmegaConf.create(config))
 
 
+@torch.no_grad()
+def set_scales(codec: Any, samples: Tensor) -> None:
+    """Scale each convolution so that `samples` [B, n] leave it with unit variance (Mishkin & Matas 2016).
+
+    torch's own beginning lets sound fade to nothing on its way through twenty layers without norms, and
+    what is learned from there on is silence. The last convolution gives sound as loud as it came.
+    """
+    last = [module for module in codec.decoder.modules() if isinstance(module, nn.Conv1d)][-1]
+
+    def scale(module: nn.Module, _: Any, output: Tensor) -> Tensor:
+        factor = (float(samples.std()) if module is last else 1.0) / output.std().clamp(min=1e-6)
+        for parameter in module.parameters():
+            parameter.mul_(factor)
+        return output * factor
+
+    convolutions = [m for m in codec.modules() if isinstance(m, (nn.Conv1d, nn.ConvTranspose1d))]
+    hooks = [module.register_forward_hook(scale) for module in convolutions]
+    codec.decoder(codec.encoder(samples[:, None]))
+    for hook in hooks:
+        hook.remove()
+
+
 def train_encodec(corpus: Corpus, options: LoopOptions, device: str = "cpu") -> Any:
     """Train on random seconds of the corpus; returns the averaged model."""
     torch.manual_seed(options.seed)
     codec = build_encodec().to(device).train()
-    judges = nn.ModuleList(SpectrogramDiscriminator(*resolution) for resolution in RESOLUTIONS).to(device)
+    set_scales(codec, corpus.crops(step_generator(options.seed, 0), BATCH, CROP_SAMPLES)[0].to(device))
+    adversary = Adversary(int(options.steps * ADVERSARIAL_FROM), device)
     optimizers = {
         "codec": torch.optim.AdamW(codec.parameters(), lr=1e-3, betas=(0.8, 0.99), weight_decay=1e-3),
-        "judges": torch.optim.AdamW(judges.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=1e-3),
+        "judges": adversary.optimizer,
     }
-    state = TrainState(codec, optimizers, {"judges": judges}, ema_decay=0.995)
-    quantised_from, adversarial_from = (
-        int(options.steps * share) for share in (QUANTISED_FROM, ADVERSARIAL_FROM)
-    )
+    state = TrainState(codec, optimizers, {"judges": adversary.judges}, ema_decay=0.995)
+    quantised_from = int(options.steps * QUANTISED_FROM)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         real = corpus.crops(generator, BATCH, CROP_SAMPLES)[0].to(device)
         figures: dict[str, float] = {}
-        if number < quantised_from:
-            made = codec.decoder(codec.encoder(real[:, None]))[:, 0, :CROP_SAMPLES]
-            commitment = made.new_zeros(())
-        else:
+        with mixed_precision(device):
+            latents = codec.encoder(real[:, None])
+        latents, commitment = latents.float(), real.new_zeros(())
+        if number >= quantised_from:
             torch.manual_seed(options.seed + number)  # codes are drawn anew from the global generator
-            result = codec(real[:, None])
-            made, commitment = result.x[:, 0], result.penalty
+            result = codec.quantizer(latents, codec.frame_rate)
+            latents, commitment = result.x, result.penalty
             figures["codes"] = float(min(len(codes.unique()) for codes in result.codes.unbind(1)))
+        with mixed_precision(device):
+            made = codec.decoder(latents)[:, 0, :CROP_SAMPLES]
+        made = made.float()
         mel_l1 = (log_mel(made) - log_mel(real)).abs().mean()
         loss = MEL_WEIGHT * mel_l1 + STFT_WEIGHT * spectral_loss(made, real)
         loss = loss + WAVE_WEIGHT * (made - real).abs().mean() + COMMITMENT_WEIGHT * commitment
-        if number >= adversarial_from:
-            if number % JUDGED_EVERY == 0:
-                figures["judge"] = judge_step(judges, optimizers["judges"], made.detach(), real)
-            loss = loss + adversarial_loss(judges, made, real)
+        with mixed_precision(device):
+            loss = loss + adversary.loss(number, made, real, figures)
         optimizers["codec"].zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)

@@ -20,6 +20,8 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from studio.backends.device import cpu_has_bfloat16
+
 StepFunction = Callable[[int, torch.Generator], Mapping[str, float]]
 
 
@@ -86,6 +88,13 @@ class TrainState:
 def step_generator(seed: int, step: int) -> torch.Generator:
     """The generator of one step."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF)
+
+
+def mixed_precision(device: str) -> torch.autocast:
+    """Forward passes in the half precision that the hardware is fast in; weights and losses stay float32."""
+    kind = torch.device(device).type
+    half = kind == "cuda" or (kind == "cpu" and cpu_has_bfloat16())
+    return torch.autocast(kind, torch.bfloat16, enabled=half)
 
 
 def cosine_factor(step: int, steps: int, warmup: int = 100, floor: float = 0.02) -> float:

@@ -18,7 +18,7 @@ from studio.models.tokens import tokenize
 from studio.training.audioldm2 import train_audioldm2
 from studio.training.clap import gather_texts
 from studio.training.denoiser import Reading
-from studio.training.phrases import COMMON_WORDS, dictionary, duets, other_captions
+from studio.training.phrases import COMMON_WORDS, dictionary, distillation_texts, duets, other_captions
 from studio.training.pocket import (
     PocketOptions,
     all_captions,
@@ -27,7 +27,7 @@ from studio.training.pocket import (
     save_part,
     train_corpus,
 )
-from studio.training.t5 import build_t5, train_t5, train_t5_tokenizer
+from studio.training.t5 import begin_with_words, build_t5, piece_texts, train_t5, train_t5_tokenizer
 from studio.training.teacher import Teacher
 from studio.training.unet import SCHEDULER_CONFIG
 
@@ -50,12 +50,16 @@ def run_t5(options: PocketOptions) -> None:
     texts, _, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
     others = itertools.chain.from_iterable(other_captions(corpus.labels, common))
     together, _ = duets(near, common, options.clips(PHRASES))
-    texts = [*texts, *others, *together]
-    targets, _ = cache_text_vectors(options, [texts])
-    tokenizer = train_t5_tokenizer(texts, options.audioldm2 / "tokenizer_2")
+    again, _ = distillation_texts(near, common, captions, options.clips(PHRASES), seed=3)
+    texts = [*texts, *others, *together, *again]
+    tokenizer = train_t5_tokenizer(texts, options.audioldm2 / "tokenizer_2", near)
+    pieces = piece_texts(tokenizer)
+    vectors, _ = cache_text_vectors(options, [[*pieces, *texts]])
     tokens = dict(tokenize(tokenizer, texts, limit=LIMIT))
     torch.manual_seed(0)
-    t5 = train_t5(build_t5(len(tokenizer)), tokens, targets[0], options.loop("t5"), options.device)
+    t5 = build_t5(len(tokenizer))
+    begin_with_words(t5, vectors[0, : len(pieces)])
+    t5 = train_t5(t5, tokens, vectors[0, len(pieces) :], options.loop("t5"), options.device)
     save_part(t5, options.audioldm2 / "text_encoder_2")
 
 

@@ -6,8 +6,10 @@ adds to the whole. AudioLDM2 and TANGO read it. Its tokenizer is a unigram model
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -21,12 +23,13 @@ from studio.training.clap import PROJECTION, distance, texts_alike
 from studio.training.loop import LoopOptions, TrainState, run
 
 MAX_TOKENS = 77
-VOCAB = 6000
+VOCAB = 12000
+WORD_COUNT = 20  # how often the tokenizer sees each word that shall be whole
 SPECIAL = ["<pad>", "</s>", "<unk>"]
 
 
-def train_t5_tokenizer(texts: Iterable[str], folder: Path) -> T5Tokenizer:
-    """Learn the pieces from `texts`, in lower case, cut at spaces as T5's are."""
+def train_t5_tokenizer(texts: Iterable[str], folder: Path, words: Sequence[str] = ()) -> T5Tokenizer:
+    """Learn the pieces from `texts`, in lower case, cut at spaces as T5's are; `words` mostly stay whole."""
     learner = Tokenizer(models.Unigram())
     learner.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -35,7 +38,8 @@ def train_t5_tokenizer(texts: Iterable[str], folder: Path) -> T5Tokenizer:
         ]
     )
     trainer = trainers.UnigramTrainer(vocab_size=VOCAB, special_tokens=SPECIAL, unk_token="<unk>")
-    learner.train_from_iterator((text.lower() for text in texts), trainer)
+    lines = itertools.chain(texts, itertools.chain.from_iterable([words] * WORD_COUNT))
+    learner.train_from_iterator((line.lower() for line in lines), trainer)
     pieces = [(piece, score) for piece, score in json.loads(learner.to_str())["model"]["vocab"]]
     tokenizer = T5Tokenizer(
         vocab=pieces,
@@ -62,6 +66,20 @@ def build_t5(vocab_size: int) -> T5EncoderModel:
             dropout_rate=0.0,
         )
     )
+
+
+def piece_texts(tokenizer: T5Tokenizer) -> list[str]:
+    """Each piece as it is read: a word, or a part of one."""
+    return [piece.replace("▁", "") for piece in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))]
+
+
+@torch.no_grad()
+def begin_with_words(t5: T5EncoderModel, vectors: Tensor) -> None:
+    """Begin each piece's embedding at the caption tower's unit vector of it [pieces, 128], rms 1.
+
+    The states live in the tower's space, so a word of few texts already means what the tower hears in it.
+    """
+    t5.get_input_embeddings().weight.copy_(vectors * math.sqrt(PROJECTION))
 
 
 def mean_state(t5: T5EncoderModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from studio.training.audioldm2 import WIDTHS
 from studio.training.clap import PROJECTION
-from studio.training.denoiser import Reading, train_denoiser
+from studio.training.denoiser import Reading, known_value, load_teacher, train_denoiser
 from studio.training.loop import LoopOptions
 
 READING = ("attn2.", "norm2.")  # of a transformer: the part that reads text here and sees itself in AudioLDM
@@ -45,14 +45,11 @@ def begin_from(unet: UNet2DConditionModel, audioldm: UNet2DConditionModel) -> li
     """
     theirs, copied = audioldm.state_dict(), []
     for name, parameter in unet.state_dict().items():
-        value = theirs.get(name)
-        if value is not None and "time_emb_proj.weight" in name and value.shape != parameter.shape:
-            value = value[:, : parameter.shape[1]]
-        reads = any(part in name for part in READING)
-        if value is not None and value.shape == parameter.shape and not reads:
+        value = known_value(theirs, name, parameter)
+        if value is not None and not any(part in name for part in READING):
             parameter.copy_(value)
             copied.append(name)
-        elif (value is None and ".proj_out." in name) or ".attn2.to_out.0." in name:
+        elif (name not in theirs and ".proj_out." in name) or ".attn2.to_out.0." in name:
             parameter.zero_()
     return copied
 
@@ -76,7 +73,7 @@ def train_tango(
     if init is not None:
         unet = UNet2DConditionModel.from_pretrained(init, torch_dtype=torch.float32)
     elif audioldm is not None:
-        teacher = UNet2DConditionModel.from_pretrained(audioldm, torch_dtype=torch.float32).to(device).eval()
+        teacher = load_teacher(audioldm, device)
         begin_from(unet, teacher)
     model = nn.ModuleDict({"unet": unet}).to(device).train()
 

@@ -110,6 +110,25 @@ class SpectrogramDiscriminator(nn.Module):
         return self.head(x), features
 
 
+class Adversary:
+    """The discriminators of all resolutions, which join at step `starts_at` and then learn beside."""
+
+    def __init__(self, starts_at: int, device: str) -> None:
+        self._starts_at = starts_at
+        self.judges = nn.ModuleList(SpectrogramDiscriminator(*shape) for shape in RESOLUTIONS).to(device)
+        self.optimizer = torch.optim.AdamW(
+            self.judges.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=1e-3
+        )
+
+    def loss(self, number: int, made: Tensor, real: Tensor, figures: dict[str, float]) -> Tensor:
+        """What the generator owes them at step `number`; their own loss, when they learn, is a figure."""
+        if number < self._starts_at:
+            return made.new_zeros(())
+        if number % JUDGED_EVERY == 0:
+            figures["judge"] = _judge_step(self.judges, self.optimizer, made.detach(), real)
+        return _adversarial_loss(self.judges, made, real)
+
+
 def train_vocoder(
     corpus: Corpus, options: LoopOptions, init: Path | None = None, device: str = "cpu"
 ) -> SpeechT5HifiGan:
@@ -121,15 +140,14 @@ def train_vocoder(
         vocoder = build_vocoder()
         set_statistics(vocoder, corpus)
     vocoder.to(device).train()
-    judges = nn.ModuleList(SpectrogramDiscriminator(*resolution) for resolution in RESOLUTIONS).to(device)
+    adversary = Adversary(int(options.steps * ADVERSARIAL_FROM), device)
     optimizers = {
         "vocoder": torch.optim.AdamW(vocoder.parameters(), lr=1e-3, betas=(0.8, 0.99), weight_decay=1e-3),
-        "judges": torch.optim.AdamW(judges.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=1e-3),
+        "judges": adversary.optimizer,
     }
-    state = TrainState(vocoder, optimizers, {"judges": judges}, ema_decay=0.995)
+    state = TrainState(vocoder, optimizers, {"judges": adversary.judges}, ema_decay=0.995)
     tonal = corpus.holding(TONAL) or None  # a corpus without tones: all of it
     tonal_crops = round(BATCH * TONAL_SHARE)
-    adversarial_from = int(options.steps * ADVERSARIAL_FROM)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         tones = corpus.crops(generator, tonal_crops, CROP_SAMPLES, tonal)[0]
@@ -137,13 +155,10 @@ def train_vocoder(
         real = torch.cat([tones, others]).to(device)
         mel = log_mel(real)
         made = vocoder(mel)
-        figures = {}
+        figures: dict[str, float] = {}
         mel_l1 = (log_mel(made) - mel).abs().mean()
         loss = MEL_WEIGHT * mel_l1 + STFT_WEIGHT * spectral_loss(made, real)
-        if number >= adversarial_from:
-            if number % JUDGED_EVERY == 0:
-                figures["judge"] = judge_step(judges, optimizers["judges"], made.detach(), real)
-            loss = loss + adversarial_loss(judges, made, real)
+        loss = loss + adversary.loss(number, made, real, figures)
         optimizers["vocoder"].zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vocoder.parameters(), 5.0)
@@ -154,7 +169,7 @@ def train_vocoder(
     return cast(SpeechT5HifiGan, state.ema.eval())
 
 
-def judge_step(judges: nn.ModuleList, optimizer: torch.optim.Optimizer, made: Tensor, real: Tensor) -> float:
+def _judge_step(judges: nn.ModuleList, optimizer: torch.optim.Optimizer, made: Tensor, real: Tensor) -> float:
     """One least-squares step of the discriminators (Mao et al. 2017)."""
     loss = sum(((judge(real)[0] - 1) ** 2).mean() + (judge(made)[0] ** 2).mean() for judge in judges)
     optimizer.zero_grad(set_to_none=True)
@@ -163,7 +178,7 @@ def judge_step(judges: nn.ModuleList, optimizer: torch.optim.Optimizer, made: Te
     return float(loss.detach())
 
 
-def adversarial_loss(judges: nn.ModuleList, made: Tensor, real: Tensor) -> Tensor:
+def _adversarial_loss(judges: nn.ModuleList, made: Tensor, real: Tensor) -> Tensor:
     """What the generator owes the discriminators: fooled scores and matched features."""
     total = made.new_zeros(())
     for judge in judges:
