@@ -18,13 +18,17 @@ def build_studio(settings: Settings) -> Studio:
     """The service on the catalog's backends."""
     from functools import partial
 
-    from studio.backends.catalog import create_backend
+    from studio.backends import catalog
+    from studio.service.drafts import Drafts, Models
     from studio.service.jobs import Studio
     from studio.service.render import Renderer
 
-    return Studio(
-        settings, partial(create_backend, settings=settings), Renderer(estimates=True), resolve_device
+    models = Models(
+        partial(catalog.create_drafter, settings=settings), partial(catalog.create_codec, settings=settings)
     )
+    drafts = Drafts(models, settings.outputs, partial(catalog.fingerprint, settings=settings))
+    create, renderer = partial(catalog.create_backend, settings=settings), Renderer(drafts, estimates=True)
+    return Studio(settings, create, renderer, resolve_device, drafts=drafts)
 
 
 def resolve_device(name: str) -> str:

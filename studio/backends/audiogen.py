@@ -7,9 +7,8 @@ language model's text encoder may be a T5 folder inside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -20,34 +19,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.audiocraft import import_audiocraft
+from studio.backends.checkpoint import AUDIOGEN_FILES
 from studio.backends.device import choose_device
+from studio.backends.draft import AcousticDraft, OnTokens, Sampling, read_nothing
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, WeightsError
 from studio.models.tokens import tokenize
 
-FILES = ("state_dict.bin", "compression_state_dict.bin")
 MAX_S = 600.0
-OnProgress = Callable[[int, int], None]
-"""Told (tokens made, tokens in all); may raise to end the run."""
-
-
-@dataclass(frozen=True)
-class AcousticDraft:
-    """One rough draft: `tokens` [codebooks, L], EnCodec's `latents` [1, L, 128] (AG), `samples` [n]."""
-
-    tokens: NDArray[np.int16]
-    latents: Tensor
-    samples: NDArray[np.float32]
+_AS_TRAINED = Sampling()
 
 
 class AudioGen:
     """A loaded AudioGen."""
 
-    def __init__(self, model_id: str, model: Any) -> None:
-        """Take an `audiocraft.models.AudioGen`."""
+    def __init__(self, model_id: str, model: Any, nothing: NDArray[np.int16] | None = None) -> None:
+        """Take an `audiocraft.models.AudioGen`; `nothing` as `draft.Codec`."""
         self.id = model_id
+        self.nothing = nothing
         self._model = model
         self.sample_rate: int = model.sample_rate
         self.frame_rate: float = model.frame_rate
+        self.segment_s: float = model.max_duration
 
     def draft(
         self,
@@ -55,27 +47,26 @@ class AudioGen:
         duration_s: float,
         *,
         seed: int,
-        temperature: float = 1.0,
-        top_k: int = 250,
-        top_p: float = 0.0,
-        guidance_scale: float = 3.0,
-        on_progress: OnProgress | None = None,
+        sampling: Sampling = _AS_TRAINED,
+        past: NDArray[np.int16] | None = None,
+        on_progress: OnTokens | None = None,
     ) -> AcousticDraft:
-        """AudioGen's answer to a prompt; the empty text is the unconditional one.
-
-        Beyond the length that it was trained on it goes on from its own end, stride by stride.
+        """As `draft.Drafter`. Beyond the length it was trained on it goes on from its own end, by strides.
 
         Raises:
-            InvalidRequestError: no length, or one that is too long.
+            InvalidRequestError: no length, one that is too long, or not longer than the past.
             OutOfResourcesError: memory ran out.
         """
         if not 0 < duration_s <= MAX_S:
             raise InvalidRequestError(f"A draft lasts up to {MAX_S:g} s, not {duration_s:g}.")
+        if past is not None and past.shape[1] >= round(duration_s * self.frame_rate):
+            raise InvalidRequestError("The draft goes on from more than it is to be: ask for more seconds.")
         model = self._model
         model.set_generation_params(
             # One more token than there are would crash audiocraft's top_k.
-            duration=duration_s, temperature=temperature, top_k=min(top_k, model.lm.card), top_p=top_p,
-            cfg_coef=guidance_scale, extend_stride=model.max_duration / 2,
+            duration=duration_s, temperature=sampling.temperature, top_p=sampling.top_p,
+            top_k=min(sampling.top_k, model.lm.card), cfg_coef=sampling.guidance_scale,
+            extend_stride=model.max_duration / 2,
         )  # fmt: skip
         model.set_custom_progress_callback(on_progress)
         # audiocraft draws from the global generator and takes no other.
@@ -84,7 +75,8 @@ class AudioGen:
             with torch.random.fork_rng(devices), torch.inference_mode():
                 torch.manual_seed(seed)
                 attributes, _ = model._prepare_tokens_and_attributes([prompt], None)
-                tokens = model._generate_tokens(attributes, None, on_progress is not None)
+                begun = None if past is None else self._codes(past)
+                tokens = model._generate_tokens(attributes, begun, on_progress is not None)
         except torch.OutOfMemoryError as error:
             raise OutOfResourcesError("Memory ran out over the draft: ask for fewer seconds.") from error
         return self.decode(tokens[0].cpu().numpy().astype(np.int16))
@@ -92,7 +84,7 @@ class AudioGen:
     def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
         """The draft of known tokens [codebooks, L]."""
         codec = self._model.compression_model
-        codes = torch.from_numpy(tokens.astype(np.int64))[None].to(self._model.device)
+        codes = self._codes(tokens)
         with torch.inference_mode():
             latents = codec.decode_latent(codes).transpose(1, 2)
             samples = codec.decode(codes, None)[0, 0]
@@ -105,6 +97,10 @@ class AudioGen:
             codes, _ = self._model.compression_model.encode(sound)
         return self.decode(codes[0].cpu().numpy().astype(np.int16))
 
+    def _codes(self, tokens: NDArray[np.int16]) -> Tensor:
+        """Tokens [codebooks, L] as audiocraft takes them: [1, codebooks, L]."""
+        return torch.from_numpy(tokens.astype(np.int64))[None].to(self._model.device)
+
 
 def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> AudioGen:
     """Open a checkpoint folder by audiocraft's own loader.
@@ -115,7 +111,7 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
         InvalidRequestError: no such device.
     """
     chosen = choose_device(device)
-    missing = [name for name in FILES if not (folder / name).is_file()]
+    missing = [name for name in AUDIOGEN_FILES if not (folder / name).is_file()]
     if missing:
         raise WeightsError(f"{folder.name} has no {missing[0]}; get the checkpoint again.")
     import_audiocraft()
@@ -123,7 +119,8 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
 
     try:
         with texts_read_from(folder):
-            return AudioGen(model_id or folder.name, Theirs.get_pretrained(str(folder), device=str(chosen)))
+            model = Theirs.get_pretrained(str(folder), device=str(chosen))
+        return AudioGen(model_id or folder.name, model, read_nothing(folder))
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, UnpicklingError) as error:
         raise WeightsError(
             f"{folder.name} can't be opened as an AudioGen checkpoint ({type(error).__name__}); get it again."

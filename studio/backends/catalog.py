@@ -19,11 +19,13 @@ from studio.core.vocabulary import VOCABULARY_FILE, Vocabulary
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.backends.draft import Codec, Drafter
 
 __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "vocabulary"]
 
+DRAFTER = "audiogen"  # the system of what makes drafts: no tab offers it as a model for takes
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", *checkpoint.AUDIOGEN_FILES]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,18 @@ MODELS = (
     ModelInfo(
         "pocket/audioldm2", "Pocket AudioLDM 2", "audioldm2", "embedded", "Apache-2.0", 0,
         "Ships with Longwave; the same families, for long clips with sparse attention.",
+    ),
+    ModelInfo(
+        "pocket/dcldm", "Pocket DC-LDM", "dcldm", "embedded", "Apache-2.0", 0,
+        "Ships with Longwave; the same families, by a text and an acoustic draft.",
+    ),
+    ModelInfo(
+        "pocket/tango", "Pocket TANGO", "tango", "embedded", "Apache-2.0", 0,
+        "Ships with Longwave; what the pocket DC-LDM is made from.",
+    ),
+    ModelInfo(
+        "pocket/audiogen", "Pocket AudioGen", DRAFTER, "embedded", "Apache-2.0", 0,
+        "Ships with Longwave; makes drafts for DC-LDM, needs audiocraft.",
     ),
     ModelInfo(
         "cvssp/audioldm-s-full-v2", "AudioLDM small v2", "audioldm", "hub", "CC-BY-NC-SA-4.0", 1700,
@@ -80,6 +94,10 @@ MODELS = (
     ModelInfo(
         "declare-lab/tango-full-ft-audiocaps", "TANGO full", "tango", "hub", "CC-BY-NC-SA-4.0", 5300,
         "Any sound, non-commercial use; trained on more.",
+    ),
+    ModelInfo(
+        "facebook/audiogen-medium", "AudioGen medium", DRAFTER, "hub", "CC-BY-NC-4.0", 3900,
+        "Drafts of any sound, non-commercial use; needs audiocraft, wants a GPU.",
     ),
     ModelInfo(
         "tone", "Test tone", "tone", "builtin", "Apache-2.0", 0,
@@ -140,6 +158,36 @@ def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
     return systems[checkpoint.system_of(folder)].load(folder, choice.device, choice.dtype, model_id=choice.id)
 
 
+def create_drafter(model_id: str, device: str, settings: Settings) -> Drafter:
+    """Load an AudioGen; raises as `create_backend`, and `ModelNotFoundError` where audiocraft is missing."""
+    from studio.backends import audiogen
+
+    return audiogen.load(resolve(model_id, settings), device, model_id=model_id)
+
+
+def create_codec(model_id: str, device: str, settings: Settings) -> Codec:
+    """Load an AudioGen's codec: as it was exported for transformers, else with the AudioGen itself.
+
+    Raises as `create_drafter`.
+    """
+    from studio.backends import codec
+
+    folder = resolve(model_id, settings)
+    if (folder / codec.FOLDER).is_dir():
+        return codec.load(folder, device, model_id=model_id)
+    return create_drafter(model_id, device, settings)
+
+
+def fingerprint(model_id: str, settings: Settings) -> str:
+    """What tells an AudioGen's checkpoint from another that had its name; empty for one that is not here."""
+    try:
+        folder = resolve(model_id, settings, download=False)
+        files = [(folder / name).stat() for name in checkpoint.AUDIOGEN_FILES]
+    except (StudioError, OSError):
+        return ""
+    return " ".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)
+
+
 def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
     """The words that a model was trained with; None for one that does not say."""
     try:
@@ -160,6 +208,8 @@ def _pickled(folder: Path) -> list[str]:
     """What an old repository holds as pickles alone: just those are fetched."""
     if checkpoint.is_published_tango(folder):
         return list(checkpoint.PUBLISHED_FILES)
+    if checkpoint.is_audiogen(folder):
+        return []
     return [
         f"{name}/*.bin"
         for name in checkpoint.COMPONENTS[checkpoint.system_of(folder)]

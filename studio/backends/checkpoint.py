@@ -31,6 +31,7 @@ COMPONENTS = {
 }  # fmt: skip
 PUBLISHED_FILES = ("pytorch_model_main.bin", "pytorch_model_vae.bin")  # TANGO's, as its authors publish it
 PUBLISHED_CONFIGS = ("main_config.json", "vae_config.json")
+AUDIOGEN_FILES = ("state_dict.bin", "compression_state_dict.bin")  # as audiocraft exports one
 _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
 WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}
 _WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
@@ -77,6 +78,8 @@ def system_of(folder: Path) -> str:
     Raises:
         WeightsError: the file is damaged, or names a pipeline that is not known here.
     """
+    if is_audiogen(folder):
+        raise WeightsError(f"{folder.name} makes drafts, not takes: choose a model of another kind.")
     if not (folder / INDEX_FILE).is_file():
         return "tango" if is_published_tango(folder) else "audioldm"
     pipeline = str(read_json(folder / INDEX_FILE).get("_class_name"))
@@ -89,6 +92,11 @@ def system_of(folder: Path) -> str:
 def is_published_tango(folder: Path) -> bool:
     """Whether a folder is in the layout of TANGO's authors, who have no folder a component."""
     return all((folder / name).is_file() for name in PUBLISHED_CONFIGS)
+
+
+def is_audiogen(folder: Path) -> bool:
+    """Whether a folder is an AudioGen's: what makes drafts, and no takes."""
+    return any((folder / name).is_file() for name in AUDIOGEN_FILES)
 
 
 def component(folder: Path, name: str) -> Path:
@@ -107,6 +115,8 @@ def verify(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         return [f"The folder {folder.name} does not exist."]
+    if is_audiogen(folder):
+        return [problem for name in AUDIOGEN_FILES if (problem := _weight_problem(folder / name))]
     if is_published_tango(folder):
         return [problem for name in PUBLISHED_FILES if (problem := _weight_problem(folder / name))]
     try:

@@ -6,13 +6,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.backends.base import Conditioning, Tokens
+from studio.backends.base import Conditioning
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
+from studio.backends.draft import AcousticDraft
 from studio.backends.tango import TangoBackend, networks
 from studio.core.errors import InvalidRequestError, WeightsError
 
@@ -27,29 +26,34 @@ class DcLdmBackend(TangoBackend):
             WeightsError: the networks' sizes do not fit each other.
         """
         super().__init__(model_id, unet=unet, **others)
-        self._branch = branch
+        self.branch = branch
+        self.encoding: str = branch.config.encoding
         try:
             self._patches.enter_context(branch.attached(unet))
         except InvalidRequestError as error:
             raise WeightsError(f"{error} Get the checkpoint again.") from error
 
-    def encode_draft(self, samples: NDArray[np.float32]) -> Tokens:
-        """A draft's samples [n] → its VAE latents as frames [1, n // hop_samples, 8 · 16] (AG_VAE, §2.2)."""
-        latents = self.encode_audio(samples)
-        return Tokens(latents.transpose(1, 2).flatten(2))
+    def encode_draft(self, draft: AcousticDraft) -> Tensor:
+        """A draft as the branch hears it [1, L, 128]: EnCodec's latents (AG), or VAE latents (AG_VAE, §2.2).
+
+        The latter are the frames [1, n // hop_samples, 8 · 16] of the sound's.
+        """
+        if self.encoding == "AG":
+            return draft.latents
+        return self.encode_audio(draft.samples).transpose(1, 2).flatten(2)
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         hearing: Any = nullcontext()
         if len(conditioning.tokens) > 1:
             acoustic = conditioning.tokens[1].expand(len(latents))
             mask = None if acoustic.mask is None else acoustic.mask.to(self.device)
-            hearing = self._branch.hearing(acoustic.states.to(self.device, self.dtype), mask)
+            hearing = self.branch.hearing(acoustic.states.to(self.device, self.dtype), mask)
         with hearing:
             return super()._predict(latents, timesteps, conditioning)
 
     def _unload_text(self) -> None:
         super()._unload_text()
-        del self._branch
+        del self.branch
 
 
 def load(

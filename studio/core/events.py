@@ -27,6 +27,15 @@ class StepDone:
 
 
 @dataclass(frozen=True)
+class Drafted:
+    """The draft that the take will be refined from: samples [n] and codebooks' tokens [codebooks, L]."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    tokens: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a clip would look like if it ended after this step: mel columns in bytes [n, 64], low first."""
 
@@ -101,5 +110,8 @@ class Failed:
     path: Path | None = None
 
 
-Event = Progress | StepDone | Preview | AudioChunk | AttentionMap | SavePoint | Telemetry | Finished | Failed
+Event = (
+    Progress | StepDone | Drafted | Preview | AudioChunk | AttentionMap | SavePoint | Telemetry
+    | Finished | Failed
+)  # fmt: skip
 TERMINAL = (Finished, Failed)

@@ -30,6 +30,7 @@ MAX_SEED = 2**63 - 1
 MAX_LANE_POINTS = 500
 MAX_WINDOW_FRAMES = 4000
 POCKET, POCKET_CLIPS = "pocket/audioldm", "pocket/audioldm2"  # what ships, and what makes whole clips of it
+POCKET_DUAL, POCKET_DRAFTS = "pocket/dcldm", "pocket/audiogen"  # what hears a draft, and what makes one
 FRAME_S = 0.04  # a latent frame of every system here: 25 a second
 
 Mode = Literal["infinite", "sparse", "dual"]
@@ -175,16 +176,39 @@ class NoDraft(Frozen):
     kind: Literal["none"] = "none"
 
 
-class AudioGenDraft(Frozen):
-    """AudioGen's answer to the prompt conditions the diffusion (DC-LDM)."""
+class _Heard(Frozen):
+    """What every draft has: the AudioGen whose tokens it is made of, and how it steers the diffusion.
+
+    `acoustic_scale` is w_a beside the request's guidance scale w_t; None is the same for both (DC-LDM,
+    eq. 8). `strength` is the share of the schedule that the take is denoised for, begun from the draft's own
+    latents: 1 begins from noise alone.
+    """
+
+    model: str = Field(POCKET_DRAFTS, min_length=1, max_length=500)
+    acoustic_scale: float | None = Field(None, ge=0, le=100)
+    strength: float = Field(1.0, gt=0, le=1)
+
+
+class AudioGenDraft(_Heard):
+    """AudioGen's answer to the prompt conditions the diffusion (DC-LDM); no seed of its own: the take's."""
 
     kind: Literal["audiogen"] = "audiogen"
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
     temperature: float = Field(1.0, gt=0, le=10)
     top_k: int = Field(250, ge=0, le=100000)
+    top_p: float = Field(0.0, ge=0, le=1)
+    guidance_scale: float = Field(3.0, ge=0, le=100)
 
 
-Draft = Annotated[NoDraft | AudioGenDraft, Field(discriminator="kind")]
+class RecordedDraft(_Heard):
+    """A recording of the user's takes AudioGen's place; the file of this digest lies beside the takes."""
+
+    kind: Literal["recorded"] = "recorded"
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    file: str = Field("", max_length=300)
+
+
+Draft = Annotated[NoDraft | AudioGenDraft | RecordedDraft, Field(discriminator="kind")]
 
 
 def _printable(text: str) -> str:
@@ -241,9 +265,17 @@ class GenerationRequest(Frozen):
             raise ValueError("only the endless sampler can run without a length; give seconds")
         if self.sampler.kind == "clip" and (self.duration_s or 0) > MAX_CLIP_S:
             raise ValueError(f"a clip in one piece lasts up to {MAX_CLIP_S:g} s: take a shorter duration_s")
-        if self.mode == "sparse" and self.lane:
-            raise ValueError("a clip of the Sparse tab follows no prompt lane: empty the lane")
+        if self.mode in ("sparse", "dual") and self.lane:
+            raise ValueError(f"a clip of the {self.mode.title()} tab follows no prompt lane: empty the lane")
+        if self.sampler.kind == "concat" and self.draft.kind != "none":
+            raise ValueError("joined clips hear no draft: choose the clip or the endless sampler")
         return self
+
+    @property
+    def acoustic_scale(self) -> float:
+        """w_a: what the draft is followed by; the guidance scale where it has none of its own."""
+        own = None if self.draft.kind == "none" else self.draft.acoustic_scale
+        return self.guidance_scale if own is None else own
 
 
 def parse_request(**values: Any) -> GenerationRequest:
@@ -259,7 +291,9 @@ def parse_request(**values: Any) -> GenerationRequest:
 
 
 # Pydantic names the members of a union on the way to a field.
-_TAGS = {"endless", "clip", "concat", "dense", "lite_focus", "token_merging", "none", "audiogen"}
+_TAGS = {
+    "endless", "clip", "concat", "dense", "lite_focus", "token_merging", "none", "audiogen", "recorded",
+}  # fmt: skip
 
 
 def first_problem(error: ValidationError) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studio.core.request import POCKET, POCKET_CLIPS
+from studio.core.request import POCKET, POCKET_CLIPS, POCKET_DUAL
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -37,6 +37,11 @@ class Settings:
     def clip_model_id(self) -> str:
         """The Sparse tab's model: the pocket one that attends to eight bands, unless another was chosen."""
         return POCKET_CLIPS if self.model_id == POCKET else self.model_id
+
+    @property
+    def dual_model_id(self) -> str:
+        """The Dual tab's model: the pocket one that hears drafts, unless another was chosen."""
+        return POCKET_DUAL if self.model_id == POCKET else self.model_id
 
     @property
     def private(self) -> bool:

@@ -21,6 +21,7 @@ from studio.models.blocks import transformers
 
 ACOUSTIC_WIDTH = 128  # of both encodings: EnCodec's latents, and VAE latents as 8 · 16
 PLACEMENTS = ("down1", "mid", "up1", "down1+up1")  # the paper's Table 1
+ENCODINGS = ("AG", "AG_VAE")  # a draft as EnCodec's latents, or as the VAE's of its sound
 _NAME = "acoustic"  # of the transformer that is attached to a text's
 
 
@@ -40,6 +41,7 @@ class AcousticBranch(ModelMixin, ConfigMixin):
         norm_num_groups: int = 32,
         use_linear_projection: bool = False,
         upcast_attention: bool = False,
+        encoding: str = "AG",
     ) -> None:
         """As `for_unet` reads it off a U-Net.
 
@@ -48,6 +50,7 @@ class AcousticBranch(ModelMixin, ConfigMixin):
             channels: of each block's transformers.
             heads: of each block's attentions.
             acoustic_width: of the encoding's frames.
+            encoding: which one it was trained on, of `ENCODINGS`.
         """
         super().__init__()
         options: dict[str, Any] = {
@@ -74,7 +77,11 @@ class AcousticBranch(ModelMixin, ConfigMixin):
 
     @classmethod
     def for_unet(
-        cls, unet: Any, placement: str = "down1+up1", acoustic_width: int = ACOUSTIC_WIDTH
+        cls,
+        unet: Any,
+        placement: str = "down1+up1",
+        acoustic_width: int = ACOUSTIC_WIDTH,
+        encoding: str = "AG",
     ) -> AcousticBranch:
         """A fresh branch that fits a TANGO-type U-Net, which it leaves alone.
 
@@ -91,6 +98,7 @@ class AcousticBranch(ModelMixin, ConfigMixin):
             norm_num_groups=config.norm_num_groups,
             use_linear_projection=config.use_linear_projection,
             upcast_attention=bool(config.upcast_attention),
+            encoding=encoding,
         )
 
     @contextmanager

@@ -44,16 +44,18 @@ def ddim_sample(
     steps: int,
     on_step: OnStep | None = None,
     start_frame: int = 0,
+    skipped: int = 0,
 ) -> Tensor:
     """Denoise a whole clip.
 
     Args:
         denoise: the model, its conditioning bound.
         schedule: noise levels of the checkpoint.
-        latents: Gaussian noise [B, C, T, F].
+        latents: Gaussian noise [B, C, T, F], or a sound noised to the first timestep that is not skipped.
         steps: denoising steps, at most the schedule's training steps.
         on_step: told after each step; what it raises ends the run.
         start_frame: position in the whole take of the clip's first frame.
+        skipped: how many of the noisiest steps are left out.
 
     Returns:
         Clean latents [B, C, T, F].
@@ -61,16 +63,16 @@ def ddim_sample(
     Raises:
         ValueError: more steps than the schedule has, or none.
     """
-    if not 1 <= steps <= schedule.train_steps:
-        raise ValueError(f"{steps} steps: this schedule takes 1 to {schedule.train_steps}")
+    if not 1 <= steps <= schedule.train_steps or not 0 <= skipped < steps:
+        raise ValueError(f"{steps} steps: this schedule takes 1 to {schedule.train_steps}, and not none")
     timesteps = schedule.timesteps(steps)
     levels = schedule.alpha_bar(torch.cat([timesteps, torch.tensor([-1])]))
-    for index in range(steps):
+    for index in range(skipped, steps):
         at = timesteps[index].expand(len(latents)).to(latents.device)
         noise_pred = denoise(latents, at, start_frame)
         latents = ddim_step(latents, noise_pred, levels[index], levels[index + 1])
         if on_step is not None:
-            on_step(index + 1, steps, latents)
+            on_step(index + 1 - skipped, steps - skipped, latents)
     return latents
 
 

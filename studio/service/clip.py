@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, ConcatSampler, GenerationRequest
 from studio.samplers.concat import clip_latents, crossfade_join
-from studio.samplers.ddim import ddim_sample
+from studio.samplers.ddim import add_noise, ddim_sample
 from studio.service.cancel import CancelToken
 from studio.service.chunks import ChunkCutter, total_samples
 from studio.service.conditioning import bind
@@ -20,6 +21,8 @@ from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.backends.draft import AcousticDraft
+    from studio.service.hearing import Hearing
 
 
 def render_clip(
@@ -29,13 +32,22 @@ def render_clip(
     cancel: CancelToken,
     *,
     watched: bool = False,
+    hearing: Hearing | None = None,
 ) -> Iterator[Event]:
-    """The whole take denoised at once: one chunk, after all steps; previews before, if it is `watched`."""
+    """The whole take denoised at once: one chunk, after all steps; previews before, if it is `watched`.
+
+    With a draft that it hears, and a strength below 1, it begins from the draft's own latents.
+    """
     assert request.duration_s is not None
     geometry, stepping = backend.geometry, Stepping()
-    denoise = bind(request, backend, cancel)
+    denoise = bind(request, backend, cancel, hearing=hearing)
     shape = (1, geometry.channels, geometry.frames(request.duration_s), geometry.bands)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed)).to(backend.device)
+    skipped = 0
+    if hearing is not None and request.draft.kind != "none" and request.draft.strength < 1:
+        skipped = sampler.steps - max(1, round(request.draft.strength * sampler.steps))
+        level = backend.schedule.alpha_bar(backend.schedule.timesteps(sampler.steps)[skipped])
+        noise = add_noise(_latents_of(hearing.draft, backend, shape[2]), noise, level)
     previews = Previews(backend) if watched else None
 
     def on_step(step: int, total: int, latents: Tensor) -> None:
@@ -45,13 +57,22 @@ def render_clip(
             stepping.tell(preview)
 
     latents = yield from stepping.run(
-        lambda: ddim_sample(denoise, backend.schedule, noise, sampler.steps, on_step)
+        lambda: ddim_sample(denoise, backend.schedule, noise, sampler.steps, on_step, skipped=skipped)
     )
     yield Progress("Decoding")
     cutter = ChunkCutter(geometry.sample_rate, total_samples(request.duration_s, geometry.sample_rate))
     samples = backend.decode(latents)
     cancel.check()
     yield from cutter.cut(samples)
+
+
+def _latents_of(draft: AcousticDraft, backend: Backend, frames: int) -> Tensor:
+    """A draft's sound as latents [1, C, frames, F]; where it is shorter, silence follows."""
+    wanted = frames * backend.geometry.hop_samples
+    samples = np.zeros(wanted, np.float32)
+    heard = draft.samples[:wanted]
+    samples[: len(heard)] = heard
+    return backend.encode_audio(samples)
 
 
 def render_concat(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from studio.backends.base import Conditioning
+from studio.backends.base import Conditioning, Tokens
 from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest, PromptPoint
-from studio.samplers.guidance import guided, needs_negative
+from studio.samplers.guidance import dual_guided, dual_weights, guided, needs_negative
 from studio.service.cancel import CancelToken
 from studio.service.sparsity import SparseAttention
 from studio.service.steering import Steering
@@ -99,25 +99,47 @@ class PromptTrack:
         self._encoded = self._backend.encode_text(texts if self._with_negative else texts[1:])
 
 
+class Hears(Protocol):
+    """What a dual model hears along a take (`service.hearing`)."""
+
+    def window(self, start_frame: int, frames: int) -> Tensor:
+        """Acoustic frames [2, L, D] for these latent frames: of the empty text, then of the draft."""
+        ...
+
+
 def bind(
-    request: GenerationRequest, backend: Backend, cancel: CancelToken, steering: Steering | None = None
+    request: GenerationRequest,
+    backend: Backend,
+    cancel: CancelToken,
+    steering: Steering | None = None,
+    hearing: Hears | None = None,
 ) -> Denoise:
-    """The request's denoiser: the backend with the prompts along the frames, its attention as asked for,
-    guided, ended by `cancel`.
+    """The request's denoiser: the backend with the prompts along the frames, and with what it hears, its
+    attention as asked for, guided, ended by `cancel`.
 
     Raises:
         InvalidRequestError: the model can't follow a lane, or lacks what is to be made sparse.
     """
     track = PromptTrack(request, backend, steering)
     attention = SparseAttention(request, backend)
+    scales = request.guidance_scale, request.acoustic_scale
+    parts = dual_weights(*scales)
+    texts, drafts = (
+        torch.tensor([part in asked for part in parts]).long() for asked in (("text", "both"), ("both",))
+    )
+    if not needs_negative(request.guidance_scale):
+        texts = torch.zeros_like(texts)  # of the prompt alone
 
     def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         cancel.check()
         conditioning = track.window(start_frame, latents.shape[2])
+        if hearing is not None:
+            heard = Tokens(hearing.window(start_frame, latents.shape[2])).take(drafts)
+            conditioning = Conditioning(tokens=(*conditioning.take(texts).tokens, heard))
         with attention.step(latents.shape[2], timesteps, start_frame):
             return backend.predict_noise(latents, timesteps, start_frame, conditioning)
 
-    return guided(denoise, request.guidance_scale)
+    return guided(denoise, scales[0]) if hearing is None else dual_guided(denoise, *scales)
 
 
 def _mix(weights: Tensor, prompts: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from studio.service.stepping import Stepping
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.samplers.denoise import Denoise, OnStep
+    from studio.service.hearing import EndlessHearing
 
 Result = TypeVar("Result")
 MEASURE_PROMPT = "sound"
@@ -48,6 +49,7 @@ def render_endless(
     cancel: CancelToken,
     steering: Steering | None = None,
     origin: Origin = None,
+    hearing: EndlessHearing | None = None,
 ) -> Iterator[Event]:
     """A take by FIFO sampling with curved denoising, for `duration_s`, until `steering` ends it, or `cancel`.
 
@@ -56,7 +58,9 @@ def render_endless(
     """
     geometry = backend.geometry
     plan = plan_window(sampler, strategy, backend)
-    denoise = bind(request, backend, cancel, steering)
+    if hearing is not None and isinstance(origin, Mapping):
+        hearing.load_state_dict(origin["hearing"])
+    denoise = bind(request, backend, cancel, steering, hearing)
     total = total_samples(request.duration_s, geometry.sample_rate)
     last_frame = None if total is None else -(-total // geometry.hop_samples)
     decoder = Join(backend.stream_decoder())
@@ -93,7 +97,13 @@ def render_endless(
         yield StepDone(state.steps_done, None, time.perf_counter() - began)
         yield from cutter.cut(decoder.push(frames))
         if decoder.joined and not cutter.fading:
-            reached = {"samples": cutter.position, "fifo": state.to_dict(), "decoder": decoder.state_dict()}
+            reached = {
+                "samples": cutter.position,
+                "fifo": state.to_dict(),
+                "decoder": decoder.state_dict(),
+            }
+            if hearing is not None:
+                reached["hearing"] = hearing.state_dict()
             yield SavePoint(cutter.position, {**reached, "strategy": strategy})
         if probe is not None:
             yield _attention_map(state.steps_done, probe, plan)

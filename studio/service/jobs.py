@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Event, Finished, Progress
-from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint
+from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint, RecordedDraft
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache, BackendFactory
 from studio.service.export import checked_suffix
@@ -26,6 +26,7 @@ from studio.service.stream import PcmStream
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.service.drafts import Drafts
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +148,13 @@ class Studio:
         render: Render,
         resolve_device: Callable[[str], str] = str,
         max_waiting: int = MAX_WAITING,
+        drafts: Drafts | None = None,
     ) -> None:
-        """`resolve_device` turns "auto" into a device's name, so that each device has one queue."""
+        """`resolve_device` turns "auto" into a device's name, so that each device has one queue.
+
+        `drafts` are the ones that `render` hears.
+        """
+        self._drafts = drafts
         self.settings = settings
         self.backends = BackendCache(create_backend)
         self.library = Library(settings.outputs, self._growing)
@@ -190,6 +196,17 @@ class Studio:
             request, self._listener(listen, request), out, recording=recording, keep_running=keep_running
         )
         return self._queue(job)
+
+    def put_by(self, recording: Recording, model: str) -> RecordedDraft:
+        """Keep a recording of the user's as a draft; `model` names the AudioGen whose codec reads it.
+
+        Raises:
+            InvalidRequestError: this studio hears no drafts.
+            OutOfResourcesError: the disk is full.
+        """
+        if self._drafts is None:
+            raise InvalidRequestError("There is nothing here that hears drafts: take no draft.")
+        return self._drafts.put_by(recording, model)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
         """Go on with a take that was interrupted, or failed, from its last save point.

@@ -6,25 +6,31 @@ The samplers, and torch with them, load with the first take: the page is to open
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from studio.core.errors import InvalidRequestError
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
 from studio.service.cancel import CancelToken
-from studio.service.recording import Origin
+from studio.service.recording import Origin, Recording
 from studio.service.steering import Steering
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.service.drafts import Drafts
     from studio.service.estimate import Calibration, Estimate
+    from studio.service.hearing import EndlessHearing, Hearing
 
 
 class Renderer:
     """Renders requests; remembers each checkpoint's own strategy once it was measured."""
 
-    def __init__(self, *, estimates: bool = False) -> None:
-        """`estimates`: say what a clip will cost before it is begun, and refuse one that can't fit."""
+    def __init__(self, drafts: Drafts | None = None, *, estimates: bool = False) -> None:
+        """`drafts` makes them; `estimates`: say what a clip will cost before it is begun, and refuse one
+        that can't fit.
+        """
+        self._drafts = drafts
         self._estimates = estimates
         self._strategies: dict[str, str] = {}
         self._calibrations: dict[tuple[object, ...], Calibration] = {}
@@ -51,8 +57,11 @@ class Renderer:
         """
         from studio.service.clip import render_clip, render_concat
         from studio.service.endless import render_endless
+        from studio.service.hearing import EndlessHearing, Hearing
 
-        sampler = request.sampler
+        sampler, hearing = request.sampler, None
+        if request.draft.kind != "none":
+            hearing = yield from self._listen(request, backend, cancel, origin)
         if isinstance(sampler, EndlessSampler):
             saved = isinstance(origin, Mapping)
             strategy: str = origin["strategy"] if isinstance(origin, Mapping) else sampler.strategy
@@ -61,29 +70,51 @@ class Renderer:
                     yield Progress("Looking where the model attends to")
                 strategy = self.strategy(backend, cancel)
             yield Progress("Going on" if saved else "Making the first seconds")
-            yield from render_endless(request, sampler, strategy, backend, cancel, steering, origin)
+            assert not isinstance(hearing, Hearing)
+            yield from render_endless(request, sampler, strategy, backend, cancel, steering, origin, hearing)
             return
+        assert not isinstance(hearing, EndlessHearing)
         if steering is not None:
             steering.refuse("Only an endless take can change while it plays: start a new one.")
         if isinstance(sampler, ClipSampler):
             if self._estimates:
                 yield Progress("Looking what it will cost")
-                yield Progress(str(self._estimate(request, backend, cancel)))
+                yield Progress(str(self._estimate(request, backend, cancel, hearing)))
             watched = steering is not None and steering.watched
-            yield from render_clip(request, sampler, backend, cancel, watched=watched)
+            yield from render_clip(request, sampler, backend, cancel, watched=watched, hearing=hearing)
         else:
             yield from render_concat(request, sampler, backend, cancel)
 
-    def _estimate(self, request: GenerationRequest, backend: Backend, cancel: CancelToken) -> Estimate:
+    def _listen(
+        self, request: GenerationRequest, backend: Backend, cancel: CancelToken, origin: Origin
+    ) -> Generator[Event, None, Hearing | EndlessHearing]:
+        """The request's draft, made, and what the model hears of it."""
+        from studio.service.hearing import listen
+
+        if self._drafts is None:
+            raise InvalidRequestError("There is nothing here that makes drafts: take no draft.")
+        if isinstance(origin, Recording):
+            raise InvalidRequestError(
+                "A take that goes on from a recording hears no draft: take no draft, or no recording."
+            )
+        return (yield from listen(request, backend, self._drafts, cancel))
+
+    def _estimate(
+        self, request: GenerationRequest, backend: Backend, cancel: CancelToken, hearing: Hearing | None
+    ) -> Estimate:
         """What the clip will cost, from a look at short ones of its settings, taken the first time."""
-        from studio.samplers.guidance import needs_negative
+        from studio.samplers.guidance import dual_weights, needs_negative
         from studio.service.conditioning import bind
         from studio.service.estimate import calibrate, require_fit
 
-        alike = (backend.id, request.attention, needs_negative(request.guidance_scale))
+        weights = dual_weights(request.guidance_scale, request.acoustic_scale)
+        passes = len(weights) if hearing else 1 + needs_negative(request.guidance_scale)
+        alike = (backend.id, request.attention, hearing is None, passes)
         with self._lock:
             if alike not in self._calibrations:
-                self._calibrations[alike] = calibrate(bind(request, backend, cancel), backend)
+                self._calibrations[alike] = calibrate(
+                    bind(request, backend, cancel, hearing=hearing), backend
+                )
             return require_fit(self._calibrations[alike], request, backend)
 
     def strategy(self, backend: Backend, cancel: CancelToken) -> str:

@@ -11,9 +11,10 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from studio.core.errors import CancelledError
-from studio.core.events import Preview, StepDone
+from studio.core.events import Preview, Progress, StepDone
 
 Result = TypeVar("Result")
+Told = StepDone | Preview | Progress
 
 
 class _Done(Generic[Result]):
@@ -31,7 +32,7 @@ class Stepping:
     """
 
     def __init__(self) -> None:
-        self._steps: SimpleQueue[StepDone | Preview | None] = SimpleQueue()
+        self._steps: SimpleQueue[Told | None] = SimpleQueue()
         self._last = time.perf_counter()
         self._abandoned = False
 
@@ -43,12 +44,14 @@ class Stepping:
         self._steps.put(StepDone(step, total, now - self._last))
         self._last = now
 
-    def tell(self, preview: Preview) -> None:
+    def tell(self, event: Preview | Progress) -> None:
         """Yield this too, between the steps; the time that it took is no step's."""
-        self._steps.put(preview)
+        if self._abandoned:
+            raise CancelledError("Stopped.")
+        self._steps.put(event)
         self._last = time.perf_counter()
 
-    def run(self, call: Callable[[], Result]) -> Generator[StepDone | Preview, None, Result]:
+    def run(self, call: Callable[[], Result]) -> Generator[Told, None, Result]:
         """As `yield from`: the steps of `call`, then its result. Raises what the call raises."""
         done: _Done[Result] = _Done()
         self._last = time.perf_counter()

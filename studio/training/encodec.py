@@ -1,9 +1,10 @@
 """Recipe 8: the EnCodec (Défossez et al. 2022) whose tokens AudioGen speaks, by audiocraft's own modules.
 
-A small codec trained on varied sound collapses to a few codes, so the latents first spread without a
-quantiser; then the codebooks begin at the means of what there is (k-means), and codes that hardly anything
-is near to are drawn anew. The losses are the vocoder's: log-mel, spectrograms of three resolutions, and
-discriminators of these in the second half.
+A small codec left to itself collapses to a few codes, or learns nothing in an evening. So its latents are
+told what to be: 128 numbers, 50 times a second, are just two frames of 64 log-mel bands. At first the encoder
+learns to say these, and the decoder, as a vocoder, to sound them; then the codebooks begin at the means of
+what there is (k-means), codes that hardly anything is near to are drawn anew, and all learn together. The
+losses are the vocoder's: log-mel, spectrograms of three resolutions, discriminators of these at the end.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from studio.training.loop import LoopOptions, TrainState, mixed_precision, run, 
 from studio.training.vocoder import MEL_WEIGHT, STFT_WEIGHT, Adversary, spectral_loss
 
 BATCH, CROP_SAMPLES = 8, 16000
-QUANTISED_FROM, ADVERSARIAL_FROM = 0.15, 0.9  # shares of the steps
-COMMITMENT_WEIGHT, WAVE_WEIGHT = 0.5, 0.5
+QUANTISED_FROM, ADVERSARIAL_FROM = 0.45, 0.9  # shares of the steps
+COMMITMENT_WEIGHT = 0.5
+ANCHOR_WEIGHT, MEL_MIDDLE, MEL_SPREAD = 4.0, -3.0, 3.0  # log-mels, brought to about unit variance
+TOLD_NOISE = 0.2  # on the latents that the decoder learns from at first
+QUIET_MEL, QUIET_STFT = -7.0, 0.02  # below what is heard: no codec says nothing, and logarithms would insist
 DEAD_BELOW = 0.3  # of a batch's 400 frames: a code that gets fewer, by moving average, is drawn anew
 CODES, CODEBOOKS = 256, 4
 
@@ -32,11 +36,11 @@ CONFIG: dict[str, Any] = {
     "compression_model": "encodec",
     "device": "cpu",
     "encodec": {
-        "autoencoder": "seanet", "quantizer": "rvq", "sample_rate": 16000, "channels": 1, "causal": True,
+        "autoencoder": "seanet", "quantizer": "rvq", "sample_rate": 16000, "channels": 1, "causal": False,
     },
     "seanet": {
         "channels": 1, "dimension": 128, "n_filters": 16, "n_residual_layers": 1, "ratios": [8, 5, 4, 2],
-        "lstm": 1, "norm": "none", "causal": True, "pad_mode": "constant", "encoder": {}, "decoder": {},
+        "lstm": 1, "norm": "none", "causal": False, "pad_mode": "constant", "encoder": {}, "decoder": {},
     },
     "rvq": {
         "n_q": CODEBOOKS, "bins": CODES, "kmeans_init": True, "kmeans_iters": 20, "decay": 0.98,
@@ -96,30 +100,44 @@ def train_encodec(corpus: Corpus, options: LoopOptions, device: str = "cpu") -> 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         real = corpus.crops(generator, BATCH, CROP_SAMPLES)[0].to(device)
         figures: dict[str, float] = {}
+        mel = log_mel(real).clamp(min=QUIET_MEL)
+        anchor = anchors(mel)
         with mixed_precision(device):
             latents = codec.encoder(real[:, None])
-        latents, commitment = latents.float(), real.new_zeros(())
-        if number >= quantised_from:
+        latents = latents.float()
+        missed = (latents - anchor).square().mean()
+        if number < quantised_from:
+            told = anchor + TOLD_NOISE * torch.randn(anchor.shape, generator=generator).to(device)
+            commitment = real.new_zeros(())
+        else:
             torch.manual_seed(options.seed + number)  # codes are drawn anew from the global generator
             result = codec.quantizer(latents, codec.frame_rate)
-            latents, commitment = result.x, result.penalty
+            told, commitment = result.x, result.penalty
             figures["codes"] = float(min(len(codes.unique()) for codes in result.codes.unbind(1)))
         with mixed_precision(device):
-            made = codec.decoder(latents)[:, 0, :CROP_SAMPLES]
+            made = codec.decoder(told)[:, 0, :CROP_SAMPLES]
         made = made.float()
-        mel_l1 = (log_mel(made) - log_mel(real)).abs().mean()
-        loss = MEL_WEIGHT * mel_l1 + STFT_WEIGHT * spectral_loss(made, real)
-        loss = loss + WAVE_WEIGHT * (made - real).abs().mean() + COMMITMENT_WEIGHT * commitment
+        mel_l1 = (log_mel(made).clamp(min=QUIET_MEL) - mel).abs().mean()
+        loss = (
+            ANCHOR_WEIGHT * missed + MEL_WEIGHT * mel_l1 + STFT_WEIGHT * spectral_loss(made, real, QUIET_STFT)
+        )
+        loss = loss + COMMITMENT_WEIGHT * commitment
         with mixed_precision(device):
             loss = loss + adversary.loss(number, made, real, figures)
         optimizers["codec"].zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
         optimizers["codec"].step()
-        return {"mel_l1": mel_l1.item(), "loss": loss.item(), **figures}
+        return {"mel_l1": mel_l1.item(), "missed": missed.item(), **figures}
 
     run(state, step, options, "encodec")
     return state.ema.eval()
+
+
+def anchors(mel: Tensor) -> Tensor:
+    """Log-mels [B, 100 a second, 64] → what latents [B, 128, 50 a second] are to say: two frames each."""
+    pairs = mel.unflatten(1, (-1, 2)).flatten(2)
+    return (pairs.transpose(1, 2) - MEL_MIDDLE) / MEL_SPREAD
 
 
 def save_audiocraft(model: nn.Module, config: dict[str, Any], path: Path) -> None:

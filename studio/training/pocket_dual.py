@@ -7,8 +7,7 @@ import shutil
 
 from diffusers import DDIMScheduler
 
-from studio.backends.audiogen import FILES
-from studio.backends.checkpoint import INDEX_FILE, SHARED_FILE
+from studio.backends.checkpoint import AUDIOGEN_FILES, INDEX_FILE, SHARED_FILE
 from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.training import audiogen, encodec
@@ -17,7 +16,7 @@ from studio.training.pocket_audioldm2 import read_captions
 from studio.training.tango import train_tango
 from studio.training.unet import SCHEDULER_CONFIG
 
-LANGUAGE_MODEL, CODEC = FILES
+LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
 TRANSFORMERS_CODEC = "encodec"  # the same codec for where there is no audiocraft
 T5 = audiogen.CONFIG["conditioners"]["description"]["t5"]["name"]
 

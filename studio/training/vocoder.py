@@ -72,13 +72,16 @@ def convergence(made: Tensor, real: Tensor) -> Tensor:
     return (missed / real.flatten(1).norm(dim=1).clamp(min=1e-2)).mean()
 
 
-def spectral_loss(made: Tensor, real: Tensor) -> Tensor:
-    """Multi-resolution STFT loss: spectral convergence plus log-magnitude L1 (Yamamoto et al. 2020)."""
+def spectral_loss(made: Tensor, real: Tensor, floor: float = 1e-5) -> Tensor:
+    """Multi-resolution STFT loss: spectral convergence plus log-magnitude L1 (Yamamoto et al. 2020).
+
+    `floor` is the magnitude below which differences count little.
+    """
     total = made.new_zeros(())
     for n_fft, hop in RESOLUTIONS:
         a, b = magnitude(made, n_fft, hop), magnitude(real, n_fft, hop)
         total = total + convergence(a, b)
-        total = total + (torch.log(a + 1e-5) - torch.log(b + 1e-5)).abs().mean()
+        total = total + (torch.log(a + floor) - torch.log(b + floor)).abs().mean()
     return total / len(RESOLUTIONS)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,8 @@ from transformers import (
     T5Tokenizer,
 )
 from transformers.models.speecht5.configuration_speecht5 import SpeechT5HifiGanConfig
+
+from studio.models.dual_attention import AcousticBranch
 
 EMBEDDING = 32
 SPECIAL = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
@@ -160,3 +164,47 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("audioldm")
     make_pipeline(root).save_pretrained(root / "tiny")
     return root / "tiny"
+
+
+def make_tango(folder: Path) -> Path:
+    """A tiny random TANGO in diffusers' layout, with Stable Diffusion 2.1's schedule."""
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=16, in_channels=8, out_channels=8, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), cross_attention_dim=24,
+        attention_head_dim=(2, 4), norm_num_groups=8, use_linear_projection=True, upcast_attention=True,
+    )  # fmt: skip
+    t5 = T5EncoderModel(T5Config(vocab_size=64, d_model=24, d_kv=8, d_ff=32, num_layers=2, num_heads=2))
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
+        set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction",
+    )  # fmt: skip
+    parts = {
+        "unet": unet, "text_encoder": t5, "tokenizer": make_t5_tokenizer(), "vae": make_vae(),
+        "vocoder": make_vocoder(), "scheduler": scheduler,
+    }  # fmt: skip
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "TangoPipeline"}))
+    return folder
+
+
+def make_dcldm(tango: Path, folder: Path) -> Path:
+    """A DC-LDM made from a TANGO, its branch fresh."""
+    shutil.copytree(tango, folder)
+    branch = AcousticBranch.for_unet(UNet2DConditionModel.from_pretrained(folder / "unet"))
+    branch.save_pretrained(folder / "acoustic_branch")
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "DcLdmPipeline"}))
+    return folder
+
+
+def wake(dcldm: Path, encoding: str = "AG") -> Path:
+    """Give a fresh DC-LDM's branch a last projection that says something of what it hears."""
+    branch = AcousticBranch.from_pretrained(dcldm / "acoustic_branch")
+    branch.register_to_config(encoding=encoding)
+    for name, parameter in branch.named_parameters():
+        if ".proj_out." in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    branch.save_pretrained(dcldm / "acoustic_branch")
+    return dcldm

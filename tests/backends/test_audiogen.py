@@ -12,6 +12,8 @@ from transformers import T5Config, T5EncoderModel
 
 from studio.backends import audiogen
 from studio.backends.audiocraft import MISSING, is_installed
+from studio.backends.checkpoint import AUDIOGEN_FILES
+from studio.backends.draft import Sampling
 from studio.core.errors import InvalidRequestError, ModelNotFoundError, WeightsError
 from studio.training import audiogen as recipe
 from studio.training.data import build_corpus
@@ -64,7 +66,9 @@ def audiocrafts(folder: Path, prompt: str, seed: int, **params: Any) -> tuple[to
 @needs_audiocraft
 def test_a_draft_is_audiocrafts_own(folder: Path, model: audiogen.AudioGen) -> None:
     state = torch.get_rng_state()
-    draft = model.draft("heavy rain", 1.0, seed=3, top_k=250, temperature=0.9, guidance_scale=2.0)
+    draft = model.draft(
+        "heavy rain", 1.0, seed=3, sampling=Sampling(temperature=0.9, top_k=250, guidance_scale=2.0)
+    )
     assert torch.equal(torch.get_rng_state(), state), "the global generator is left alone"
     sound, tokens = audiocrafts(
         folder, "heavy rain", 3, duration=1.0, top_k=250, temperature=0.9, cfg_coef=2.0, extend_stride=1
@@ -84,7 +88,9 @@ def test_seed_and_prompt_decide(model: audiogen.AudioGen) -> None:
     first = model.draft("rain", 0.5, seed=1).tokens
     np.testing.assert_array_equal(first, model.draft("rain", 0.5, seed=1).tokens)
     assert (first != model.draft("rain", 0.5, seed=2).tokens).any()
-    assert model.draft("", 0.5, seed=0, top_k=100_000).tokens.shape == (4, 25), "the empty text too"
+    assert model.draft("", 0.5, seed=0, sampling=Sampling(top_k=100_000)).tokens.shape == (4, 25), (
+        "the empty text too"
+    )
 
 
 @needs_audiocraft
@@ -126,7 +132,7 @@ def test_lengths_that_there_are_none_of(model: audiogen.AudioGen, duration_s: fl
 def test_folders_that_are_none(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"state_dict\.bin"):
         audiogen.load(tmp_path, "cpu")
-    for name in audiogen.FILES:
+    for name in AUDIOGEN_FILES:
         (tmp_path / name).write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="can't be opened"):
         audiogen.load(tmp_path, "cpu")
@@ -151,7 +157,7 @@ def test_the_recipe_learns_and_its_file_opens(folder: Path, tmp_path: Path) -> N
 def test_without_audiocraft_one_is_told_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in audiogen.FILES:
+    for name in AUDIOGEN_FILES:
         (tmp_path / name).write_bytes(b"nothing")
     monkeypatch.setattr("studio.backends.audiocraft.is_installed", lambda: False)
     monkeypatch.delitem(__import__("sys").modules, "audiocraft.models.audiogen", raising=False)

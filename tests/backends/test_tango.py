@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -14,61 +13,44 @@ from diffusers.models.attention_processor import Attention
 from transformers import T5Config, T5EncoderModel
 
 from studio.backends import catalog, dcldm, tango
-from studio.backends.base import Backend, Conditioning
+from studio.backends.base import Backend, Conditioning, Tokens
 from studio.backends.dcldm import DcLdmBackend
+from studio.backends.draft import AcousticDraft
 from studio.backends.tango import TangoBackend
 from studio.core.errors import WeightsError
 from studio.core.request import ModelChoice, parse_request
 from studio.core.settings import Settings
-from studio.models.dual_attention import AcousticBranch
+from studio.models.dual_attention import ENCODINGS, AcousticBranch
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided
 from studio.service.cancel import CancelToken
 from studio.service.conditioning import bind
-from tests.backends.conftest import make_t5_tokenizer, make_vae, make_vocoder
+from tests.backends.conftest import make_dcldm, make_t5_tokenizer, make_tango, wake
 
 PROMPT = "heavy rain"
 
 
 @pytest.fixture(scope="module")
 def tango_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random TANGO in diffusers' layout, with Stable Diffusion 2.1's schedule."""
-    folder = tmp_path_factory.mktemp("tango") / "tiny"
-    torch.manual_seed(0)
-    unet = UNet2DConditionModel(
-        sample_size=16, in_channels=8, out_channels=8, block_out_channels=(16, 32), layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), cross_attention_dim=24,
-        attention_head_dim=(2, 4), norm_num_groups=8, use_linear_projection=True, upcast_attention=True,
-    )  # fmt: skip
-    t5 = T5EncoderModel(T5Config(vocab_size=64, d_model=24, d_kv=8, d_ff=32, num_layers=2, num_heads=2))
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
-        set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction",
-    )  # fmt: skip
-    parts = {
-        "unet": unet, "text_encoder": t5, "tokenizer": make_t5_tokenizer(), "vae": make_vae(),
-        "vocoder": make_vocoder(), "scheduler": scheduler,
-    }  # fmt: skip
-    for name, part in parts.items():
-        part.save_pretrained(folder / name)
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "TangoPipeline"}))
-    return folder
+    return make_tango(tmp_path_factory.mktemp("tango") / "tiny")
 
 
 @pytest.fixture(scope="module")
 def dcldm_folder(tango_folder: Path) -> Path:
-    """A DC-LDM made from it, its branch fresh."""
-    folder = shutil.copytree(tango_folder, tango_folder.parent / "dual")
-    branch = AcousticBranch.for_unet(UNet2DConditionModel.from_pretrained(folder / "unet"))
-    branch.save_pretrained(folder / "acoustic_branch")
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "DcLdmPipeline"}))
-    return folder
+    return make_dcldm(tango_folder, tango_folder.parent / "dual")
 
 
 @pytest.fixture(scope="module")
 def backend(tango_folder: Path) -> TangoBackend:
     return tango.load(tango_folder, "cpu", "float32")
+
+
+def acoustic(level: float) -> AcousticDraft:
+    """0.64 s of noise as a draft."""
+    rng = np.random.default_rng(0)
+    samples = level * rng.normal(size=640 * 16).astype(np.float32)
+    latents = level * torch.randn(1, 32, 128, generator=torch.Generator().manual_seed(0))
+    return AcousticDraft(np.zeros((4, 32), np.int16), latents, samples)
 
 
 def noise(frames: int = 16, batch: int = 1) -> torch.Tensor:
@@ -135,9 +117,9 @@ def test_a_fresh_dcldm_is_its_tango(
         )
         assert torch.equal(plain, same)
     text = dual.encode_text([PROMPT])
-    draft = dual.encode_draft(np.random.default_rng(0).normal(size=640 * 16).astype(np.float32))
-    heard = Conditioning(tokens=(*text.tokens, draft))
-    assert draft.states.shape == (1, 16, 128)
+    draft = dual.encode_draft(acoustic(1.0))
+    heard = Conditioning(tokens=(*text.tokens, Tokens(draft)))
+    assert draft.shape == (1, 32, 128)
     at = torch.tensor([500])
     assert torch.equal(
         dual.predict_noise(noise(frames), at, 0, heard), backend.predict_noise(noise(frames), at, 0, text)
@@ -145,19 +127,17 @@ def test_a_fresh_dcldm_is_its_tango(
     dual.unload()
 
 
-def test_a_trained_branch_hears_the_draft(dcldm_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_trained_branch_hears_the_draft(encoding: str, dcldm_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(dcldm_folder, tmp_path / "trained")
-    branch = AcousticBranch.from_pretrained(folder / "acoustic_branch")
-    for name, parameter in branch.named_parameters():
-        if ".proj_out." in name:
-            torch.nn.init.normal_(parameter, std=0.1)
-    branch.save_pretrained(folder / "acoustic_branch")
+    wake(folder, encoding)
     dual = dcldm.load(folder, "cpu", "float32")
     text = dual.encode_text([PROMPT])
-    rng, made = np.random.default_rng(0), []
+    made = []
     for level in (0.0, 0.1):
-        draft = dual.encode_draft(level * rng.normal(size=640 * 16).astype(np.float32))
-        heard = Conditioning(tokens=(*text.tokens, draft))
+        draft = dual.encode_draft(acoustic(level))
+        assert draft.shape == (1, {"AG": 32, "AG_VAE": 16}[encoding], 128)
+        heard = Conditioning(tokens=(*text.tokens, Tokens(draft)))
         made.append(dual.predict_noise(noise(batch=2), torch.tensor([500, 500]), 0, heard))
     assert made[0].shape == (2, 8, 16, 16)
     assert not torch.allclose(made[0], made[1], atol=1e-5)

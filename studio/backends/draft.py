@@ -1,0 +1,94 @@
+"""Acoustic drafts, and what makes them: AudioGen from text, its codec from a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.core.errors import WeightsError
+
+NOTHING_FILE = "nothing.npy"  # in an AudioGen's folder: the empty text's tokens, which its DC-LDM has heard
+
+OnTokens = Callable[[int, int], None]
+"""Told (tokens made, tokens in all); may raise to end the run."""
+
+
+@dataclass(frozen=True)
+class AcousticDraft:
+    """One rough draft: `tokens` [codebooks, L], EnCodec's `latents` [1, L, 128] (AG), `samples` [n]."""
+
+    tokens: NDArray[np.int16]
+    latents: Tensor
+    samples: NDArray[np.float32]
+
+
+class Codec(Protocol):
+    """Sound ↔ tokens."""
+
+    id: str
+    sample_rate: int
+    frame_rate: float  # tokens of a codebook a second
+    nothing: NDArray[np.int16] | None  # the empty text's tokens [codebooks, L], where they ship with it
+
+    def encode(self, samples: NDArray[np.float32]) -> AcousticDraft:
+        """A recording [n] at the codec's sample rate as a draft."""
+        ...
+
+    def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
+        """The draft of known tokens [codebooks, L]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a language model of sound draws its tokens; `guidance_scale` is its own."""
+
+    temperature: float = 1.0
+    top_k: int = 250
+    top_p: float = 0.0
+    guidance_scale: float = 3.0
+
+
+class Drafter(Codec, Protocol):
+    """A language model of sound over its codec."""
+
+    segment_s: float  # what it was trained on; longer drafts go on from their own end
+
+    def draft(
+        self,
+        prompt: str,
+        duration_s: float,
+        *,
+        seed: int,
+        sampling: Sampling = Sampling(),
+        past: NDArray[np.int16] | None = None,
+        on_progress: OnTokens | None = None,
+    ) -> AcousticDraft:
+        """`duration_s` of sound for a prompt; the empty text is the unconditional one.
+
+        Args:
+            past: tokens [codebooks, L] that it goes on from, which the draft begins with: their length
+                counts.
+        """
+        ...
+
+
+def read_nothing(folder: Path) -> NDArray[np.int16] | None:
+    """The empty text's tokens that a checkpoint ships with, if it does.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    path = folder / NOTHING_FILE
+    if not path.is_file():
+        return None
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), np.int16)
+    except (OSError, ValueError, EOFError) as error:
+        raise WeightsError(f"{path.name} is damaged; get the checkpoint again.") from error

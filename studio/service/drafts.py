@@ -1,0 +1,198 @@
+"""Drafts for takes: made once, and kept on disk by what they were made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+
+from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.request import AudioGenDraft, RecordedDraft
+from studio.service.export import disk_error
+from studio.service.recording import Recording, resample
+from studio.service.stream import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from studio.backends.draft import AcousticDraft, Codec, Drafter, OnTokens, Sampling
+
+log = logging.getLogger(__name__)
+
+FOLDER = "drafts"  # beside the days' takes
+MAX_KEPT = 512
+SEED_OF_NOTHING = 0  # the empty text's draft is the same for every take
+
+
+class Models:
+    """Loads what makes drafts; the latest of either kind is kept."""
+
+    def __init__(self, drafter: Callable[[str, str], Drafter], codec: Callable[[str, str], Codec]) -> None:
+        """Each takes a model's id and a device, and raises a `StudioError` where it can't be loaded."""
+        self._load = {"drafter": drafter, "codec": codec}
+        self._loaded: dict[str, tuple[tuple[str, str], Drafter | Codec]] = {}
+        self._lock = threading.Lock()
+
+    def drafter(self, model: str, device: str) -> Drafter:
+        return self._get("drafter", model, device)  # type: ignore[return-value]
+
+    def codec(self, model: str, device: str) -> Codec:
+        """What encodes recordings."""
+        return self._get("codec", model, device)
+
+    def opener(self, model: str, device: str) -> Codec:
+        """What turns tokens into a draft: the codec alone where AudioGen has one apart."""
+        try:
+            return self.codec(model, device)
+        except StudioError:
+            return self.drafter(model, device)
+
+    def _get(self, kind: str, model: str, device: str) -> Drafter | Codec:
+        with self._lock:
+            held = self._loaded.get(kind)
+            if held is None or held[0] != (model, device):
+                self._loaded.pop(kind, None)
+                held = self._loaded[kind] = (model, device), self._load[kind](model, device)
+            return held[1]
+
+
+class Drafts:
+    """The drafts of a studio."""
+
+    def __init__(self, models: Models, outputs: Path, fingerprint: Callable[[str], str] = str) -> None:
+        """`fingerprint` tells checkpoints of the same id apart: other weights, other drafts."""
+        self.models = models
+        self._folder = outputs / FOLDER
+        self._fingerprint = fingerprint
+
+    def from_text(
+        self,
+        wanted: AudioGenDraft,
+        prompt: str,
+        seed: int,
+        duration_s: float,
+        device: str,
+        on_progress: OnTokens | None = None,
+    ) -> AcousticDraft:
+        """AudioGen's answer to a prompt, the kept one where it was asked before.
+
+        Raises:
+            ModelNotFoundError: AudioGen is not here.
+            InvalidRequestError: the draft would be too long.
+        """
+        sampling = sampling_of(wanted)
+        seed = seed if wanted.seed is None else wanted.seed
+        place = self._place(wanted.model, prompt, seed, duration_s, sampling)
+        kept = self._kept(place)
+        if kept is not None:
+            return self.models.opener(wanted.model, device).decode(kept)
+        made = self.models.drafter(wanted.model, device).draft(
+            prompt, duration_s, seed=seed, sampling=sampling, on_progress=on_progress
+        )
+        self._keep(place, made.tokens)
+        return made
+
+    def of_nothing(self, model: str, duration_s: float, device: str) -> AcousticDraft:
+        """AudioGen's answer to the empty text: the one that its DC-LDM has heard where that ships with it.
+
+        Raises:
+            ModelNotFoundError: neither it nor AudioGen is here.
+        """
+        codec = self.models.opener(model, device)
+        if codec.nothing is None:
+            return self.from_text(AudioGenDraft(model=model), "", SEED_OF_NOTHING, duration_s, device)
+        return codec.decode(round_and_round(codec.nothing, round(duration_s * codec.frame_rate)))
+
+    def of_recording(self, wanted: RecordedDraft, device: str) -> AcousticDraft:
+        """A recording that was put by.
+
+        Raises:
+            InvalidRequestError: its file is gone.
+        """
+        codec = self.models.codec(wanted.model, device)
+        path = self._folder / f"{wanted.sha256}.flac"
+        try:
+            samples, rate = sf.read(path, dtype="float32")
+        except (OSError, sf.LibsndfileError) as error:
+            name = wanted.file or "The draft's recording"
+            raise InvalidRequestError(f"{name} is not here any more: give it again.") from error
+        if len(samples) < rate / codec.frame_rate:
+            raise InvalidRequestError(f"{wanted.file} is too short to be heard: give a longer recording.")
+        return codec.encode(_at_rate(samples, rate, codec.sample_rate))
+
+    def put_by(self, recording: Recording, model: str) -> RecordedDraft:
+        """Keep a recording for takes that hear it, and name it.
+
+        Raises:
+            OutOfResourcesError: the disk is full.
+        """
+        digest = recording.source.sha256
+        path = self._folder / f"{digest}.flac"
+        try:
+            if not path.exists():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                partial = path.with_suffix(".partial")
+                sf.write(partial, recording.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+                os.replace(partial, path)
+        except (OSError, sf.LibsndfileError) as error:
+            raise disk_error(error if isinstance(error, OSError) else OSError(str(error)), path) from error
+        return RecordedDraft(model=model, sha256=digest, file=recording.source.file)
+
+    def _place(self, model: str, prompt: str, seed: int, duration_s: float, sampling: Sampling) -> Path:
+        made_of = {
+            "model": model, "weights": self._fingerprint(model), "prompt": prompt, "seed": seed,
+            "duration_s": duration_s, **asdict(sampling),
+        }  # fmt: skip
+        digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+        return self._folder / f"{digest}.npy"
+
+    def _kept(self, place: Path) -> NDArray[np.int16] | None:
+        """The tokens kept there; a damaged file counts as none."""
+        try:
+            tokens = np.load(place, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        if tokens.ndim != 2 or tokens.dtype != np.int16:
+            return None
+        os.utime(place)
+        return np.asarray(tokens, np.int16)
+
+    def _keep(self, place: Path, tokens: NDArray[np.int16]) -> None:
+        """A draft that can't be kept is made again: nothing fails for it."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial = place.with_suffix(f".{threading.get_ident()}.partial")
+            with open(partial, "wb") as file:
+                np.save(file, tokens)
+            os.replace(partial, place)
+            kept = sorted(self._folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
+            for old in kept[: max(0, len(kept) - MAX_KEPT)]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("A draft could not be kept: %s", error)
+
+
+def sampling_of(wanted: AudioGenDraft) -> Sampling:
+    """How its language model is to draw."""
+    from studio.backends.draft import Sampling
+
+    return Sampling(wanted.temperature, wanted.top_k, wanted.top_p, wanted.guidance_scale)
+
+
+def round_and_round(tokens: NDArray[np.int16], length: int) -> NDArray[np.int16]:
+    """Tokens [codebooks, L] begun again at their end, as often as it takes → [codebooks, length]."""
+    return tokens[:, np.arange(length) % tokens.shape[1]]
+
+
+def _at_rate(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
+    if wanted != SAMPLE_RATE or rate != SAMPLE_RATE:
+        raise InvalidRequestError(f"This draft's codec speaks {wanted} Hz, not {SAMPLE_RATE}: use another.")
+    return resample(samples, rate)

@@ -1,0 +1,222 @@
+"""What a dual model hears beside the text, along the frames of a take: its draft, and the empty text's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.core.errors import InvalidRequestError
+from studio.core.events import Drafted, Event, Progress
+from studio.core.request import AudioGenDraft, Draft, GenerationRequest, RecordedDraft
+from studio.service.cancel import CancelToken
+from studio.service.drafts import Drafts, round_and_round, sampling_of
+from studio.service.stepping import Stepping
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+    from studio.backends.dcldm import DcLdmBackend
+    from studio.backends.draft import AcousticDraft, OnTokens
+
+ANNOUNCED = 20  # times a draft says how far it is
+DEAF = "This model hears no draft: choose one for the Dual tab, or take no draft."
+PIECE_S, PAST_S = 5.0, 5.0  # an endless draft grows by pieces, each going on from what is before it
+
+
+def dual_backend(backend: Backend) -> DcLdmBackend:
+    """The backend as one that hears drafts. Raises `InvalidRequestError` for any other."""
+    if not hasattr(backend, "encode_draft"):
+        raise InvalidRequestError(DEAF)
+    return backend  # type: ignore[return-value]
+
+
+class Hearing:
+    """Draft and the empty text's draft of a clip, encoded as the model hears them, for any window of it."""
+
+    def __init__(self, backend: Backend, draft: AcousticDraft, nothing: AcousticDraft) -> None:
+        """Encode both.
+
+        Raises:
+            InvalidRequestError: the model hears no draft.
+        """
+        dual = dual_backend(backend)
+        self.draft = draft
+        self._states = torch.cat([dual.encode_draft(each) for each in _alike(nothing, draft)])
+
+    def window(self, start_frame: int, frames: int) -> Tensor:
+        """[2, L, 128]: of nothing, then of the draft. A clip hears all of it at every frame."""
+        return self._states
+
+
+class EndlessHearing:
+    """A draft that grows ahead of an endless take; memory holds what its window and its growth need.
+
+    Each piece is drawn from a seed of its own: a take that goes on from `state_dict` hears what it would have
+    heard.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        grow: Callable[[NDArray[np.int16] | None, int], NDArray[np.int16]],
+        decode: Callable[[NDArray[np.int16]], AcousticDraft],
+        nothing: AcousticDraft,
+        token_rate: float,
+    ) -> None:
+        """Take what makes it.
+
+        Args:
+            grow: (the tokens so far, or None; the piece's number) → the tokens [codebooks, l] that follow.
+            decode: tokens → draft.
+            nothing: the empty text's draft, which goes round.
+
+        Raises:
+            InvalidRequestError: the model hears no draft.
+        """
+        self._dual = dual_backend(backend)
+        self._grow, self._decode, self._nothing = grow, decode, nothing
+        self._rate = token_rate / backend.geometry.frame_rate  # tokens a latent frame
+        self._kept = round(PAST_S * token_rate)
+        self._tokens: NDArray[np.int16] | None = None
+        self._first = 0  # the position of the first kept token
+        self._pieces = 0
+
+    def window(self, start_frame: int, frames: int) -> Tensor:
+        """[2, L, 128]: of nothing, then of the draft, both at these latent frames of the take."""
+        start, end = round(start_frame * self._rate), round((start_frame + frames) * self._rate)
+        while self._tokens is None or self._first + self._tokens.shape[1] < end:
+            piece = self._grow(self._tokens, self._pieces)
+            self._tokens = piece if self._tokens is None else np.concatenate([self._tokens, piece], axis=1)
+            self._pieces += 1
+        passed = min(start - self._first, self._tokens.shape[1] - self._kept)
+        if passed > 0:
+            self._tokens, self._first = self._tokens[:, passed:], self._first + passed
+        heard = self._tokens[:, start - self._first : end - self._first]
+        nothing = round_and_round(self._nothing.tokens, end - start)
+        return torch.cat([self._dual.encode_draft(self._decode(tokens)) for tokens in (nothing, heard)])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a later hearing needs to go on: plain tensors and integers."""
+        tokens = torch.zeros(0, 0) if self._tokens is None else torch.from_numpy(self._tokens.copy())
+        return {"tokens": tokens, "first": self._first, "pieces": self._pieces}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict()`'s value."""
+        tokens = state["tokens"].numpy()
+        self._tokens = tokens.astype(np.int16) if tokens.size else None
+        self._first, self._pieces = int(state["first"]), int(state["pieces"])
+
+
+def endless_hearing(
+    request: GenerationRequest, backend: Backend, drafts: Drafts, on_progress: OnTokens | None = None
+) -> EndlessHearing:
+    """What an endless take of the request hears.
+
+    A recording begins again at its end; AudioGen goes on from its own.
+
+    Raises:
+        InvalidRequestError: the model hears no draft, or the recording is gone.
+        ModelNotFoundError: AudioGen is not here.
+    """
+    dual_backend(backend)
+    wanted, device = request.draft, str(backend.device)
+    nothing = drafts.of_nothing(_model(wanted), PIECE_S, device)
+    if isinstance(wanted, RecordedDraft):
+        codec = drafts.models.codec(wanted.model, device)
+        loop = drafts.of_recording(wanted, device).tokens
+        piece = round(PIECE_S * codec.frame_rate)
+
+        def go_round(_: NDArray[np.int16] | None, number: int) -> NDArray[np.int16]:
+            return loop[:, np.arange(number * piece, (number + 1) * piece) % loop.shape[1]]
+
+        return EndlessHearing(backend, go_round, codec.decode, nothing, codec.frame_rate)
+    assert isinstance(wanted, AudioGenDraft)
+    drafter = drafts.models.drafter(wanted.model, device)
+    seed = request.seed if wanted.seed is None else wanted.seed
+    past_tokens = round(min(PAST_S, drafter.segment_s / 2) * drafter.frame_rate)
+    piece_s = min(PIECE_S, drafter.segment_s / 2)
+
+    def go_on(so_far: NDArray[np.int16] | None, number: int) -> NDArray[np.int16]:
+        past = None if so_far is None else so_far[:, -past_tokens:]
+        known = 0 if past is None else past.shape[1]
+        made = drafter.draft(
+            request.prompt,
+            known / drafter.frame_rate + piece_s,
+            seed=(seed + number) % 2**63,
+            sampling=sampling_of(wanted),
+            past=past,
+            on_progress=on_progress,
+        )
+        return made.tokens[:, known:]
+
+    return EndlessHearing(backend, go_on, drafter.decode, nothing, drafter.frame_rate)
+
+
+def listen(
+    request: GenerationRequest, backend: Backend, drafts: Drafts, cancel: CancelToken
+) -> Generator[Event, None, Hearing | EndlessHearing]:
+    """Have the request's draft made: says how far it is, gives it to hear, and what the model hears of it.
+
+    Raises:
+        CancelledError: `cancel` was set.
+        InvalidRequestError: the model hears no draft, or the recording is gone.
+        ModelNotFoundError: AudioGen is not here.
+    """
+    dual_backend(backend)
+    stepping, said = Stepping(), [0]
+
+    def on_tokens(made: int, total: int) -> None:
+        cancel.check()
+        if made * ANNOUNCED // total != said[0]:
+            said[0] = made * ANNOUNCED // total
+            stepping.tell(Progress(f"Drafting, {100 * made // total} %"))
+
+    yield Progress("Loading what makes the draft")
+    if request.sampler.kind == "endless":
+        return endless_hearing(request, backend, drafts, lambda *_: cancel.check())
+    hearing = yield from stepping.run(lambda: clip_hearing(request, backend, drafts, on_tokens))
+    codec = drafts.models.opener(_model(request.draft), str(backend.device))
+    yield Drafted(hearing.draft.samples, codec.sample_rate, hearing.draft.tokens)
+    return hearing
+
+
+def clip_hearing(
+    request: GenerationRequest, backend: Backend, drafts: Drafts, on_progress: OnTokens | None = None
+) -> Hearing:
+    """What a clip of the request hears; raises as `listen`."""
+    wanted, device = request.draft, str(backend.device)
+    assert request.duration_s is not None
+    if isinstance(wanted, RecordedDraft):
+        draft = drafts.of_recording(wanted, device)
+        codec = drafts.models.codec(wanted.model, device)
+        heard = round(request.duration_s * codec.frame_rate)
+        if draft.tokens.shape[1] > heard:
+            draft = codec.decode(draft.tokens[:, :heard])
+    else:
+        assert isinstance(wanted, AudioGenDraft)
+        draft = drafts.from_text(
+            wanted, request.prompt, request.seed, request.duration_s, device, on_progress
+        )
+    return Hearing(backend, draft, drafts.of_nothing(wanted.model, request.duration_s, device))
+
+
+def _model(wanted: Draft) -> str:
+    assert wanted.kind != "none"
+    return wanted.model
+
+
+def _alike(nothing: AcousticDraft, draft: AcousticDraft) -> tuple[AcousticDraft, AcousticDraft]:
+    """Both as long as the shorter: one forward hears them side by side."""
+    from studio.backends.draft import AcousticDraft
+
+    tokens = min(nothing.tokens.shape[1], draft.tokens.shape[1])
+    samples = min(len(nothing.samples), len(draft.samples))
+
+    def cut(whole: AcousticDraft) -> AcousticDraft:
+        return AcousticDraft(whole.tokens[:, :tokens], whole.latents[:, :tokens], whole.samples[:samples])
+
+    return cut(nothing), cut(draft)
