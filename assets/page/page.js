@@ -62,7 +62,8 @@ class Tab {
     if (this.#past.has(state.token)) return; // of a take that another has taken the place of
     if (state.token && state.token !== this.#state.token) this.#begin(state);
     if (state.token) this.#state = { ...this.#state, ...state };
-    else this.#refusal = state.message;
+    if (state.drafted) this.#draft(state.token);
+    if (!state.token) this.#refusal = state.message;
     this.#beat();
   }
 
@@ -101,6 +102,7 @@ class Tab {
     this.#find('.lw-done').hidden = true;
     this.#find('audio').removeAttribute('src');
     this.#part('spectrogram').classList.add('lw-live');
+    this.#draft(null);
     // So that Space plays and pauses instead of pressing the button one has just clicked.
     if (document.activeElement === this.#part('generate')) document.activeElement.blur();
     this.#player.start(state.token, state.sample_rate);
@@ -132,6 +134,7 @@ class Tab {
     if (answer.token !== this.#state.token) return;
     const { figures, columns, first_column: first, made_s: made, attention, preview, ...state } = answer;
     this.#state = { ...this.#state, ...state };
+    if (state.drafted) this.#draft(answer.token);
     this.#made = made;
     this.#picture.push(first, Uint8Array.from(atob(columns), (character) => character.charCodeAt(0)));
     if (attention) this.#attention?.show(attention);
@@ -143,6 +146,22 @@ class Tab {
     const silent = ['stopped', 'ended', 'failed'].includes(this.#player.state);
     if (over && state.file) this.#offer(state);
     this.#caughtUp = over && silent && columns === '';
+  }
+
+  /** Show the draft of the take of that token, to be heard while it is refined; no token: none yet. */
+  async #draft(token) {
+    const card = this.#part('draft-player');
+    if (!card || (card.dataset.token ?? '') === (token ?? '')) return;
+    card.dataset.token = token ?? '';
+    const parts = { sound: 'audio', picture: '.lw-draft-picture', tokens: '.lw-draft-tokens' };
+    for (const [what, selector] of Object.entries(parts)) {
+      const part = card.querySelector(selector);
+      part.hidden = !token;
+      if (part.src) URL.revokeObjectURL(part.src);
+      if (token) part.src = await local(`draft/${token}/${what}`);
+      else part.removeAttribute('src');
+    }
+    card.querySelector('.lw-hint').hidden = Boolean(token);
   }
 
   #push(figures) {
@@ -230,6 +249,12 @@ class Tab {
   #find(selector) {
     return this.#root.querySelector(selector);
   }
+}
+
+/** What the server has there as an address within the page: a sound can be moved about in. */
+async function local(path) {
+  const response = await fetch(new URL(path, document.baseURI), { cache: 'no-store' });
+  return URL.createObjectURL(await response.blob());
 }
 
 /** "1:30.5" or "90.5" as seconds; null for nothing, NaN for what is no time. */

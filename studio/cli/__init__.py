@@ -11,6 +11,7 @@ import typer
 
 from studio import __version__
 from studio.cli.common import Factories, OneSentenceGroup
+from studio.cli.dual import render_dual
 from studio.cli.evaluate import eval_commands
 from studio.cli.infinite import bench_infinite, render_infinite
 from studio.cli.library import library_commands
@@ -39,6 +40,7 @@ def build_cli(factories: Factories) -> typer.Typer:
     render = typer.Typer(help="Render a take to a file.")
     render.command("infinite")(render_infinite)
     render.command("sparse")(render_sparse)
+    render.command("dual")(render_dual)
     cli.add_typer(render, name="render")
     bench = typer.Typer(help="Measure speed and memory on this machine.")
     bench.command("infinite")(bench_infinite)

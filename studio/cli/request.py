@@ -10,13 +10,16 @@ import typer
 
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import opening_prompt, read_lane
-from studio.core.preset import Preset, load_preset, named_preset, sparse_settings
+from studio.core.preset import Preset, dual_settings, load_preset, named_preset, sparse_settings
 from studio.core.request import (
     POCKET_CLIPS,
+    POCKET_DUAL,
+    AudioGenDraft,
     ClipSampler,
     EndlessSampler,
     GenerationRequest,
     ModelChoice,
+    RecordedDraft,
     parse_request,
 )
 from studio.core.settings import Settings
@@ -26,7 +29,7 @@ GUIDANCE = GenerationRequest.model_fields["guidance_scale"].default
 BLEND = GenerationRequest.model_fields["lane_blend_s"].default
 SECONDS = GenerationRequest.model_fields["duration_s"].default
 
-CLIP = ClipSampler()
+CLIP, DRAFT = ClipSampler(), AudioGenDraft()
 MAX_BENCH_S = 1200.0
 
 # An option is None where it was not given, so that a preset's value, or the schema's own, holds.
@@ -96,6 +99,28 @@ Blocks = Annotated[
 ]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16.", show_default="auto")]
 
+DraftKind = Annotated[
+    str | None,
+    typer.Option(help="audiogen, none, or a sound file of yours.", show_default="audiogen"),
+]
+DraftModel = Annotated[
+    str | None, typer.Option(help="What makes the draft, or reads your file.", show_default=DRAFT.model)
+]
+DraftSeed = Annotated[int | None, typer.Option(help="The draft's own.", show_default="the take's")]
+Temperature = Annotated[
+    float | None, typer.Option(help="Of AudioGen's tokens.", show_default=f"{DRAFT.temperature:g}")
+]
+TopK = Annotated[
+    int | None, typer.Option(help="Among how many tokens AudioGen draws.", show_default=str(DRAFT.top_k))
+]
+AcousticScale = Annotated[
+    float | None, typer.Option(help="How much the draft counts.", show_default="as --guidance: the paper's")
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(help="Below 1: begin from the draft's own sound, noised so far.", show_default="1"),
+]
+
 _EVERY_TAKE = {
     "prompt": "prompt",
     "negative_prompt": "negative_prompt",
@@ -125,6 +150,19 @@ SPARSE = {
     "focus": "attention.focus",
     "compensation": "attention.compensation",
     "blocks": "attention.blocks",
+}
+
+
+DUAL = {
+    **_EVERY_TAKE,
+    "steps": "sampler.steps",
+    "attention": "attention.kind",
+    "draft_model": "draft.model",
+    "draft_seed": "draft.seed",
+    "temperature": "draft.temperature",
+    "top_k": "draft.top_k",
+    "acoustic_scale": "draft.acoustic_scale",
+    "strength": "draft.strength",
 }
 
 
@@ -164,6 +202,23 @@ def sparse_request_from(options: Mapping[str, Any], preset: Preset | None = None
     """
     start = {"model": {"id": POCKET_CLIPS}, **sparse_settings(preset, options.get("attention"))}
     return _parse(options, SPARSE, start, {"mode": "sparse"})
+
+
+def dual_request_from(
+    options: Mapping[str, Any], preset: Preset | None = None, recorded: RecordedDraft | None = None
+) -> GenerationRequest:
+    """The request of a dual clip's options, by the names in `DUAL`, over a preset's settings.
+
+    `recorded` takes the draft's place.
+
+    Raises:
+        InvalidRequestError: names the option at fault.
+    """
+    kind = options.get("draft") if recorded is None else "recorded"
+    start = {"model": {"id": POCKET_DUAL}, **dual_settings(preset, kind)}
+    if recorded is not None:
+        start["draft"] = recorded.model_dump()
+    return _parse(options, DUAL, start, {"mode": "dual"})
 
 
 def _parse(

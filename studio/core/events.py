@@ -28,11 +28,15 @@ class StepDone:
 
 @dataclass(frozen=True)
 class Drafted:
-    """The draft that the take will be refined from: samples [n] and codebooks' tokens [codebooks, L]."""
+    """The draft that the take will be refined from: samples [n] and codebooks' tokens [codebooks, L].
+
+    `columns` are its mel columns in bytes [n, 64], low first, as those of a `Preview`.
+    """
 
     samples: NDArray[np.float32]
     sample_rate: int
     tokens: NDArray[np.int16]
+    columns: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

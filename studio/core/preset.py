@@ -12,7 +12,11 @@ from studio.core.errors import InvalidRequestError
 from studio.core.request import Frozen, GenerationRequest, first_problem
 
 SCHEMA_VERSION = 1
-_SAMPLERS = {"infinite": ("endless", "endless takes"), "sparse": ("clip", "clips in one piece")}
+_SAMPLERS = {
+    "infinite": ("endless", "endless takes"),
+    "sparse": ("clip", "clips in one piece"),
+    "dual": ("clip", "clips in one piece"),
+}
 
 
 class PromptChange(Frozen):
@@ -98,6 +102,21 @@ def sparse_settings(preset: Preset | None, attention: str | None) -> dict[str, A
         settings |= preset.settings
     if attention and attention != settings["attention"].get("kind"):
         settings["attention"] = {"kind": attention}  # another method's values mean nothing to this one
+    return settings
+
+
+def dual_settings(preset: Preset | None, draft: str | None) -> dict[str, Any]:
+    """What a dual clip begins with: a draft by AudioGen or the preset's, with this kind of draft if any.
+
+    Raises:
+        InvalidRequestError: the preset is not for such clips.
+    """
+    settings: dict[str, Any] = {"mode": "dual", "sampler": {"kind": "clip"}, "draft": {"kind": "audiogen"}}
+    if preset is not None:
+        preset.require_for("dual")
+        settings |= preset.settings
+    if draft and draft != settings["draft"].get("kind"):
+        settings["draft"] = {"kind": draft}
     return settings
 
 

@@ -24,6 +24,7 @@ from studio.dsp.spectrogram import CEILING_DB, FLOOR_DB
 from studio.service.library import picture_of
 
 MAX_COMPARED_S = 120.0
+MAX_SCALES = 6  # of either kind
 DIFFERENCE_DB = 20.0  # is white
 
 
@@ -76,6 +77,42 @@ def methods(request: GenerationRequest) -> list[Variant]:
         Variant(name, request.model_copy(update={"attention": own if own.kind == way.kind else way}))
         for name, way in ways.items()
     ]
+
+
+def scales(request: GenerationRequest, text: str, acoustic: str) -> list[Variant]:
+    """A dual clip at every pair of text and acoustic scales, row by row of the texts.
+
+    Each is a list of numbers, as people write them.
+
+    Raises:
+        InvalidRequestError: no numbers, too many, or a request without a draft.
+    """
+    if request.draft.kind == "none":
+        raise InvalidRequestError("Without a draft there are no two scales to compare: choose one.")
+    rows, columns = _numbers(text, "Text scales"), _numbers(acoustic, "Acoustic scales")
+    return [
+        Variant(
+            f"says {w_text:g} · made of {w_acoustic:g}",
+            request.model_copy(
+                update={
+                    "guidance_scale": w_text,
+                    "draft": request.draft.model_copy(update={"acoustic_scale": w_acoustic}),
+                }
+            ),
+        )
+        for w_text in rows
+        for w_acoustic in columns
+    ]
+
+
+def _numbers(text: str, what: str) -> list[float]:
+    try:
+        numbers = [float(word) for word in text.replace(",", " ").replace(";", " ").split()]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= MAX_SCALES or not all(0 <= number <= 100 for number in numbers):
+        raise InvalidRequestError(f"{what}: write one to {MAX_SCALES} numbers from 0 to 100, as in 1 4 8.")
+    return numbers
 
 
 def difference(path: Path, other: Path, width: int) -> NDArray[np.uint8]:

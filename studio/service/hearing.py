@@ -13,8 +13,11 @@ from torch import Tensor
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Drafted, Event, Progress
 from studio.core.request import AudioGenDraft, Draft, GenerationRequest, RecordedDraft
+from studio.dsp.mel import log_mel
+from studio.dsp.spectrogram import mel_columns
 from studio.service.cancel import CancelToken
 from studio.service.drafts import Drafts, round_and_round, sampling_of
+from studio.service.preview import WIDTH
 from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
@@ -180,7 +183,9 @@ def listen(
         return endless_hearing(request, backend, drafts, lambda *_: cancel.check())
     hearing = yield from stepping.run(lambda: clip_hearing(request, backend, drafts, on_tokens))
     codec = drafts.models.opener(_model(request.draft), str(backend.device))
-    yield Drafted(hearing.draft.samples, codec.sample_rate, hearing.draft.tokens)
+    samples = hearing.draft.samples
+    columns = mel_columns(log_mel(torch.from_numpy(samples)).numpy(), WIDTH)
+    yield Drafted(samples, codec.sample_rate, hearing.draft.tokens, columns)
     return hearing
 
 

@@ -8,6 +8,7 @@ import shutil
 from diffusers import DDIMScheduler
 
 from studio.backends.checkpoint import AUDIOGEN_FILES, INDEX_FILE, SHARED_FILE
+from studio.backends.codec import FOLDER
 from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.training import audiogen, encodec
@@ -17,20 +18,19 @@ from studio.training.tango import train_tango
 from studio.training.unet import SCHEDULER_CONFIG
 
 LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
-TRANSFORMERS_CODEC = "encodec"  # the same codec for where there is no audiocraft
 T5 = audiogen.CONFIG["conditioners"]["description"]["t5"]["name"]
 
 SHARED = {
     "vae": "../audioldm/vae",
     "vocoder": "../audioldm/vocoder",
-    "text_encoder": "../audioldm2/text_encoder_2",
-    "tokenizer": "../audioldm2/tokenizer_2",
+    "text_encoder": f"../audiogen/{T5}",
+    "tokenizer": f"../audiogen/{T5}",
 }
 
 
 def run_tango(options: PocketOptions) -> None:
     """The TANGO-type U-Net, and the folder around it."""
-    _require_texts(options)
+    _share_texts(options)
     corpus, mels = train_corpus(options)
     folder = options.tango
     unet = train_tango(
@@ -53,17 +53,14 @@ def run_encodec(options: PocketOptions) -> None:
     corpus, _ = train_corpus(options)
     codec = encodec.train_encodec(corpus, options.loop("encodec"), options.device).cpu()
     encodec.save_audiocraft(codec, encodec.CONFIG, options.audiogen / CODEC)
-    encodec.to_transformers(codec).save_pretrained(options.audiogen / TRANSFORMERS_CODEC)
+    save_part(encodec.to_transformers(codec), options.audiogen / FOLDER)
 
 
 def run_audiogen(options: PocketOptions) -> None:
     """The language model over the shipped EnCodec's tokens, reading the shipped T5."""
-    _require_texts(options)
-    texts = options.audioldm2
+    _share_texts(options)
     if not (options.audiogen / CODEC).exists():
         raise ModelNotFoundError("There is no EnCodec yet: train it with `longwave train encodec` first.")
-    for part in ("text_encoder_2", "tokenizer_2"):
-        shutil.copytree(texts / part, options.audiogen / T5, dirs_exist_ok=True)
     model = audiogen.build_language_model(options.audiogen)
     from audiocraft.models.loaders import load_compression_model
 
@@ -71,11 +68,15 @@ def run_audiogen(options: PocketOptions) -> None:
     codec = load_compression_model(options.audiogen, device="cpu")
     tokens = audiogen.encode_corpus(codec, corpus, corpus.folder / "tokens.npy")
     trained = audiogen.train_audiogen(
-        model, tokens, corpus.captions, options.loop("audiogen"), options.device
+        model, tokens, all_captions(corpus), options.loop("audiogen"), options.device
     )
     encodec.save_audiocraft(trained.cpu(), audiogen.CONFIG, options.audiogen / LANGUAGE_MODEL)
 
 
-def _require_texts(options: PocketOptions) -> None:
-    if not (options.audioldm2 / "text_encoder_2" / "config.json").exists():
+def _share_texts(options: PocketOptions) -> None:
+    """Lay the T5 into AudioGen's folder, where audiocraft looks for it; TANGO reads it there too."""
+    texts = options.audioldm2
+    if not (texts / "text_encoder_2" / "config.json").exists():
         raise ModelNotFoundError("There is no T5 yet: train it with `longwave train t5` first.")
+    for part in ("text_encoder_2", "tokenizer_2"):
+        shutil.copytree(texts / part, options.audiogen / T5, dirs_exist_ok=True)

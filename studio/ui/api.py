@@ -11,8 +11,8 @@ import gradio as gr
 from studio.core.errors import StudioError
 from studio.core.events import Failed, Finished
 from studio.core.lane import opening_prompt, parse_lane
-from studio.core.preset import Preset, named_preset, parse_preset, sparse_settings
-from studio.core.request import GenerationRequest, parse_request
+from studio.core.preset import Preset, dual_settings, named_preset, parse_preset, sparse_settings
+from studio.core.request import POCKET_DRAFTS, GenerationRequest, parse_request
 from studio.core.settings import Settings
 from studio.service.job import Job
 from studio.service.jobs import Studio
@@ -25,6 +25,7 @@ def build(studio: Studio) -> None:
     """Add the named functions to the Blocks one is in. They have no place on the page."""
     _build_infinite(studio)
     _build_sparse(studio)
+    _build_dual(studio)
 
 
 def _build_infinite(studio: Studio) -> None:
@@ -107,6 +108,65 @@ def _build_sparse(studio: Studio) -> None:
 
     more = [_text("Model"), _text("Attention"), _text("Ratio"), gr.Number(0, visible=False, label="Steps")]
     _offer(sparse, "sparse", [*_usual(), *more, _text("Preset")])
+
+
+def _build_dual(studio: Studio) -> None:
+    def dual(
+        prompt: str,
+        negative_prompt: str,
+        seconds: float | None,
+        seed: float | None,
+        model: str = "",
+        text_scale: float | None = None,
+        acoustic_scale: float | None = None,
+        strength: float | None = None,
+        steps: float | None = None,
+        draft: str = "",
+        draft_seed: float | None = None,
+        preset: str = "",
+        recording: str | None = None,
+    ) -> tuple[str, dict[str, Any]]:
+        """Render a clip by its text and an acoustic draft; gives its file and its figures, with the seed.
+
+        `draft` is audiogen or none; a `recording` takes its place. Negative scales, strength, steps and seeds
+        are left to the preset, or to what is usual; `preset` is the name of one that ships, or a preset's or
+        a sidecar's JSON. The length is always `seconds`.
+        """
+
+        def request() -> GenerationRequest:
+            settings = {"prompt": "", **dual_settings(_preset(preset, studio.settings.presets), draft)}
+            if recording:
+                reader = settings["draft"].get("model", POCKET_DRAFTS)
+                own = studio.put_by(read_recording(Path(recording)), reader).model_dump()
+                kept = {k: v for k, v in settings["draft"].items() if k in ("acoustic_scale", "strength")}
+                settings["draft"] = {**own, **kept}
+            more = {"acoustic_scale": acoustic_scale, "strength": strength}
+            more |= {} if recording else {"seed": draft_seed}
+            if settings["draft"]["kind"] != "none":
+                settings["draft"] = {**settings["draft"], **_given(more)}
+            settings["sampler"] = {**settings["sampler"], **_given({"steps": steps})}
+            settings |= _given({"seed": seed, "guidance_scale": text_scale})
+            texts = {"prompt": prompt, "negative_prompt": negative_prompt}
+            settings |= {name: text for name, text in texts.items() if text}
+            settings["duration_s"] = seconds or 0.0
+            settings["model"] = _model(model, settings, studio.settings, studio.settings.dual_model_id)
+            return parse_request(**settings)
+
+        return render_file(studio, lambda: studio.submit(request()))
+
+    numbers = [_number(label) for label in ("Text scale", "Acoustic scale", "Strength", "Steps")]
+    recording = gr.File(visible=False, label="Recording that is the draft")
+    more = [_text("Model"), *numbers, _text("Draft"), _number("Draft seed"), _text("Preset"), recording]
+    _offer(dual, "dual", [*_usual(), *more])
+
+
+def _given(numbers: Mapping[str, float | None]) -> dict[str, float]:
+    """Those that were given: −1 is what Gradio's client fills in."""
+    return {name: number for name, number in numbers.items() if number is not None and number >= 0}
+
+
+def _number(label: str) -> gr.Number:
+    return gr.Number(-1, visible=False, label=label)
 
 
 def _usual() -> list[Any]:

@@ -25,6 +25,9 @@ PICTURE_WIDTH = 600
 Shown = tuple[Any, Any, Any]
 Wanted = Callable[[Sequence[Any]], list[Variant]]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
+GRID_HELP = (
+    "The same prompt, seed and draft at every pair of scales. The judge's ear tells what it hears in each."
+)
 METHODS_HELP = (
     "The same prompt and seed with dense attention, LiteFocus and token merging: the time their steps take, "
     "the most memory the studio holds meanwhile, what the judge hears, and, below, where it differs from the "
@@ -51,6 +54,21 @@ def build_methods(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wante
         with gr.Row(elem_classes="lw-actions"):
             buttons = _buttons(tab)
         _bind(tab, Comparison(studio, wanted, ear), buttons, list(fields))
+
+
+def build_grid(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) -> None:
+    """Lay the Dual tab's grid of scales out in the column one is in."""
+    with gr.Accordion("Grid of scales", open=False, elem_id=f"{tab}-compare"):
+        gr.Markdown(GRID_HELP, elem_classes="lw-said")
+        with gr.Row(elem_classes="lw-numbers"):
+            text = gr.Textbox("1 4 8", label="What it says", elem_id=f"{tab}-grid-text", min_width=100)
+            acoustic = gr.Textbox(
+                "0 4 8", label="What it is made of", elem_id=f"{tab}-grid-acoustic", min_width=100
+            )
+        with gr.Row(elem_classes="lw-actions"):
+            buttons = _buttons(tab)
+        comparison = Comparison(studio, wanted, Ear(studio.settings.assets))
+        _bind(tab, comparison, buttons, [text, acoustic, *fields])
 
 
 def strategies(studio: Studio) -> Wanted:

@@ -15,6 +15,7 @@ from studio.core.audio import format_time
 from studio.core.events import (
     AttentionMap,
     AudioChunk,
+    Drafted,
     Event,
     Failed,
     Finished,
@@ -49,6 +50,7 @@ class LiveView:
         self._telemetry: Telemetry | None = None
         self._attention: dict[str, Any] | None = None
         self._preview: Preview | None = None
+        self.draft: Drafted | None = None
         self._step: StepDone | None = None
         self._began = time.monotonic()
         self._follower: threading.Thread | None = None
@@ -78,6 +80,8 @@ class LiveView:
                 self._message = event.message
             elif isinstance(event, StepDone):
                 self._count(event)
+            elif isinstance(event, Drafted):
+                self.draft = event
             elif isinstance(event, Preview):
                 self._preview = event
             elif isinstance(event, Telemetry):
@@ -112,6 +116,7 @@ class LiveView:
             "phase": self.job.status,
             "message": self._message,
             "file": outcome.path.name if outcome is not None and outcome.path is not None else "",
+            "drafted": self.draft is not None,
         }
 
     def beat(self, columns_from: int, attention_from: int = 0, preview_from: int = 0) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.service.export import FORMATS, WHOLE, Cut, convert
 from studio.service.stream import PcmStream
+from studio.ui import drafted
 from studio.ui.live import LiveViews
 
 POLL_S = 0.05
@@ -43,6 +44,11 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+}
+DRAFT_VIEWS = {
+    "sound": (drafted.sound, "audio/wav"),
+    "picture": (drafted.picture, "image/png"),
+    "tokens": (drafted.tokens, "image/png"),
 }
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -101,7 +107,17 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         disposition = "attachment" if "format" in request.query_params else "inline"
         return FileResponse(path, filename=path.name, content_disposition_type=disposition)
 
+    async def draft(request: Request) -> Response:
+        view = views.get(request.path_params["token"])
+        drafted = view.draft if view is not None else None
+        what = DRAFT_VIEWS.get(request.path_params["what"])
+        if drafted is None or what is None:
+            return PlainTextResponse("There is no such draft.", 404)
+        show, media_type = what
+        return Response(await run_in_threadpool(show, drafted), media_type=media_type, headers=NO_STORE)
+
     return [
+        Route("/draft/{token}/{what}", draft),
         Route("/pcm/{token}", pcm),
         Route("/live/{token}", beat, methods=["POST"]),
         Route("/take/{token}", take),

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from studio.backends.catalog import ModelInfo
+from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.settings import Settings, data_dir
 from studio.service.jobs import Studio
-from studio.ui import api, infinite, library, sparse, widgets
+from studio.ui import api, dual, infinite, library, sparse, widgets
 from studio.ui.live import LiveViews
 from studio.ui.routes import guards, live_routes
 from studio.ui.takes import HIDDEN
@@ -36,19 +36,23 @@ class Page:
         self.url = ""
         with gr.Blocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
             widgets.header()
-            models = list_models()
+            known = list_models()
+            models = [model for model in known if model.system != DRAFTER]
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
                     tab = infinite.build(studio, self._views, models)
                 with gr.Tab("Sparse", id="sparse"):
                     clips = sparse.build(studio, self._views, models)
+                with gr.Tab("Dual", id="dual"):
+                    drafted = dual.build(studio, self._views, known)
                 if self.settings.private:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, tabs, takes, tab, clips)
             tab.follow(self.blocks.load, tab.handlers.reattach, None)
-            # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
-            self.blocks.load(clips.handlers.turn_to, None, tabs, **HIDDEN)
-            clips.follow(self.blocks.load, clips.handlers.reattach, None)
+            for others in (clips, drafted):
+                # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
+                self.blocks.load(others.handlers.turn_to, None, tabs, **HIDDEN)
+                others.follow(self.blocks.load, others.handlers.reattach, None)
             api.build(studio)
 
     def launch(self) -> str:

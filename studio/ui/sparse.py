@@ -159,11 +159,6 @@ class Handlers(TakeHandlers):
         """Start a clip of the form's values and follow it."""
         yield from self._begin(lambda: self._submit(values))
 
-    def turn_to(self) -> Any:
-        """The tab itself, when a page is opened while a clip is made with nobody looking on."""
-        left = self._studio.settings.private and self._views.alone(TAB) is not None
-        return gr.Tabs(selected=TAB) if left else gr.skip()
-
     def open_preset(self, name: str | None, *values: Any) -> list[Any]:
         """The form with the shipped preset of that name in it; unchanged where none is chosen."""
         form = FormValues(*values)

@@ -40,6 +40,11 @@ class TakeHandlers:
         else:
             yield from self._follow(view)
 
+    def turn_to(self) -> Any:
+        """The tab itself, when a page is opened while a take of it is made with nobody looking on."""
+        left = self._studio.settings.private and self._views.alone(self._mode) is not None
+        return gr.Tabs(selected=self._mode) if left else gr.skip()
+
     def ready(self, job_id: str) -> Any:
         """Generate can be pressed again, unless another take has begun on this page meanwhile."""
         playing = any(job.id == job_id and not job.ended for job in self._studio.jobs())

@@ -50,6 +50,45 @@ _CLIP = """
 </canvas>
 <p class="lw-hint">The clip emerges here from noise while it is made.</p>
 """
+_DRAFT = """
+<div class="lw-draft-pictures">
+  <img class="lw-draft-picture" alt="Spectrogram of the draft" hidden>
+  <img class="lw-draft-tokens" alt="The draft's tokens, a row for each codebook" hidden>
+  <p class="lw-hint">The draft appears here first, to be heard while it is refined.</p>
+</div>
+<audio controls preload="metadata" aria-label="The draft" hidden></audio>
+"""
+_PAD = """
+<div class="lw-pad" role="img" aria-label="Text to the right, acoustics upwards: point to set both scales">
+  <span class="lw-pad-x">says</span><span class="lw-pad-y">made of</span><i></i></div>
+"""
+_POINT = """
+const square = element.querySelector('.lw-pad');
+const dot = square.querySelector('i');
+const most = %g;
+const show = () => {
+  const [x, y] = Array.isArray(props.value) ? props.value : [0, 0];
+  dot.style.left = `${Math.min(100, (100 * x) / most)}%%`;
+  dot.style.bottom = `${Math.min(100, (100 * y) / most)}%%`;
+};
+const point = (event) => {
+  const { left, bottom, width, height } = square.getBoundingClientRect();
+  trigger('click', { x: (event.clientX - left) / width, y: (bottom - event.clientY) / height });
+};
+square.addEventListener('pointerdown', (event) => {
+  square.setPointerCapture(event.pointerId);
+  point(event);
+});
+square.addEventListener('pointermove', (event) => {
+  if (event.buttons && event.timeStamp - (square.last ?? 0) > 60) {
+    square.last = event.timeStamp;
+    point(event);
+  }
+});
+square.addEventListener('pointerup', point);
+watch('value', show);
+show();
+"""
 _ATTENTION = """
 <p class="lw-caption">Where the model looks: a row for each frame of the window, a column for each frame
   it looks at, from the clean ones to noise.</p>
@@ -113,6 +152,25 @@ def clip_spectrogram(tab: str) -> gr.HTML:
     )
 
 
+def draft_player(tab: str) -> gr.HTML:
+    """The draft: its sound, its spectrogram above its tokens. The page fills it once there is one."""
+    return _static(_DRAFT, f"{tab}-draft-player", "lw-card lw-draft")
+
+
+def pad(tab: str, most: float, at: tuple[float, float]) -> gr.HTML:
+    """A square to point at: its value is the point, from 0 to `most` on either side.
+
+    Its click says where, `x` and `y` from 0 to 1, from the left and from below.
+    """
+    return gr.HTML(
+        value=list(at),
+        html_template=_PAD,
+        js_on_load=_POINT % most,
+        apply_default_css=False,
+        elem_id=f"{tab}-pad",
+    )
+
+
 def attention(tab: str) -> gr.HTML:
     """The map of the window's attention, of the latest step that was looked at."""
     return _static(_ATTENTION, f"{tab}-attention", "lw-card")
@@ -138,7 +196,7 @@ def picture_url(columns: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{b64encode(columns_png(columns)).decode('ascii')}"
 
 
-def model_choice(tab: str, models: Sequence[ModelInfo], chosen: str) -> gr.Dropdown:
+def model_choice(tab: str, models: Sequence[ModelInfo], chosen: str, label: str = "Model") -> gr.Dropdown:
     """The catalog, with each model's licence; a folder or a Hub id may be typed instead."""
     choices = [(_model_label(model), model.id) for model in models]
     if chosen not in {model.id for model in models}:
@@ -146,7 +204,7 @@ def model_choice(tab: str, models: Sequence[ModelInfo], chosen: str) -> gr.Dropd
     return gr.Dropdown(
         choices,
         value=chosen,
-        label="Model",
+        label=label,
         allow_custom_value=True,
         elem_id=f"{tab}-model",
     )

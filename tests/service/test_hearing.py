@@ -161,7 +161,7 @@ def test_a_recording_takes_audiogens_place(
         assert len(sound_of(events)) == round(1.28 * 16000)
         if sampler is CLIP:
             [drafted] = [event for event in events if isinstance(event, Drafted)]
-            np.testing.assert_array_equal(drafted.tokens, drafts.of_recording(own, "cpu").tokens)
+            np.testing.assert_array_equal(drafted.tokens, drafts.of_recording(own, "cpu").tokens[:, :64])
     assert {prompt for prompt, *_ in drafter.asked} == {""}
 
 

@@ -38,13 +38,13 @@ def codec() -> torch.nn.Module:
 
 def test_the_recipe_runs_resumes_and_uses_its_codes(tmp_path: Path) -> None:
     corpus = build_corpus(tmp_path / "corpus", 12, workers=1)
-    first = train_encodec(corpus, LoopOptions(tmp_path / "run", steps=4, log_every=1))
+    first = train_encodec(corpus, LoopOptions(tmp_path / "run", steps=5, log_every=1))
     made = first(sound()).codes
     assert made.shape == (2, CODEBOOKS, 50)
     log = (tmp_path / "run" / "log.jsonl").read_text()
     assert '"codes"' in log
     assert '"judge"' in log
-    again = train_encodec(corpus, LoopOptions(tmp_path / "run", steps=4, log_every=1))
+    again = train_encodec(corpus, LoopOptions(tmp_path / "run", steps=5, log_every=1))
     assert torch.equal(again(sound()).codes, made)
 
 

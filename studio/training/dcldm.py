@@ -1,0 +1,305 @@
+"""Recipe 11: DC-LDM (Wang et al. 2024), from any TANGO-type U-Net, on one processor or many machines.
+
+`accelerate` spreads a step over processes, each of which sees its own share of the step's clips. What a step
+sees is a function of (seed, step) alone, so a run that was killed repeats nothing and skips nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from studio.models.dual_attention import AcousticBranch
+from studio.models.framewise import framewise
+from studio.samplers.ddim import add_noise
+from studio.samplers.schedule import NoiseSchedule
+from studio.training.encoded import EncodedClips
+from studio.training.loop import step_generator
+from studio.training.unet import MIN_SNR_GAMMA, fifo_ramps, min_snr_weight, velocity
+
+DROPPED = 0.05  # of the clips each: text alone, acoustics alone, both (the partial predictions of guidance)
+
+ReadText = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
+"""Texts → a frozen text encoder's states [B, L, D] and their mask."""
+Sample = Callable[[Any, Any, int], None]
+"""Writes samples of (averaged U-Net, averaged branch) after so many steps."""
+
+
+@dataclass(frozen=True)
+class DcLdmOptions:
+    """How a run goes. The paper's: AdamW 3e-5, a linear schedule, min-SNR weights (γ = 5).
+
+    `batch` clips a process and micro-step, `accumulate` micro-steps a step; `frames` is the length of a
+    random crop of the latents, 0 for whole clips. Of the pocket models' steps every `ramp_every`-th sees FIFO
+    ramps; `train_unet` false trains the branch alone.
+    """
+
+    run_dir: Path
+    steps: int
+    batch: int = 4
+    accumulate: int = 1
+    learning_rate: float = 3e-5
+    warmup: int = 0
+    frames: int = 0
+    ramp_every: int = 0
+    train_unet: bool = True
+    checkpointing: bool = False
+    mixed_precision: str = "no"
+    ema_decay: float = 0.999
+    seed: int = 0
+    save_every: int = 200
+    log_every: int = 10
+    sample_every: int = 0
+    max_minutes: float | None = None
+
+
+class DualUNet(nn.Module):
+    """U-Net and branch as one module, for whoever spreads it over devices."""
+
+    def __init__(self, unet: Any, branch: AcousticBranch) -> None:
+        super().__init__()
+        self.unet, self.branch = unet, branch
+
+    def forward(
+        self, noisy: Tensor, timesteps: Tensor, states: Tensor, mask: Tensor, acoustic: Tensor
+    ) -> Tensor:
+        """The prediction [B, 8, T, F] for noisy latents, a text's states and an acoustic encoding."""
+        with self.branch.hearing(acoustic):
+            return self.unet(
+                noisy, timesteps, encoder_hidden_states=states, encoder_attention_mask=mask
+            ).sample
+
+
+def train_dcldm(
+    unet: Any,
+    branch: AcousticBranch,
+    clips: EncodedClips,
+    nothing: Tensor,
+    read_text: ReadText,
+    schedule: NoiseSchedule,
+    options: DcLdmOptions,
+    *,
+    sample: Sample | None = None,
+    cpu: bool = False,
+) -> tuple[Any, AcousticBranch]:
+    """Train `branch`, and `unet` with it, in place; gives the averaged ones.
+
+    Args:
+        nothing: the empty text's acoustic encoding [L, D].
+        sample: called in the main process every `sample_every` steps.
+        cpu: leave accelerators alone.
+    """
+    accelerator = Accelerator(
+        mixed_precision=options.mixed_precision, gradient_accumulation_steps=options.accumulate, cpu=cpu
+    )
+    unet.requires_grad_(options.train_unet)
+    if options.checkpointing:
+        unet.enable_gradient_checkpointing()
+    with branch.attached(unet), framewise(unet):
+        run = _Run(accelerator, unet, branch, clips, nothing, read_text, schedule, options)
+        run.train(sample)
+        return run.averaged()
+
+
+class _Run:
+    """One process of a run."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        unet: Any,
+        branch: AcousticBranch,
+        clips: EncodedClips,
+        nothing: Tensor,
+        read_text: ReadText,
+        schedule: NoiseSchedule,
+        options: DcLdmOptions,
+    ) -> None:
+        self.accelerator, self.options = accelerator, options
+        self.unet, self.branch = unet, branch
+        self.clips, self.nothing, self.read_text, self.schedule = clips, nothing, read_text, schedule
+        self.module = DualUNet(unet, branch).train()
+        self.trained = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
+        optimizer = torch.optim.AdamW(self.trained.values(), lr=options.learning_rate)
+        self.prepared, self.optimizer = accelerator.prepare(self.module, optimizer)
+        self.ema = {name: value.detach().clone().float() for name, value in self.trained.items()}
+        self.step = 0
+        self._load()
+
+    def train(self, sample: Sample | None) -> None:
+        """Go on until the last step, or until the time is up; saved at the end."""
+        options, main = self.options, self.accelerator.is_main_process
+        began, losses = time.monotonic(), []
+        board = _board(options.run_dir) if main else None
+        while self.step < options.steps:
+            losses.append(self._one_step())
+            self.step += 1
+            over = options.max_minutes is not None and time.monotonic() - began > options.max_minutes * 60
+            last = self.step == options.steps or over
+            if self.step % options.log_every == 0 and main:
+                figures = {"loss": sum(losses) / len(losses), "learning_rate": self._rate()}
+                self._log(figures, time.monotonic() - began, board)
+                losses.clear()
+            if self.step % options.save_every == 0 or last:
+                self._save()
+            if main and sample and options.sample_every and self.step % options.sample_every == 0:
+                sample(*self.averaged(), self.step)
+            if last:
+                break
+        if board is not None:
+            board.close()
+
+    def averaged(self) -> tuple[Any, AcousticBranch]:
+        """Copies of U-Net and branch, detached from each other, with the averaged weights."""
+        own = {name: value.detach().clone() for name, value in self.trained.items()}
+        with torch.no_grad():
+            for name, value in self.trained.items():
+                value.copy_(self.ema[name])
+        branch = AcousticBranch(**_plain(self.branch.config)).eval()
+        branch.load_state_dict({k: v.detach().cpu() for k, v in self.branch.state_dict().items()})
+        unet = type(self.unet).from_config(self.unet.config).eval()
+        mine = unet.state_dict()
+        unet.load_state_dict({k: v.detach().cpu() for k, v in self.unet.state_dict().items() if k in mine})
+        with torch.no_grad():
+            for name, value in self.trained.items():
+                value.copy_(own[name])
+        return unet, branch
+
+    def _one_step(self) -> float:
+        options, total = self.options, 0.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
+        for micro in range(options.accumulate):
+            with self.accelerator.accumulate(self.prepared):
+                loss = self._loss(micro)
+                self.accelerator.backward(loss)
+                if self.accelerator.sync_gradients:
+                    self.accelerator.clip_grad_norm_(self.trained.values(), 1.0)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            total += float(loss.detach()) / options.accumulate
+        with torch.no_grad():
+            decay = min(options.ema_decay, (1 + self.step) / (10 + self.step))
+            for name, value in self.trained.items():
+                self.ema[name].lerp_(value.float(), 1 - decay)
+        return total
+
+    def _loss(self, micro: int) -> Tensor:
+        """Of this process's share of the step's clips."""
+        options, device = self.options, self.accelerator.device
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        place = (self.step * options.accumulate + micro) * world + rank
+        generator = step_generator(options.seed, place)
+        clean, acoustic, texts = self._draw(generator)
+        ramp = bool(options.ramp_every) and self.step % options.ramp_every == options.ramp_every - 1
+        count, frames = len(clean), clean.shape[2]
+        steps = self.schedule.train_steps
+        timesteps = (
+            fifo_ramps(count, frames, generator, steps)
+            if ramp
+            else torch.randint(steps, (count,), generator=generator)
+        )
+        noise = torch.randn(clean.shape, generator=generator)
+        alpha_bar = self.schedule.alpha_bar(timesteps).float()
+        level = alpha_bar[:, None, :, None] if ramp else alpha_bar[:, None, None, None]
+        noisy = add_noise(clean, noise, alpha_bar)
+        velocities = self.schedule.prediction_type == "v_prediction"
+        wanted = velocity(clean, noise, level) if velocities else noise
+        states, mask = self.read_text(texts)
+        predicted = self.prepared(
+            noisy.to(device), timesteps.to(device), states.to(device), mask.to(device), acoustic.to(device)
+        )
+        weight = snr_weight(level, velocities).to(device)
+        return (weight * (predicted.float() - wanted.to(device)).square()).mean()
+
+    def _draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor, list[str]]:
+        """Latents [B, 8, T, F], acoustic encodings [B, L, D] and texts, of which some are dropped."""
+        options, latents, acoustics, texts = self.options, [], [], []
+        for index in torch.randint(len(self.clips), (options.batch,), generator=generator).tolist():
+            whole, heard = self.clips.latents(index), self.clips.acoustic(index)
+            frames = min(options.frames or whole.shape[1], whole.shape[1])
+            start = int(torch.randint(whole.shape[1] - frames + 1, (), generator=generator))
+            said = self.clips.captions[index]
+            text = said[int(torch.randint(len(said), (), generator=generator))]
+            dropped = float(torch.rand((), generator=generator)) / DROPPED
+            latents.append(whole[:, start : start + frames])
+            acoustics.append(self.nothing[: len(heard)] if 1 <= dropped < 3 else heard)
+            texts.append("" if dropped < 1 or 2 <= dropped < 3 else text)
+        return torch.stack(latents), torch.stack(acoustics), texts
+
+    def _rate(self) -> float:
+        """The learning rate of this step: up in the warm-up, then straight down to nothing."""
+        options = self.options
+        if self.step < options.warmup:
+            return options.learning_rate * (self.step + 1) / options.warmup
+        left = (options.steps - self.step) / max(1, options.steps - options.warmup)
+        return options.learning_rate * min(1.0, left)
+
+    @property
+    def _file(self) -> Path:
+        return self.options.run_dir / "last.pt"
+
+    def _save(self) -> None:
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            state = {
+                "step": self.step,
+                "trained": {name: value.detach().cpu() for name, value in self.trained.items()},
+                "ema": {name: value.cpu() for name, value in self.ema.items()},
+                "optimizer": self.optimizer.state_dict(),
+            }
+            self.options.run_dir.mkdir(parents=True, exist_ok=True)
+            partial = self._file.with_suffix(".partial")
+            torch.save(state, partial)
+            os.replace(partial, self._file)
+        self.accelerator.wait_for_everyone()
+
+    def _load(self) -> None:
+        if not self._file.is_file():
+            return
+        state = torch.load(self._file, map_location="cpu", weights_only=True)
+        self.step = state["step"]
+        with torch.no_grad():
+            for name, value in self.trained.items():
+                value.copy_(state["trained"][name])
+                self.ema[name].copy_(state["ema"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _log(self, figures: dict[str, float], seconds: float, board: Any) -> None:
+        with open(self.options.run_dir / "log.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": self.step, "seconds": round(seconds, 1), **figures}) + "\n")
+        if board is not None:
+            for name, value in figures.items():
+                board.add_scalar(name, value, self.step)
+
+
+def snr_weight(alpha_bar: Tensor, velocities: bool) -> Tensor:
+    """Min-SNR (Hang et al. 2023) as `alpha_bar` is shaped: of v on SNR + 1, of ε min(SNR, γ) / SNR."""
+    if velocities:
+        return min_snr_weight(alpha_bar)
+    snr = (alpha_bar / (1 - alpha_bar)).clamp(min=1e-8)
+    return snr.clamp(max=MIN_SNR_GAMMA) / snr
+
+
+def _board(folder: Path) -> Any:
+    """TensorBoard's writer, where that is installed; the log file is there anyway."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return {key: copy.deepcopy(value) for key, value in dict(config).items() if not key.startswith("_")}
