@@ -7,7 +7,7 @@ language model's text encoder may be a T5 folder inside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
@@ -61,6 +61,25 @@ class AudioGen:
             raise InvalidRequestError(f"A draft lasts up to {MAX_S:g} s, not {duration_s:g}.")
         if past is not None and past.shape[1] >= round(duration_s * self.frame_rate):
             raise InvalidRequestError("The draft goes on from more than it is to be: ask for more seconds.")
+        begun = None if past is None else self._codes(past)
+        tokens = self._tokens([prompt], duration_s, seed, sampling, begun, on_progress)
+        return self.decode(tokens[0].cpu().numpy().astype(np.int16))
+
+    def draft_many(
+        self, prompts: Sequence[str], duration_s: float, *, seed: int, sampling: Sampling = _AS_TRAINED
+    ) -> NDArray[np.int16]:
+        """The tokens [B, codebooks, L] for many prompts at once, as training wants them."""
+        return self._tokens(prompts, duration_s, seed, sampling).cpu().numpy().astype(np.int16)
+
+    def _tokens(
+        self,
+        prompts: Sequence[str],
+        duration_s: float,
+        seed: int,
+        sampling: Sampling,
+        begun: Tensor | None = None,
+        on_progress: OnTokens | None = None,
+    ) -> Tensor:
         model = self._model
         model.set_generation_params(
             # One more token than there are would crash audiocraft's top_k.
@@ -74,12 +93,10 @@ class AudioGen:
         try:
             with torch.random.fork_rng(devices), torch.inference_mode():
                 torch.manual_seed(seed)
-                attributes, _ = model._prepare_tokens_and_attributes([prompt], None)
-                begun = None if past is None else self._codes(past)
-                tokens = model._generate_tokens(attributes, begun, on_progress is not None)
+                attributes, _ = model._prepare_tokens_and_attributes(list(prompts), None)
+                return model._generate_tokens(attributes, begun, on_progress is not None)
         except torch.OutOfMemoryError as error:
             raise OutOfResourcesError("Memory ran out over the draft: ask for fewer seconds.") from error
-        return self.decode(tokens[0].cpu().numpy().astype(np.int16))
 
     def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
         """The draft of known tokens [codebooks, L]."""

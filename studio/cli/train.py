@@ -10,7 +10,8 @@ import typer
 
 from studio.cli.common import Device
 from studio.core.errors import InvalidRequestError
-from studio.core.settings import data_dir
+from studio.core.request import POCKET_DRAFTS
+from studio.core.settings import Settings, data_dir
 
 train_commands = typer.Typer(help="Make the pocket models again: every recipe resumes where it was left.")
 
@@ -26,6 +27,7 @@ RECIPES = {
     "encodec": "Recipe 8: the EnCodec whose tokens AudioGen speaks; needs the audiocraft group.",
     "audiogen": "Recipe 9: the AudioGen language model; needs the audiocraft group.",
     "tango": "Recipe 10: TANGO's U-Net, begun from AudioLDM's.",
+    "pocket-dcldm": "Recipe 11: the pocket DC-LDM's branch, of AudioGen's drafts; needs audiocraft.",
     "pocket": "All recipes, one after the other, up to the folder that ships.",
 }
 
@@ -68,3 +70,52 @@ def _command(name: str) -> Callable[..., None]:
 
 for _name, _summary in RECIPES.items():
     train_commands.command(_name, help=_summary)(_command(_name))
+
+
+@train_commands.command()
+def dcldm(
+    manifest: Annotated[Path, typer.Option(help='Lines of {"audio": "x.wav", "caption": "…"}.')],
+    init: Annotated[str, typer.Option(help="The TANGO to begin from: an id or a folder.")] = "pocket/tango",
+    audiogen: Annotated[str, typer.Option(help="What makes the drafts.")] = POCKET_DRAFTS,
+    out: Annotated[Path, typer.Option(help="The folder of the DC-LDM.")] = Path("dcldm"),
+    runs: Annotated[Path, typer.Option(help="Encoded clips, checkpoints, logs, samples.")] = Path("runs"),
+    placement: Annotated[str, typer.Option(help="down1, mid, up1 or down1+up1.")] = "down1+up1",
+    encoding: Annotated[str, typer.Option(help="AG or AG_VAE.")] = "AG",
+    steps: Annotated[int, typer.Option(min=1)] = 100_000,
+    seconds: Annotated[float, typer.Option(min=0.64, max=60, help="Of each clip.")] = 10.0,
+    batch: Annotated[int, typer.Option(min=1, help="Clips a process and micro-step.")] = 4,
+    accumulate: Annotated[int, typer.Option(min=1, help="Micro-steps a step.")] = 1,
+    learning_rate: Annotated[float, typer.Option(help="Falls in a straight line.")] = 3e-5,
+    mixed_precision: Annotated[str, typer.Option(help="no, fp16 or bf16.")] = "no",
+    checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Less memory, more time.")] = False,
+    branch_only: Annotated[bool, typer.Option("--branch-only", help="Leave the U-Net as it is.")] = False,
+    ema: Annotated[float, typer.Option(min=0, max=1, help="Decay of the averaged weights.")] = 0.999,
+    save_every: Annotated[int, typer.Option(min=1)] = 500,
+    sample_every: Annotated[int, typer.Option(min=0, help="0: no samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    device: Device = "auto",
+    max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop then; goes on later.")] = None,
+) -> None:
+    """Train a DC-LDM from a manifest, on what `accelerate launch -m studio.app` gives it, or alone."""
+    if mixed_precision not in ("no", "fp16", "bf16"):
+        raise InvalidRequestError("--mixed-precision is no, fp16 or bf16.")
+    from studio.backends.catalog import create_drafter, resolve
+    from studio.backends.device import choose_device
+    from studio.training.dcldm import DcLdmOptions
+    from studio.training.dcldm_run import run
+    from studio.training.manifest import read_manifest
+
+    read_manifest(manifest)  # before anything is loaded
+    settings, chosen = Settings(), str(choose_device(device))
+    options = DcLdmOptions(
+        runs / "dcldm", steps, batch=batch, accumulate=accumulate, learning_rate=learning_rate,
+        train_unet=not branch_only, checkpointing=checkpointing, mixed_precision=mixed_precision,
+        ema_decay=ema, seed=seed, save_every=save_every, sample_every=sample_every, max_minutes=max_minutes,
+    )  # fmt: skip
+    drafter = create_drafter(audiogen, chosen, settings)
+    folder = resolve(init, settings)
+    run(
+        manifest, folder, drafter, out, options,
+        placement=placement, encoding=encoding, seconds=seconds, device=chosen,
+    )  # fmt: skip
+    typer.echo(str(out))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from studio.models.dual_attention import AcousticBranch
 from studio.models.framewise import framewise
+from studio.models.tokens import t5_states
 from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.encoded import EncodedClips
@@ -28,6 +29,8 @@ from studio.training.loop import step_generator
 from studio.training.unet import MIN_SNR_GAMMA, fifo_ramps, min_snr_weight, velocity
 
 DROPPED = 0.05  # of the clips each: text alone, acoustics alone, both (the partial predictions of guidance)
+
+RAMP_FRAMES = 40  # that a ramp needs at least: its buffer takes up to 32
 
 ReadText = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
 """Texts → a frozen text encoder's states [B, L, D] and their mask."""
@@ -142,12 +145,13 @@ class _Run:
         began, losses = time.monotonic(), []
         board = _board(options.run_dir) if main else None
         while self.step < options.steps:
-            losses.append(self._one_step())
+            rate = self._rate()
+            losses.append(self._one_step(rate))
             self.step += 1
             over = options.max_minutes is not None and time.monotonic() - began > options.max_minutes * 60
             last = self.step == options.steps or over
             if self.step % options.log_every == 0 and main:
-                figures = {"loss": sum(losses) / len(losses), "learning_rate": self._rate()}
+                figures = {"loss": sum(losses) / len(losses), "learning_rate": rate}
                 self._log(figures, time.monotonic() - began, board)
                 losses.clear()
             if self.step % options.save_every == 0 or last:
@@ -175,10 +179,10 @@ class _Run:
                 value.copy_(own[name])
         return unet, branch
 
-    def _one_step(self) -> float:
+    def _one_step(self, rate: float) -> float:
         options, total = self.options, 0.0
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = rate
         for micro in range(options.accumulate):
             with self.accelerator.accumulate(self.prepared):
                 loss = self._loss(micro)
@@ -201,8 +205,9 @@ class _Run:
         place = (self.step * options.accumulate + micro) * world + rank
         generator = step_generator(options.seed, place)
         clean, acoustic, texts = self._draw(generator)
-        ramp = bool(options.ramp_every) and self.step % options.ramp_every == options.ramp_every - 1
         count, frames = len(clean), clean.shape[2]
+        due = bool(options.ramp_every) and self.step % options.ramp_every == options.ramp_every - 1
+        ramp = due and frames >= RAMP_FRAMES
         steps = self.schedule.train_steps
         timesteps = (
             fifo_ramps(count, frames, generator, steps)
@@ -281,6 +286,16 @@ class _Run:
         if board is not None:
             for name, value in figures.items():
                 board.add_scalar(name, value, self.step)
+
+
+def text_reader(encoder: Any, tokenizer: Any) -> ReadText:
+    """A frozen T5 as a run asks it."""
+
+    def read(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        states, mask = t5_states(encoder, tokenizer, texts)
+        return states.clone(), mask  # out of inference mode, for what is to have gradients
+
+    return read
 
 
 def snr_weight(alpha_bar: Tensor, velocities: bool) -> Tensor:

@@ -1,17 +1,31 @@
-"""The recipes of the embedded Dual family: `assets/pocket/audiogen/` and `assets/pocket/tango/`."""
+"""The recipes of the embedded Dual family: `assets/pocket/audiogen/`, `tango/` and `dcldm/`."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
+from typing import Any
 
-from diffusers import DDIMScheduler
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import T5EncoderModel, T5Tokenizer
 
+from studio.backends.audiogen import load as load_audiogen
 from studio.backends.checkpoint import AUDIOGEN_FILES, INDEX_FILE, SHARED_FILE
 from studio.backends.codec import FOLDER
+from studio.backends.device import cpu_has_bfloat16
+from studio.backends.draft import NOTHING_FILE
 from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import VOCABULARY_FILE
+from studio.models.dual_attention import AcousticBranch
+from studio.samplers.schedule import NoiseSchedule
 from studio.training import audiogen, encodec
+from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
+from studio.training.encoded import encode_clips
+from studio.training.loop import step_generator
 from studio.training.pocket import PocketOptions, all_captions, cache_latents, save_part, train_corpus
 from studio.training.pocket_audioldm2 import read_captions
 from studio.training.tango import train_tango
@@ -20,6 +34,13 @@ from studio.training.unet import SCHEDULER_CONFIG
 LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
 T5 = audiogen.CONFIG["conditioners"]["description"]["t5"]["name"]
 
+DRAFTED_CLIPS = 1280
+SEED_OF_NOTHING = 0
+# So small a branch learns in an evening what 3e-5 would take weeks for; the paper's rate is `DcLdmOptions`'s.
+POCKET_DCLDM: dict[str, Any] = {
+    "batch": 8, "frames": 112, "ramp_every": 4, "train_unet": False, "learning_rate": 6e-4, "warmup": 50,
+    "ema_decay": 0.99, "mixed_precision": "bf16" if cpu_has_bfloat16() else "no",
+}  # fmt: skip
 SHARED = {
     "vae": "../audioldm/vae",
     "vocoder": "../audioldm/vocoder",
@@ -52,8 +73,9 @@ def run_encodec(options: PocketOptions) -> None:
     """The EnCodec, as audiocraft's checkpoint and as transformers' folder."""
     corpus, _ = train_corpus(options)
     codec = encodec.train_encodec(corpus, options.loop("encodec"), options.device).cpu()
+    codec = codec.half().float()  # both copies are to say the same, and one is written in float16
     encodec.save_audiocraft(codec, encodec.CONFIG, options.audiogen / CODEC)
-    save_part(encodec.to_transformers(codec), options.audiogen / FOLDER)
+    encodec.to_transformers(codec).save_pretrained(options.audiogen / FOLDER)
 
 
 def run_audiogen(options: PocketOptions) -> None:
@@ -71,6 +93,53 @@ def run_audiogen(options: PocketOptions) -> None:
         model, tokens, all_captions(corpus), options.loop("audiogen"), options.device
     )
     encodec.save_audiocraft(trained.cpu(), audiogen.CONFIG, options.audiogen / LANGUAGE_MODEL)
+
+
+def run_dcldm(options: PocketOptions) -> None:
+    """DC-LDM's branch, of AudioGen's drafts for part of the corpus; the U-Net stays TANGO's, shared."""
+    corpus, mels = train_corpus(options)
+    drafter = load_audiogen(options.audiogen, options.device)
+    nothing = drafter.draft("", audiogen.SEGMENT_S, seed=SEED_OF_NOTHING)
+    np.save(options.audiogen / NOTHING_FILE, nothing.tokens)
+    every, latents = all_captions(corpus), cache_latents(options, corpus, mels)
+    rows = torch.randperm(len(corpus), generator=step_generator(0, 0))[
+        : options.clips(DRAFTED_CLIPS)
+    ].tolist()
+
+    def encode(which: Sequence[int]) -> tuple[Tensor, Tensor]:
+        chosen = [rows[i] for i in which]
+        prompts = [every[row][0] for row in chosen]
+        tokens = drafter.draft_many(prompts, audiogen.SEGMENT_S, seed=chosen[0])
+        acoustic = torch.cat([drafter.decode(each).latents for each in tokens])
+        return torch.from_numpy(np.asarray(latents[chosen])), acoustic
+
+    weights = [(options.audiogen / name).stat().st_size for name in AUDIOGEN_FILES]
+    clips = encode_clips(
+        corpus.folder / "dual", [every[row] for row in rows], {"audiogen": weights, "rows": rows}, encode
+    )
+    t5 = T5EncoderModel.from_pretrained(options.audiogen / T5, dtype=torch.float32).to(options.device).eval()
+    tokenizer = T5Tokenizer.from_pretrained(options.audiogen / T5)
+    unet = UNet2DConditionModel.from_pretrained(options.tango / "unet", torch_dtype=torch.float32)
+    torch.manual_seed(0)
+    _, branch = train_dcldm(
+        unet.to(options.device),
+        AcousticBranch.for_unet(unet, encoding="AG").to(options.device),
+        clips,
+        nothing.latents[0],
+        text_reader(t5, tokenizer),
+        NoiseSchedule.from_config(SCHEDULER_CONFIG),
+        DcLdmOptions(
+            options.runs / "dcldm", options.steps("dcldm"), max_minutes=options.max_minutes, **POCKET_DCLDM
+        ),
+        cpu=options.device == "cpu",
+    )
+    folder = options.dcldm
+    save_part(branch, folder / "acoustic_branch")
+    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
+    shared = {**SHARED, "unet": "../tango/unet"}
+    (folder / SHARED_FILE).write_text(json.dumps(shared, indent=2) + "\n")
+    (folder / INDEX_FILE).write_text(json.dumps({"_class_name": "DcLdmPipeline"}, indent=2) + "\n")
+    shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
 
 
 def _share_texts(options: PocketOptions) -> None:

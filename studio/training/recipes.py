@@ -14,7 +14,7 @@ from studio.training.pocket import (
     write_index,
 )
 from studio.training.pocket_audioldm2 import run_audioldm2, run_t5
-from studio.training.pocket_dual import run_audiogen, run_encodec, run_tango
+from studio.training.pocket_dual import run_audiogen, run_dcldm, run_encodec, run_tango
 
 
 def run_pocket(options: PocketOptions) -> None:
@@ -27,6 +27,7 @@ def run_pocket(options: PocketOptions) -> None:
     run_encodec(options)
     run_audiogen(options)
     run_tango(options)
+    run_dcldm(options)
 
 
 RECIPES: dict[str, Callable[[PocketOptions], None]] = {
@@ -40,5 +41,6 @@ RECIPES: dict[str, Callable[[PocketOptions], None]] = {
     "encodec": run_encodec,
     "audiogen": run_audiogen,
     "tango": run_tango,
+    "pocket-dcldm": run_dcldm,
     "pocket": run_pocket,
 }

@@ -1,0 +1,216 @@
+"""Training a DC-LDM from a manifest: what it sees, how it resumes, how it spreads over processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+from safetensors.torch import load_file
+
+from studio.backends import dcldm
+from studio.core.errors import InvalidRequestError, WeightsError
+from studio.samplers.schedule import NoiseSchedule
+from studio.training import dcldm as recipe
+from studio.training.dcldm import DcLdmOptions, snr_weight
+from studio.training.dcldm_run import run
+from studio.training.encoded import EncodedClips, encode_clips
+from studio.training.manifest import read_manifest
+from studio.training.sounds import read_sound
+from tests.backends.conftest import make_tango
+from tests.service.drafting_fakes import FakeDrafter
+
+WORDS = ("heavy rain", "light wind", "near birds", "slow drums", "a bell")
+
+
+@pytest.fixture(scope="module")
+def tango(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tango(tmp_path_factory.mktemp("dcldm") / "tango")
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sounds")
+    rng, lines = np.random.default_rng(0), []
+    for number, words in enumerate(WORDS):
+        rate = (16000, 44100)[number % 2]
+        sf.write(folder / f"{number}.wav", 0.1 * rng.normal(size=(rate, 1 + number % 2)), rate)
+        lines.append(json.dumps({"audio": f"{number}.wav", "caption": words}))
+    (folder / "train.jsonl").write_text("\n".join(lines) + "\n\n")
+    return folder / "train.jsonl"
+
+
+def options(folder: Path, **values: Any) -> DcLdmOptions:
+    start = {"batch": 2, "learning_rate": 1e-3, "save_every": 2, "log_every": 1}
+    return DcLdmOptions(**{"run_dir": folder / "run", "steps": 4, **start, **values})
+
+
+def train(
+    manifest: Path, tango: Path, folder: Path, encoding: str = "AG", seconds: float = 0.64, **values: Any
+) -> Path:
+    drafter, wanted = FakeDrafter("fake"), options(folder, **values)
+    run(manifest, tango, drafter, folder / "out", wanted, seconds=seconds, encoding=encoding)
+    return folder / "out"
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    names = ("unet", "acoustic_branch")
+    parts = (load_file(folder / name / "diffusion_pytorch_model.safetensors") for name in names)
+    return {
+        f"{name}.{key}": value for name, part in zip(names, parts, strict=True) for key, value in part.items()
+    }
+
+
+@pytest.mark.parametrize("encoding", ["AG", "AG_VAE"])
+def test_a_run_resumes_to_the_exact_step_and_its_folder_opens(
+    manifest: Path, tango: Path, tmp_path: Path, encoding: str
+) -> None:
+    whole = weights(train(manifest, tango, tmp_path / "a", encoding, accumulate=2))
+    for _ in range(5):
+        resumed = train(manifest, tango, tmp_path / "b", encoding, accumulate=2, max_minutes=0)
+    for name, value in weights(resumed).items():
+        torch.testing.assert_close(value, whole[name], msg=name)
+    log = [json.loads(line) for line in (tmp_path / "b" / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [1, 2, 3, 4]
+    assert log[0]["learning_rate"] > log[-1]["learning_rate"] > 0
+    began = load_file(tango / "unet" / "diffusion_pytorch_model.safetensors")
+    assert any((whole[f"unet.{name}"] != value).any() for name, value in began.items())
+    backend = dcldm.load(resumed, "cpu", "float32")
+    assert backend.encoding == encoding
+    assert backend.encode_text(["rain"]).tokens[0].states.shape[-1] == 24
+    backend.unload()
+
+
+def test_the_branch_alone_leaves_the_unet(manifest: Path, tango: Path, tmp_path: Path) -> None:
+    trained = weights(train(manifest, tango, tmp_path, train_unet=False))
+    for name, value in load_file(tango / "unet" / "diffusion_pytorch_model.safetensors").items():
+        torch.testing.assert_close(trained[f"unet.{name}"], value, rtol=0, atol=0)
+    projections = [
+        value for name, value in trained.items() if ".proj_out.weight" in name and "branch" in name
+    ]
+    assert projections
+    assert all(value.abs().max() > 0 for value in projections)
+
+
+def test_ramps_checkpointing_samples_and_crops(manifest: Path, tango: Path, tmp_path: Path) -> None:
+    train(
+        manifest, tango, tmp_path, seconds=2.56,
+        ramp_every=2, checkpointing=True, sample_every=3, frames=48, steps=3,
+    )  # fmt: skip
+    made = sorted(path.name for path in (tmp_path / "run" / "samples" / "0000003").iterdir())
+    assert made == ["0.wav", "1.wav"]
+    assert sf.info(tmp_path / "run" / "samples" / "0000003" / "0.wav").frames == 64 * 640
+
+
+@pytest.mark.slow
+def test_two_processes_do_what_one_does_in_two_micro_steps(
+    manifest: Path, tango: Path, tmp_path: Path
+) -> None:
+    one = weights(train(manifest, tango, tmp_path / "one", accumulate=2))
+    script = tmp_path / "two.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from tests.training.test_dcldm_recipe import train\n"
+        f"train(Path({str(manifest)!r}), Path({str(tango)!r}), Path({str(tmp_path / 'two')!r}))\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)],
+        check=True, timeout=300, cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    for name, value in weights(tmp_path / "two" / "out").items():
+        torch.testing.assert_close(value, one[name], msg=name, rtol=1e-3, atol=1e-5)
+
+
+def test_conditions_are_dropped_as_guidance_needs_them(tmp_path: Path) -> None:
+    """Text alone, acoustics alone, both: a twentieth of the clips each."""
+    latents, acoustic = torch.zeros(1, 8, 16, 16), torch.ones(1, 4, 128)
+    clips = encode_clips(tmp_path / "c", [["rain"]], {}, lambda _: (latents, acoustic))
+    draws = recipe._Run.__new__(recipe._Run)
+    draws.options = replace(options(tmp_path), batch=4000)
+    draws.clips, draws.nothing = clips, torch.zeros(4, 128)
+    _, heard, texts = draws._draw(torch.Generator().manual_seed(0))
+    seen = [(text, bool(each.any())) for text, each in zip(texts, heard, strict=True)]
+    shares = {kind: seen.count(kind) / 4000 for kind in set(seen)}
+    assert shares[("rain", True)] == pytest.approx(0.85, abs=0.02)
+    for kind in (("", True), ("rain", False), ("", False)):
+        assert shares[kind] == pytest.approx(0.05, abs=0.012)
+
+
+def test_snr_weights() -> None:
+    schedule = NoiseSchedule.from_config({"beta_start": 0.001, "beta_end": 0.02})
+    level = schedule.alpha_bar(torch.arange(0, 1000, 50))
+    snr = level / (1 - level)
+    torch.testing.assert_close(snr_weight(level, False), torch.minimum(snr, torch.tensor(5.0)) / snr)
+    assert (snr_weight(level, True) <= 1).all()
+
+
+def test_what_is_encoded_is_encoded_once(tmp_path: Path) -> None:
+    asked: list[list[int]] = []
+
+    def encode(which: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(list(which))
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return torch.full((len(which), 8, 8, 16), float(which[0])), torch.zeros(len(which), 4, 128)
+
+    captions = [[str(i)] for i in range(200)]
+    with pytest.raises(KeyboardInterrupt):
+        encode_clips(tmp_path / "c", captions, {"by": "one"}, encode)
+    clips = encode_clips(tmp_path / "c", captions, {"by": "one"}, encode)
+    assert [rows[0] for rows in asked] == [0, 128, 128]
+    assert len(clips) == 200
+    assert float(clips.latents(199)[0, 0, 0]) == 128
+    assert isinstance(clips, EncodedClips)
+    encode_clips(tmp_path / "c", captions, {"by": "another"}, encode)
+    assert len(asked) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no entries"),
+        ('{"audio": "0.wav", "caption": "rain"}\n{oops}', "line 2: this is no JSON"),
+        ('\n{"caption": "rain"}', 'line 2: there is no "audio"'),
+        ('{"audio": "0.wav"}', 'line 1: there is no "caption"'),
+        ('{"audio": "0.wav", "caption": "  "}', 'line 1: there is no "caption"'),
+        ('["0.wav", "rain"]', "line 1: there is no"),
+        ('{"audio": "gone.wav", "caption": "rain"}', "line 1: there is no file gone.wav"),
+    ],
+)
+def test_a_wrong_manifest_names_the_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "0.wav").write_bytes(b"")
+    (tmp_path / "m.jsonl").write_text(text)
+    with pytest.raises(InvalidRequestError, match=said):
+        read_manifest(tmp_path / "m.jsonl")
+    with pytest.raises(InvalidRequestError, match="Can't read the manifest"):
+        read_manifest(tmp_path / "none.jsonl")
+
+
+def test_sounds_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no sound")
+    with pytest.raises(InvalidRequestError, match=r"Can't read a\.wav"):
+        read_sound(tmp_path / "a.wav", 100, 16000)
+    sf.write(tmp_path / "b.wav", np.full(100, np.nan, np.float32), 16000, subtype="FLOAT")
+    with pytest.raises(InvalidRequestError, match="no sound"):
+        read_sound(tmp_path / "b.wav", 100, 16000)
+    sf.write(tmp_path / "c.wav", np.ones((50, 2)), 8000)
+    assert read_sound(tmp_path / "c.wav", 200, 16000).shape == (200,)
+
+
+def test_what_does_not_fit(manifest: Path, tango: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="no encoding 'AB'"):
+        train(manifest, tango, tmp_path, "AB")
+    with pytest.raises(WeightsError):
+        train(manifest, tmp_path, tmp_path)
+    drafter = FakeDrafter()
+    with pytest.raises(InvalidRequestError, match="reads no text in down4"):
+        run(manifest, tango, drafter, tmp_path, options(tmp_path), seconds=0.64, placement="down4")
