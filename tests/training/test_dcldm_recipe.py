@@ -28,6 +28,7 @@ from studio.training.sounds import read_sound
 from tests.backends.conftest import make_tango
 from tests.service.drafting_fakes import FakeDrafter
 
+ROOT = Path(__file__).parents[2]
 WORDS = ("heavy rain", "light wind", "near birds", "slow drums", "a bell")
 
 
@@ -123,8 +124,8 @@ def test_two_processes_do_what_one_does_in_two_micro_steps(
     )
     subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)],
-        check=True, timeout=300, cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(Path(__file__).parents[2])},
+        check=True, timeout=300, cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     for name, value in weights(tmp_path / "two" / "out").items():
         torch.testing.assert_close(value, one[name], msg=name, rtol=1e-3, atol=1e-5)
