@@ -34,6 +34,7 @@ PYTHONS = ">=3.11,<3.13"
 OLDEST_UV = (0, 8)
 DISK_NEEDED = {"cpu": 3 * 10**9, "cuda": 9 * 10**9}
 GROUPS = {"test": ("test",), "lint": ("lint",)}
+OPTIONAL = ("audiocraft",)  # the Dual tab's drafts: an environment of our own has it, one found may lack it
 SUITE = ("-m", "not soak and not gpu")
 
 # What an installer's output means, the most telling signs first.
@@ -448,7 +449,7 @@ def run(words: Sequence[str]) -> int:
     check_python(sys.version_info[:2])
     torch, rest = parse_words(words, os.environ)
     groups = GROUPS.get(rest[0], ())
-    python = sys.executable if already_importable(groups) else make_environment(groups, torch)
+    python = sys.executable if already_importable(groups) else make_environment((*groups, *OPTIONAL), torch)
     return hand_over(command_for(python, rest), rest)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -76,6 +76,12 @@ class Drafter(Codec, Protocol):
             past: tokens [codebooks, L] that it goes on from, which the draft begins with: their length
                 counts.
         """
+        ...
+
+    def draft_many(
+        self, prompts: Sequence[str], duration_s: float, *, seed: int, sampling: Sampling = Sampling()
+    ) -> NDArray[np.int16]:
+        """The tokens [B, codebooks, L] for many prompts at once."""
         ...
 
 

@@ -11,7 +11,7 @@ import typer
 
 from studio import __version__
 from studio.cli.common import Factories, OneSentenceGroup
-from studio.cli.dual import render_dual
+from studio.cli.dual import bench_dual, render_dual
 from studio.cli.evaluate import eval_commands
 from studio.cli.infinite import bench_infinite, render_infinite
 from studio.cli.library import library_commands
@@ -45,6 +45,7 @@ def build_cli(factories: Factories) -> typer.Typer:
     bench = typer.Typer(help="Measure speed and memory on this machine.")
     bench.command("infinite")(bench_infinite)
     bench.command("sparse")(bench_sparse)
+    bench.command("dual")(bench_dual)
     cli.add_typer(bench, name="bench")
     cli.add_typer(eval_commands, name="eval")
     cli.add_typer(train_commands, name="train")

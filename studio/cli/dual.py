@@ -1,14 +1,17 @@
-"""`longwave render dual`."""
+"""`longwave render dual` and `longwave bench dual`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import typer
 
 from studio.cli import request as words
-from studio.cli.common import AsJson, factories_of
+from studio.cli.common import AsJson, factories_of, print_json
 from studio.cli.takes import ProgressBar, follow, report
 from studio.core.request import POCKET_DRAFTS
 from studio.core.settings import Settings
@@ -56,3 +59,39 @@ def render_dual(
     finally:
         studio.close()
     report(job, outcome, as_json)
+
+
+def bench_dual(
+    context: typer.Context,
+    seconds: Annotated[float, typer.Option(min=0.64, max=600, help="Length of the clip.")] = 10.0,
+    steps: words.ClipSteps = None,
+    model: words.Model = None,
+    draft_model: words.DraftModel = None,
+    combinations: Annotated[
+        bool, typer.Option("--combinations", help="Endless × LiteFocus × draft, each of the eight, instead.")
+    ] = False,
+    device: words.DeviceOrNone = None,
+    dtype: words.Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """The draft's time and the refinement's, memory, and the acoustic branch's share of a step."""
+    request = words.dual_request_from({**context.params, "prompt": "birds over a stream", "seed": 0})
+    from studio.backends.catalog import create_codec, create_drafter
+    from studio.service.bench_dual import bench_combinations
+    from studio.service.bench_dual import bench_dual as measure
+    from studio.service.drafts import Drafts, Models
+
+    models = Models(partial(create_drafter, settings=DEFAULTS), partial(create_codec, settings=DEFAULTS))
+    studio = factories_of(context).studio(DEFAULTS)
+    # Where no draft is kept yet: one that was made before would cost nothing.
+    with TemporaryDirectory() as scratch, ProgressBar(request.duration_s, at_once=True) as show:
+        backend, drafts = studio.backends.get(request.model), Drafts(models, Path(scratch))
+        if combinations:
+            rows = bench_combinations(request, backend, drafts, show)
+        else:
+            rows = [measure(request, backend, drafts, show)]
+    if as_json:
+        print_json({"model": request.model.id, "rows": rows} if combinations else rows[0])
+        return
+    for row in rows:
+        typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))

@@ -1,4 +1,4 @@
-"""`longwave eval pocket | sparse`."""
+"""`longwave eval pocket | sparse | dual`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Annotated, get_args
 import typer
 
 from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
-from studio.cli.request import request_from, sparse_request_from
+from studio.cli.request import dual_request_from, request_from, sparse_request_from
 from studio.core.errors import InvalidRequestError
-from studio.core.request import MAX_CLIP_S, SparseMethod
+from studio.core.request import MAX_CLIP_S, POCKET_DRAFTS, SparseMethod
 from studio.core.settings import Settings
 
 eval_commands = typer.Typer(help="Measure what a model is worth.")
@@ -90,6 +90,56 @@ def eval_sparse(
         )
     if as_json:
         print_json({"model": choice.id, "steps": steps, "rows": rows})
+        return
+    for row in rows:
+        typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))
+
+
+@eval_commands.command("dual", context_settings={"allow_extra_args": True})
+def eval_dual(
+    context: typer.Context,
+    model: Annotated[str | None, typer.Option(help="The DC-LDM; the Dual tab's by default.")] = None,
+    audiogen: Annotated[str, typer.Option(help="What makes the drafts.")] = POCKET_DRAFTS,
+    system: Annotated[
+        list[str] | None, typer.Option(help="audiogen, tango, dcldm or ldm_ag; may be given again.")
+    ] = None,
+    w: Annotated[list[float] | None, typer.Option(help="Guidance; several make a sweep.")] = None,
+    clips: Annotated[int, typer.Option(min=1, max=10_000, help="Of one family.")] = 112,
+    scenes: Annotated[int, typer.Option(min=0, max=10_000, help="Of two families.")] = 56,
+    steps: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    as_json: AsJson = False,
+    runs: Annotated[Path, typer.Option(help="Where the held-out clips are rendered, once.")] = Path("runs"),
+    device: Device = "auto",
+) -> None:
+    """AudioGen, TANGO, DC-LDM and DC-LDM without text, on withheld phrasings, as in the paper's tables."""
+    settings = Settings()
+    choice = dual_request_from({"prompt": "-", "model": model, "device": device}).model
+    scales = tuple(w or (4.0,))
+    if not all(0 <= scale <= 100 for scale in scales):
+        raise InvalidRequestError("--w: scales lie from 0 to 100.")
+    studio = factories_of(context).studio(settings)
+    from studio.backends.catalog import create_drafter
+    from studio.backends.device import choose_device
+    from studio.evaluation.dual import SYSTEMS, DualPlan
+    from studio.service.hearing import dual_backend
+    from studio.training.evaluate import evaluate_dual
+
+    systems = tuple(system or SYSTEMS)
+    if wrong := next((name for name in systems if name not in SYSTEMS), None):
+        raise InvalidRequestError(f"--system {wrong}: choose of {', '.join(SYSTEMS)}.")
+    plan = DualPlan(systems, scales, clips, scenes, steps=steps)  # type: ignore[arg-type]
+    console = terminal()
+    with redirect_stdout(sys.stderr):
+        rows = evaluate_dual(
+            settings.assets / "pocket",
+            runs,
+            lambda: dual_backend(studio.backends.get(choice)),
+            lambda: create_drafter(audiogen, str(choose_device(device)), settings),
+            plan,
+            console.print,
+        )
+    if as_json:
+        print_json({"model": choice.id, "audiogen": audiogen, "steps": steps, "rows": rows})
         return
     for row in rows:
         typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))

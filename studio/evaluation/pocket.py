@@ -149,11 +149,16 @@ def _nearest(
     return float(np.mean([names[i] == family for i, family in zip(found, families, strict=True)]))
 
 
-def spread_prompts(held_out: HeldOut, count: int) -> tuple[list[str], list[Sequence[str]]]:
-    """`count` captions with their families, going round the families so that each counts alike."""
+def spread(held_out: HeldOut, count: int) -> list[int]:
+    """`count` clips by number, going round the families so that each counts alike."""
     by_family: dict[str, list[int]] = {}
     for i, names in enumerate(held_out.families):
         by_family.setdefault(names[0], []).append(i)
     rows = [cycle(indices) for _, indices in sorted(by_family.items())]
-    chosen = list(islice((next(row) for row in cycle(rows)), count))
+    return list(islice((next(row) for row in cycle(rows)), count))
+
+
+def spread_prompts(held_out: HeldOut, count: int) -> tuple[list[str], list[Sequence[str]]]:
+    """The captions of `spread` with their families."""
+    chosen = spread(held_out, count)
     return [held_out.captions[i] for i in chosen], [held_out.families[i] for i in chosen]

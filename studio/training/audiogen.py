@@ -74,7 +74,9 @@ def encode_corpus(codec: Any, corpus: Corpus, path: Path) -> NDArray[np.uint8]:
     parts = []
     for start in track(range(0, len(corpus), ENCODE_BATCH), "Encoding tokens"):
         samples = np.asarray(corpus.audio[start : start + ENCODE_BATCH], np.float32) / 32767.0
-        parts.append(codec.encode(torch.from_numpy(samples)[:, None])[0].numpy().astype(np.uint8))
+        with mixed_precision("cpu"):
+            latents = codec.encoder(torch.from_numpy(samples)[:, None])
+        parts.append(codec.quantizer.encode(latents.float()).numpy().astype(np.uint8))
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, np.concatenate(parts))
     return np.load(path, mmap_mode="r")

@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from studio.backends.base import Backend
+from studio.backends.dcldm import DcLdmBackend
+from studio.backends.draft import Drafter
 from studio.core.errors import ModelNotFoundError
 from studio.core.request import EndlessSampler, GenerationRequest
+from studio.evaluation.dual import DualPlan, measure_dual
 from studio.evaluation.judge import Judge
 from studio.evaluation.lengths import LengthPlan, measure_lengths
 from studio.evaluation.pocket import HeldOut, Networks, measure_networks
@@ -87,6 +90,25 @@ def evaluate_lengths(
         ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`.
     """
     return measure_lengths(load_backend(), _judge(assets), _held_out(runs), plan, report)
+
+
+def evaluate_dual(
+    assets: Path,
+    runs: Path,
+    load_backend: Callable[[], DcLdmBackend],
+    load_drafter: Callable[[], Drafter],
+    plan: DualPlan,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """AudioGen, TANGO and DC-LDM on withheld phrasings; see `measure_dual`.
+
+    Raises:
+        ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`, or no audiocraft.
+    """
+    held_out, drafter = _held_out(runs), load_drafter()
+    tokens = drafter.nothing
+    nothing = drafter.draft("", plan.seconds, seed=0) if tokens is None else drafter.decode(tokens)
+    return measure_dual(load_backend(), drafter, nothing, _judge(assets), held_out, plan, report)
 
 
 def _judge(assets: Path) -> Judge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -44,6 +44,13 @@ class FakeDrafter:
             if on_progress is not None:
                 on_progress(made, length)
         return self.decode(tokens)
+
+    def draft_many(
+        self, prompts: Sequence[str], duration_s: float, *, seed: int, sampling: Sampling = AS_TRAINED
+    ) -> NDArray[np.int16]:
+        return np.stack(
+            [self.draft(text, duration_s, seed=seed, sampling=sampling).tokens for text in prompts]
+        )
 
     def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
         values = torch.from_numpy(tokens.astype(np.float32) / CODES - 0.5)

@@ -1,0 +1,174 @@
+"""AudioGen, TANGO, DC-LDM and DC-LDM without text beside each other, as in DC-LDM's Tables 1 and 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from studio.backends.base import Conditioning, Tokens
+from studio.backends.dcldm import DcLdmBackend
+from studio.backends.draft import AcousticDraft, Drafter
+from studio.evaluation.judge import Judge
+from studio.evaluation.pocket import HeldOut, Report, family_share, pair_share, spread
+from studio.evaluation.statistics import frechet_distance, kl_divergence
+from studio.samplers.ddim import ddim_sample
+from studio.samplers.guidance import guided, needs_negative
+
+System = Literal["audiogen", "tango", "dcldm", "ldm_ag"]
+SYSTEMS: tuple[System, ...] = ("audiogen", "tango", "dcldm", "ldm_ag")
+WINDOW_S = 5.0
+
+
+@dataclass(frozen=True)
+class DualPlan:
+    """What is made: clips of one family and scenes of two, of 10 s, by each system and at each w."""
+
+    systems: Sequence[System] = SYSTEMS
+    scales: Sequence[float] = (4.0,)
+    clips: int = 112
+    scenes: int = 56
+    seconds: float = 10.0
+    steps: int = 50
+    batch: int = 4
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the judge makes of clips: softmax and sigmoid shares [clips, families], embeddings [clips, 64]."""
+
+    shares: np.ndarray
+    sigmoids: np.ndarray
+    embeddings: np.ndarray
+
+    def top(self, judge: Judge, count: int = 2) -> list[list[str]]:
+        return judge.top(torch.from_numpy(self.shares), count)
+
+
+def measure_dual(
+    backend: DcLdmBackend,
+    drafter: Drafter,
+    nothing: AcousticDraft,
+    judge: Judge,
+    held_out: HeldOut,
+    plan: DualPlan,
+    report: Report,
+) -> list[dict[str, Any]]:
+    """A row for each system, and each w of those that have one, of the same captions, drafts and seeds.
+
+    `family_acc` and `scene_acc` are the shares of clips whose likeliest family, and of scenes whose likeliest
+    two, are the caption's; `kl` and `kl_sigma` compare each clip's classes with those of the recording that
+    its caption describes, `fd` the two sets of embeddings. `ldm_ag` reads the empty text.
+    """
+    single, scenes = held_out.only(scenes=False), held_out.only(scenes=True)
+    chosen = [(single, i) for i in spread(single, plan.clips)]
+    chosen += [(scenes, i) for i in spread(scenes, plan.scenes)] if plan.scenes else []
+    prompts = [kind.captions[i] for kind, i in chosen]
+    families = [kind.families[i] for kind, i in chosen]
+    real = _listen(judge, np.stack([kind.samples[i] for kind, i in chosen]))
+    drafts = _drafts(drafter, prompts, plan, report)
+    out = []
+    for system in plan.systems:
+        for scale in plan.scales if system != "audiogen" else plan.scales[:1]:
+            named = system if len(plan.scales) == 1 or system == "audiogen" else f"{system}, w = {scale:g}"
+            if system == "audiogen":
+                made = [draft.samples for draft in drafts]
+            else:
+                made = _refine(backend, system, prompts, drafts, nothing, scale, plan, report, named)
+            heard = _listen(judge, _stack(made, plan.seconds))
+            figures = _figures(judge, heard, real, families, plan.clips)
+            out.append({"system": system, "w": None if system == "audiogen" else scale, **figures})
+    return out
+
+
+def _drafts(drafter: Drafter, prompts: Sequence[str], plan: DualPlan, report: Report) -> list[AcousticDraft]:
+    drafts: list[AcousticDraft] = []
+    for start in range(0, len(prompts), 4 * plan.batch):
+        report(f"drafts: {start} of {len(prompts)}")
+        some = prompts[start : start + 4 * plan.batch]
+        drafts += [drafter.decode(each) for each in drafter.draft_many(some, plan.seconds, seed=start)]
+    return drafts
+
+
+def _refine(
+    backend: DcLdmBackend,
+    system: System,
+    prompts: Sequence[str],
+    drafts: Sequence[AcousticDraft],
+    nothing: AcousticDraft,
+    scale: float,
+    plan: DualPlan,
+    report: Report,
+    name: str,
+) -> list[np.ndarray]:
+    geometry, made = backend.geometry, []
+    for start in range(0, len(prompts), plan.batch):
+        report(f"{name}: {start} of {len(prompts)}")
+        some = slice(start, start + plan.batch)
+        said = _conditioning(backend, system, prompts[some], drafts[some], nothing)
+        if not needs_negative(scale):
+            said = said.take(torch.arange(len(prompts[some])) + len(prompts[some]))
+        shape = (len(prompts[some]), geometry.channels, geometry.frames(plan.seconds), geometry.bands)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(start)).to(backend.device)
+
+        def denoise(latents: Tensor, timesteps: Tensor, at: int, said: Conditioning = said) -> Tensor:
+            return backend.predict_noise(latents, timesteps, at, said)
+
+        latents = ddim_sample(guided(denoise, scale), backend.schedule, noise, plan.steps)
+        made += [backend.decode(latents[i : i + 1]) for i in range(len(latents))]
+    return made
+
+
+def _conditioning(
+    backend: DcLdmBackend,
+    system: System,
+    prompts: Sequence[str],
+    drafts: Sequence[AcousticDraft],
+    nothing: AcousticDraft,
+) -> Conditioning:
+    """The negative items, then as many positive ones (eq. 8)."""
+    texts = [""] * len(prompts) if system == "ldm_ag" else list(prompts)
+    text = backend.encode_text([*[""] * len(prompts), *texts]).tokens
+    if system == "tango":
+        return Conditioning(tokens=text)
+    length = min(nothing.tokens.shape[1], *(draft.tokens.shape[1] for draft in drafts))
+    silent = backend.encode_draft(nothing)[:, :length]
+    heard = [backend.encode_draft(draft)[:, :length] for draft in drafts]
+    return Conditioning(tokens=(*text, Tokens(torch.cat([silent] * len(drafts) + heard))))
+
+
+def _stack(made: Sequence[np.ndarray], seconds: float) -> np.ndarray:
+    length = round(seconds * 16000)
+    return np.stack([np.pad(each[:length], (0, max(0, length - len(each)))) for each in made])
+
+
+def _listen(judge: Judge, samples: np.ndarray) -> Heard:
+    """Windows of 5 s, averaged over each clip."""
+    length = round(WINDOW_S * 16000)
+    count = samples.shape[1] // length
+    heard = [judge.listen(row[: count * length].reshape(count, length)) for row in samples]
+    return Heard(
+        np.stack([logits.softmax(dim=-1).mean(0).numpy() for logits, _ in heard]),
+        np.stack([logits.sigmoid().mean(0).numpy() for logits, _ in heard]),
+        np.stack([embedding.mean(0).numpy() for _, embedding in heard]),
+    )
+
+
+def _figures(
+    judge: Judge, heard: Heard, real: Heard, families: Sequence[Sequence[str]], clips: int
+) -> dict[str, float | int | None]:
+    top = heard.top(judge)
+    pairs = top[clips:]
+    return {
+        "clips": clips,
+        "scenes": len(pairs),
+        "family_acc": round(family_share(top[:clips], families[:clips]), 4),
+        "scene_acc": round(pair_share(pairs, families[clips:]), 4) if pairs else None,
+        "kl": round(kl_divergence(real.shares, heard.shares), 4),
+        "kl_sigma": round(kl_divergence(real.sigmoids, heard.sigmoids), 4),
+        "fd": round(frechet_distance(heard.embeddings, real.embeddings), 4),
+    }

@@ -1,0 +1,133 @@
+"""What a dual clip costs: the draft, the refinement, and the acoustic branch's share of a step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from studio.backends.base import Conditioning, Tokens
+from studio.core.events import AudioChunk, Drafted, Event, StepDone
+from studio.core.request import (
+    DenseAttention,
+    EndlessSampler,
+    GenerationRequest,
+    LiteFocusAttention,
+    NoDraft,
+)
+from studio.service.bench import Stopwatch
+from studio.service.cancel import CancelToken
+from studio.service.drafts import Drafts
+from studio.service.hearing import dual_backend
+from studio.service.memory import PeakMemory
+from studio.service.render import Renderer
+from studio.service.telemetry import process_memory_mb
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
+REPEATS = 7
+
+
+def bench_dual(
+    request: GenerationRequest, backend: Backend, drafts: Drafts, show: Callable[[Event], None]
+) -> dict[str, Any]:
+    """One clip of the request, its sound thrown away; `drafts` should keep none, or the draft costs nothing.
+
+    `draft_s` includes loading what makes it; `refine_s` is from the draft to the sound; `branch_share` is
+    how much of a step's time the acoustic branch takes, `step_ms` the step with it.
+    """
+    dual_backend(backend)
+    drafted_s = made_s = 0.0
+    steps = []
+    with PeakMemory(str(backend.device)) as peak:
+        began = time.perf_counter()
+        for event in Renderer(drafts)(request, backend, CancelToken()):
+            show(event)
+            if isinstance(event, Drafted):
+                drafted_s = time.perf_counter() - began
+            elif isinstance(event, StepDone):
+                steps.append(event.step_s)
+            elif isinstance(event, AudioChunk):
+                made_s = event.end_sample / event.sample_rate
+        took_s = time.perf_counter() - began
+    with_it, without = branch_ms(backend, request.duration_s or 10.0)
+    return {
+        "model": backend.id,
+        "device": str(backend.device),
+        "seconds": round(made_s, 2),
+        "steps": len(steps),
+        "draft_s": round(drafted_s, 3),
+        "refine_s": round(took_s - drafted_s, 3),
+        "rtf": round(took_s / max(made_s, 1e-9), 4),
+        "peak_rss_mb": round(peak.rss_mb, 1),
+        "step_ms": round(with_it, 1),
+        "branch_share": round(max(0.0, 1 - without / with_it), 3),
+    }
+
+
+def branch_ms(backend: Backend, duration_s: float, repeats: int = REPEATS) -> tuple[float, float]:
+    """Milliseconds of a forward of two items that hear a draft as long, and of two that hear none: medians."""
+    geometry = backend.geometry
+    generator = torch.Generator().manual_seed(0)
+    shape = (2, geometry.channels, geometry.frames(duration_s), geometry.bands)
+    latents, at = torch.randn(shape, generator=generator).to(backend.device), torch.full((2,), 500)
+    text = backend.encode_text(["", "rain"])
+    acoustic = torch.randn(2, round(50 * duration_s), 128, generator=generator)
+    kinds = Conditioning(tokens=(*text.tokens, Tokens(acoustic))), text
+    taken: tuple[list[float], list[float]] = ([], [])
+    for turn in range(repeats + 1):
+        for kind, times in zip(kinds, taken, strict=True):
+            watch = Stopwatch(backend.device)
+            with watch:
+                backend.predict_noise(latents, at, 0, kind)
+            if turn:
+                times.append(watch.mean_ms)
+    return median(taken[0]), median(taken[1])
+
+
+def bench_combinations(
+    request: GenerationRequest, backend: Backend, drafts: Drafts, show: Callable[[Event], None]
+) -> list[dict[str, Any]]:
+    """Endless × LiteFocus × draft: each of the eight for the request's length, its time and its memory.
+
+    `grown_mb` is what the process grew by over the take, past its first sound.
+    """
+    rows = []
+    for sampler in (request.sampler, EndlessSampler(strategy="equal")):
+        for attention in (DenseAttention(), LiteFocusAttention()):
+            for draft in (NoDraft(), request.draft):
+                mode = "infinite" if sampler.kind == "endless" else "dual"
+                parts = {"mode": mode, "sampler": sampler, "attention": attention, "draft": draft}
+                wanted = request.model_copy(update=parts)
+                rows.append({**_names(wanted), **_cost(wanted, backend, drafts, show)})
+    return rows
+
+
+def _names(wanted: GenerationRequest) -> dict[str, str]:
+    parts = {"sampler": wanted.sampler, "attention": wanted.attention, "draft": wanted.draft}
+    return {name: part.kind for name, part in parts.items()}
+
+
+def _cost(
+    wanted: GenerationRequest, backend: Backend, drafts: Drafts, show: Callable[[Event], None]
+) -> dict[str, float]:
+    first_mb, made_s = None, 0.0
+    with PeakMemory(str(backend.device)) as peak:
+        began = time.perf_counter()
+        for event in Renderer(drafts)(wanted, backend, CancelToken()):
+            show(event)
+            if isinstance(event, AudioChunk):
+                first_mb = first_mb or process_memory_mb()
+                made_s = event.end_sample / event.sample_rate
+        took_s = time.perf_counter() - began
+    grown_mb = process_memory_mb() - (first_mb or 0.0)
+    return {
+        "seconds": round(made_s, 2),
+        "rtf": round(took_s / max(made_s, 1e-9), 4),
+        "peak_rss_mb": round(peak.rss_mb, 1),
+        "grown_mb": round(grown_mb, 1),
+    }
