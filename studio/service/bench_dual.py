@@ -70,7 +70,7 @@ def bench_dual(
 
 
 def branch_ms(backend: Backend, duration_s: float, repeats: int = REPEATS) -> tuple[float, float]:
-    """Milliseconds of a forward of two items that hear a draft as long, and of two that hear none: medians."""
+    """Milliseconds of a forward of two items with a draft as long, and of two without: medians."""
     geometry = backend.geometry
     generator = torch.Generator().manual_seed(0)
     shape = (2, geometry.channels, geometry.frames(duration_s), geometry.bands)
