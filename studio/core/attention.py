@@ -45,3 +45,16 @@ class Shares:
     timesteps: tuple[int, ...]
     kept: NDArray[np.float32]
     size: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How a block's frames attend to the frames of the draft: `weights` [frames, acoustic frames].
+
+    `duration_s` is that of the take and the draft; `blocks` are those that hear it.
+    """
+
+    block: str
+    blocks: tuple[str, ...]
+    duration_s: float
+    weights: NDArray[np.float32]

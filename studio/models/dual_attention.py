@@ -7,10 +7,12 @@ freshly attached branch changes nothing: the model is the TANGO it is made from,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
+import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
@@ -22,6 +24,8 @@ from studio.models.blocks import transformers
 ACOUSTIC_WIDTH = 128  # of both encodings: EnCodec's latents, and VAE latents as 8 · 16
 PLACEMENTS = ("down1", "mid", "up1", "down1+up1")  # the paper's Table 1
 ENCODINGS = ("AG", "AG_VAE")  # a draft as EnCodec's latents, or as the VAE's of its sound
+See = Callable[[str, Tensor], None]
+"""Told of a block's name and how its frames attend to the acoustic ones: [frames, L], rows summing to 1."""
 _NAME = "acoustic"  # of the transformer that is attached to a text's
 
 
@@ -130,6 +134,18 @@ class AcousticBranch(ModelMixin, ConfigMixin):
         finally:
             self._states, self._mask = before
 
+    @contextmanager
+    def watched(self, see: See) -> Iterator[None]:
+        """Tell `see` of each block's attention to the acoustic frames; what it gives stays the same."""
+        with ExitStack() as undo:
+            for name, block in self.blocks.items():
+                for transformer in block.children():
+                    attention: Any = transformer.get_submodule("transformer_blocks.0.attn2")
+                    watch = partial(_tell, name, transformer, attention, see)
+                    undo.callback(transformer.register_forward_pre_hook(_note_shape).remove)
+                    undo.callback(attention.register_forward_pre_hook(watch, with_kwargs=True).remove)
+            yield
+
     def _after_text(self, text: nn.Module, _: Any, output: Any) -> Any:
         """The text transformer's output, gone through the acoustic one; as it is where nothing is heard."""
         if self._states is None:
@@ -143,6 +159,25 @@ class AcousticBranch(ModelMixin, ConfigMixin):
             return_dict=False,
         )
         return heard if isinstance(output, tuple) else type(output)(sample=heard[0])
+
+
+def _note_shape(transformer: Any, inputs: tuple[Tensor, ...]) -> None:
+    transformer.seen_shape = inputs[0].shape
+
+
+@torch.no_grad()
+def _tell(
+    name: str, transformer: Any, attention: Any, see: See, _: Any, inputs: Any, options: dict[str, Any]
+) -> None:
+    """The weights of the batch's last item: mean over heads and frequency bands."""
+    tokens, acoustic = inputs[0][-1:], options["encoder_hidden_states"][-1:]
+    query, key = (
+        part.unflatten(-1, (attention.heads, -1)).transpose(1, 2).float()
+        for part in (attention.to_q(tokens), attention.to_k(acoustic))
+    )
+    weights = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, dim=-1)
+    frames, bands = transformer.seen_shape[-2:]
+    see(name, weights[0].mean(dim=0).view(frames, bands, -1).mean(dim=1))
 
 
 def _text_transformers(unet: nn.Module, block: str) -> list[Any]:

@@ -62,7 +62,7 @@ class AttentionStudy:
                 raise InvalidRequestError("This model has no attention to look at: choose another.")
             from studio.models.blocks import transformers
 
-            latents = backend.encode_audio(_beginning(path, backend.geometry))
+            latents = backend.encode_audio(beginning(path, backend.geometry))
             last = backend.schedule.train_steps - 1
             return cls(request, borrow, latents, tuple(transformers(backend.unet)), last)
 
@@ -162,7 +162,7 @@ class AttentionStudy:
         return own if isinstance(own, LiteFocusAttention) else LiteFocusAttention()
 
 
-def _beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
+def beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
     """The samples [n] of a take that are looked at, as many as the model takes."""
     try:
         with sf.SoundFile(path) as sound:

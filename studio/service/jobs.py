@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studio.core.attention import Listening
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Event, Finished, Progress
@@ -19,6 +20,7 @@ from studio.service.backend_cache import BackendCache, BackendFactory
 from studio.service.export import checked_suffix
 from studio.service.job import Job, Resumed
 from studio.service.library import Library
+from studio.service.listening import listening_of
 from studio.service.recording import Recording, check_continuation
 from studio.service.runner import Render, Runner
 from studio.service.savepoint import SUFFIX, read_savepoint
@@ -351,6 +353,10 @@ class Studio:
         """
         with self._worker(choice).borrowed():
             yield self.backends.get(choice)
+
+    def listening(self, job_id: str, block: str, noise: float) -> Listening:
+        """What a finished take attends to in its draft; raises as `service.listening.listening_of`."""
+        return listening_of(self, self._drafts, job_id, block, noise)
 
     def unload(self) -> int:
         """Let go of every loaded model; the bytes freed.

@@ -134,7 +134,7 @@ def map_figure(look: Look) -> go.Figure:
         tickvals=list(range(bands)), ticktext=[_hertz(hz) for hz in _middles(look)], range=[-0.5, bands - 0.5]
     )
     figure.update_xaxes(range=[0, frames * look.frame_s], ticksuffix=" s")
-    return _dress(figure, f"Where the token at the cross attends ({look.block}); blue: its focus set")
+    return dress(figure, f"Where the token at the cross attends ({look.block}); blue: its focus set")
 
 
 def pattern_figure(look: Look) -> go.Figure:
@@ -149,7 +149,7 @@ def pattern_figure(look: Look) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", title="token")
     figure.update_xaxes(title=f"attends to token ({look.weights.shape[1]} bands a frame, lowest first)")
-    return _dress(figure, "Token × token: stripes are tokens of the same frequency", height=360)
+    return dress(figure, "Token × token: stripes are tokens of the same frequency", height=360)
 
 
 def shares_figure(shares: Shares) -> go.Figure:
@@ -164,7 +164,7 @@ def shares_figure(shares: Shares) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
     height = 110 + 34 * len(rows)
-    return _dress(figure, "Share of the attention inside the focus set, from clean to noise", height=height)
+    return dress(figure, "Share of the attention inside the focus set, from clean to noise", height=height)
 
 
 def _bytes(weights: np.ndarray) -> np.ndarray:
@@ -180,7 +180,7 @@ def _hertz(hz: float) -> str:
     return f"{hz / 1000:.1f} kHz" if hz >= 1000 else f"{hz:.0f} Hz"
 
 
-def _dress(figure: go.Figure, title: str, height: int = HEIGHT) -> go.Figure:
+def dress(figure: go.Figure, title: str, height: int = HEIGHT) -> go.Figure:
     figure.update_layout(
         title={"text": title, "font": {"size": 13}, "x": 0.01},
         height=height, margin={"l": 64, "r": 12, "t": 36, "b": 40}, showlegend=False,

@@ -17,7 +17,7 @@ from studio.service.comparison import Variant, scales
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import SUFFIXES, read_recording
-from studio.ui import compare, widgets
+from studio.ui import compare, listening, widgets
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
@@ -88,7 +88,7 @@ def _draft(form: FormValues, studio: Studio) -> dict[str, Any]:
         return {**own.model_dump(), **heard}
     own_seed = None if form.draft_seed in (None, -1) else form.draft_seed
     drawn = {"temperature": form.temperature, "top_k": form.top_k, "seed": own_seed}
-    return {"kind": "audiogen", **heard, **drawn}
+    return {"kind": form.draft, **heard, **drawn}
 
 
 def fill_form(preset: Preset, form: FormValues) -> FormValues:
@@ -146,6 +146,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Dual
             download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
             fields = [parts[name] for name in FormValues._fields]
             job_id = gr.State("")
+            listening.build(studio, TAB, job_id)
             if studio.settings.private:  # its takes are served from the folder of everybody's
                 compare.build_grid(studio, TAB, fields, lambda values: _grid(values, studio))
     handlers = Handlers(studio, views, TAB)

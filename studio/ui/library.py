@@ -17,7 +17,8 @@ from studio.core.preset import Preset
 from studio.service.jobs import RESUMABLE, Studio
 from studio.service.library import Take, picture_of, settings_of
 from studio.service.recording import MAX_S
-from studio.ui import sparse, widgets
+from studio.ui import dual, sparse, widgets
+from studio.ui.dual import DualTab
 from studio.ui.form import FormValues, fill_form
 from studio.ui.infinite import InfiniteTab
 from studio.ui.sparse import SparseTab
@@ -33,11 +34,19 @@ element.addEventListener('click', (event) => {
 """
 
 
+# Each tab's fields, and how a record fills them, in the order in which the page hands them over.
+_FILLED: dict[str, tuple[Any, Any]] = {
+    "infinite": (FormValues, fill_form),
+    sparse.TAB: (sparse.FormValues, sparse.fill_form),
+    dual.TAB: (dual.FormValues, dual.fill_form),
+}
 Shown = tuple[str, str, str, str, str, Any]  # chosen, detail, name, list, what was done, the button "Resume"
 
 
-def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab, clips: SparseTab) -> None:
-    """Lay the `tab` out; takes are opened in `player` or `clips`, others of the `tabs`, and resumed there."""
+def build(
+    studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab, clips: SparseTab, drafted: DualTab
+) -> None:
+    """Lay the `tab` out; takes are opened in the others of the `tabs`, and resumed in `player`."""
     view = LibraryView(studio)
     with gr.Row(elem_classes="lw-search"):
         words = gr.Textbox(
@@ -81,7 +90,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab, clips
     rename.click(view.rename, [chosen, name, *asked], shown, **hidden)
     favour.click(view.favour, [chosen, *asked], shown, **hidden)
     delete.click(view.delete, [chosen, *asked], shown, **hidden)
-    fields = [*player.form.fields, *clips.fields]
+    fields = [*player.form.fields, *clips.fields, *drafted.fields]
     opened.click(view.open_take, [chosen, *fields], [tabs, *fields, said], **hidden)
     extend.click(view.extend_take, [chosen, *fields], [tabs, *fields, said], **hidden)
     file.upload(view.open_file, [file, *fields], [tabs, *fields, said], **hidden)
@@ -197,12 +206,23 @@ def _opened(record: Preset, values: Sequence[Any], **more: Any) -> tuple[Any, ..
 
     `more` are values of the Infinite tab's, which then opens the record whatever it is of.
     """
-    endless, clip = values[: len(FormValues._fields)], values[len(FormValues._fields) :]
-    if record.mode == sparse.TAB and not more:
-        filled = sparse.fill_form(record, sparse.FormValues(*clip))
-        return gr.Tabs(selected=sparse.TAB), *(gr.skip() for _ in endless), *filled, ""
-    opened = fill_form(record, FormValues(*endless))._replace(**more)
-    return gr.Tabs(selected="infinite"), *opened, *(gr.skip() for _ in clip), ""
+    parts = _by_tab(values)
+    mode = "infinite" if more or record.mode not in _FILLED else record.mode
+    skipped = {tab: tuple(gr.skip() for _ in part) for tab, part in parts.items()}
+    fields, fill = _FILLED[mode]
+    filled = fill(record, fields(*parts[mode]))
+    shown = {**skipped, mode: tuple(filled._replace(**more) if more else filled)}
+    return gr.Tabs(selected=mode), *(value for part in shown.values() for value in part), ""
+
+
+def _by_tab(values: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """The values of all tabs' fields, apart."""
+    parts, start = {}, 0
+    for tab, (fields, _) in _FILLED.items():
+        end = start + len(fields._fields)
+        parts[tab] = values[start:end]
+        start = end
+    return parts
 
 
 def _unchanged(values: Sequence[Any], said: str = "") -> tuple[Any, ...]:

@@ -47,7 +47,7 @@ class Page:
                     drafted = dual.build(studio, self._views, known)
                 if self.settings.private:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
-                        library.build(studio, tabs, takes, tab, clips)
+                        library.build(studio, tabs, takes, tab, clips, drafted)
             tab.follow(self.blocks.load, tab.handlers.reattach, None)
             for others in (clips, drafted):
                 # A tab's parts are not on the page before it is opened, and only they can listen to its clip.

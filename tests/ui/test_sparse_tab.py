@@ -155,7 +155,8 @@ def test_a_sparse_take_of_the_library_opens_here(handlers: Handlers, studio: Stu
     take = next(studio.library.takes())
     opened = LibraryView(studio).open_take(take.id, *EndlessValues(), *FORM)
     assert opened[0].selected == "sparse"
-    filled = FormValues(*opened[-1 - len(FORM) : -1])
+    start = 1 + len(EndlessValues())
+    filled = FormValues(*opened[start : start + len(FORM)])
     assert (filled.duration_s, filled.steps, filled.seed, filled.method) == (1.0, 3, 7, "dense")
 
 

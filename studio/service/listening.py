@@ -1,0 +1,78 @@
+"""What of its draft a finished take attends to: the take is encoded, noised again, and looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from studio.core.attention import Listening
+from studio.core.errors import InvalidRequestError
+from studio.core.events import Finished
+from studio.core.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+    from studio.service.drafts import Drafts
+    from studio.service.jobs import Studio
+
+NONE_YET = "Generate a clip with a draft first: then it can be looked at what it attends to."
+
+
+def listening_of(studio: Studio, drafts: Drafts | None, job_id: str, block: str, noise: float) -> Listening:
+    """The attention to the draft of a job's take at a block; the last one where none is named.
+
+    Args:
+        noise: how noisy the take is then, from 0 for clean to 1: a share of the schedule's timesteps.
+
+    Raises:
+        InvalidRequestError: there is no such take, or it heard no draft; or one is being made.
+    """
+    if not job_id or drafts is None:
+        raise InvalidRequestError(NONE_YET)
+    job = studio.job(job_id)
+    outcome = job.outcome
+    if not isinstance(outcome, Finished) or outcome.path is None or job.request.draft.kind == "none":
+        raise InvalidRequestError(NONE_YET)
+    return look(job.request, outcome.path, lambda: studio.borrow(job.request.model), drafts, block, noise)
+
+
+def look(
+    request: GenerationRequest,
+    path: Path,
+    borrow: Callable[[], AbstractContextManager[Backend]],
+    drafts: Drafts,
+    block: str,
+    noise: float,
+) -> Listening:
+    """As `listening_of`, of a take's file."""
+    import torch
+
+    from studio.backends.base import Conditioning, Tokens
+    from studio.samplers.ddim import add_noise
+    from studio.service.attention_study import beginning
+    from studio.service.hearing import clip_hearing, dual_backend
+
+    if not 0 <= noise <= 1:
+        raise InvalidRequestError("Choose a noise level from 0 to 1.")
+    with borrow() as backend:
+        dual = dual_backend(backend)
+        blocks = tuple(dual.branch.blocks)
+        if block and block not in blocks:
+            raise InvalidRequestError(f"This model hears its draft in {', '.join(blocks)}, not in {block}.")
+        latents = backend.encode_audio(beginning(path, backend.geometry))
+        hearing = clip_hearing(request, backend, drafts)
+        at = torch.tensor([round(noise * (backend.schedule.train_steps - 1))])
+        drawn = torch.randn(latents.shape, generator=torch.Generator().manual_seed(request.seed))
+        noisy = add_noise(latents, drawn.to(latents.device), backend.schedule.alpha_bar(at).float())
+        text = backend.encode_text([request.prompt])
+        heard = Tokens(hearing.window(0, latents.shape[2])[1:])
+        found: dict[str, list[np.ndarray]] = {name: [] for name in blocks}
+        with dual.branch.watched(lambda name, weights: found[name].append(weights.cpu().numpy())):
+            backend.predict_noise(noisy, at.to(noisy.device), 0, Conditioning(tokens=(*text.tokens, heard)))
+    chosen = block or blocks[-1]
+    weights = np.mean(found[chosen], axis=0)
+    return Listening(chosen, blocks, request.duration_s or 0.0, weights)
