@@ -217,7 +217,7 @@ def _first_fields(start: FormValues) -> dict[str, Any]:
     sliders = [parts["text_scale"], parts["acoustic_scale"]]
     pad.click(_point, None, sliders, **HIDDEN)
     for slider in sliders:
-        slider.change(None, sliders, pad, js="(text, acoustic) => [text, acoustic]", **HIDDEN)
+        slider.change(None, sliders, pad, js="(x, y) => [{ x, y }]", **HIDDEN)
     return parts
 
 

@@ -67,7 +67,7 @@ const square = element.querySelector('.lw-pad');
 const dot = square.querySelector('i');
 const most = %g;
 const show = () => {
-  const [x, y] = Array.isArray(props.value) ? props.value : [0, 0];
+  const { x = 0, y = 0 } = props.value ?? {};
   dot.style.left = `${Math.min(100, (100 * x) / most)}%%`;
   dot.style.bottom = `${Math.min(100, (100 * y) / most)}%%`;
 };
@@ -158,12 +158,12 @@ def draft_player(tab: str) -> gr.HTML:
 
 
 def pad(tab: str, most: float, at: tuple[float, float]) -> gr.HTML:
-    """A square to point at: its value is the point, from 0 to `most` on either side.
+    """A square to point at: its value is the point `x`, `y`, from 0 to `most` on either side.
 
     Its click says where, `x` and `y` from 0 to 1, from the left and from below.
     """
     return gr.HTML(
-        value=list(at),
+        value=dict(zip("xy", at, strict=True)),
         html_template=_PAD,
         js_on_load=_POINT % most,
         apply_default_css=False,

@@ -1,0 +1,161 @@
+"""The Dual tab in a real browser, with tiny networks and a drafter that needs no audiocraft."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from conftest import free_port, served
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from studio.backends import dcldm
+from studio.core.preset import load_preset
+from studio.core.settings import Settings
+from studio.service.drafts import Drafts, Models
+from studio.service.jobs import Studio
+from studio.service.render import Renderer
+from tests.backends.conftest import make_dcldm, make_tango, wake
+from tests.service.drafting_fakes import FakeDrafter
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+DESK = {"viewport": {"width": 1280, "height": 720}}
+SHOWN = (
+    "selector => { const part = document.querySelector(selector); return part && !part.hidden && part.src; }"
+)
+
+
+@pytest.fixture(scope="module")
+def dual_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    place, drafter = tmp_path_factory.mktemp("dual"), FakeDrafter()
+    folder = wake(make_dcldm(make_tango(place / "tango"), place / "dual"))
+
+    def make(settings: Settings) -> Studio:
+        drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), settings.outputs)
+        load = lambda choice: dcldm.load(folder, "cpu", "float32", model_id=choice.id)  # noqa: E731
+        return Studio(settings, load, Renderer(drafts, estimates=True), drafts=drafts)
+
+    settings = Settings(outputs=place / "outputs", port=free_port(), open_browser=False, device="cpu")
+    with served(settings, make) as page:
+        yield page
+
+
+def open_tab(page: Page) -> None:
+    page.get_by_role("tab", name="Dual").click()
+    page.wait_for_selector("#dual-player[data-state]")
+
+
+def wait_for_status(page: Page, words: str) -> None:
+    page.wait_for_function(
+        "words => document.querySelector('#dual-status').innerText.includes(words)",
+        arg=words,
+        timeout=120_000,
+    )
+
+
+def number(page: Page, name: str, value: str) -> None:
+    page.fill(f"#dual-{name} input[type=number]", value)
+
+
+@pytest.mark.parametrize("screen", [DESK, PHONE])
+def test_a_draft_is_shown_then_refined(
+    dual_site: Any, visit: Callable[..., Page], screen: dict[str, Any]
+) -> None:
+    page = visit(dual_site.url, **screen)
+    open_tab(page)
+    page.fill("#dual-prompt textarea", "rain")
+    number(page, "duration", "5")
+    page.fill("#dual-steps input", "6")
+    page.click("#dual-generate")
+    wait_for_status(page, "Finished: 0:05")
+    for part in ("audio", ".lw-draft-picture", ".lw-draft-tokens"):
+        page.wait_for_function(SHOWN, arg=f"#dual-draft-player {part}")
+    length = page.evaluate(
+        "() => new Promise(done => { const a = document.querySelector('#dual-draft-player audio');"
+        " a.readyState ? done(a.duration) : a.onloadedmetadata = () => done(a.duration); })"
+    )
+    assert length == pytest.approx(5.0, abs=0.05)
+    width = page.evaluate("document.querySelector('.lw-draft-picture').getBoundingClientRect().width")
+    canvas = page.evaluate("document.querySelector('#dual-spectrogram canvas').getBoundingClientRect().width")
+    assert width == pytest.approx(canvas, abs=3), "both spectrograms are of one width"
+    job = dual_site.studio.jobs()[-1]
+    request = load_preset(Path(job.outcome.path).with_suffix(".json")).request()
+    assert (request.mode, request.draft.kind, request.duration_s) == ("dual", "audiogen", 5.0)
+    page.wait_for_selector("#dual-download:not([disabled])")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.click("text=Attention to the draft")
+    page.click("#dual-attention-look")
+    page.wait_for_selector("#dual-attention-map .js-plotly-plot", timeout=60_000)
+
+
+def test_the_pad_sets_both_scales_and_they_set_it(dual_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(dual_site.url)
+    open_tab(page)
+    box = page.locator("#dual-pad .lw-pad").bounding_box()
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.75 * box["height"])
+    page.wait_for_function("document.querySelector('#dual-text-scale input[type=number]').value == 8")
+    acoustic = page.locator("#dual-acoustic-scale input[type=number]").input_value()
+    assert float(acoustic) == pytest.approx(2.5, abs=0.15)
+    number(page, "text-scale", "1")
+    page.keyboard.press("Tab")
+    page.wait_for_function("document.querySelector('#dual-pad i').style.left == '10%'")
+
+
+def test_own_audio_takes_audiogens_place(dual_site: Any, visit: Callable[..., Page], tmp_path: Path) -> None:
+    sf.write(tmp_path / "mine.wav", 0.3 * np.sin(np.arange(48000) / 9), 16000)
+    page = visit(dual_site.url)
+    open_tab(page)
+    page.click("text=My own audio")
+    page.fill("#dual-steps input", "4")
+    number(page, "duration", "3")
+    page.click("#dual-generate")
+    wait_for_status(page, "Choose your own audio")
+    page.set_input_files("#dual-draft-file input[type=file]", tmp_path / "mine.wav")
+    page.wait_for_selector("#dual-draft-file >> text=mine.wav")
+    page.wait_for_selector("#dual-generate:not([disabled])")
+    page.click("#dual-generate")
+    wait_for_status(page, "Finished: 0:03")
+    assert dual_site.studio.jobs()[-1].request.draft.file == "mine.wav"
+
+
+def test_a_grid_of_scales(dual_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(dual_site.url)
+    open_tab(page)
+    page.fill("#dual-steps input", "2")
+    number(page, "duration", "2.5")
+    page.click("text=Grid of scales")
+    page.fill("#dual-grid-text input, #dual-grid-text textarea", "1 4")
+    page.fill("#dual-grid-acoustic input, #dual-grid-acoustic textarea", "0 4")
+    page.click("#dual-compare-start")
+    page.wait_for_function(
+        "document.querySelector('#dual-compared').innerText.includes('All 4 made')", timeout=120_000
+    )
+    assert page.locator("#dual-compare-rows audio").count() == 4
+
+
+def test_the_api_renders_a_dual_clip(dual_site: Any, tmp_path: Path) -> None:
+    client = Client(dual_site.url, verbose=False, download_files=str(tmp_path))
+    file, figures = client.predict("rain", "", 2.5, 7, "", 3.0, 1.0, 0.5, 4, api_name="/dual")
+    assert sf.info(file).frames == 40_000
+    assert figures["seed"] == "7"
+    request = dual_site.studio.jobs()[-1].request
+    assert (request.guidance_scale, request.acoustic_scale, request.draft.strength) == (3.0, 1.0, 0.5)
+    sf.write(tmp_path / "mine.wav", 0.3 * np.sin(np.arange(48000) / 9), 16000)
+    own = handle_file(tmp_path / "mine.wav")
+    client.predict("rain", "", 2.5, 8, "", -1, -1, -1, 2, "", -1, "", own, api_name="/dual")
+    assert dual_site.studio.jobs()[-1].request.draft.kind == "recorded"
+    client.predict("", "", 2.5, -1, "", -1, -1, -1, 2, "", 9, "dual-loose-drums", api_name="/dual")
+    request = dual_site.studio.jobs()[-1].request
+    assert (request.prompt, request.draft.temperature, request.draft.seed) == ("slow lo-fi drums", 1.2, 9)
+    with pytest.raises(AppError, match=r"guidance_scale"):
+        client.predict("rain", "", 2.5, 7, "", 1e6, api_name="/dual")
+    with pytest.raises(AppError, match="is for infinite takes"):
+        client.predict("rain", "", 2.5, 7, "", -1, -1, -1, 2, "", -1, "night-train", api_name="/dual")
