@@ -8,7 +8,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from studio.backends.checkpoint import component, require, weight_files
 from studio.backends.device import choose_device
@@ -51,10 +51,34 @@ def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.
             f"{folder.name} does not fit into the memory of {device}; choose a smaller model or the CPU."
         ) from error
     except _LOAD_ERRORS as error:
-        raise WeightsError(
-            f"{folder.name} can't be loaded: its weights are damaged or do not fit its config; "
-            "get the checkpoint again."
-        ) from error
+        misfit = first_misfit(network, folder)
+        why = misfit or "its weights are damaged or do not fit its config"
+        raise WeightsError(f"{folder.name} can't be loaded: {why}; get the checkpoint again.") from error
+
+
+def first_misfit(network: Any, folder: Path) -> str:
+    """The first tensor of safetensors files that is not of the shape that the config asks for, in words.
+
+    Empty where they can't be compared.
+    """
+    try:
+        with torch.device("meta"):
+            config = network.load_config(folder) if hasattr(network, "load_config") else None
+            module = (
+                network.from_config(config)
+                if config
+                else network(network.config_class.from_pretrained(folder))
+            )
+        wanted = {name: list(value.shape) for name, value in module.state_dict().items()}
+        for file in weight_files(folder):
+            with safe_open(file, "pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - it is no mapping
+                    shape = tensors.get_slice(name).get_shape()
+                    if name in wanted and shape != wanted[name]:
+                        return f"{name} is {shape}, and its config asks for {wanted[name]}"
+    except Exception:  # whatever is wrong with the files, the error that led here says more
+        return ""
+    return ""
 
 
 def load_tokenizer(kind: Any, folder: Path) -> Any:

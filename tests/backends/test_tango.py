@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -156,6 +157,11 @@ def test_folders_that_do_not_fit(tango_folder: Path, dcldm_folder: Path, tmp_pat
     AcousticBranch.for_unet(wide).save_pretrained(folder / "acoustic_branch")
     with pytest.raises(WeightsError, match="down1"):
         dcldm.load(folder, "cpu")
+    folder = shutil.copytree(tango_folder, tmp_path / "d")
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    (folder / "unet" / "config.json").write_text(json.dumps({**config, "cross_attention_dim": 32}))
+    with pytest.raises(WeightsError, match=r"attn2\.to_k\.weight is \[16, 24\], .*asks for \[16, 32\]"):
+        tango.load(folder, "cpu")
     folder = shutil.copytree(tango_folder, tmp_path / "c")
     t5 = T5EncoderModel(T5Config(vocab_size=64, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2))
     t5.save_pretrained(folder / "text_encoder")
