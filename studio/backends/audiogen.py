@@ -100,12 +100,16 @@ class AudioGen:
 
     def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
         """The draft of known tokens [codebooks, L]."""
-        codec = self._model.compression_model
-        codes = self._codes(tokens)
         with torch.inference_mode():
-            latents = codec.decode_latent(codes).transpose(1, 2)
-            samples = codec.decode(codes, None)[0, 0]
-        return AcousticDraft(tokens, latents.float().cpu().clone(), samples.float().cpu().numpy())
+            samples = self._model.compression_model.decode(self._codes(tokens), None)[0, 0]
+        return AcousticDraft(tokens, self.latents(tokens[None]), samples.float().cpu().numpy())
+
+    def latents(self, tokens: NDArray[np.int16]) -> Tensor:
+        """Tokens [B, codebooks, L] → EnCodec's latents [B, L, 128]."""
+        codes = torch.from_numpy(tokens.astype(np.int64)).to(self._model.device)
+        with torch.inference_mode():
+            latents = self._model.compression_model.decode_latent(codes).transpose(1, 2)
+        return latents.float().cpu().clone()
 
     def encode(self, samples: NDArray[np.float32]) -> AcousticDraft:
         """A recording [n] at the model's sample rate as a draft of its own."""

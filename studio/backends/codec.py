@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from studio.backends.components import load_network
 from studio.backends.device import choose_device
@@ -37,13 +38,17 @@ class EncodecCodec:
 
     def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
         """The draft of known tokens [codebooks, L]."""
+        latents = self.latents(tokens[None])
+        with torch.inference_mode():
+            samples = self._model.decoder(latents.transpose(1, 2).to(self._model.device))[0, 0]
+        return AcousticDraft(tokens, latents, samples.float().cpu().numpy())
+
+    def latents(self, tokens: NDArray[np.int16]) -> Tensor:
+        """Tokens [B, codebooks, L] → EnCodec's latents [B, L, 128]."""
         codes = torch.from_numpy(tokens.astype(np.int64)).to(self._model.device)
         with torch.inference_mode():
-            latents = self._model.quantizer.decode(codes[:, None])
-            samples = self._model.decoder(latents)[0, 0]
-        return AcousticDraft(
-            tokens, latents.transpose(1, 2).float().cpu().clone(), samples.float().cpu().numpy()
-        )
+            latents = self._model.quantizer.decode(codes.transpose(0, 1)).transpose(1, 2)
+        return latents.float().cpu().clone()
 
 
 def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> EncodecCodec:

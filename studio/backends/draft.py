@@ -44,6 +44,10 @@ class Codec(Protocol):
         """The draft of known tokens [codebooks, L]."""
         ...
 
+    def latents(self, tokens: NDArray[np.int16]) -> Tensor:
+        """Tokens [B, codebooks, L] → the latents [B, L, 128] alone: no sound is made, so it is quick."""
+        ...
+
 
 @dataclass(frozen=True)
 class Sampling:

@@ -23,7 +23,7 @@ from studio.service.stepping import Stepping
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.backends.dcldm import DcLdmBackend
-    from studio.backends.draft import AcousticDraft, OnTokens
+    from studio.backends.draft import AcousticDraft, Codec, OnTokens
 
 ANNOUNCED = 20  # times a draft says how far it is
 DEAF = "This model hears no draft: choose one for the Dual tab, or take no draft."
@@ -66,24 +66,23 @@ class EndlessHearing:
         self,
         backend: Backend,
         grow: Callable[[NDArray[np.int16] | None, int], NDArray[np.int16]],
-        decode: Callable[[NDArray[np.int16]], AcousticDraft],
-        nothing: AcousticDraft,
-        token_rate: float,
+        codec: Codec,
+        nothing: NDArray[np.int16],
     ) -> None:
         """Take what makes it.
 
         Args:
             grow: (the tokens so far, or None; the piece's number) → the tokens [codebooks, l] that follow.
-            decode: tokens → draft.
-            nothing: the empty text's draft, which goes round.
+            codec: whose tokens they are.
+            nothing: the empty text's tokens, which go round.
 
         Raises:
             InvalidRequestError: the model hears no draft.
         """
         self._dual = dual_backend(backend)
-        self._grow, self._decode, self._nothing = grow, decode, nothing
-        self._rate = token_rate / backend.geometry.frame_rate  # tokens a latent frame
-        self._kept = round(PAST_S * token_rate)
+        self._grow, self._codec, self._nothing = grow, codec, nothing
+        self._rate = codec.frame_rate / backend.geometry.frame_rate  # tokens a latent frame
+        self._kept = round(PAST_S * codec.frame_rate)
         self._tokens: NDArray[np.int16] | None = None
         self._first = 0  # the position of the first kept token
         self._pieces = 0
@@ -99,8 +98,10 @@ class EndlessHearing:
         if passed > 0:
             self._tokens, self._first = self._tokens[:, passed:], self._first + passed
         heard = self._tokens[:, start - self._first : end - self._first]
-        nothing = round_and_round(self._nothing.tokens, end - start)
-        return torch.cat([self._dual.encode_draft(self._decode(tokens)) for tokens in (nothing, heard)])
+        both = np.stack([round_and_round(self._nothing, end - start), heard])
+        if self._dual.encoding == "AG":
+            return self._codec.latents(both)
+        return torch.cat([self._dual.encode_draft(self._codec.decode(tokens)) for tokens in both])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a later hearing needs to go on: plain tensors and integers."""
@@ -127,7 +128,7 @@ def endless_hearing(
     """
     dual_backend(backend)
     wanted, device = request.draft, str(backend.device)
-    nothing = drafts.of_nothing(_model(wanted), PIECE_S, device)
+    nothing = drafts.of_nothing(_model(wanted), PIECE_S, device).tokens
     if isinstance(wanted, RecordedDraft):
         codec = drafts.models.codec(wanted.model, device)
         loop = drafts.of_recording(wanted, device).tokens
@@ -136,7 +137,7 @@ def endless_hearing(
         def go_round(_: NDArray[np.int16] | None, number: int) -> NDArray[np.int16]:
             return loop[:, np.arange(number * piece, (number + 1) * piece) % loop.shape[1]]
 
-        return EndlessHearing(backend, go_round, codec.decode, nothing, codec.frame_rate)
+        return EndlessHearing(backend, go_round, codec, nothing)
     assert isinstance(wanted, AudioGenDraft)
     drafter = drafts.models.drafter(wanted.model, device)
     seed = request.seed if wanted.seed is None else wanted.seed
@@ -156,7 +157,7 @@ def endless_hearing(
         )
         return made.tokens[:, known:]
 
-    return EndlessHearing(backend, go_on, drafter.decode, nothing, drafter.frame_rate)
+    return EndlessHearing(backend, go_on, drafter, nothing)
 
 
 def listen(

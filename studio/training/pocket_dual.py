@@ -110,8 +110,7 @@ def run_dcldm(options: PocketOptions) -> None:
         chosen = [rows[i] for i in which]
         prompts = [every[row][0] for row in chosen]
         tokens = drafter.draft_many(prompts, audiogen.SEGMENT_S, seed=chosen[0])
-        acoustic = torch.cat([drafter.decode(each).latents for each in tokens])
-        return torch.from_numpy(np.asarray(latents[chosen])), acoustic
+        return torch.from_numpy(np.asarray(latents[chosen])), drafter.latents(tokens)
 
     weights = [(options.audiogen / name).stat().st_size for name in AUDIOGEN_FILES]
     clips = encode_clips(

@@ -10,14 +10,14 @@ import pytest
 import torch
 from transformers import T5Config, T5EncoderModel
 
-from studio.backends import audiogen
+from studio.backends import audiogen, codec
 from studio.backends.audiocraft import MISSING, is_installed
 from studio.backends.checkpoint import AUDIOGEN_FILES
-from studio.backends.draft import Sampling
+from studio.backends.draft import NOTHING_FILE, Sampling
 from studio.core.errors import InvalidRequestError, ModelNotFoundError, WeightsError
 from studio.training import audiogen as recipe
 from studio.training.data import build_corpus
-from studio.training.encodec import CONFIG, build_encodec, save_audiocraft
+from studio.training.encodec import CONFIG, build_encodec, save_audiocraft, to_transformers
 from studio.training.loop import LoopOptions
 from tests.backends.conftest import make_t5_tokenizer
 
@@ -163,3 +163,39 @@ def test_without_audiocraft_one_is_told_how_to_get_it(
     monkeypatch.delitem(__import__("sys").modules, "audiocraft.models.audiogen", raising=False)
     with pytest.raises(ModelNotFoundError, match="--group audiocraft"):
         audiogen.load(tmp_path, "cpu")
+
+
+@needs_audiocraft
+def test_the_codec_alone_hears_what_audiogen_hears(folder: Path, model: audiogen.AudioGen) -> None:
+    """In transformers' format: the same tokens, latents and sound, so a draft needs no audiocraft."""
+    from audiocraft.models.loaders import load_compression_model
+
+    theirs = load_compression_model(folder, device="cpu")
+    to_transformers(theirs).save_pretrained(folder / codec.FOLDER)
+    np.save(folder / NOTHING_FILE, np.zeros((4, 25), np.int16))
+    alone = codec.load(folder, "cpu")
+    assert (alone.sample_rate, alone.frame_rate) == (model.sample_rate, model.frame_rate)
+    samples = 0.1 * np.random.default_rng(0).normal(size=16000).astype(np.float32)
+    ours, audiogens = alone.encode(samples), model.encode(samples)
+    np.testing.assert_array_equal(ours.tokens, audiogens.tokens)
+    torch.testing.assert_close(ours.latents, audiogens.latents, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(ours.samples, audiogens.samples, atol=1e-5)
+    assert alone.nothing is not None
+    assert alone.nothing.shape == (4, 25)
+    (folder / NOTHING_FILE).write_bytes(b"damaged")
+    with pytest.raises(WeightsError, match="damaged"):
+        codec.load(folder, "cpu")
+    (folder / NOTHING_FILE).unlink()
+
+
+@needs_audiocraft
+def test_a_draft_goes_on_from_its_past_and_many_are_made_at_once(model: audiogen.AudioGen) -> None:
+    begun = model.draft("rain", 0.5, seed=1).tokens
+    more = model.draft("rain", 1.0, seed=2, past=begun)
+    np.testing.assert_array_equal(more.tokens[:, :25], begun)
+    assert more.tokens.shape == (4, 50)
+    with pytest.raises(InvalidRequestError, match="ask for more seconds"):
+        model.draft("rain", 0.5, seed=2, past=begun)
+    many = model.draft_many(["rain", "wind", ""], 0.5, seed=1)
+    assert many.shape == (3, 4, 25)
+    assert model.latents(many).shape == (3, 25, 128)

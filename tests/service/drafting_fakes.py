@@ -53,9 +53,12 @@ class FakeDrafter:
         )
 
     def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
+        latents = self.latents(tokens[None])
+        return AcousticDraft(tokens, latents, np.repeat(latents[0].mean(1).numpy(), HOP))
+
+    def latents(self, tokens: NDArray[np.int16]) -> torch.Tensor:
         values = torch.from_numpy(tokens.astype(np.float32) / CODES - 0.5)
-        latents = values.T[None].repeat(1, 1, 128 // CODEBOOKS)
-        return AcousticDraft(tokens, latents, np.repeat(values.mean(0).numpy(), HOP).astype(np.float32))
+        return values.transpose(1, 2).repeat(1, 1, 128 // CODEBOOKS)
 
     def encode(self, samples: NDArray[np.float32]) -> AcousticDraft:
         level = np.abs(samples[: len(samples) // HOP * HOP].reshape(-1, HOP)).mean(axis=1)
