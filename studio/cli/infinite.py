@@ -42,6 +42,8 @@ def render_infinite(
     skip_factor: words.SkipFactor = None,
     group_size: words.GroupSize = None,
     buffer: words.Buffer = None,
+    attention: words.EndlessAttention = None,
+    draft: words.EndlessDraft = None,
     device: words.DeviceOrNone = None,
     dtype: words.Dtype = None,
     as_json: AsJson = False,

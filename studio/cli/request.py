@@ -103,6 +103,12 @@ DraftKind = Annotated[
     str | None,
     typer.Option(help="audiogen, none, or a sound file of yours.", show_default="audiogen"),
 ]
+EndlessAttention = Annotated[
+    str | None, typer.Option(help="dense, lite_focus or token_merging.", show_default="dense")
+]
+EndlessDraft = Annotated[
+    str | None, typer.Option(help="audiogen: a DC-LDM hears it, ahead of the take.", show_default="none")
+]
 DraftModel = Annotated[
     str | None, typer.Option(help="What makes the draft, or reads your file.", show_default=DRAFT.model)
 ]
@@ -140,6 +146,8 @@ INFINITE = {
     "skip_factor": "sampler.skip_factor",
     "group_size": "sampler.group_size",
     "buffer": "sampler.buffer_frames",
+    "attention": "attention.kind",
+    "draft": "draft.kind",
 }
 SPARSE = {
     **_EVERY_TAKE,

@@ -55,6 +55,11 @@ class Models:
         except StudioError:
             return self.drafter(model, device)
 
+    def unload(self) -> None:
+        """Let go of what is loaded; the next draft loads it again."""
+        with self._lock:
+            self._loaded.clear()
+
     def _get(self, kind: str, model: str, device: str) -> Drafter | Codec:
         with self._lock:
             held = self._loaded.get(kind)

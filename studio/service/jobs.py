@@ -366,6 +366,8 @@ class Studio:
         """
         if any(job.status == "running" for job in self.jobs()):
             raise InvalidRequestError("A take is being made: stop it before you unload its model.")
+        if self._drafts is not None:
+            self._drafts.models.unload()
         return self.backends.unload()
 
     def close(self) -> None:

@@ -30,6 +30,8 @@ EXAMPLES = (
     "a warm evolving pad",
 )
 SECONDS = 60.0
+ATTENTION = [("Dense", "dense"), ("LiteFocus", "lite_focus")]
+DRAFTS = [("None", "none"), ("AudioGen's", "audiogen")]
 STRATEGIES = ("auto", "equal", "initial", "middle", "last")
 SAMPLER = EndlessSampler()
 _DEFAULTS = GenerationRequest.model_fields
@@ -57,6 +59,9 @@ class FormValues(NamedTuple):
     # What the request does not hold: how the take is made, and whose sound it begins with.
     keep_running: bool = False
     continue_from: str | None = None
+    # What composes with the sampler, whatever the model.
+    attention: str = "dense"
+    draft: str = "none"
 
 
 SAMPLER_FIELDS = FormValues._fields[
@@ -83,6 +88,8 @@ def read_form(values: Sequence[Any], settings: Settings) -> GenerationRequest:
         guidance_scale=form.guidance_scale,
         model={"id": form.model or "", "device": settings.device, "dtype": settings.dtype},
         sampler={"kind": "endless", **{name: getattr(form, name) for name in SAMPLER_FIELDS}},
+        attention={"kind": form.attention},
+        draft={"kind": form.draft},
     )
 
 
@@ -105,6 +112,8 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
         keep_running=form.keep_running,
         continue_from=form.continue_from,
         lane_blend_s=request.lane_blend_s,
+        attention=request.attention.kind if request.attention.kind in dict(ATTENTION).values() else "dense",
+        draft=request.draft.kind if request.draft.kind in dict(DRAFTS).values() else "none",
         **{name: getattr(sampler, name) for name in SAMPLER_FIELDS},
     )
 
@@ -254,6 +263,15 @@ class Form:
                 parts["attention_interval"] = _count(
                     "attention-interval", "Attention map", start.attention_interval, "Every n steps; 0 never."
                 )
+            with gr.Row():
+                parts["attention"] = gr.Dropdown(
+                    ATTENTION, value=start.attention, label="Attention", min_width=100,
+                    elem_id=f"{TAB}-attention-kind", info="What the network's tokens look at.",
+                )  # fmt: skip
+                parts["draft"] = gr.Dropdown(
+                    DRAFTS, value=start.draft, label="Draft", elem_id=f"{TAB}-draft", min_width=100,
+                    info="For a DC-LDM: it grows ahead of the take.",
+                )  # fmt: skip
             parts["keep_running"] = gr.Checkbox(
                 start.keep_running, label="Keep running when the page is closed", elem_id=f"{TAB}-keep"
             )

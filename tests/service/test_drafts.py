@@ -131,3 +131,20 @@ def test_round_and_round() -> None:
     tokens = np.arange(6, dtype=np.int16).reshape(2, 3)
     np.testing.assert_array_equal(round_and_round(tokens, 5)[0], [0, 1, 2, 0, 1])
     assert round_and_round(tokens, 2).shape == (2, 2)
+
+
+def test_models_are_loaded_once_and_let_go_of() -> None:
+    loaded: list[tuple[str, str]] = []
+
+    def load(*choice: str) -> FakeDrafter:
+        loaded.append(choice)
+        return FakeDrafter()
+
+    models = Models(load, load)
+    assert models.drafter("a", "cpu") is models.drafter("a", "cpu")
+    models.drafter("b", "cpu")
+    models.codec("b", "cpu")
+    assert loaded == [("a", "cpu"), ("b", "cpu"), ("b", "cpu")]
+    models.unload()
+    models.drafter("b", "cpu")
+    assert len(loaded) == 4

@@ -114,3 +114,13 @@ def test_the_window_is_described() -> None:
     assert f"{(steps * 8 + 8) * FRAME_S:.1f} s" in said
     assert "window would span" in describe_window(8.0, "auto", 1000, 1, 32, 8, 16, 0)
     assert "skip_factor" in describe_window(8.0, "auto", 24, 0, 8, 8, 16, 0)
+
+
+def test_attention_and_draft_compose_with_the_sampler() -> None:
+    form = FORM._replace(attention="lite_focus", draft="audiogen")
+    request = read_form(form, SETTINGS)
+    assert (request.sampler.kind, request.attention.kind, request.draft.kind) == (
+        "endless", "lite_focus", "audiogen",
+    )  # fmt: skip
+    record = Preset(name="x", settings=request.model_dump(mode="json"))
+    assert read_form(fill_form(record, FORM), SETTINGS) == request
