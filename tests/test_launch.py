@@ -228,3 +228,17 @@ def test_pins_meet_the_projects_ranges() -> None:
     for line in project["dependency-groups"]["test"]:
         name, _, version = line.replace("_", "-").partition("==")
         assert pins.get(name, version) == version
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_an_environment_of_its_own_can_draft(found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is found need not: a Space has none of audiocraft, and the page says how to get it."""
+    asked: list[tuple[str, ...]] = []
+    made: list[tuple[str, ...]] = []
+    monkeypatch.setattr(launch, "already_importable", lambda groups: asked.append(tuple(groups)) or found)
+    monkeypatch.setattr(launch, "make_environment", lambda groups, _: made.append(tuple(groups)) or "python")
+    monkeypatch.setattr(launch, "hand_over", lambda *_: 0)
+    assert launch.run(["test"]) == 0
+    assert launch.run([]) == 0
+    assert asked == [("test",), ()]
+    assert made == ([] if found else [("test", "audiocraft"), ("audiocraft",)])

@@ -105,6 +105,20 @@ def scales(request: GenerationRequest, text: str, acoustic: str) -> list[Variant
     ]
 
 
+def sweep(request: GenerationRequest, text: str) -> list[Variant]:
+    """A dual clip at every scale of a list, the same for text and draft (DC-LDM, eq. 8 and Figure 2).
+
+    Raises:
+        InvalidRequestError: no numbers, or too many.
+    """
+    own = request.draft
+    draft = own if own.kind == "none" else own.model_copy(update={"acoustic_scale": None})
+    return [
+        Variant(f"w = {w:g}", request.model_copy(update={"guidance_scale": w, "draft": draft}))
+        for w in _numbers(text, "w")
+    ]
+
+
 def _numbers(text: str, what: str) -> list[float]:
     try:
         numbers = [float(word) for word in text.replace(",", " ").replace(";", " ").split()]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import plotly.graph_objects as go
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Failed, Finished, Progress, StepDone, Telemetry
@@ -18,15 +19,21 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.library import picture_of
 from studio.ui import widgets
+from studio.ui.attention import dress
 from studio.ui.form import TAB, Form, FormValues, read_form
 
 SECONDS = 15.0
 PICTURE_WIDTH = 600
+HEARD = 3  # families in the plot of a sweep
 Shown = tuple[Any, Any, Any]
 Wanted = Callable[[Sequence[Any]], list[Variant]]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
 GRID_HELP = (
     "The same prompt, seed and draft at every pair of scales. The judge's ear tells what it hears in each."
+)
+SWEEP_HELP = (
+    "The same prompt, seed and draft at each w, one scale for both, as in the paper's eq. 8; and how sure the "
+    "judge is of what it hears."
 )
 METHODS_HELP = (
     "The same prompt and seed with dense attention, LiteFocus and token merging: the time their steps take, "
@@ -71,6 +78,19 @@ def build_grid(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) 
         _bind(tab, comparison, buttons, [text, acoustic, *fields])
 
 
+def build_sweep(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) -> None:
+    """Lay the Dual tab's sweep over w, one scale for text and draft, out in the column one is in."""
+    part = f"{tab}-sweep"
+    with gr.Accordion("Sweep over w", open=False, elem_id=part):
+        gr.Markdown(SWEEP_HELP, elem_classes="lw-said")
+        with gr.Row(elem_classes="lw-seed"):
+            scales = gr.Textbox("1 2 4 8", label="w", elem_id=f"{part}-scales", min_width=100)
+            buttons = _buttons(part)
+        plot = gr.Plot(visible=False, show_label=False, elem_id=f"{part}-plot")
+        ear = Ear(studio.settings.assets)
+        _bind(part, Comparison(studio, wanted, ear, plotted=True), buttons, [scales, *fields], plot)
+
+
 def strategies(studio: Studio) -> Wanted:
     """The Infinite tab's takes to compare, of the seconds and the form's values."""
 
@@ -88,13 +108,19 @@ def _buttons(tab: str) -> tuple[gr.Button, gr.Button]:
     return start, gr.Button("Stop", size="sm", elem_id=f"{tab}-compare-stop", min_width=60)
 
 
-def _bind(tab: str, comparison: Comparison, buttons: tuple[gr.Button, gr.Button], inputs: list[Any]) -> None:
+def _bind(
+    tab: str,
+    comparison: Comparison,
+    buttons: tuple[gr.Button, gr.Button],
+    inputs: list[Any],
+    plot: gr.Plot | None = None,
+) -> None:
     start, stop = buttons
     said = gr.Markdown("", elem_id=f"{tab}-compared", elem_classes="lw-said")
     rows = gr.HTML("", apply_default_css=False, elem_id=f"{tab}-compare-rows")
     job_id = gr.State("")
     start.click(
-        comparison.run, inputs, [said, rows, job_id],
+        comparison.run, inputs, [said, rows, job_id, *([plot] if plot else [])],
         show_progress="hidden", concurrency_limit=2, concurrency_id="comparisons", api_visibility="private",
     )  # fmt: skip
     stop.click(comparison.stop, job_id, None, show_progress="hidden", queue=False, api_visibility="private")
@@ -103,17 +129,32 @@ def _bind(tab: str, comparison: Comparison, buttons: tuple[gr.Button, gr.Button]
 class Comparison:
     """Makes the takes one after the other and shows each when it is whole."""
 
-    def __init__(self, studio: Studio, wanted: Wanted, ear: Ear | None = None) -> None:
-        """`wanted` are the takes that a form asks for; with an `ear`, each is held against the first."""
+    def __init__(
+        self, studio: Studio, wanted: Wanted, ear: Ear | None = None, *, plotted: bool = False
+    ) -> None:
+        """`wanted` are the takes that a form asks for; with an `ear`, each is held against the first.
+
+        `plotted`: what the ear hears of all of them is drawn at the end.
+        """
         self._studio = studio
         self._wanted = wanted
         self._ear = ear
+        self._plotted = plotted
 
-    def run(self, *values: Any) -> Iterator[Shown]:
-        """Yields (what happens, the rows so far, the take's job) until all are made or one is stopped.
+    def run(self, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Yields (what happens, the rows so far, the take's job) until all are made or one is stopped, with
+        a fourth, the plot, where there is one.
 
         A closed page ends it.
         """
+        made: list[tuple[Variant, Path]] = []
+        for shown in self._run(values, made):
+            yield (*shown, gr.skip()) if self._plotted else shown
+        if self._plotted and self._ear is not None and len(made) > 1:
+            heard = [(variant, self._ear.hears(path, HEARD)) for variant, path in made]
+            yield gr.skip(), gr.skip(), "", gr.update(value=sweep_figure(heard), visible=True)
+
+    def _run(self, values: Sequence[Any], whole: list[tuple[Variant, Path]]) -> Iterator[Shown]:
         rows = ""
         first: Path | None = None
         try:
@@ -126,6 +167,8 @@ class Comparison:
                         yield "Stopped; what was finished stays.", gr.skip(), ""
                         return
                     rows += row
+                    if row and isinstance(job.outcome, Finished) and job.outcome.path is not None:
+                        whole.append((variant, job.outcome.path))
                     if number == 1 and isinstance(job.outcome, Finished) and not job.outcome.stopped:
                         first = job.outcome.path
                     yield f"{place}: {made}", rows if row else gr.skip(), job.id
@@ -175,6 +218,27 @@ class Comparison:
             strip += "</div>"
         about = f"{took_s:.1f} s · {figures.get('rss_peak_mb', 0):.0f} MB · {heard}"
         return _row(variant, strip, about)
+
+
+def sweep_figure(heard: Sequence[tuple[Variant, list[tuple[str, float]]]]) -> go.Figure:
+    """The judge's shares of the families that it hears most, over the takes' w."""
+    total: dict[str, float] = {}
+    for _, shares in heard:
+        for name, share in shares:
+            total[name] = total.get(name, 0.0) + share
+    most = sorted(total, key=lambda name: -total[name])[:HEARD]
+    figure = go.Figure()
+    for name in most:
+        figure.add_scatter(
+            x=[variant.request.guidance_scale for variant, _ in heard],
+            y=[100 * dict(shares).get(name, 0.0) for _, shares in heard],
+            name=name.replace("_", " "), mode="lines+markers",
+        )  # fmt: skip
+    dress(figure, "How sure the judge is, in %, over w")
+    figure.update_layout(showlegend=True, plot_bgcolor="rgba(0,0,0,0)")
+    figure.update_xaxes(title="w")
+    figure.update_yaxes(range=[0, 105])
+    return figure
 
 
 def _row(variant: Variant, content: str, about: str = "") -> str:

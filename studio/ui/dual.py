@@ -13,7 +13,7 @@ from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Preset, named_preset
 from studio.core.request import AudioGenDraft, ClipSampler, GenerationRequest, parse_request
-from studio.service.comparison import Variant, scales
+from studio.service.comparison import Variant, scales, sweep
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import SUFFIXES, read_recording
@@ -149,6 +149,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Dual
             listening.build(studio, TAB, job_id)
             if studio.settings.private:  # its takes are served from the folder of everybody's
                 compare.build_grid(studio, TAB, fields, lambda values: _grid(values, studio))
+                compare.build_sweep(studio, TAB, fields, lambda values: _sweep(values, studio))
     handlers = Handlers(studio, views, TAB)
     tab = DualTab(fields, [player, start, download, job_id], handlers)
     tab.follow(start.click, handlers.generate, fields)
@@ -191,6 +192,12 @@ def _grid(values: Sequence[Any], studio: Studio) -> list[Variant]:
     """The takes of a grid: the scales as texts, then the form's values."""
     text, acoustic, *form = values
     return scales(read_form(form, studio), text, acoustic)
+
+
+def _sweep(values: Sequence[Any], studio: Studio) -> list[Variant]:
+    """The takes of a sweep: the scales as a text, then the form's values."""
+    text, *form = values
+    return sweep(read_form(form, studio), text)
 
 
 def _first_fields(start: FormValues) -> dict[str, Any]:

@@ -141,6 +141,19 @@ def test_a_grid_of_scales(dual_site: Any, visit: Callable[..., Page]) -> None:
     assert page.locator("#dual-compare-rows audio").count() == 4
 
 
+def test_a_sweep_over_w_is_plotted(dual_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(dual_site.url)
+    open_tab(page)
+    page.fill("#dual-steps input", "2")
+    number(page, "duration", "2.5")
+    page.click("text=Sweep over w")
+    page.fill("#dual-sweep-scales input, #dual-sweep-scales textarea", "1 4")
+    page.click("#dual-sweep-compare-start")
+    page.wait_for_selector("#dual-sweep-plot .js-plotly-plot", timeout=120_000)
+    assert page.locator("#dual-sweep-compare-rows audio").count() == 2
+    assert {job.request.guidance_scale for job in dual_site.studio.jobs()[-2:]} == {1, 4}
+
+
 def test_the_api_renders_a_dual_clip(dual_site: Any, tmp_path: Path) -> None:
     client = Client(dual_site.url, verbose=False, download_files=str(tmp_path))
     file, figures = client.predict("rain", "", 2.5, 7, "", 3.0, 1.0, 0.5, 4, api_name="/dual")
