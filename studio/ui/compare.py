@@ -32,7 +32,7 @@ GRID_HELP = (
     "The same prompt, seed and draft at every pair of scales. The judge's ear tells what it hears in each."
 )
 SWEEP_HELP = (
-    "The same prompt, seed and draft at each w, one scale for both, as in the paper's eq. 8; and how sure the "
+    "The same prompt, seed and draft at each w, one scale for both, as in the paper's eq. 8; how sure the "
     "judge is of what it hears."
 )
 METHODS_HELP = (
