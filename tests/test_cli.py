@@ -17,6 +17,7 @@ import soundfile
 import soundfile as sf
 from typer.testing import CliRunner, Result
 
+from studio.app import build_studio
 from studio.cli import Factories, build_cli
 from studio.core.errors import OutOfResourcesError
 from studio.core.preset import load_preset
@@ -35,14 +36,8 @@ BENCH_KEYS = {
 }  # fmt: skip
 
 
-def make_studio(settings: Settings) -> Studio:
-    from studio.backends.catalog import create_backend
-
-    return Studio(settings, lambda choice: create_backend(choice, settings), Renderer())
-
-
 def longwave(*words: object, served: list[Settings] | None = None) -> Result:
-    factories = Factories(serve=(served if served is not None else []).append, studio=make_studio)
+    factories = Factories(serve=(served if served is not None else []).append, studio=build_studio)
     return CliRunner().invoke(build_cli(factories), [str(word) for word in words])
 
 

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -356,7 +357,9 @@ class Studio:
 
     def listening(self, job_id: str, block: str, noise: float) -> Listening:
         """What a finished take attends to in its draft; raises as `service.listening.listening_of`."""
-        return listening_of(self, self._drafts, job_id, block, noise)
+        job = self.job(job_id) if job_id else None
+        choice = job.request.model if job else ModelChoice()
+        return listening_of(job, partial(self.borrow, choice), self._drafts, block, noise)
 
     def unload(self) -> int:
         """Let go of every loaded model; the bytes freed.

@@ -17,33 +17,37 @@ from studio.core.request import GenerationRequest
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.service.drafts import Drafts
-    from studio.service.jobs import Studio
+    from studio.service.job import Job
 
+Borrow = Callable[[], AbstractContextManager["Backend"]]
 NONE_YET = "Generate a clip with a draft first: then it can be looked at what it attends to."
 
 
-def listening_of(studio: Studio, drafts: Drafts | None, job_id: str, block: str, noise: float) -> Listening:
+def listening_of(
+    job: Job | None, borrow: Borrow, drafts: Drafts | None, block: str, noise: float
+) -> Listening:
     """The attention to the draft of a job's take at a block; the last one where none is named.
 
     Args:
+        borrow: lends the job's model.
         noise: how noisy the take is then, from 0 for clean to 1: a share of the schedule's timesteps.
 
     Raises:
         InvalidRequestError: there is no such take, or it heard no draft; or one is being made.
     """
-    if not job_id or drafts is None:
+    outcome = job.outcome if job is not None else None
+    heard = job is not None and job.request.draft.kind != "none" and drafts is not None
+    if not heard or not isinstance(outcome, Finished) or outcome.path is None:
         raise InvalidRequestError(NONE_YET)
-    job = studio.job(job_id)
-    outcome = job.outcome
-    if not isinstance(outcome, Finished) or outcome.path is None or job.request.draft.kind == "none":
-        raise InvalidRequestError(NONE_YET)
-    return look(job.request, outcome.path, lambda: studio.borrow(job.request.model), drafts, block, noise)
+    assert job is not None
+    assert drafts is not None
+    return look(job.request, outcome.path, borrow, drafts, block, noise)
 
 
 def look(
     request: GenerationRequest,
     path: Path,
-    borrow: Callable[[], AbstractContextManager[Backend]],
+    borrow: Borrow,
     drafts: Drafts,
     block: str,
     noise: float,
