@@ -175,9 +175,10 @@ def texts_read_from(folder: Path) -> Iterator[None]:
             inputs["attention_mask"][[i for i, text in enumerate(texts) if not text]] = 0
             return inputs
 
-    before = builders.T5Conditioner
-    builders.T5Conditioner = FolderT5
+    place: Any = builders
+    before = place.T5Conditioner
+    place.T5Conditioner = FolderT5
     try:
         yield
     finally:
-        builders.T5Conditioner = before
+        place.T5Conditioner = before

@@ -61,7 +61,7 @@ def build_language_model(folder: Path, config: dict[str, Any] = CONFIG) -> Any:
     from omegaconf import OmegaConf
 
     with texts_read_from(folder):
-        model = builders.get_lm_model(OmegaConf.create(config))
+        model: Any = builders.get_lm_model(OmegaConf.create(config))
     model.cfg = OmegaConf.create(config)
     return model
 
