@@ -223,10 +223,12 @@ def test_ways_are_compared_under_each_other(
 ) -> None:
     page = visit(tone_site.url, **device)
     page.fill("#infinite-prompt textarea", "compared")
+    wait_for_text(page, "#infinite-status", "Ready")
     page.click("text=Compare")
+    page.wait_for_timeout(500)  # for some frames Gradio sets what it opens to its beginning again
     page.fill("#infinite-compare-seconds input", "6")
     page.press("#infinite-compare-seconds input", "Tab")
-    page.wait_for_timeout(500)  # Gradio takes a number over a moment after it was typed
+    assert page.input_value("#infinite-compare-seconds input") == "6"
     page.click("#infinite-compare-start")
     wait_for_text(page, "#infinite-compared", "All 5 made")
     assert page.locator(".lw-compared").count() == 5
