@@ -215,12 +215,21 @@ def test_bench_sparse_measures_every_method_at_every_length() -> None:
     ]
     assert all(set(row) >= SPARSE_KEYS for row in rows)
     assert all(row["kernel_ms"] > 0 and row["forward_ms"] > row["kernel_ms"] for row in rows)
-    assert "kernel_ms" in longwave("bench", "sparse", "--seconds", 0.64, "--repeats", 1).stdout
+    assert {row["ratio"] for row in rows if row["method"] in ("uniform", "balanced")} == {0.1}
+
+
+def test_bench_sparse_measures_the_ratio_and_the_blocks_it_is_given() -> None:
+    asked = ("--seconds", 0.64, "--repeats", 1, "--ratio", "0.5", "--block", "mid", "--block", "up3")
+    result = longwave("bench", "sparse", *asked)
+    assert result.exit_code == 0, result.output
+    assert "kernel_ms" in result.stdout
+    assert result.stdout.count("0.5 ") >= 2
 
 
 @pytest.mark.parametrize(
-    "words", [("--seconds", "0"), ("--seconds", "10", "nan"), ("--model", "tone"), ("--shape", "cube")]
-)
+    "words", [("--seconds", "0"), ("--seconds", "10", "nan"), ("--model", "tone"), ("--shape", "cube"),
+     ("--ratio", "0"), ("--block", "down9")]
+)  # fmt: skip
 def test_a_wrong_bench_sparse_is_one_sentence(words: tuple[str, ...]) -> None:
     one_sentence(longwave("bench", "sparse", *words))
 

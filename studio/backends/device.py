@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from studio.core.errors import InvalidRequestError
 
 _FAST_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+KERNEL_DIMENSIONS = 4  # [out, in, height, width]
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -51,6 +55,23 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.float16
     return torch.bfloat16 if device.type == "cpu" and cpu_has_bfloat16() else torch.float32
+
+
+@contextmanager
+def channels_last(network: nn.Module) -> Iterator[nn.Module]:
+    """Lay a network's kernels out as its convolutions compute, so that these copy nothing to and fro.
+
+    Up to a fifth of a U-Net's time on a CPU, and of a VAE's. Apple's MPS has nothing of it.
+    """
+    kernel = next((p for p in network.parameters() if p.ndim == KERNEL_DIMENSIONS), None)
+    if kernel is None or kernel.device.type == "mps":
+        yield network
+        return
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        yield network
+    finally:
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -10,7 +10,7 @@ from studio.core.errors import InvalidRequestError
 
 
 def random_unet(shape: str, device: torch.device, dtype: torch.dtype) -> Any:
-    """The U-Net of this shape, in evaluation mode.
+    """The U-Net of this shape, in evaluation mode and laid out as a backend's is.
 
     Raises:
         InvalidRequestError: there is no such shape.
@@ -34,7 +34,7 @@ def random_unet(shape: str, device: torch.device, dtype: torch.dtype) -> Any:
             cross_attention_dim=((None, 768, 1024),) * 4,
             attention_head_dim=8,
         )
-    return unet.to(dtype).eval().requires_grad_(False)
+    return unet.to(dtype=dtype, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def tango_unet() -> Any:

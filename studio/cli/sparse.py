@@ -11,6 +11,7 @@ from studio.cli import request as words
 from studio.cli.common import AsJson, factories_of, print_json, terminal
 from studio.cli.takes import ProgressBar, follow, report
 from studio.core.errors import InvalidRequestError
+from studio.core.request import LiteFocusAttention
 from studio.core.settings import Settings
 
 DEFAULTS = Settings()
@@ -62,6 +63,8 @@ def bench_sparse(
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, max=100, help="Medians of so many.")] = 3,
     batch: Annotated[int, typer.Option(min=1, max=16, help="2 is what guidance takes.")] = 1,
+    ratio: words.Ratio = None,
+    blocks: words.Blocks = None,
     device: words.DeviceOrNone = None,
     dtype: words.Dtype = None,
     as_json: AsJson = False,
@@ -73,10 +76,15 @@ def bench_sparse(
     from studio.service.bench_sparse import bench_sparse as measure
     from studio.service.bench_sparse import load_unet
 
-    choice = words.sparse_request_from({**context.params, "prompt": "-", "seconds": None}).model
+    request = words.sparse_request_from({**context.params, "prompt": "-", "seconds": None})
+    assert isinstance(request.attention, LiteFocusAttention)  # it is the tab's
+    r = None if request.attention.ratio == "auto" else request.attention.ratio
     with terminal().status("Loading the model") as line:
-        unet, about = load_unet(choice, shape, factories_of(context).studio(DEFAULTS).backends)
-        rows = measure(unet, durations_s, repeats=repeats, batch=batch, show=line.update)
+        unet, about = load_unet(request.model, shape, factories_of(context).studio(DEFAULTS).backends)
+        rows = measure(
+            unet, durations_s, repeats=repeats, batch=batch, ratio=r,
+            blocks=request.attention.blocks, show=line.update,
+        )  # fmt: skip
     if as_json:
         print_json({**about, "batch": batch, "repeats": repeats, "rows": rows})
         return

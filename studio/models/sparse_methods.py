@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -15,11 +16,19 @@ MERGED = 0.5  # share of the tokens that "tome" merges
 
 
 def attending(
-    unet: nn.Module, method: SparseMethod, ratio: float, generator: torch.Generator
+    unet: nn.Module,
+    method: SparseMethod,
+    ratio: float,
+    generator: torch.Generator,
+    blocks: Sequence[str] = (),
 ) -> AbstractContextManager[nn.Module]:
-    """The U-Net with a method in its usual blocks; `ratio` is r of uniform and balanced."""
+    """The U-Net with a method in these blocks, or its usual ones; `ratio` is r of uniform and balanced.
+
+    Raises:
+        InvalidRequestError: the U-Net has no such block.
+    """
     if method == "dense":
         return nullcontext(unet)
     if method == "tome":
-        return token_merging(unet, generator=generator, ratio=MERGED)
-    return lite_focus(unet, generator=generator, ratio=ratio, sampling=method)
+        return token_merging(unet, generator=generator, ratio=MERGED, blocks=blocks)
+    return lite_focus(unet, generator=generator, ratio=ratio, sampling=method, blocks=blocks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from statistics import median
 from typing import Any, get_args
 
@@ -16,7 +17,7 @@ from studio.backends.shapes import random_unet
 from studio.core.errors import InvalidRequestError
 from studio.core.request import FRAME_S, ModelChoice, SparseMethod
 from studio.models.blocks import choose_blocks
-from studio.models.lite_focus import PAPER_RATIO, draw_tokens, focus_attention
+from studio.models.lite_focus import draw_tokens, focus_attention, ratio_for
 from studio.models.sparse_methods import MERGED, attending
 from studio.models.token_merging import draw_keepers, match_tokens
 from studio.service.backend_cache import BackendCache
@@ -48,7 +49,8 @@ def bench_sparse(
     *,
     repeats: int = 3,
     batch: int = 1,
-    ratio: float = PAPER_RATIO,
+    ratio: float | None = None,
+    blocks: Sequence[str] = (),
     show: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Medians of `repeats`, the methods taking turns so that a machine's moods fall on all of them alike.
@@ -61,28 +63,30 @@ def bench_sparse(
         unet: a diffusers U-Net for latents [B, 8, T, 16].
         durations_s: lengths of sound, from short to long.
         batch: 1, or 2 as under guidance.
-        ratio: r of uniform and balanced.
+        ratio: r of uniform and balanced; by each length's rule where none is given.
+        blocks: which attend otherwise than densely (`models.blocks`); by default the paper's.
         show: told what is measured.
     """
     rows = []
     for duration_s in sorted(durations_s):
+        r = ratio_for(duration_s) if ratio is None else ratio
+        patched = partial(_patched, unet, ratio=r, blocks=blocks)
         frames = _frames(unet, duration_s)
-        attention = _self_attention(unet)
-        kernels = {m: _kernel(unet, attention, m, frames, batch, ratio) for m in METHODS}
+        kernels = {m: _kernel(unet, blocks, m, frames, batch, r) for m in METHODS}
         forward = _forward(unet, frames, batch)
         show(f"{duration_s:g} s: one attention")
-        kernel_ms = _medians(unet, kernels, repeats, nullcontext)
+        kernel_ms = _medians(unet, kernels, repeats, lambda _: nullcontext())
         show(f"{duration_s:g} s: the whole U-Net")
-        forwards = dict.fromkeys(METHODS, forward)
-        forward_ms = _medians(unet, forwards, repeats, lambda method: _patched(unet, method, ratio))
+        forward_ms = _medians(unet, dict.fromkeys(METHODS, forward), repeats, patched)
         for method in METHODS:
             show(f"{duration_s:g} s: memory of {method}")
-            with _patched(unet, method, ratio), torch.inference_mode():
+            with patched(method), torch.inference_mode():
                 peak_mb = rise_mb(str(unet.device), forward)
             rows.append(
                 {
                     "seconds": duration_s,
                     "method": method,
+                    "ratio": r if method in ("uniform", "balanced") else None,
                     "kernel_ms": round(kernel_ms[method], 2),
                     "forward_ms": round(forward_ms[method], 1),
                     "peak_mb": round(peak_mb, 1),
@@ -98,21 +102,19 @@ def _frames(unet: Any, duration_s: float) -> int:
     return max(1, round(duration_s / FRAME_S / multiple)) * multiple
 
 
-def _self_attention(unet: Any) -> Any:
-    """The first attention that is made sparse."""
-    first = next(iter(choose_blocks(unet).values()))[0]
-    return first.get_submodule("transformer_blocks.0.attn1")
-
-
-def _patched(unet: nn.Module, method: SparseMethod, ratio: float) -> AbstractContextManager[nn.Module]:
-    return attending(unet, method, ratio, torch.Generator().manual_seed(0))
+def _patched(
+    unet: nn.Module, method: SparseMethod, *, ratio: float, blocks: Sequence[str]
+) -> AbstractContextManager[nn.Module]:
+    return attending(unet, method, ratio, torch.Generator().manual_seed(0), blocks)
 
 
 def _kernel(
-    unet: Any, attention: Any, method: str, frames: int, batch: int, ratio: float
+    unet: Any, blocks: Sequence[str], method: str, frames: int, batch: int, ratio: float
 ) -> Callable[[], Tensor]:
-    """One attention over random tokens at the size of the sparse level, from projections on."""
-    level = _level(unet)
+    """The first sparse block's attention, over random tokens of its size, from projections on."""
+    name, transformers = next(iter(choose_blocks(unet, blocks).items()))
+    attention: Any = transformers[0].get_submodule("transformer_blocks.0.attn1")
+    level = len(unet.down_blocks) - 1 if name == "mid" else int(name[-1]) - 1  # how often it was halved
     frames, bands = frames >> level, BANDS >> level
     heads, generator = attention.heads, torch.Generator().manual_seed(0)
     shape = (3, batch, frames * bands, heads, attention.to_q.out_features // heads)
@@ -132,12 +134,6 @@ def _kernel(
         return matching.unmerge(dense(*fewer).flatten(2))
 
     return {"dense": lambda: dense(query, key, value), "tome": merged}.get(method, focused)
-
-
-def _level(unet: Any) -> int:
-    """How often the sparse blocks' sample has been halved."""
-    name = next(iter(choose_blocks(unet)))
-    return len(unet.down_blocks) - 1 if name == "mid" else int(name[-1]) - 1
 
 
 def _forward(unet: Any, frames: int, batch: int) -> Callable[[], Tensor]:

@@ -45,3 +45,4 @@ def write_samples(
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(index)).to(device)
         latents = ddim_sample(guided(denoise, SCALE), backend.schedule, noise, STEPS)
         sf.write(folder / f"{index}.wav", backend.decode(latents), backend.geometry.sample_rate)
+    backend.unload()
