@@ -20,7 +20,8 @@ from studio.backends.audiocraft import import_audiocraft
 from studio.backends.audiogen import texts_read_from
 from studio.training.data import Corpus
 from studio.training.encodec import CODEBOOKS, CODES
-from studio.training.loop import LoopOptions, TrainState, mixed_precision, run
+from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.precision import mixed_precision
 
 BATCH, CROP_FRAMES = 12, 250
 LEARNING_RATE = 1e-3

@@ -26,6 +26,7 @@ from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.encoded import EncodedClips
 from studio.training.loop import step_generator
+from studio.training.precision import trainable_attention
 from studio.training.unet import MIN_SNR_GAMMA, fifo_ramps, min_snr_weight, velocity
 
 DROPPED = 0.05  # of the clips each: text alone, acoustics alone, both (the partial predictions of guidance)
@@ -221,9 +222,9 @@ class _Run:
         velocities = self.schedule.prediction_type == "v_prediction"
         wanted = velocity(clean, noise, level) if velocities else noise
         states, mask = self.read_text(texts)
-        predicted = self.prepared(
-            noisy.to(device), timesteps.to(device), states.to(device), mask.to(device), acoustic.to(device)
-        )
+        given = (noisy, timesteps, states, mask, acoustic)
+        with trainable_attention(device.type):
+            predicted = self.prepared(*(values.to(device) for values in given))
         weight = snr_weight(level, velocities).to(device)
         return (weight * (predicted.float() - wanted.to(device)).square()).mean()
 

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from studio.models.framewise import framewise
 from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
-from studio.training.loop import LoopOptions, TrainState, mixed_precision, run
+from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.muon import Muon
+from studio.training.precision import mixed_precision
 from studio.training.unet import (
     LEARNING_RATE,
     OUTER_LAYERS,

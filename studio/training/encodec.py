@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from studio.backends.audiocraft import import_audiocraft
 from studio.dsp.mel import log_mel
 from studio.training.data import Corpus
-from studio.training.loop import LoopOptions, TrainState, mixed_precision, run, step_generator
+from studio.training.loop import LoopOptions, TrainState, run, step_generator
+from studio.training.precision import mixed_precision
 from studio.training.vocoder import MEL_WEIGHT, STFT_WEIGHT, Adversary, spectral_loss
 
 BATCH, CROP_SAMPLES = 8, 16000

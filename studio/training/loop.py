@@ -11,20 +11,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
-from torch.overrides import TorchFunctionMode
-
-from studio.backends.device import cpu_has_bfloat16
+from torch import nn
 
 StepFunction = Callable[[int, torch.Generator], Mapping[str, float]]
 
@@ -92,35 +86,6 @@ class TrainState:
 def step_generator(seed: int, step: int) -> torch.Generator:
     """The generator of one step."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) & 0x7FFF_FFFF_FFFF_FFFF)
-
-
-@contextmanager
-def mixed_precision(device: str) -> Iterator[None]:
-    """Forward passes in the half precision that the hardware is fast in; weights and losses stay float32."""
-    kind = torch.device(device).type
-    half = kind == "cuda" or (kind == "cpu" and cpu_has_bfloat16())
-    attention = _FloatAttention() if half and kind == "cpu" else nullcontext()
-    with torch.autocast(kind, torch.bfloat16, enabled=half), attention:
-        yield
-
-
-class _FloatAttention(TorchFunctionMode):
-    """Attention in float32: torch's backward of it takes a CPU four times as long in bfloat16."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func is not scaled_dot_product_attention:
-            return func(*args, **kwargs)
-        query, *others = args
-        with torch.autocast("cpu", enabled=False):
-            given = {name: _as_float(value) for name, value in kwargs.items()}
-            return func(query.float(), *map(_as_float, others), **given).to(query.dtype)
-
-
-def _as_float(value: Any) -> Any:
-    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def cosine_factor(step: int, steps: int, warmup: int = 100, floor: float = 0.02) -> float:

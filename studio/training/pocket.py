@@ -84,6 +84,11 @@ class PocketOptions:
     def audiogen(self) -> Path:
         return self.out / "audiogen"
 
+    @property
+    def t5(self) -> Path:
+        """Encoder and tokenizer, where audiocraft looks for them; AudioLDM2 and TANGO read them there too."""
+        return self.audiogen / "t5"
+
     def shipped(self, part: str) -> Path | None:
         """A part's shipped folder, to go on from where no run is left."""
         folder = self.audioldm / part

@@ -37,6 +37,8 @@ SHARED = {
     "vocoder": "../audioldm/vocoder",
     "text_encoder": "../audioldm/clap",
     "tokenizer": "../audioldm/tokenizer",
+    "text_encoder_2": "../audiogen/t5",
+    "tokenizer_2": "../audiogen/t5",
 }
 LIMIT = 40  # tokens of a caption in training
 
@@ -52,7 +54,7 @@ def run_t5(options: PocketOptions) -> None:
     together, _ = duets(near, common, options.clips(PHRASES))
     again, _ = distillation_texts(near, common, captions, options.clips(PHRASES), seed=3)
     texts = [*texts, *others, *together, *again]
-    tokenizer = train_t5_tokenizer(texts, options.audioldm2 / "tokenizer_2", near)
+    tokenizer = train_t5_tokenizer(texts, options.t5, near)
     pieces = piece_texts(tokenizer)
     vectors, _ = cache_text_vectors(options, [[*pieces, *texts]])
     tokens = dict(tokenize(tokenizer, texts, limit=LIMIT))
@@ -60,14 +62,13 @@ def run_t5(options: PocketOptions) -> None:
     t5 = build_t5(len(tokenizer))
     begin_with_words(t5, vectors[0, : len(pieces)])
     t5 = train_t5(t5, tokens, vectors[0, len(pieces) :], options.loop("t5"), options.device)
-    save_part(t5, options.audioldm2 / "text_encoder_2")
+    save_part(t5, options.t5)
 
 
 def run_audioldm2(options: PocketOptions) -> None:
     """The U-Net with its GPT-2, and the folder around them."""
     folder = options.audioldm2
-    if not (folder / "text_encoder_2" / "config.json").exists():
-        raise ModelNotFoundError(f"No text_encoder_2 in {folder}: train it with `longwave train t5` first.")
+    require_t5(options)
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
     trained = train_audioldm2(
@@ -84,6 +85,16 @@ def run_audioldm2(options: PocketOptions) -> None:
     write_folder(options)
 
 
+def require_t5(options: PocketOptions) -> None:
+    """Whoever reads T5's states comes after it.
+
+    Raises:
+        ModelNotFoundError: it is not there yet.
+    """
+    if not (options.t5 / "config.json").exists():
+        raise ModelNotFoundError("There is no T5 yet: train it with `longwave train t5` first.")
+
+
 def with_head(gpt2: GPT2Model) -> GPT2LMHeadModel:
     """GPT-2 behind a head that nobody asks: diffusers' pipeline opens no other kind."""
     model = GPT2LMHeadModel(gpt2.config)
@@ -95,8 +106,8 @@ def read_captions(options: PocketOptions, captions: list[list[str]]) -> Reading:
     """The captions as the frozen towers know them, behind the empty text."""
     texts = ["", *itertools.chain.from_iterable(captions)]
     vectors, empty = cache_text_vectors(options, captions)
-    tokenizer = T5Tokenizer.from_pretrained(options.audioldm2 / "tokenizer_2")
-    t5 = T5EncoderModel.from_pretrained(options.audioldm2 / "text_encoder_2", dtype=torch.float32)
+    tokenizer = T5Tokenizer.from_pretrained(options.t5)
+    t5 = T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32)
     tokens = tokenize(tokenizer, texts, limit=LIMIT)
     of_clip = torch.arange(1, len(texts)).view(len(captions), -1)
     return Reading(

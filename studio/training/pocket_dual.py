@@ -27,31 +27,30 @@ from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
 from studio.training.encoded import encode_clips
 from studio.training.loop import step_generator
 from studio.training.pocket import PocketOptions, all_captions, cache_latents, save_part, train_corpus
-from studio.training.pocket_audioldm2 import read_captions
+from studio.training.pocket_audioldm2 import read_captions, require_t5
 from studio.training.tango import train_tango
 from studio.training.unet import SCHEDULER_CONFIG
 
 LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
-T5 = audiogen.CONFIG["conditioners"]["description"]["t5"]["name"]
 
 DRAFTED_CLIPS = 1280
 SEED_OF_NOTHING = 0
-# So small a branch learns in an evening what 3e-5 would take weeks for; the paper's rate is `DcLdmOptions`'s.
+# So small a model learns in an evening what 3e-5 would take weeks for; the paper's rate is `DcLdmOptions`'s.
 POCKET_DCLDM: dict[str, Any] = {
-    "batch": 8, "frames": 112, "ramp_every": 4, "train_unet": False, "learning_rate": 6e-4, "warmup": 50,
+    "batch": 8, "frames": 112, "ramp_every": 4, "learning_rate": 2e-4, "warmup": 50,
     "ema_decay": 0.99, "mixed_precision": "bf16" if cpu_has_bfloat16() else "no",
 }  # fmt: skip
 SHARED = {
     "vae": "../audioldm/vae",
     "vocoder": "../audioldm/vocoder",
-    "text_encoder": f"../audiogen/{T5}",
-    "tokenizer": f"../audiogen/{T5}",
+    "text_encoder": "../audiogen/t5",
+    "tokenizer": "../audiogen/t5",
 }
 
 
 def run_tango(options: PocketOptions) -> None:
     """The TANGO-type U-Net, and the folder around it."""
-    _share_texts(options)
+    require_t5(options)
     corpus, mels = train_corpus(options)
     folder = options.tango
     unet = train_tango(
@@ -80,7 +79,7 @@ def run_encodec(options: PocketOptions) -> None:
 
 def run_audiogen(options: PocketOptions) -> None:
     """The language model over the shipped EnCodec's tokens, reading the shipped T5."""
-    _share_texts(options)
+    require_t5(options)
     if not (options.audiogen / CODEC).exists():
         raise ModelNotFoundError("There is no EnCodec yet: train it with `longwave train encodec` first.")
     model = audiogen.build_language_model(options.audiogen)
@@ -96,7 +95,7 @@ def run_audiogen(options: PocketOptions) -> None:
 
 
 def run_dcldm(options: PocketOptions) -> None:
-    """DC-LDM's branch, of AudioGen's drafts for part of the corpus; the U-Net stays TANGO's, shared."""
+    """DC-LDM, begun from TANGO, of AudioGen's drafts for part of the corpus; U-Net and branch both learn."""
     corpus, mels = train_corpus(options)
     drafter = load_audiogen(options.audiogen, options.device)
     nothing = drafter.draft("", audiogen.SEGMENT_S, seed=SEED_OF_NOTHING)
@@ -116,13 +115,12 @@ def run_dcldm(options: PocketOptions) -> None:
     clips = encode_clips(
         corpus.folder / "dual", [every[row] for row in rows], {"audiogen": weights, "rows": rows}, encode
     )
-    t5 = T5EncoderModel.from_pretrained(options.audiogen / T5, dtype=torch.float32).to(options.device).eval()
-    tokenizer = T5Tokenizer.from_pretrained(options.audiogen / T5)
-    unet = UNet2DConditionModel.from_pretrained(options.tango / "unet", torch_dtype=torch.float32)
-    torch.manual_seed(0)
-    _, branch = train_dcldm(
+    t5 = T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32).to(options.device).eval()
+    tokenizer = T5Tokenizer.from_pretrained(options.t5)
+    unet, branch = _begin_dcldm(options)
+    unet, branch = train_dcldm(
         unet.to(options.device),
-        AcousticBranch.for_unet(unet, encoding="AG").to(options.device),
+        branch.to(options.device),
         clips,
         nothing.latents[0],
         text_reader(t5, tokenizer),
@@ -133,18 +131,23 @@ def run_dcldm(options: PocketOptions) -> None:
         cpu=options.device == "cpu",
     )
     folder = options.dcldm
+    save_part(unet, folder / "unet")
     save_part(branch, folder / "acoustic_branch")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
-    shared = {**SHARED, "unet": "../tango/unet"}
-    (folder / SHARED_FILE).write_text(json.dumps(shared, indent=2) + "\n")
+    (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
     (folder / INDEX_FILE).write_text(json.dumps({"_class_name": "DcLdmPipeline"}, indent=2) + "\n")
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
 
 
-def _share_texts(options: PocketOptions) -> None:
-    """Lay the T5 into AudioGen's folder, where audiocraft looks for it; TANGO reads it there too."""
-    texts = options.audioldm2
-    if not (texts / "text_encoder_2" / "config.json").exists():
-        raise ModelNotFoundError("There is no T5 yet: train it with `longwave train t5` first.")
-    for part in ("text_encoder_2", "tokenizer_2"):
-        shutil.copytree(texts / part, options.audiogen / T5, dirs_exist_ok=True)
+def _begin_dcldm(options: PocketOptions) -> tuple[UNet2DConditionModel, AcousticBranch]:
+    """What is shipped, to go on from; else TANGO's U-Net and a branch that adds nothing yet."""
+    shipped = options.dcldm
+    begun = (shipped / "unet" / "config.json").exists()
+    unet = UNet2DConditionModel.from_pretrained(
+        (shipped if begun else options.tango) / "unet", torch_dtype=torch.float32
+    )
+    torch.manual_seed(0)
+    branch = AcousticBranch.for_unet(unet, encoding="AG")
+    if (shipped / "acoustic_branch" / "config.json").exists():
+        branch = AcousticBranch.from_pretrained(shipped / "acoustic_branch", torch_dtype=torch.float32)
+    return unet, branch

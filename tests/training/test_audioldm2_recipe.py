@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AudioLDM2Pipeline, AutoencoderKL
-from transformers import ClapModel, RobertaTokenizer, SpeechT5HifiGan, T5Tokenizer
+from transformers import ClapModel, RobertaTokenizer, SpeechT5HifiGan, T5EncoderModel, T5Tokenizer
 
 from studio.backends import audioldm2
 from studio.backends.checkpoint import verify
@@ -152,8 +152,8 @@ def test_the_recipe_resumes_and_its_folder_opens_everywhere(
     for (name, one), other in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other, msg=name)
     folder = options.audioldm2
-    tokenizer.save_pretrained(folder / "tokenizer_2")
-    save_part(inputs.t5, folder / "text_encoder_2")
+    tokenizer.save_pretrained(options.t5)
+    save_part(inputs.t5, options.t5)
     inputs.t5.float()  # saving has made it half
     save_part(whole["unet"], folder / "unet")
     save_part(with_head(whole["gpt2"]), folder / "language_model")
@@ -163,11 +163,12 @@ def test_the_recipe_resumes_and_its_folder_opens_everywhere(
     assert train_audioldm2(latents, inputs, LoopOptions(tmp_path / "on", 1), init=folder)
     again = read_captions(options, [["heavy rain", "light rain"]])
     assert again.of_clip.tolist() == [[1, 2]]
-    compare_with_pipeline(folder, options.audioldm)
+    compare_with_pipeline(options)
 
 
-def compare_with_pipeline(folder: Path, audioldm: Path) -> None:
+def compare_with_pipeline(options: PocketOptions) -> None:
     """Diffusers' own pipeline over the folder and what it shares says what our backend says."""
+    folder, audioldm = options.audioldm2, options.audioldm
     backend = audioldm2.load(folder, "cpu", "float32")
     conditioning = backend.encode_text(["heavy rain"])
     latents = torch.randn(1, 8, 32, 16, generator=torch.Generator().manual_seed(0))
@@ -182,6 +183,8 @@ def compare_with_pipeline(folder: Path, audioldm: Path) -> None:
         "vocoder": SpeechT5HifiGan.from_pretrained(audioldm / "vocoder", dtype=torch.float32),
         "text_encoder": ClapModel.from_pretrained(audioldm / "clap", dtype=torch.float32),
         "tokenizer": RobertaTokenizer.from_pretrained(audioldm / "tokenizer"),
+        "text_encoder_2": T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32),
+        "tokenizer_2": T5Tokenizer.from_pretrained(options.t5),
         "feature_extractor": None,
     }
     pipeline = AudioLDM2Pipeline.from_pretrained(folder, torch_dtype=torch.float32, **shared)

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import scaled_dot_product_attention
 
-from studio.training import loop
-from studio.training.loop import LoopOptions, TrainState, cosine_factor, mixed_precision, run
+from studio.training.loop import LoopOptions, TrainState, cosine_factor, run
 
 
 def fit_line(folder: Path, steps: int) -> TrainState:
@@ -78,18 +76,3 @@ def test_the_learning_rate_rises_then_falls() -> None:
     assert factors[0] < factors[50] < factors[99] == pytest.approx(1.0)
     assert all(a >= b for a, b in itertools.pairwise(factors[100:]))
     assert factors[-1] == pytest.approx(0.02, abs=1e-3)
-
-
-def test_attention_is_computed_in_float32_where_all_else_is_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "cpu_has_bfloat16", lambda: True)
-    torch.manual_seed(0)
-    query, key, value = torch.randn(3, 1, 2, 16, 8).bfloat16()
-    mask = torch.randn(1, 1, 16, 16)
-    with mixed_precision("cpu"):
-        attended = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=0.5)
-        multiplied = query @ key.transpose(-1, -2)
-    wanted = scaled_dot_product_attention(
-        query.float(), key.float(), value.float(), attn_mask=mask, scale=0.5
-    )
-    assert attended.dtype == multiplied.dtype == torch.bfloat16
-    assert torch.equal(attended, wanted.bfloat16())

@@ -50,7 +50,7 @@ def test_the_recipe_resumes_and_its_folder_opens(tmp_path: Path, monkeypatch: py
     options = PocketOptions(tmp_path / "runs", tmp_path / "pocket")
     (tmp_path / "pocket").mkdir()
     (tmp_path / "pocket" / "audioldm").symlink_to(POCKET)
-    tokenizer: T5Tokenizer = train_t5_tokenizer(TEXTS * 10, options.audioldm2 / "tokenizer_2")
+    tokenizer: T5Tokenizer = train_t5_tokenizer(TEXTS * 10, options.t5)
     inputs = reading([["heavy rain"], ["light wind"], ["near birds"]], tokenizer)
     latents = np.random.default_rng(0).normal(size=(3, 8, 64, 16)).astype(np.float16)
     whole = train_tango(
@@ -61,7 +61,7 @@ def test_the_recipe_resumes_and_its_folder_opens(tmp_path: Path, monkeypatch: py
         resumed = train_tango(latents, inputs, part, audioldm=POCKET / "unet")
     for (name, one), other in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other, msg=name)
-    save_part(inputs.t5, options.audioldm2 / "text_encoder_2")
+    save_part(inputs.t5, options.t5)
     monkeypatch.setattr("studio.training.pocket_dual.train_corpus", lambda _: (None, None))
     monkeypatch.setattr("studio.training.pocket_dual.cache_latents", lambda *_: latents)
     monkeypatch.setattr("studio.training.pocket_dual.all_captions", lambda _: [])
