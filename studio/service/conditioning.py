@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from studio.backends.base import Conditioning, Tokens
-from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.samplers.guidance import dual_guided, dual_weights, guided, needs_negative
 from studio.service.cancel import CancelToken
@@ -45,7 +45,13 @@ def prompt_weights(points: tuple[PromptPoint, ...], blend_s: float, times_s: Ten
     return weights
 
 
-NO_LANE = "This model can't change its prompt midway: leave the lane empty."
+class Said(NamedTuple):
+    """One conditioning of a window, and how much each of its frames heeds it [T]: None where it is the only
+    one.
+    """
+
+    conditioning: Conditioning
+    share: Tensor | None = None
 
 
 class PromptTrack:
@@ -54,49 +60,56 @@ class PromptTrack:
     def __init__(
         self, request: GenerationRequest, backend: Backend, steering: Steering | None = None
     ) -> None:
-        """Encode the prompts.
-
-        Raises:
-            InvalidRequestError: a lane for a model that takes its text as tokens.
-        """
+        """Encode the prompts."""
         self._request = request
         self._backend = backend
         self._steering = steering or Steering(request)
         self._blend_s = request.lane_blend_s
         self._frame_rate = backend.geometry.frame_rate
         self._with_negative = needs_negative(request.guidance_scale)
+        self._encoded: dict[str, Conditioning] = {}
         self._encode(self._steering.points)
-        if self._encoded.tokens:
-            self._steering.refuse(NO_LANE)
-            if self._points:
-                raise InvalidRequestError(NO_LANE)
 
-    def window(self, start_frame: int, frames: int) -> Conditioning:
-        """Conditioning of `frames` frames from `start_frame` on: the negative prompt, then the prompt.
+    def window(self, start_frame: int, frames: int) -> list[Said]:
+        """What is said to `frames` frames from `start_frame` on: the negative prompt, then the prompt.
 
-        At guidance 1 the prompt alone. Pooled is [B, D] where the whole window hears one prompt, else
-        [B, T, D].
+        At guidance 1 the prompt alone. Vectors of several prompts are mixed frame by frame: pooled is [B, D]
+        where the whole window hears one prompt, else [B, T, D]. Tokens can't be mixed: there is one
+        conditioning for each prompt that is heard, and what the model predicts of each is.
         """
         # A change begins at the window's middle: what is cleaner has its scene, what is noisier takes it.
         points = self._steering.settle((start_frame + frames // 2) / self._frame_rate)
         if points is not self._points:
             self._encode(points)
-        if not self._points:
-            return self._encoded
-        pooled = self._encoded.pooled
-        assert pooled is not None
-        negative, prompts = pooled.split([int(self._with_negative), 1 + len(self._points)])
+        texts = [self._request.prompt, *(point.prompt for point in points)]
+        if not points:
+            return [Said(self._encoded[texts[0]])]
         times_s = torch.arange(start_frame, start_frame + frames, dtype=torch.float64) / self._frame_rate
-        weights = prompt_weights(self._points, self._blend_s, times_s)
+        weights = prompt_weights(points, self._blend_s, times_s)
+        heard = [column for column in range(len(texts)) if bool(weights[:, column].any())]
+        if len(heard) == 1:
+            return [Said(self._encoded[texts[heard[0]]])]
+        if self._encoded[texts[0]].tokens:
+            return [Said(self._encoded[texts[column]], weights[:, column]) for column in heard]
+        return [Said(self._mixed([texts[column] for column in heard], weights[:, heard]))]
+
+    def _mixed(self, texts: list[str], weights: Tensor) -> Conditioning:
+        """The negative prompt's vector, then the mix of these prompts' at each frame."""
+        vectors = [pooled for text in texts if (pooled := self._encoded[text].pooled) is not None]
+        negative, prompts = vectors[0][:-1], torch.cat([vector[-1:] for vector in vectors])
         if torch.equal(weights, weights[:1].expand_as(weights)):
             return Conditioning(pooled=torch.cat([negative, _mix(weights[:1], prompts)]))
         mixed = _mix(weights, prompts)[None]
-        return Conditioning(pooled=torch.cat([negative[:, None].expand(-1, frames, -1), mixed]))
+        return Conditioning(pooled=torch.cat([negative[:, None].expand(-1, len(weights), -1), mixed]))
 
     def _encode(self, points: tuple[PromptPoint, ...]) -> None:
+        """Each prompt behind the negative one, by itself: what a model reads of one depends on no other."""
         self._points = points
-        texts = [self._request.negative_prompt, self._request.prompt, *(point.prompt for point in points)]
-        self._encoded = self._backend.encode_text(texts if self._with_negative else texts[1:])
+        negative = [self._request.negative_prompt] if self._with_negative else []
+        wanted = dict.fromkeys([self._request.prompt, *(point.prompt for point in points)])
+        self._encoded = {
+            text: self._encoded.get(text) or self._backend.encode_text([*negative, text]) for text in wanted
+        }
 
 
 class Hears(Protocol):
@@ -118,7 +131,7 @@ def bind(
     attention as asked for, guided, ended by `cancel`.
 
     Raises:
-        InvalidRequestError: the model can't follow a lane, or lacks what is to be made sparse.
+        InvalidRequestError: the model lacks what is to be made sparse.
     """
     track = PromptTrack(request, backend, steering)
     attention = SparseAttention(request, backend)
@@ -132,14 +145,31 @@ def bind(
 
     def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         cancel.check()
-        conditioning = track.window(start_frame, latents.shape[2])
+        frames = latents.shape[2]
+        said = track.window(start_frame, frames)
         if hearing is not None:
-            heard = Tokens(hearing.window(start_frame, latents.shape[2])).take(drafts)
-            conditioning = Conditioning(tokens=(*conditioning.take(texts).tokens, heard))
-        with attention.step(latents.shape[2], timesteps, start_frame):
-            return backend.predict_noise(latents, timesteps, start_frame, conditioning)
+            heard = Tokens(hearing.window(start_frame, frames)).take(drafts)
+            said = [Said(_with_draft(part.conditioning.take(texts), heard), part.share) for part in said]
+        with attention.step(frames, timesteps, start_frame):
+            noise = [
+                backend.predict_noise(latents, timesteps, start_frame, part.conditioning) for part in said
+            ]
+        return noise[0] if len(said) == 1 else _blended(noise, [part.share for part in said])
 
     return guided(denoise, scales[0]) if hearing is None else dual_guided(denoise, *scales)
+
+
+def _with_draft(conditioning: Conditioning, heard: Tokens) -> Conditioning:
+    return Conditioning(tokens=(*conditioning.tokens, heard))
+
+
+def _blended(noise: Sequence[Tensor], shares: Sequence[Tensor | None]) -> Tensor:
+    """Predictions [B, C, T, F], each counting by its share [T] of every frame; shares sum to 1."""
+    total = torch.zeros_like(noise[0], dtype=torch.float32)
+    for part, share in zip(noise, shares, strict=True):
+        assert share is not None, "several are heard by shares"
+        total += part * share.to(total)[:, None]
+    return total.to(noise[0].dtype)
 
 
 def _mix(weights: Tensor, prompts: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from studio.dsp.spectrogram import mel_columns
 from studio.service.cancel import CancelToken
 from studio.service.drafts import Drafts, round_and_round, sampling_of
 from studio.service.preview import WIDTH
+from studio.service.steering import Steering
 from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
@@ -116,11 +117,16 @@ class EndlessHearing:
 
 
 def endless_hearing(
-    request: GenerationRequest, backend: Backend, drafts: Drafts, on_progress: OnTokens | None = None
+    request: GenerationRequest,
+    backend: Backend,
+    drafts: Drafts,
+    on_progress: OnTokens | None = None,
+    steering: Steering | None = None,
 ) -> EndlessHearing:
     """What an endless take of the request hears.
 
-    A recording begins again at its end; AudioGen goes on from its own.
+    A recording begins again at its end; AudioGen goes on from its own, of the prompt that the lane has when a
+    piece begins.
 
     Raises:
         InvalidRequestError: the model hears no draft, or the recording is gone.
@@ -143,12 +149,13 @@ def endless_hearing(
     seed = request.seed if wanted.seed is None else wanted.seed
     past_tokens = round(min(PAST_S, drafter.segment_s / 2) * drafter.frame_rate)
     piece_s = min(PIECE_S, drafter.segment_s / 2)
+    lane = steering or Steering(request)
 
     def go_on(so_far: NDArray[np.int16] | None, number: int) -> NDArray[np.int16]:
         past = None if so_far is None else so_far[:, -past_tokens:]
         known = 0 if past is None else past.shape[1]
         made = drafter.draft(
-            request.prompt,
+            lane.prompt_at(number * piece_s),
             known / drafter.frame_rate + piece_s,
             seed=(seed + number) % 2**63,
             sampling=sampling_of(wanted),
@@ -161,7 +168,11 @@ def endless_hearing(
 
 
 def listen(
-    request: GenerationRequest, backend: Backend, drafts: Drafts, cancel: CancelToken
+    request: GenerationRequest,
+    backend: Backend,
+    drafts: Drafts,
+    cancel: CancelToken,
+    steering: Steering | None = None,
 ) -> Generator[Event, None, Hearing | EndlessHearing]:
     """Have the request's draft made: says how far it is, gives it to hear, and what the model hears of it.
 
@@ -181,7 +192,7 @@ def listen(
 
     yield Progress("Loading what makes the draft")
     if request.sampler.kind == "endless":
-        return endless_hearing(request, backend, drafts, lambda *_: cancel.check())
+        return endless_hearing(request, backend, drafts, lambda *_: cancel.check(), steering)
     hearing = yield from stepping.run(lambda: clip_hearing(request, backend, drafts, on_tokens))
     codec = drafts.models.opener(_model(request.draft), str(backend.device))
     samples = hearing.draft.samples

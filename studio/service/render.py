@@ -61,7 +61,7 @@ class Renderer:
 
         sampler, hearing = request.sampler, None
         if request.draft.kind != "none":
-            hearing = yield from self._listen(request, backend, cancel, origin)
+            hearing = yield from self._listen(request, backend, cancel, origin, steering)
         if isinstance(sampler, EndlessSampler):
             saved = isinstance(origin, Mapping)
             strategy: str = origin["strategy"] if isinstance(origin, Mapping) else sampler.strategy
@@ -86,7 +86,12 @@ class Renderer:
             yield from render_concat(request, sampler, backend, cancel)
 
     def _listen(
-        self, request: GenerationRequest, backend: Backend, cancel: CancelToken, origin: Origin
+        self,
+        request: GenerationRequest,
+        backend: Backend,
+        cancel: CancelToken,
+        origin: Origin,
+        steering: Steering | None,
     ) -> Generator[Event, None, Hearing | EndlessHearing]:
         """The request's draft, made, and what the model hears of it."""
         from studio.service.hearing import listen
@@ -97,7 +102,7 @@ class Renderer:
             raise InvalidRequestError(
                 "A take that goes on from a recording hears no draft: take no draft, or no recording."
             )
-        return (yield from listen(request, backend, self._drafts, cancel))
+        return (yield from listen(request, backend, self._drafts, cancel, steering))
 
     def _estimate(
         self, request: GenerationRequest, backend: Backend, cancel: CancelToken, hearing: Hearing | None

@@ -29,6 +29,10 @@ class Steering:
         """The lane as it was played so far and is planned from here on."""
         return self._points
 
+    def prompt_at(self, at_s: float) -> str:
+        """The prompt in force at a time of the take, as far as is planned by now."""
+        return [self._opening, *(point.prompt for point in self._points if point.at_s <= at_s)][-1]
+
     @property
     def ending(self) -> bool:
         """Whether the take is to fade out and end."""

@@ -21,6 +21,7 @@ from studio.service.conditioning import bind
 from studio.service.drafts import Drafts, Models
 from studio.service.hearing import clip_hearing, endless_hearing
 from studio.service.render import Renderer
+from studio.service.steering import Steering
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.service.drafting_fakes import FakeDrafter
 from tests.service.test_drafts import recording
@@ -180,6 +181,40 @@ def test_an_endless_draft_grows_ahead_and_forgets(backend: DcLdmBackend, drafts:
     later.load_state_dict(state)
     for start in (3990, 4200, 4500):
         torch.testing.assert_close(later.window(start, 100), hearing.window(start, 100))
+
+
+def test_an_endless_draft_follows_the_lane(
+    backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter
+) -> None:
+    request = wanted(mode="infinite", sampler=ENDLESS, lane=[{"at_s": 6.0, "prompt": "birds"}])
+    steering = Steering(request)
+    hearing = endless_hearing(request, backend, drafts, steering=steering)
+    drafter.asked.clear()
+    hearing.window(0, 300)
+    assert [prompt for prompt, *_ in drafter.asked] == ["rain", "rain", "birds"]
+    steering.steer("wind", ())
+    steering.settle(12.0)
+    hearing.window(300, 150)
+    assert [prompt for prompt, *_ in drafter.asked][3:] == ["wind"]
+
+
+def test_tokens_follow_a_lane_by_what_is_predicted_of_each_prompt(
+    backend: DcLdmBackend, drafts: Drafts
+) -> None:
+    """Before the change as the one prompt, after it as the other, and in between as their mean."""
+    lane = [{"at_s": 0.64, "prompt": "birds"}]
+    values = {"mode": "infinite", "sampler": ENDLESS, "draft": {"kind": "none"}, "lane_blend_s": 0.32}
+    request = wanted(**values, lane=lane)
+    latents = torch.randn(1, 8, 32, 16, generator=torch.Generator().manual_seed(0))
+
+    def noise(asked: GenerationRequest) -> torch.Tensor:
+        return bind(asked, backend, CancelToken())(latents, torch.full((1,), 500), 0)
+
+    changing, rain, birds = noise(request), noise(wanted(**values)), noise(wanted(**values, prompt="birds"))
+    torch.testing.assert_close(changing[:, :, :17], rain[:, :, :17])
+    torch.testing.assert_close(changing[:, :, 24:], birds[:, :, 24:])
+    torch.testing.assert_close(changing[:, :, 20], (rain + birds)[:, :, 20] / 2)
+    assert (rain - birds).abs().max() > 1e-3
 
 
 def test_a_take_goes_on_hearing_what_it_heard(backend: DcLdmBackend, drafts: Drafts) -> None:

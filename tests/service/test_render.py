@@ -125,7 +125,7 @@ def test_track_gives_one_vector_or_one_a_frame() -> None:
     track = PromptTrack(wanted, backend)
     expected = backend.encode_text(["noise", "rain on tin", "wind"]).pooled
     assert expected is not None
-    before, during, after = (track.window(frame, 8).pooled for frame in (0, 120, 400))
+    before, during, after = (track.window(frame, 8)[0].conditioning.pooled for frame in (0, 120, 400))
     assert before is not None
     assert during is not None
     assert after is not None
@@ -134,16 +134,18 @@ def test_track_gives_one_vector_or_one_a_frame() -> None:
     assert during.shape == (2, 8, 16)
     torch.testing.assert_close(during.norm(dim=-1), torch.ones(2, 8))
     torch.testing.assert_close(during[0], expected[:1].expand(8, -1))
-    assert PromptTrack(request(guidance_scale=1.0), backend).window(0, 8).pooled.shape == (1, 16)  # type: ignore[union-attr]
+    [alone] = PromptTrack(request(guidance_scale=1.0), backend).window(0, 8)
+    assert alone.conditioning.pooled.shape == (1, 16)  # type: ignore[union-attr]
+    assert alone.share is None
 
 
 def test_a_steered_track_changes_from_the_middle_of_its_window_on() -> None:
     backend, wanted = ToneBackend(), request(guidance_scale=1.0, lane_blend_s=0.0)
     steering = Steering(wanted)
     track = PromptTrack(wanted, backend, steering)
-    before = track.window(100, 8).pooled
+    before = track.window(100, 8)[0].conditioning.pooled
     steering.steer("wind", ())
-    after = track.window(100, 8).pooled
+    after = track.window(100, 8)[0].conditioning.pooled
     expected = backend.encode_text(["rain on tin", "wind"]).pooled
     assert before is not None
     assert after is not None
