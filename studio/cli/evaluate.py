@@ -12,7 +12,7 @@ import typer
 from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
 from studio.cli.request import dual_request_from, request_from, sparse_request_from
 from studio.core.errors import InvalidRequestError
-from studio.core.request import MAX_CLIP_S, POCKET_DRAFTS, SparseMethod
+from studio.core.request import MAX_CLIP_S, POCKET_DRAFTS, POCKET_TANGO, SparseMethod
 from studio.core.settings import Settings
 
 eval_commands = typer.Typer(help="Measure what a model is worth.")
@@ -99,6 +99,7 @@ def eval_sparse(
 def eval_dual(
     context: typer.Context,
     model: Annotated[str | None, typer.Option(help="The DC-LDM; the Dual tab's by default.")] = None,
+    tango: Annotated[str, typer.Option(help="The TANGO that it was begun from.")] = POCKET_TANGO,
     audiogen: Annotated[str, typer.Option(help="What makes the drafts.")] = POCKET_DRAFTS,
     system: Annotated[
         list[str] | None, typer.Option(help="audiogen, tango, dcldm or ldm_ag; may be given again.")
@@ -118,7 +119,7 @@ def eval_dual(
     if not all(0 <= scale <= 100 for scale in scales):
         raise InvalidRequestError("--w: scales lie from 0 to 100.")
     studio = factories_of(context).studio(settings)
-    from studio.backends.catalog import create_drafter
+    from studio.backends.catalog import create_backend, create_drafter
     from studio.backends.device import choose_device
     from studio.evaluation.dual import SYSTEMS, DualPlan
     from studio.service.hearing import dual_backend
@@ -134,12 +135,13 @@ def eval_dual(
             settings.assets / "pocket",
             runs,
             lambda: dual_backend(studio.backends.get(choice)),
+            lambda: create_backend(choice.model_copy(update={"id": tango}), settings),
             lambda: create_drafter(audiogen, str(choose_device(device)), settings),
             plan,
             console.print,
         )
     if as_json:
-        print_json({"model": choice.id, "audiogen": audiogen, "steps": steps, "rows": rows})
+        print_json({"model": choice.id, "tango": tango, "audiogen": audiogen, "steps": steps, "rows": rows})
         return
     for row in rows:
         typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))

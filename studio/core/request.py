@@ -31,6 +31,7 @@ MAX_LANE_POINTS = 500
 MAX_WINDOW_FRAMES = 4000
 POCKET, POCKET_CLIPS = "pocket/audioldm", "pocket/audioldm2"  # what ships, and what makes whole clips of it
 POCKET_DUAL, POCKET_DRAFTS = "pocket/dcldm", "pocket/audiogen"  # what hears a draft, and what makes one
+POCKET_TANGO = "pocket/tango"
 FRAME_S = 0.04  # a latent frame of every system here: 25 a second
 
 Mode = Literal["infinite", "sparse", "dual"]

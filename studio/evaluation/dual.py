@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from studio.backends.base import Conditioning, Tokens
+from studio.backends.base import Backend, Conditioning, Tokens
 from studio.backends.dcldm import DcLdmBackend
 from studio.backends.draft import AcousticDraft, Drafter
 from studio.evaluation.judge import Judge
@@ -51,6 +51,7 @@ class Heard:
 
 def measure_dual(
     backend: DcLdmBackend,
+    tango: Backend,
     drafter: Drafter,
     nothing: AcousticDraft,
     judge: Judge,
@@ -62,7 +63,8 @@ def measure_dual(
 
     `family_acc` and `scene_acc` are the shares of clips whose likeliest family, and of scenes whose likeliest
     two, are the caption's; `kl` and `kl_sigma` compare each clip's classes with those of the recording that
-    its caption describes, `fd` the two sets of embeddings. `ldm_ag` reads the empty text.
+    its caption describes, `fd` the two sets of embeddings. `ldm_ag` reads the empty text; `tango` is what the
+    DC-LDM was begun from.
     """
     single, scenes = held_out.only(scenes=False), held_out.only(scenes=True)
     chosen = [(single, i) for i in spread(single, plan.clips)]
@@ -78,7 +80,8 @@ def measure_dual(
             if system == "audiogen":
                 made = [draft.samples for draft in drafts]
             else:
-                made = _refine(backend, system, prompts, drafts, nothing, scale, plan, report, named)
+                model = tango if system == "tango" else backend
+                made = _refine(model, system, prompts, drafts, nothing, scale, plan, report, named)
             heard = _listen(judge, _stack(made, plan.seconds))
             figures = _figures(judge, heard, real, families, plan.clips)
             out.append({"system": system, "w": None if system == "audiogen" else scale, **figures})
@@ -95,7 +98,7 @@ def _drafts(drafter: Drafter, prompts: Sequence[str], plan: DualPlan, report: Re
 
 
 def _refine(
-    backend: DcLdmBackend,
+    backend: Backend,
     system: System,
     prompts: Sequence[str],
     drafts: Sequence[AcousticDraft],
@@ -124,7 +127,7 @@ def _refine(
 
 
 def _conditioning(
-    backend: DcLdmBackend,
+    backend: Backend,
     system: System,
     prompts: Sequence[str],
     drafts: Sequence[AcousticDraft],
@@ -136,6 +139,7 @@ def _conditioning(
     if system == "tango":
         return Conditioning(tokens=text)
     length = min(nothing.tokens.shape[1], *(draft.tokens.shape[1] for draft in drafts))
+    assert isinstance(backend, DcLdmBackend), "nobody else hears drafts"
     silent = backend.encode_draft(nothing)[:, :length]
     heard = [backend.encode_draft(draft)[:, :length] for draft in drafts]
     return Conditioning(tokens=(*text, Tokens(torch.cat([silent] * len(drafts) + heard))))

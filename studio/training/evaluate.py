@@ -96,6 +96,7 @@ def evaluate_dual(
     assets: Path,
     runs: Path,
     load_backend: Callable[[], DcLdmBackend],
+    load_tango: Callable[[], Backend],
     load_drafter: Callable[[], Drafter],
     plan: DualPlan,
     report: Callable[[str], None] = lambda _: None,
@@ -108,7 +109,9 @@ def evaluate_dual(
     held_out, drafter = _held_out(runs), load_drafter()
     tokens = drafter.nothing
     nothing = drafter.draft("", plan.seconds, seed=0) if tokens is None else drafter.decode(tokens)
-    return measure_dual(load_backend(), drafter, nothing, _judge(assets), held_out, plan, report)
+    return measure_dual(
+        load_backend(), load_tango(), drafter, nothing, _judge(assets), held_out, plan, report
+    )
 
 
 def _judge(assets: Path) -> Judge:

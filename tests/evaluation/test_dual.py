@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from studio.backends import dcldm
+from studio.backends import dcldm, tango
 from studio.evaluation import dual
 from studio.evaluation.dual import DualPlan, measure_dual
 from studio.evaluation.judge import Judge
@@ -32,18 +32,20 @@ def test_clips_go_round_the_families() -> None:
 def test_a_row_for_each_system_and_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = wake(make_dcldm(make_tango(tmp_path / "tango"), tmp_path / "dual"))
     backend, drafter = dcldm.load(folder, "cpu", "float32"), FakeDrafter()
+    plain = tango.load(tmp_path / "tango", "cpu", "float32")
     torch.manual_seed(0)
     plan = DualPlan(clips=3, scenes=2, steps=1, scales=(1.0, 4.0), batch=2)
     nothing = drafter.draft("", 10.0, seed=0)
     judge = Judge(FAMILIES).eval()
     # An untrained vocoder says the same to all: hear the latents.
-    monkeypatch.setattr(
-        backend, "decode", lambda latents: latents.mean(dim=(0, 1, 3)).repeat_interleave(640).numpy()
-    )
+    for each in (backend, plain):
+        monkeypatch.setattr(
+            each, "decode", lambda latents: latents.mean(dim=(0, 1, 3)).repeat_interleave(640).numpy()
+        )
     heard: list[np.ndarray] = []
     listen = dual._listen
     monkeypatch.setattr(dual, "_listen", lambda ear, made: heard.append(made) or listen(ear, made))
-    rows = measure_dual(backend, drafter, nothing, judge, held_out(), plan, lambda _: None)
+    rows = measure_dual(backend, plain, drafter, nothing, judge, held_out(), plan, lambda _: None)
     assert [(row["system"], row["w"]) for row in rows] == [
         ("audiogen", None), ("tango", 1.0), ("tango", 4.0), ("dcldm", 1.0), ("dcldm", 4.0),
         ("ldm_ag", 1.0), ("ldm_ag", 4.0),
@@ -57,3 +59,4 @@ def test_a_row_for_each_system_and_scale(tmp_path: Path, monkeypatch: pytest.Mon
     for number, sound in enumerate(heard):
         assert all((sound != other).any() for other in heard[:number]), "no two systems say the same"
     backend.unload()
+    plain.unload()
