@@ -7,18 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import T5Tokenizer
 
-from studio.backends import tango
-from studio.backends.checkpoint import verify
+from studio.backends import dcldm, tango
+from studio.backends.checkpoint import AUDIOGEN_FILES, verify
 from studio.models.dual_attention import PLACEMENTS, AcousticBranch
 from studio.training.denoiser import SHORT
 from studio.training.loop import LoopOptions
 from studio.training.pocket import PocketOptions, save_part
-from studio.training.pocket_dual import run_tango
+from studio.training.pocket_dual import _begin_dcldm, run_dcldm, run_tango
 from studio.training.t5 import train_t5_tokenizer
 from studio.training.tango import begin_from, build_tango, train_tango
 from studio.training.unet import build_unet
+from tests.service.drafting_fakes import FakeDrafter
 from tests.training.test_audioldm2_recipe import POCKET, TEXTS, reading
 
 
@@ -75,3 +77,40 @@ def test_the_recipe_resumes_and_its_folder_opens(tmp_path: Path, monkeypatch: py
     )
     assert torch.isfinite(noise).all()
     backend.unload()
+    check_dcldm(PocketOptions(options.runs, options.out, scale=0.002), monkeypatch)
+
+
+class FakeCorpus:
+    """Three clips whose folder is all that is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __len__(self) -> int:
+        return 3
+
+
+def check_dcldm(options: PocketOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DC-LDM begins from that TANGO, opens, and goes on from itself."""
+    captions = [["heavy rain"], ["light wind"], ["near birds"]]
+    monkeypatch.setattr(
+        "studio.training.pocket_dual.train_corpus", lambda _: (FakeCorpus(options.runs), None)
+    )
+    monkeypatch.setattr("studio.training.pocket_dual.all_captions", lambda _: captions)
+    monkeypatch.setattr("studio.training.pocket_dual.load_audiogen", lambda *_: FakeDrafter())
+    for name in AUDIOGEN_FILES:
+        (options.audiogen / name).write_bytes(b"weights")
+    run_dcldm(options)
+    assert verify(options.dcldm) == []
+    files = [
+        path / "diffusion_pytorch_model.safetensors"
+        for path in (options.tango / "unet", options.dcldm / "unet")
+    ]
+    before, after = (load_file(file) for file in files)
+    assert any(not torch.equal(before[name], after[name]) for name in before), "the U-Net learns too"
+    backend = dcldm.load(options.dcldm, "cpu", "float32")
+    begun = backend.unet.conv_in.weight.clone()
+    backend.unload()
+    unet, branch = _begin_dcldm(options)
+    torch.testing.assert_close(unet.conv_in.weight, begun)
+    assert any(bool(parameter.any()) for name, parameter in branch.named_parameters() if ".proj_out." in name)
