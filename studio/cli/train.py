@@ -99,23 +99,25 @@ def dcldm(
     """Train a DC-LDM from a manifest, on what `accelerate launch -m studio.app` gives it, or alone."""
     if mixed_precision not in ("no", "fp16", "bf16"):
         raise InvalidRequestError("--mixed-precision is no, fp16 or bf16.")
-    from studio.backends.catalog import create_drafter, resolve
+    from studio.backends.catalog import create_drafter, fingerprint, resolve
     from studio.backends.device import choose_device
     from studio.training.dcldm import DcLdmOptions
-    from studio.training.dcldm_run import run
+    from studio.training.dcldm_run import run, this_process
     from studio.training.manifest import read_manifest
 
     read_manifest(manifest)  # before anything is loaded
     settings, chosen = Settings(), str(choose_device(device))
+    if chosen == "cuda":
+        chosen = str(this_process(chosen).device)
     options = DcLdmOptions(
         runs / "dcldm", steps, batch=batch, accumulate=accumulate, learning_rate=learning_rate,
         train_unet=not branch_only, checkpointing=checkpointing, mixed_precision=mixed_precision,
         ema_decay=ema, seed=seed, save_every=save_every, sample_every=sample_every, max_minutes=max_minutes,
     )  # fmt: skip
-    drafter = create_drafter(audiogen, chosen, settings)
     folder = resolve(init, settings)
     run(
-        manifest, folder, drafter, out, options,
+        manifest, folder, lambda: create_drafter(audiogen, chosen, settings), out, options,
         placement=placement, encoding=encoding, seconds=seconds, device=chosen,
+        drafts_of=fingerprint(audiogen, settings),
     )  # fmt: skip
     typer.echo(str(out))

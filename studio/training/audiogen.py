@@ -5,6 +5,7 @@ It reads our T5's states of a caption and predicts the EnCodec's four codebooks 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def build_language_model(folder: Path, config: dict[str, Any] = CONFIG) -> Any:
 
 @torch.inference_mode()
 def encode_corpus(codec: Any, corpus: Corpus, path: Path) -> NDArray[np.uint8]:
-    """The tokens of all clips [clips, codebooks, frames], made once per EnCodec."""
+    """The tokens of all clips [clips, codebooks, frames]; `path` names the EnCodec that they are of."""
     if path.exists():
         return np.load(path, mmap_mode="r")
     parts = []
@@ -79,7 +80,9 @@ def encode_corpus(codec: Any, corpus: Corpus, path: Path) -> NDArray[np.uint8]:
             latents = codec.encoder(torch.from_numpy(samples)[:, None])
         parts.append(codec.quantizer.encode(latents.float()).numpy().astype(np.uint8))
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, np.concatenate(parts))
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, np.concatenate(parts))
+    os.replace(partial, path)
     return np.load(path, mmap_mode="r")
 
 

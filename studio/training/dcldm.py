@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from studio.core.errors import InvalidRequestError
 from studio.models.dual_attention import AcousticBranch
 from studio.models.framewise import framewise
 from studio.models.tokens import t5_states
@@ -223,7 +225,8 @@ class _Run:
         wanted = velocity(clean, noise, level) if velocities else noise
         states, mask = self.read_text(texts)
         given = (noisy, timesteps, states, mask, acoustic)
-        with trainable_attention(device.type):
+        # What checkpoints compute again in the backward, they compute outside of any such mode.
+        with nullcontext() if options.checkpointing else trainable_attention(device.type):
             predicted = self.prepared(*(values.to(device) for values in given))
         weight = snr_weight(level, velocities).to(device)
         return (weight * (predicted.float() - wanted.to(device)).square()).mean()
@@ -251,6 +254,21 @@ class _Run:
         left = (options.steps - self.step) / max(1, options.steps - options.warmup)
         return options.learning_rate * min(1.0, left)
 
+    def _identity(self) -> dict[str, Any]:
+        """What a step's draws and weights follow from: a run is resumed by one that has the same."""
+        options, config = self.options, self.branch.config
+        return {
+            "clips": self.clips.fingerprint,
+            "placement": config["placement"],
+            "encoding": config["encoding"],
+            "trained parts": "all" if options.train_unet else "branch",
+            "processes": self.accelerator.num_processes,
+            **{
+                name: getattr(options, name)
+                for name in ("batch", "accumulate", "frames", "ramp_every", "seed")
+            },
+        }
+
     @property
     def _file(self) -> Path:
         return self.options.run_dir / "last.pt"
@@ -258,8 +276,11 @@ class _Run:
     def _save(self) -> None:
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
             state = {
                 "step": self.step,
+                "of": self._identity(),
+                "scaler": scaler.state_dict() if scaler is not None else {},
                 "trained": {name: value.detach().cpu() for name, value in self.trained.items()},
                 "ema": {name: value.cpu() for name, value in self.ema.items()},
                 "optimizer": self.optimizer.state_dict(),
@@ -274,6 +295,15 @@ class _Run:
         if not self._file.is_file():
             return
         state = torch.load(self._file, map_location="cpu", weights_only=True)
+        mine, theirs = self._identity(), state.get("of", {})
+        other = [name for name in mine if mine[name] != theirs.get(name)]
+        if other:
+            raise InvalidRequestError(
+                f"The run in {self.options.run_dir.name} was begun with other {', '.join(other)}: "
+                "give the same, or another folder for --runs."
+            )
+        if self.accelerator.scaler is not None and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
         with torch.no_grad():
             for name, value in self.trained.items():

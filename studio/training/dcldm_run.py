@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +27,25 @@ from studio.dsp.mel import log_mel
 from studio.models.dual_attention import ENCODINGS, AcousticBranch
 from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
 from studio.training.dcldm_samples import write_samples
-from studio.training.encoded import encode_clips
+from studio.training.encoded import EncodedClips, encode_clips, require_all
 from studio.training.manifest import Entry, read_manifest
 from studio.training.sounds import read_sound
 
 HOP_SAMPLES, FRAME_MULTIPLE = 640, 8
 SCHEDULER_FILE = "scheduler_config.json"
+ENCODING_MAY_TAKE = timedelta(days=7)
+
+
+def this_process(device: str) -> PartialState:
+    """Join the other processes, if there are any; `device` then is this one's own (of "cuda", its share)."""
+    # Encoding a large set takes days, and nobody else has anything to do meanwhile.
+    return PartialState(cpu=torch.device(device).type == "cpu", timeout=ENCODING_MAY_TAKE)
 
 
 def run(
     manifest: Path,
     init: Path,
-    drafter: Drafter,
+    load_drafter: Callable[[], Drafter],
     out: Path,
     options: DcLdmOptions,
     *,
@@ -44,33 +53,37 @@ def run(
     encoding: str = "AG",
     seconds: float = 10.0,
     device: str = "cpu",
+    drafts_of: str = "",
 ) -> None:
     """Encode what the manifest names, train, and write a folder that the studio opens.
 
+    Args:
+        load_drafter: gives what makes the drafts, on this process's device; it is let go once all is encoded.
+        drafts_of: tells the drafter's weights from others; so encoded clips aren't taken for another's.
+
     Raises:
-        InvalidRequestError: a line of the manifest is wrong, or the blocks or the encoding are unknown.
+        InvalidRequestError: a line of the manifest is wrong, the blocks or the encoding are unknown, or the
+            run folder's run was begun with other settings.
         WeightsError: `init` is no TANGO.
     """
     if encoding not in ENCODINGS:
         raise InvalidRequestError(f"There is no encoding '{encoding}': choose {' or '.join(ENCODINGS)}.")
     entries = read_manifest(manifest)
+    state = this_process(device)
     parts = _open(init, device)
-    sound = SoundNetworks(parts["vae"], parts["vocoder"])
-    made_of = {
-        "init": str(init), "audiogen": drafter.id, "encoding": encoding, "seconds": seconds,
-        "files": [str(entry.audio) for entry in entries],
-    }  # fmt: skip
-    with PartialState(cpu=device == "cpu").main_process_first():
-        clips = encode_clips(
-            options.run_dir / "clips",
-            [[entry.caption] for entry in entries],
-            made_of,
-            lambda which: _encode([entries[i] for i in which], sound, drafter, encoding, seconds),
-        )
-        nothing = _nothing(drafter, sound, encoding, seconds)
     unet = parts["unet"].requires_grad_(True)
     torch.manual_seed(options.seed)  # every process, and whoever resumes, begins with the same branch
     branch = AcousticBranch.for_unet(unet, placement, encoding=encoding)
+    drafter = load_drafter()
+    made_of = {
+        "init": _stamps(init),
+        "audiogen": [drafter.id, drafts_of],
+        "encoding": encoding,
+        "seconds": seconds,
+    }
+    clips, nothing = _encoded(entries, parts, drafter, made_of, options.run_dir / "clips", state)
+    del drafter
+    gc.collect()
 
     def sample(unet: Any, branch: AcousticBranch, step: int) -> None:
         write_samples(options.run_dir / "samples" / f"{step:07d}", parts, unet, branch, clips, nothing)
@@ -86,8 +99,42 @@ def run(
         sample=sample,
         cpu=device == "cpu",
     )
-    if PartialState().is_main_process:
+    if state.is_main_process:
         _write(out, {**parts, "unet": unet, "acoustic_branch": branch}, init, options)
+
+
+def _encoded(
+    entries: Sequence[Entry],
+    parts: dict[str, Any],
+    drafter: Drafter,
+    made_of: dict[str, Any],
+    folder: Path,
+    state: PartialState,
+) -> tuple[EncodedClips, Tensor]:
+    """All clips, each process having encoded its share, and the empty text's encoding [L, D]."""
+    sound = SoundNetworks(parts["vae"], parts["vocoder"])
+    encoding, seconds = made_of["encoding"], made_of["seconds"]
+    clips = encode_clips(
+        folder,
+        [[entry.caption] for entry in entries],
+        {**made_of, "files": [_stamp(entry.audio) for entry in entries]},
+        lambda which: _encode([entries[i] for i in which], sound, drafter, encoding, seconds),
+        rank=state.process_index,
+        world=state.num_processes,
+    )
+    state.wait_for_everyone()
+    require_all(clips)
+    return clips, _nothing(drafter, sound, encoding, seconds)
+
+
+def _stamps(folder: Path) -> list[list[Any]]:
+    return [_stamp(file) for file in sorted(folder.rglob("*")) if file.is_file()]
+
+
+def _stamp(file: Path) -> list[Any]:
+    """A file's place, size and time: what another content changes."""
+    about = file.stat()
+    return [str(file.resolve()), about.st_size, about.st_mtime_ns]
 
 
 def _open(init: Path, device: str) -> dict[str, Any]:
@@ -104,12 +151,19 @@ def _encode(
     """Latents [n, 8, T, F] of the files, and the encodings [n, L, D] of the drafts for their captions."""
     unit = HOP_SAMPLES * FRAME_MULTIPLE
     length = max(1, round(seconds * drafter.sample_rate / unit)) * unit
-    latents = [_latents(sound, read_sound(entry.audio, length, drafter.sample_rate)) for entry in entries]
+    latents = [_latents(sound, _samples(entry, length, drafter.sample_rate)) for entry in entries]
     acoustic = []
     for entry in entries:
         draft = drafter.draft(entry.caption, seconds, seed=0)
         acoustic.append(_acoustic(sound, draft, encoding))
     return torch.cat(latents), torch.cat(acoustic)
+
+
+def _samples(entry: Entry, length: int, sample_rate: int) -> NDArray[np.float32]:
+    try:
+        return read_sound(entry.audio, length, sample_rate)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{entry.where}: {error}") from error
 
 
 def _nothing(drafter: Drafter, sound: SoundNetworks, encoding: str, seconds: float) -> Tensor:

@@ -1,14 +1,14 @@
 """Training clips as a DC-LDM sees them, encoded once: VAE latents and acoustic encodings, in shards.
 
-A shard is written whole or not at all, so encoding goes on where it was killed. What the shards were made
-of stands beside them: other models or other clips are encoded anew.
+A shard is written whole or not at all, so encoding goes on where it was killed. A folder's name follows from
+what its shards were made of: other models or other clips have another, and nothing is lost to a changed word.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-PER_SHARD = 128
+from studio.core.errors import InvalidRequestError
+
+PER_SHARD = 64
 ABOUT_FILE = "about.json"
 
 
@@ -29,6 +31,11 @@ class EncodedClips:
 
     folder: Path
     captions: tuple[tuple[str, ...], ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What they were made of, as a word."""
+        return self.folder.name
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -52,30 +59,53 @@ Encode = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
 
 
 def encode_clips(
-    folder: Path, captions: Sequence[Sequence[str]], made_of: dict[str, Any], encode: Encode
+    folder: Path,
+    captions: Sequence[Sequence[str]],
+    made_of: dict[str, Any],
+    encode: Encode,
+    *,
+    rank: int = 0,
+    world: int = 1,
 ) -> EncodedClips:
     """Encode what is not encoded yet, of clips with these captions.
 
     Args:
         made_of: names what the encodings follow from (models, files, length), as JSON holds it.
+        rank: which of `world` processes this is: each encodes every world-th shard, into the same folder.
     """
-    about = json.loads(json.dumps({**made_of, "captions": captions}))
-    file = folder / ABOUT_FILE
-    if not file.is_file() or json.loads(file.read_text()) != about:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        file.write_text(json.dumps(about))
-    count = len(captions)
-    for shard in track(range(-(-count // PER_SHARD)), "Encoding clips"):
-        place = folder / _shard_name(shard)
-        if place.is_file():
+    about = json.dumps({**made_of, "captions": captions})
+    place = folder / hashlib.sha256(about.encode()).hexdigest()[:16]
+    place.mkdir(parents=True, exist_ok=True)
+    if not (place / ABOUT_FILE).is_file():
+        partial = place / f"{ABOUT_FILE}.{rank}.partial"
+        partial.write_text(about)
+        os.replace(partial, place / ABOUT_FILE)
+    for shard in track(range(rank, shard_count(len(captions)), world), "Encoding clips"):
+        file = place / _shard_name(shard)
+        if file.is_file():
             continue
-        rows = range(shard * PER_SHARD, min(count, (shard + 1) * PER_SHARD))
+        rows = range(shard * PER_SHARD, min(len(captions), (shard + 1) * PER_SHARD))
         latents, acoustic = encode(rows)
-        partial = place.with_suffix(".partial")
+        partial = file.with_suffix(".partial")
         save_file({"latents": latents.half().contiguous(), "acoustic": acoustic.half().contiguous()}, partial)
-        os.replace(partial, place)
-    return EncodedClips(folder, tuple(map(tuple, captions)))
+        os.replace(partial, file)
+    return EncodedClips(place, tuple(map(tuple, captions)))
+
+
+def require_all(clips: EncodedClips) -> None:
+    """Whether what the other processes encoded is here too.
+
+    Raises:
+        InvalidRequestError: it is not.
+    """
+    if not all((clips.folder / _shard_name(shard)).is_file() for shard in range(shard_count(len(clips)))):
+        raise InvalidRequestError(
+            "What the other machines encoded is not here: --runs must lie on storage that all of them share."
+        )
+
+
+def shard_count(clips: int) -> int:
+    return -(-clips // PER_SHARD)
 
 
 def _shard_name(shard: int) -> str:

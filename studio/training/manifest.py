@@ -6,23 +6,25 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import soundfile as sf
+
 from studio.core.errors import InvalidRequestError
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A sound file and what it is called."""
+    """A sound file, what it is called, and where that is said."""
 
     audio: Path
     caption: str
+    where: str
 
 
 def read_manifest(path: Path) -> list[Entry]:
     """The entries of a manifest; paths are relative to its folder.
 
     Raises:
-        InvalidRequestError: it can't be read, or a line is no entry, or names a file that is not there: says
-            which line.
+        InvalidRequestError: it can't be read, or a line is no entry or names no sound file: says which line.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -47,4 +49,11 @@ def _entry(path: Path, number: int, line: str) -> Entry:
     audio = path.parent / value["audio"]
     if not audio.is_file():
         raise InvalidRequestError(f"{where}: there is no file {value['audio']}.")
-    return Entry(audio, value["caption"].strip())
+    try:
+        if not sf.info(audio).frames:
+            raise InvalidRequestError(f"{where}: {value['audio']} is empty; give it a sound.")
+    except (OSError, sf.LibsndfileError) as error:
+        raise InvalidRequestError(
+            f"{where}: {value['audio']} is no sound; convert it to WAV or FLAC."
+        ) from error
+    return Entry(audio, value["caption"].strip(), where)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,7 +89,9 @@ def run_audiogen(options: PocketOptions) -> None:
 
     corpus, _ = train_corpus(options)
     codec = load_compression_model(options.audiogen, device="cpu")
-    tokens = audiogen.encode_corpus(codec, corpus, corpus.folder / "tokens.npy")
+    tokens = audiogen.encode_corpus(
+        codec, corpus, corpus.folder / f"tokens-{_digest(options.audiogen / CODEC)}.npy"
+    )
     trained = audiogen.train_audiogen(
         model, tokens, all_captions(corpus), options.loop("audiogen"), options.device
     )
@@ -111,7 +115,7 @@ def run_dcldm(options: PocketOptions) -> None:
         tokens = drafter.draft_many(prompts, audiogen.SEGMENT_S, seed=chosen[0])
         return torch.from_numpy(np.asarray(latents[chosen])), drafter.latents(tokens)
 
-    weights = [(options.audiogen / name).stat().st_size for name in AUDIOGEN_FILES]
+    weights = [_digest(options.audiogen / name) for name in AUDIOGEN_FILES]
     clips = encode_clips(
         corpus.folder / "dual", [every[row] for row in rows], {"audiogen": weights, "rows": rows}, encode
     )
@@ -126,7 +130,10 @@ def run_dcldm(options: PocketOptions) -> None:
         text_reader(t5, tokenizer),
         NoiseSchedule.from_config(SCHEDULER_CONFIG),
         DcLdmOptions(
-            options.runs / "dcldm", options.steps("dcldm"), max_minutes=options.max_minutes, **POCKET_DCLDM
+            options.runs / "pocket-dcldm",
+            options.steps("dcldm"),
+            max_minutes=options.max_minutes,
+            **POCKET_DCLDM,
         ),
         cpu=options.device == "cpu",
     )
@@ -137,6 +144,11 @@ def run_dcldm(options: PocketOptions) -> None:
     (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
     (folder / INDEX_FILE).write_text(json.dumps({"_class_name": "DcLdmPipeline"}, indent=2) + "\n")
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
+
+
+def _digest(file: Path) -> str:
+    """What tells a file's content from another's."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def _begin_dcldm(options: PocketOptions) -> tuple[UNet2DConditionModel, AcousticBranch]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from studio.backends import dcldm
@@ -22,7 +23,7 @@ from studio.samplers.schedule import NoiseSchedule
 from studio.training import dcldm as recipe
 from studio.training.dcldm import DcLdmOptions, snr_weight
 from studio.training.dcldm_run import run
-from studio.training.encoded import EncodedClips, encode_clips
+from studio.training.encoded import EncodedClips, encode_clips, require_all
 from studio.training.manifest import read_manifest
 from studio.training.sounds import read_sound
 from tests.backends.conftest import make_tango
@@ -30,6 +31,12 @@ from tests.service.drafting_fakes import FakeDrafter
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("heavy rain", "light wind", "near birds", "slow drums", "a bell")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator() -> None:
+    """A process has one precision for all its runs; its tests have several."""
+    AcceleratorState._reset_state()
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +64,16 @@ def options(folder: Path, **values: Any) -> DcLdmOptions:
 def train(
     manifest: Path, tango: Path, folder: Path, encoding: str = "AG", seconds: float = 0.64, **values: Any
 ) -> Path:
-    drafter, wanted = FakeDrafter("fake"), options(folder, **values)
-    run(manifest, tango, drafter, folder / "out", wanted, seconds=seconds, encoding=encoding)
+    wanted = options(folder, **values)
+    run(
+        manifest,
+        tango,
+        lambda: FakeDrafter("fake"),
+        folder / "out",
+        wanted,
+        seconds=seconds,
+        encoding=encoding,
+    )
     return folder / "out"
 
 
@@ -169,12 +184,53 @@ def test_what_is_encoded_is_encoded_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         encode_clips(tmp_path / "c", captions, {"by": "one"}, encode)
     clips = encode_clips(tmp_path / "c", captions, {"by": "one"}, encode)
-    assert [rows[0] for rows in asked] == [0, 128, 128]
+    assert [rows[0] for rows in asked] == [0, 64, 64, 128, 192]
     assert len(clips) == 200
-    assert float(clips.latents(199)[0, 0, 0]) == 128
+    assert float(clips.latents(199)[0, 0, 0]) == 192
     assert isinstance(clips, EncodedClips)
     encode_clips(tmp_path / "c", captions, {"by": "another"}, encode)
-    assert len(asked) == 5
+    assert len(asked) == 9
+    again = encode_clips(tmp_path / "c", captions, {"by": "one"}, encode)
+    assert len(asked) == 9, "nothing was lost to the other"
+    assert again.fingerprint == clips.fingerprint
+
+
+def test_processes_share_the_encoding(tmp_path: Path) -> None:
+    captions = [[str(i)] for i in range(200)]
+
+    def encode(which: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros(len(which), 8, 8, 16), torch.zeros(len(which), 4, 128)
+
+    clips = encode_clips(tmp_path, captions, {}, encode, rank=1, world=2)
+    with pytest.raises(InvalidRequestError, match="storage that all of them share"):
+        require_all(clips)
+    require_all(encode_clips(tmp_path, captions, {}, encode, rank=0, world=2))
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"batch": 3}, "batch"),
+        ({"seed": 1, "accumulate": 2}, "accumulate, seed"),
+        ({"train_unet": False}, "trained parts"),
+        ({"seconds": 1.28}, "clips"),
+    ],
+)
+def test_a_run_is_resumed_by_its_own_settings_alone(
+    manifest: Path, tango: Path, tmp_path: Path, changed: dict[str, Any], named: str
+) -> None:
+    train(manifest, tango, tmp_path, steps=1)
+    with pytest.raises(InvalidRequestError, match=f"begun with other {named}: give the same"):
+        train(manifest, tango, tmp_path, **{"steps": 2, **changed})
+    train(manifest, tango, tmp_path, steps=2)
+
+
+def test_half_precision_and_checkpointing_go_together(manifest: Path, tango: Path, tmp_path: Path) -> None:
+    values = {"mixed_precision": "bf16", "steps": 2}
+    plain = weights(train(manifest, tango, tmp_path / "a", **values))
+    again = weights(train(manifest, tango, tmp_path / "b", checkpointing=True, **values))
+    for name, value in plain.items():
+        torch.testing.assert_close(again[name], value, msg=name, atol=5e-3, rtol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -187,10 +243,14 @@ def test_what_is_encoded_is_encoded_once(tmp_path: Path) -> None:
         ('{"audio": "0.wav", "caption": "  "}', 'line 1: there is no "caption"'),
         ('["0.wav", "rain"]', "line 1: there is no"),
         ('{"audio": "gone.wav", "caption": "rain"}', "line 1: there is no file gone.wav"),
+        ('{"audio": "none.wav", "caption": "rain"}', "line 1: none.wav is no sound"),
+        ('\n{"audio": "empty.wav", "caption": "rain"}', "line 2: empty.wav is empty"),
     ],
 )
 def test_a_wrong_manifest_names_the_line(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "0.wav").write_bytes(b"")
+    sf.write(tmp_path / "0.wav", np.ones(100), 16000)
+    (tmp_path / "none.wav").write_bytes(b"")
+    sf.write(tmp_path / "empty.wav", np.ones(0), 16000)
     (tmp_path / "m.jsonl").write_text(text)
     with pytest.raises(InvalidRequestError, match=said):
         read_manifest(tmp_path / "m.jsonl")
@@ -216,4 +276,4 @@ def test_what_does_not_fit(manifest: Path, tango: Path, tmp_path: Path) -> None:
         train(manifest, tmp_path, tmp_path)
     drafter = FakeDrafter()
     with pytest.raises(InvalidRequestError, match="reads no text in down4"):
-        run(manifest, tango, drafter, tmp_path, options(tmp_path), seconds=0.64, placement="down4")
+        run(manifest, tango, lambda: drafter, tmp_path, options(tmp_path), seconds=0.64, placement="down4")
