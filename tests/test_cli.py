@@ -310,6 +310,8 @@ def test_truncated_weights_end_in_one_sentence(tmp_path: Path) -> None:
         ("eval", "sparse", "--ratio", "2"),
         ("eval", "dual", "--system", "luck"),
         ("eval", "dual", "--w", "nan"),
+        ("eval", "dual", "--w", "2", "500"),
+        ("eval", "dual", "--clips", "1", "--scenes", "0"),
         ("bench", "dual", "--seconds", "0"),
         ("train", "dcldm", "--manifest", "no such file"),
         ("train", "dcldm", "--manifest", __file__),

@@ -10,7 +10,8 @@ import pytest
 import soundfile as sf
 
 from studio.backends.audiocraft import MISSING, is_installed
-from studio.core.preset import load_preset
+from studio.core.preset import load_preset, named_preset
+from studio.core.settings import data_dir
 from tests.test_cli import longwave, one_sentence
 
 SHORT = ("--prompt", "rain", "--seconds", 1.28, "--steps", 2, "--seed", 4)
@@ -37,6 +38,16 @@ def test_own_audio_is_the_draft_and_its_settings_open_again(tmp_path: Path, mine
     assert longwave("render", "dual", *preset, "--out", second).exit_code == 0
     heard = sf.read(first)[0]
     assert heard.tolist() == sf.read(second)[0].tolist()
+    other = (
+        "--preset", "dual-polished-bell", "--seconds", 1.28, "--steps", 2, "--draft", mine, "--out", second,
+    )  # fmt: skip
+    assert longwave("render", "dual", *other, "--outputs", tmp_path).exit_code == 0
+    polished = load_preset(second.with_suffix(".json")).request().draft
+    meant = named_preset("dual-polished-bell", data_dir("presets")).request().draft
+    assert polished.kind == "recorded"
+    assert meant.kind == "audiogen"
+    assert polished.strength == meant.strength < 1
+    assert polished.acoustic_scale == meant.acoustic_scale
     text = longwave("render", "dual", *SHORT, "--draft", "none", "--outputs", tmp_path, "--out", second)
     assert text.exit_code == 0, text.output
     assert np.abs(heard - sf.read(second)[0]).max() > 100 / 32768

@@ -7,6 +7,7 @@ language model's text encoder may be a T5 folder inside it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,7 +88,8 @@ class AudioGen:
             top_k=min(sampling.top_k, model.lm.card), cfg_coef=sampling.guidance_scale,
             extend_stride=model.max_duration / 2,
         )  # fmt: skip
-        model.set_custom_progress_callback(on_progress)
+        total = round(duration_s * self.frame_rate)
+        model.set_custom_progress_callback(on_progress and _up_to(total, on_progress))
         # audiocraft draws from the global generator and takes no other.
         devices = [model.device] if model.device.type == "cuda" else []
         try:
@@ -123,6 +125,11 @@ class AudioGen:
         return torch.from_numpy(tokens.astype(np.int64))[None].to(self._model.device)
 
 
+def _up_to(total: int, on_progress: OnTokens) -> OnTokens:
+    """audiocraft counts all that is made against the piece that it is making: count against `total`."""
+    return lambda made, _: on_progress(min(made, total), total)
+
+
 def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> AudioGen:
     """Open a checkpoint folder by audiocraft's own loader.
 
@@ -130,6 +137,7 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
         ModelNotFoundError: audiocraft is not installed.
         WeightsError: files are missing, damaged, or hold another model.
         InvalidRequestError: no such device.
+        OutOfResourcesError: the device's memory is too small.
     """
     chosen = choose_device(device)
     missing = [name for name in AUDIOGEN_FILES if not (folder / name).is_file()]
@@ -142,9 +150,15 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
         with texts_read_from(folder):
             model = Theirs.get_pretrained(str(folder), device=str(chosen))
         return AudioGen(model_id or folder.name, model, read_nothing(folder))
+    except torch.OutOfMemoryError as error:
+        raise OutOfResourcesError(
+            f"{folder.name} does not fit into the memory of {chosen}; choose a smaller model or the CPU."
+        ) from error
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, UnpicklingError) as error:
+        misfit = re.search(r"size mismatch for [^:]+", str(error))
+        why = misfit[0] if misfit else type(error).__name__
         raise WeightsError(
-            f"{folder.name} can't be opened as an AudioGen checkpoint ({type(error).__name__}); get it again."
+            f"{folder.name} can't be opened as an AudioGen checkpoint ({why}); get it again."
         ) from error
 
 

@@ -165,8 +165,8 @@ def create_drafter(model_id: str, device: str, settings: Settings) -> Drafter:
     return audiogen.load(resolve(model_id, settings), device, model_id=model_id)
 
 
-def create_codec(model_id: str, device: str, settings: Settings) -> Codec:
-    """Load an AudioGen's codec: as it was exported for transformers, else with the AudioGen itself.
+def create_codec(model_id: str, device: str, settings: Settings) -> Codec | None:
+    """Load an AudioGen's codec as it was exported for transformers; None where it lies in the AudioGen alone.
 
     Raises as `create_drafter`.
     """
@@ -175,7 +175,7 @@ def create_codec(model_id: str, device: str, settings: Settings) -> Codec:
     folder = resolve(model_id, settings)
     if (folder / codec.FOLDER).is_dir():
         return codec.load(folder, device, model_id=model_id)
-    return create_drafter(model_id, device, settings)
+    return None
 
 
 def fingerprint(model_id: str, settings: Settings) -> str:

@@ -98,13 +98,14 @@ def eval_sparse(
 @eval_commands.command("dual", context_settings={"allow_extra_args": True})
 def eval_dual(
     context: typer.Context,
+    more: Annotated[list[float] | None, typer.Argument(hidden=True)] = None,
     model: Annotated[str | None, typer.Option(help="The DC-LDM; the Dual tab's by default.")] = None,
     tango: Annotated[str, typer.Option(help="The TANGO that it was begun from.")] = POCKET_TANGO,
     audiogen: Annotated[str, typer.Option(help="What makes the drafts.")] = POCKET_DRAFTS,
     system: Annotated[
         list[str] | None, typer.Option(help="audiogen, tango, dcldm or ldm_ag; may be given again.")
     ] = None,
-    w: Annotated[list[float] | None, typer.Option(help="Guidance; several make a sweep.")] = None,
+    w: Annotated[float, typer.Option(help="Guidance; several may follow each other.")] = 4.0,
     clips: Annotated[int, typer.Option(min=1, max=10_000, help="Of one family.")] = 112,
     scenes: Annotated[int, typer.Option(min=0, max=10_000, help="Of two families.")] = 56,
     steps: Annotated[int, typer.Option(min=1, max=1000)] = 50,
@@ -115,7 +116,9 @@ def eval_dual(
     """AudioGen, TANGO, DC-LDM and DC-LDM without text, on withheld phrasings, as in the paper's tables."""
     settings = Settings()
     choice = dual_request_from({"prompt": "-", "model": model, "device": device}).model
-    scales = tuple(w or (4.0,))
+    scales = (w, *(more or []))
+    if clips + scenes < 2:
+        raise InvalidRequestError("--clips, --scenes: distances between sets of sounds need two or more.")
     if not all(0 <= scale <= 100 for scale in scales):
         raise InvalidRequestError("--w: scales lie from 0 to 100.")
     studio = factories_of(context).studio(settings)

@@ -225,7 +225,7 @@ def dual_request_from(
     kind = options.get("draft") if recorded is None else "recorded"
     start = {"model": {"id": POCKET_DUAL}, **dual_settings(preset, kind)}
     if recorded is not None:
-        start["draft"] = recorded.model_dump()
+        start["draft"] = {**recorded.model_dump(), **start["draft"]}
     return _parse(options, DUAL, start, {"mode": "dual"})
 
 

@@ -51,10 +51,11 @@ class Shares:
 class Listening:
     """How a block's frames attend to the frames of the draft: `weights` [frames, acoustic frames].
 
-    `duration_s` is that of the take and the draft; `blocks` are those that hear it.
+    `duration_s` and `draft_s` are what is shown of the take and of the draft; `blocks` hear the draft.
     """
 
     block: str
     blocks: tuple[str, ...]
     duration_s: float
+    draft_s: float
     weights: NDArray[np.float32]

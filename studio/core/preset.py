@@ -105,8 +105,11 @@ def sparse_settings(preset: Preset | None, attention: str | None) -> dict[str, A
     return settings
 
 
+HEARD = ("model", "acoustic_scale", "strength")  # what every kind of draft has
+
+
 def dual_settings(preset: Preset | None, draft: str | None) -> dict[str, Any]:
-    """What a dual clip begins with: a draft by AudioGen or the preset's, with this kind of draft if any.
+    """What a dual clip begins with: a draft by AudioGen or the preset's, or of this kind and heard likewise.
 
     Raises:
         InvalidRequestError: the preset is not for such clips.
@@ -116,7 +119,8 @@ def dual_settings(preset: Preset | None, draft: str | None) -> dict[str, Any]:
         preset.require_for("dual")
         settings |= preset.settings
     if draft and draft != settings["draft"].get("kind"):
-        settings["draft"] = {"kind": draft}
+        kept = {name: value for name, value in settings["draft"].items() if name in HEARD and draft != "none"}
+        settings["draft"] = {"kind": draft, **kept}
     return settings
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import soundfile as sf
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Loaded: TypeAlias = "Drafter | Codec | None"
 FOLDER = "drafts"  # beside the days' takes
 MAX_KEPT = 512
 SEED_OF_NOTHING = 0  # the empty text's draft is the same for every take
@@ -35,10 +37,15 @@ SEED_OF_NOTHING = 0  # the empty text's draft is the same for every take
 class Models:
     """Loads what makes drafts; the latest of either kind is kept."""
 
-    def __init__(self, drafter: Callable[[str, str], Drafter], codec: Callable[[str, str], Codec]) -> None:
-        """Each takes a model's id and a device, and raises a `StudioError` where it can't be loaded."""
-        self._load = {"drafter": drafter, "codec": codec}
-        self._loaded: dict[str, tuple[tuple[str, str], Drafter | Codec]] = {}
+    def __init__(
+        self, drafter: Callable[[str, str], Drafter], codec: Callable[[str, str], Codec | None]
+    ) -> None:
+        """Each takes a model's id and a device, and raises a `StudioError` where it can't be loaded.
+
+        `codec` gives None for a model whose codec lies within the drafter alone.
+        """
+        self._load: dict[str, Callable[[str, str], Loaded]] = {"drafter": drafter, "codec": codec}
+        self._loaded: dict[str, tuple[tuple[str, str], Loaded]] = {}
         self._lock = threading.Lock()
 
     def drafter(self, model: str, device: str) -> Drafter:
@@ -46,7 +53,7 @@ class Models:
 
     def codec(self, model: str, device: str) -> Codec:
         """What encodes recordings."""
-        return self._get("codec", model, device)
+        return self._get("codec", model, device) or self.drafter(model, device)
 
     def opener(self, model: str, device: str) -> Codec:
         """What turns tokens into a draft: the codec alone where AudioGen has one apart."""
@@ -60,7 +67,7 @@ class Models:
         with self._lock:
             self._loaded.clear()
 
-    def _get(self, kind: str, model: str, device: str) -> Drafter | Codec:
+    def _get(self, kind: str, model: str, device: str) -> Loaded:
         with self._lock:
             held = self._loaded.get(kind)
             if held is None or held[0] != (model, device):
@@ -116,8 +123,10 @@ class Drafts:
             return self.from_text(AudioGenDraft(model=model), "", SEED_OF_NOTHING, duration_s, device)
         return codec.decode(round_and_round(codec.nothing, round(duration_s * codec.frame_rate)))
 
-    def of_recording(self, wanted: RecordedDraft, device: str) -> AcousticDraft:
-        """A recording that was put by.
+    def of_recording(
+        self, wanted: RecordedDraft, device: str, duration_s: float | None = None
+    ) -> AcousticDraft:
+        """A recording that was put by, or its first `duration_s`.
 
         Raises:
             InvalidRequestError: its file is gone.
@@ -125,7 +134,7 @@ class Drafts:
         codec = self.models.codec(wanted.model, device)
         path = self._folder / f"{wanted.sha256}.flac"
         try:
-            samples, rate = sf.read(path, dtype="float32")
+            samples, rate = sf.read(path, _samples(path, duration_s), dtype="float32")
         except (OSError, sf.LibsndfileError) as error:
             name = wanted.file or "The draft's recording"
             raise InvalidRequestError(f"{name} is not here any more: give it again.") from error
@@ -142,9 +151,9 @@ class Drafts:
         digest = recording.source.sha256
         path = self._folder / f"{digest}.flac"
         try:
-            if not path.exists():
+            if not _is_whole(path, len(recording.samples)):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                partial = path.with_suffix(".partial")
+                partial = path.with_suffix(f".{threading.get_ident()}.partial")
                 sf.write(partial, recording.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
                 os.replace(partial, path)
         except (OSError, sf.LibsndfileError) as error:
@@ -201,3 +210,15 @@ def _at_rate(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np
     if wanted != SAMPLE_RATE or rate != SAMPLE_RATE:
         raise InvalidRequestError(f"This draft's codec speaks {wanted} Hz, not {SAMPLE_RATE}: use another.")
     return resample(samples, rate)
+
+
+def _samples(path: Path, duration_s: float | None) -> int:
+    """How many samples of the file so many seconds are; all of them are −1."""
+    return -1 if duration_s is None else math.ceil(duration_s * sf.info(path).samplerate)
+
+
+def _is_whole(path: Path, samples: int) -> bool:
+    try:
+        return bool(sf.info(path).frames == samples)
+    except (OSError, sf.LibsndfileError):
+        return False

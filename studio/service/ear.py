@@ -27,8 +27,10 @@ class Ear:
         self._lock = threading.Lock()
         self._judge: Judge | None = None
 
-    def hears(self, path: Path, count: int = 2) -> list[tuple[str, float]]:
+    def hears(self, path: Path, count: int | None = 2) -> list[tuple[str, float]]:
         """The likeliest families of a take with their shares, over windows of 5 s; none without a judge.
+
+        `count` None gives all of them.
 
         Raises:
             InvalidRequestError: it is no sound file at the judge's sample rate.
@@ -39,7 +41,7 @@ class Ear:
         windows = _windows(path)
         logits, _ = judge.listen(windows)
         shares = logits.softmax(dim=-1).mean(dim=0)
-        best = shares.topk(count)
+        best = shares.topk(len(shares) if count is None else count)
         return [
             (judge.families[i], float(p)) for p, i in zip(best.values, best.indices.tolist(), strict=True)
         ]

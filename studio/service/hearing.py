@@ -196,7 +196,11 @@ def listen(
     hearing = yield from stepping.run(lambda: clip_hearing(request, backend, drafts, on_tokens))
     codec = drafts.models.opener(_model(request.draft), str(backend.device))
     samples = hearing.draft.samples
-    columns = mel_columns(log_mel(torch.from_numpy(samples)).numpy(), WIDTH)
+    assert request.duration_s is not None
+    # Drawn as long as the take, which stands beneath it.
+    missing = round(request.duration_s * codec.sample_rate) - len(samples)
+    drawn = np.pad(samples, (0, max(0, missing)))
+    columns = mel_columns(log_mel(torch.from_numpy(drawn)).numpy(), WIDTH)
     yield Drafted(samples, codec.sample_rate, hearing.draft.tokens, columns)
     return hearing
 
@@ -208,11 +212,7 @@ def clip_hearing(
     wanted, device = request.draft, str(backend.device)
     assert request.duration_s is not None
     if isinstance(wanted, RecordedDraft):
-        draft = drafts.of_recording(wanted, device)
-        codec = drafts.models.codec(wanted.model, device)
-        heard = round(request.duration_s * codec.frame_rate)
-        if draft.tokens.shape[1] > heard:
-            draft = codec.decode(draft.tokens[:, :heard])
+        draft = drafts.of_recording(wanted, device, request.duration_s)
     else:
         assert isinstance(wanted, AudioGenDraft)
         draft = drafts.from_text(

@@ -77,6 +77,10 @@ def look(
         found: dict[str, list[np.ndarray]] = {name: [] for name in blocks}
         with dual.branch.watched(lambda name, weights: found[name].append(weights.cpu().numpy())):
             backend.predict_noise(noisy, at.to(noisy.device), 0, Conditioning(tokens=(*text.tokens, heard)))
+    assert request.draft.kind != "none"
+    codec = drafts.models.opener(request.draft.model, str(backend.device))
+    draft_s = hearing.draft.tokens.shape[1] / codec.frame_rate
     chosen = block or blocks[-1]
     weights = np.mean(found[chosen], axis=0)
-    return Listening(chosen, blocks, request.duration_s or 0.0, weights)
+    rate = backend.geometry.frame_rate
+    return Listening(chosen, blocks, latents.shape[2] / rate, draft_s, weights)

@@ -132,7 +132,7 @@ def _read_with_ffmpeg(path: Path) -> NDArray[np.float32]:
 def _too_long(path: Path, duration_s: float | None = None) -> InvalidRequestError:
     length = f"{format_time(duration_s)} long" if duration_s else "too long"
     return InvalidRequestError(
-        f"{path.name} is {length}: cut it to {format_time(MAX_S)} or less, its end is what goes on."
+        f"{path.name} is {length}: cut it to the {format_time(MAX_S)} or less that matter."
     )
 
 

@@ -134,12 +134,11 @@ def _build_dual(studio: Studio) -> None:
         """
 
         def request() -> GenerationRequest:
-            settings = {"prompt": "", **dual_settings(_preset(preset, studio.settings.presets), draft)}
+            kind = "recorded" if recording else draft
+            settings = {"prompt": "", **dual_settings(_preset(preset, studio.settings.presets), kind)}
             if recording:
-                reader = settings["draft"].get("model", POCKET_DRAFTS)
-                own = studio.put_by(read_recording(Path(recording)), reader).model_dump()
-                kept = {k: v for k, v in settings["draft"].items() if k in ("acoustic_scale", "strength")}
-                settings["draft"] = {**own, **kept}
+                own = studio.put_by(read_recording(Path(recording)), POCKET_DRAFTS)
+                settings["draft"] = {**own.model_dump(), **settings["draft"]}
             more = {"acoustic_scale": acoustic_scale, "strength": strength}
             more |= {} if recording else {"seed": draft_seed}
             if settings["draft"]["kind"] != "none":

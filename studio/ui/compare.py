@@ -151,7 +151,7 @@ class Comparison:
         for shown in self._run(values, made):
             yield (*shown, gr.skip()) if self._plotted else shown
         if self._plotted and self._ear is not None and len(made) > 1:
-            heard = [(variant, self._ear.hears(path, HEARD)) for variant, path in made]
+            heard = [(variant, self._ear.hears(path, None)) for variant, path in made]
             yield gr.skip(), gr.skip(), "", gr.update(value=sweep_figure(heard), visible=True)
 
     def _run(self, values: Sequence[Any], whole: list[tuple[Variant, Path]]) -> Iterator[Shown]:

@@ -59,7 +59,7 @@ def figure(seen: Listening) -> go.Figure:
     shown = np.sqrt(seen.weights / np.maximum(seen.weights.max(), 1e-12))
     heat = go.Heatmap(
         z=np.round(255 * shown).astype(np.uint8),
-        x=(np.arange(columns) + 0.5) * seen.duration_s / columns,
+        x=(np.arange(columns) + 0.5) * seen.draft_s / columns,
         y=(np.arange(rows) + 0.5) * seen.duration_s / rows,
         colorscale="Inferno", showscale=False,
         hovertemplate="take at %{y:.2f} s, draft at %{x:.2f} s<extra></extra>",

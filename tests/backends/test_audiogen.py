@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_longer_than_it_was_trained_it_goes_on_by_strides(model: audiogen.AudioG
 
 
 @needs_audiocraft
+def test_progress_counts_against_the_whole_draft() -> None:
+    """audiocraft tells of pieces: so many of all so far, against this piece's."""
+    told: list[tuple[int, int]] = []
+    tell = audiogen._up_to(60, lambda *so_far: told.append(so_far))
+    for made, of_piece in ((10, 20), (20, 20), (30, 20), (61, 20)):
+        tell(made, of_piece)
+    assert told == [(10, 60), (20, 60), (30, 60), (60, 60)]
+
+
 def test_progress_is_told_and_may_end_it(model: audiogen.AudioGen) -> None:
     told: list[tuple[int, int]] = []
     model.draft("rain", 0.5, seed=1, on_progress=lambda done, total: told.append((done, total)))
@@ -135,6 +145,17 @@ def test_folders_that_are_none(folder: Path, tmp_path: Path) -> None:
     for name in AUDIOGEN_FILES:
         (tmp_path / name).write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="can't be opened"):
+        audiogen.load(tmp_path, "cpu")
+
+
+@needs_audiocraft
+def test_a_checkpoint_that_does_not_fit_names_its_first_tensor(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    package = torch.load(tmp_path / "state_dict.bin", weights_only=True)
+    name = next(name for name in package["best_state"] if name.startswith("emb."))
+    package["best_state"][name] = package["best_state"][name][:, :-1]
+    torch.save(package, tmp_path / "state_dict.bin")
+    with pytest.raises(WeightsError, match=rf"size mismatch for {name}"):
         audiogen.load(tmp_path, "cpu")
 
 

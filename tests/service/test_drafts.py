@@ -133,6 +133,22 @@ def test_round_and_round() -> None:
     assert round_and_round(tokens, 2).shape == (2, 2)
 
 
+def test_a_model_without_a_codec_apart_is_loaded_once() -> None:
+    models = Models(lambda *_: FakeDrafter(), lambda *_: None)
+    assert models.opener("a", "cpu") is models.codec("a", "cpu") is models.drafter("a", "cpu")
+
+
+def test_a_damaged_recording_is_put_by_again_and_heard_as_far_as_asked(tmp_path: Path) -> None:
+    drafter = FakeDrafter()
+    drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    own = drafts.put_by(recording(), "fake")
+    whole = drafts.of_recording(own, "cpu").tokens
+    (tmp_path / FOLDER / f"{own.sha256}.flac").write_bytes(b"half")
+    assert drafts.put_by(recording(), "fake") == own
+    np.testing.assert_array_equal(drafts.of_recording(own, "cpu").tokens, whole)
+    assert drafts.of_recording(own, "cpu", 0.5).tokens.shape == (4, 25)
+
+
 def test_models_are_loaded_once_and_let_go_of() -> None:
     loaded: list[tuple[str, str]] = []
 
