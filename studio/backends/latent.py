@@ -29,7 +29,7 @@ from studio.backends.decode import (
     decode_whole,
     vocoder_context,
 )
-from studio.backends.device import channels_last
+from studio.backends.device import ChannelsLast
 from studio.backends.prediction import to_noise
 from studio.core.errors import WeightsError
 from studio.dsp.mel import log_mel
@@ -101,8 +101,8 @@ class LatentBackend(ABC):
         self._plan = plan or (ATTENTIVE if self._sound.has_attention else CONVOLUTIONAL)
         self._context = vocoder_context(vocoder.config)
         self._patches = ExitStack()
-        self._patches.enter_context(channels_last(unet))
-        self._patches.enter_context(channels_last(vae))
+        self._patches.enter_context(ChannelsLast(unet))
+        self._patches.enter_context(ChannelsLast(vae))
         try:
             self._patches.enter_context(framewise(unet))
         except ValueError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from studio.backends import audioldm
-from studio.backends.device import channels_last
+from studio.backends.device import ChannelsLast
 
 
 def test_a_network_computes_the_same_in_the_other_layout_and_gets_its_own_back() -> None:
@@ -17,7 +17,7 @@ def test_a_network_computes_the_same_in_the_other_layout_and_gets_its_own_back()
     sample = torch.randn(2, 8, 12, 16)
     with torch.no_grad():
         before = network(sample)
-        with channels_last(network):
+        with ChannelsLast(network):
             assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
             inside = network(sample)
         after = network(sample)
@@ -29,7 +29,7 @@ def test_a_network_computes_the_same_in_the_other_layout_and_gets_its_own_back()
 
 def test_a_network_without_such_kernels_is_left_alone() -> None:
     network = torch.nn.Linear(3, 2)
-    with channels_last(network):
+    with ChannelsLast(network):
         assert network.weight.is_contiguous()
 
 
