@@ -105,7 +105,7 @@ def dcldm(
     from studio.training.dcldm_run import run, this_process
     from studio.training.manifest import read_manifest
 
-    read_manifest(manifest)  # before anything is loaded
+    entries = read_manifest(manifest)  # before anything is loaded
     settings, chosen = Settings(), str(choose_device(device))
     if chosen == "cuda":
         chosen = str(this_process(chosen).device)
@@ -116,7 +116,7 @@ def dcldm(
     )  # fmt: skip
     folder = resolve(init, settings)
     run(
-        manifest, folder, lambda: create_drafter(audiogen, chosen, settings), out, options,
+        entries, folder, lambda: create_drafter(audiogen, chosen, settings), out, options,
         placement=placement, encoding=encoding, seconds=seconds, device=chosen,
         drafts_of=fingerprint(audiogen, settings),
     )  # fmt: skip

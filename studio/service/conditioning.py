@@ -86,7 +86,7 @@ class PromptTrack:
             return [Said(self._encoded[texts[0]])]
         times_s = torch.arange(start_frame, start_frame + frames, dtype=torch.float64) / self._frame_rate
         weights = prompt_weights(points, self._blend_s, times_s)
-        heard = [column for column in range(len(texts)) if bool(weights[:, column].any())]
+        heard: list[int] = weights.any(dim=0).nonzero()[:, 0].tolist()
         if len(heard) == 1:
             return [Said(self._encoded[texts[heard[0]]])]
         if self._encoded[texts[0]].tokens:

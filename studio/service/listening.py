@@ -35,12 +35,11 @@ def listening_of(
     Raises:
         InvalidRequestError: there is no such take, or it heard no draft; or one is being made.
     """
-    outcome = job.outcome if job is not None else None
-    heard = job is not None and job.request.draft.kind != "none" and drafts is not None
-    if not heard or not isinstance(outcome, Finished) or outcome.path is None:
+    if job is None or drafts is None or job.request.draft.kind == "none":
         raise InvalidRequestError(NONE_YET)
-    assert job is not None
-    assert drafts is not None
+    outcome = job.outcome
+    if not isinstance(outcome, Finished) or outcome.path is None:
+        raise InvalidRequestError(NONE_YET)
     return look(job.request, outcome.path, borrow, drafts, block, noise)
 
 

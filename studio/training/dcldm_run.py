@@ -28,7 +28,7 @@ from studio.models.dual_attention import ENCODINGS, AcousticBranch
 from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
 from studio.training.dcldm_samples import write_samples
 from studio.training.encoded import EncodedClips, encode_clips, require_all
-from studio.training.manifest import Entry, read_manifest
+from studio.training.manifest import Entry
 from studio.training.sounds import read_sound
 
 HOP_SAMPLES, FRAME_MULTIPLE = 640, 8
@@ -43,7 +43,7 @@ def this_process(device: str) -> PartialState:
 
 
 def run(
-    manifest: Path,
+    entries: Sequence[Entry],
     init: Path,
     load_drafter: Callable[[], Drafter],
     out: Path,
@@ -55,20 +55,19 @@ def run(
     device: str = "cpu",
     drafts_of: str = "",
 ) -> None:
-    """Encode what the manifest names, train, and write a folder that the studio opens.
+    """Encode a manifest's entries, train, and write a folder that the studio opens.
 
     Args:
         load_drafter: gives what makes the drafts, on this process's device; it is let go once all is encoded.
         drafts_of: tells the drafter's weights from others; so encoded clips aren't taken for another's.
 
     Raises:
-        InvalidRequestError: a line of the manifest is wrong, the blocks or the encoding are unknown, or the
-            run folder's run was begun with other settings.
+        InvalidRequestError: a file can't be read, the blocks or the encoding are unknown, or the run folder's
+            run was begun with other settings.
         WeightsError: `init` is no TANGO.
     """
     if encoding not in ENCODINGS:
         raise InvalidRequestError(f"There is no encoding '{encoding}': choose {' or '.join(ENCODINGS)}.")
-    entries = read_manifest(manifest)
     state = this_process(device)
     parts = _open(init, device)
     unet = parts["unet"].requires_grad_(True)

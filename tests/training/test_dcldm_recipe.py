@@ -66,7 +66,7 @@ def train(
 ) -> Path:
     wanted = options(folder, **values)
     run(
-        manifest,
+        read_manifest(manifest),
         tango,
         lambda: FakeDrafter("fake"),
         folder / "out",
@@ -275,5 +275,6 @@ def test_what_does_not_fit(manifest: Path, tango: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError):
         train(manifest, tmp_path, tmp_path)
     drafter = FakeDrafter()
+    entries = read_manifest(manifest)
     with pytest.raises(InvalidRequestError, match="reads no text in down4"):
-        run(manifest, tango, lambda: drafter, tmp_path, options(tmp_path), seconds=0.64, placement="down4")
+        run(entries, tango, lambda: drafter, tmp_path, options(tmp_path), seconds=0.64, placement="down4")
