@@ -25,6 +25,8 @@ __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "v
 
 DRAFTER = "audiogen"  # the system of what makes drafts: no tab offers it as a model for takes
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_TEXT_ENCODERS = {"facebook/audiogen-medium": "t5-large"}  # what a checkpoint reads texts with and lacks
+_TEXT_FILES = ["config.json", "generation_config.json", "spiece.model", "tokenizer*", "model.safetensors"]
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", *checkpoint.AUDIOGEN_FILES]
 
 
@@ -222,20 +224,25 @@ def _from_hub(model_id: str, *, download: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-    def fetch(patterns: list[str], local: bool) -> Path:
-        return Path(snapshot_download(model_id, allow_patterns=patterns, local_files_only=local))
+    def fetch(repository: str, patterns: list[str], local: bool) -> Path:
+        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=local))
 
+    encoder = _TEXT_ENCODERS.get(model_id)
     try:
-        folder = fetch(_HUB_FILES, local=True)
+        folder = fetch(model_id, _HUB_FILES, local=True)
+        if encoder:
+            fetch(encoder, _TEXT_FILES, local=True)
         if not verify(folder) or not download:
             return folder
     except LocalEntryNotFoundError as error:
         if not download:
             raise ModelNotFoundError(f"The model '{model_id}' is not downloaded yet.") from error
     try:
-        folder = fetch(_HUB_FILES, local=False)
+        folder = fetch(model_id, _HUB_FILES, local=False)
+        if encoder:
+            fetch(encoder, _TEXT_FILES, local=False)
         pickled = _pickled(folder)
-        return fetch([*_HUB_FILES, *pickled], local=False) if pickled else folder
+        return fetch(model_id, [*_HUB_FILES, *pickled], local=False) if pickled else folder
     except RepositoryNotFoundError as error:
         raise ModelNotFoundError(
             f"There is no model '{model_id}', neither here nor on the Hub; see 'longwave models list'."

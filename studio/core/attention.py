@@ -51,11 +51,14 @@ class Shares:
 class Listening:
     """How a block's frames attend to the frames of the draft: `weights` [frames, acoustic frames].
 
-    `duration_s` and `draft_s` are what is shown of the take and of the draft; `blocks` hear the draft.
+    At `step` of `steps`, the first being the noisiest. `duration_s` and `draft_s` are what is shown of the
+    take and of the draft; `blocks` hear the draft.
     """
 
     block: str
     blocks: tuple[str, ...]
+    step: int
+    steps: int
     duration_s: float
     draft_s: float
     weights: NDArray[np.float32]

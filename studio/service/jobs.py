@@ -355,11 +355,11 @@ class Studio:
         with self._worker(choice).borrowed():
             yield self.backends.get(choice)
 
-    def listening(self, job_id: str, block: str, noise: float) -> Listening:
+    def listening(self, job_id: str, block: str, step: int) -> Listening:
         """What a finished take attends to in its draft; raises as `service.listening.listening_of`."""
         job = self.job(job_id) if job_id else None
         choice = job.request.model if job else ModelChoice()
-        return listening_of(job, partial(self.borrow, choice), self._drafts, block, noise)
+        return listening_of(job, partial(self.borrow, choice), self._drafts, block, step)
 
     def unload(self) -> int:
         """Let go of every loaded model; the bytes freed.

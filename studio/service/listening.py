@@ -23,14 +23,13 @@ Borrow = Callable[[], AbstractContextManager["Backend"]]
 NONE_YET = "Generate a clip with a draft first: then it can be looked at what it attends to."
 
 
-def listening_of(
-    job: Job | None, borrow: Borrow, drafts: Drafts | None, block: str, noise: float
-) -> Listening:
+def listening_of(job: Job | None, borrow: Borrow, drafts: Drafts | None, block: str, step: int) -> Listening:
     """The attention to the draft of a job's take at a block; the last one where none is named.
 
     Args:
         borrow: lends the job's model.
-        noise: how noisy the take is then, from 0 for clean to 1: a share of the schedule's timesteps.
+        step: of the take's, from 1, the noisiest; past the last is the last. An endless take's frames are
+            asked at as many even ones as they went through.
 
     Raises:
         InvalidRequestError: there is no such take, or it heard no draft; or one is being made.
@@ -40,7 +39,7 @@ def listening_of(
     outcome = job.outcome
     if not isinstance(outcome, Finished) or outcome.path is None:
         raise InvalidRequestError(NONE_YET)
-    return look(job.request, outcome.path, borrow, drafts, block, noise)
+    return look(job.request, outcome.path, borrow, drafts, block, step)
 
 
 def look(
@@ -49,7 +48,7 @@ def look(
     borrow: Borrow,
     drafts: Drafts,
     block: str,
-    noise: float,
+    step: int,
 ) -> Listening:
     """As `listening_of`, of a take's file."""
     import torch
@@ -59,8 +58,10 @@ def look(
     from studio.service.attention_study import beginning
     from studio.service.hearing import clip_hearing, dual_backend
 
-    if not 0 <= noise <= 1:
-        raise InvalidRequestError("Choose a noise level from 0 to 1.")
+    if step < 1:
+        raise InvalidRequestError("Choose a step from 1 on.")
+    steps = request.sampler.steps
+    step = min(step, steps)
     with borrow() as backend:
         dual = dual_backend(backend)
         blocks = tuple(dual.branch.blocks)
@@ -68,7 +69,7 @@ def look(
             raise InvalidRequestError(f"This model hears its draft in {', '.join(blocks)}, not in {block}.")
         latents = backend.encode_audio(beginning(path, backend.geometry))
         hearing = clip_hearing(request, backend, drafts)
-        at = torch.tensor([round(noise * (backend.schedule.train_steps - 1))])
+        at = backend.schedule.timesteps(steps)[step - 1 : step]
         drawn = torch.randn(latents.shape, generator=torch.Generator().manual_seed(request.seed))
         noisy = add_noise(latents, drawn.to(latents.device), backend.schedule.alpha_bar(at).float())
         text = backend.encode_text([request.prompt])
@@ -82,4 +83,4 @@ def look(
     chosen = block or blocks[-1]
     weights = np.mean(found[chosen], axis=0)
     rate = backend.geometry.frame_rate
-    return Listening(chosen, blocks, latents.shape[2] / rate, draft_s, weights)
+    return Listening(chosen, blocks, step, steps, latents.shape[2] / rate, draft_s, weights)

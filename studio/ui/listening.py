@@ -15,30 +15,31 @@ from studio.service.jobs import Studio
 from studio.ui.attention import dress
 
 HELP = (
-    "How the take's frames attend to the draft's, at a block that hears it and at so much noise: "
+    "How the take's frames attend to the draft's, at a block that hears it and at a step of the take: "
     "a diagonal means that it follows the draft in time, a stripe that it takes its sound from one place."
 )
-NOISE = 0.5
+STEPS = 50  # until a take says how many it had
 
 
 def build(studio: Studio, tab: str, job_id: gr.State) -> None:
     """Lay the view out in the column one is in, and bind it."""
 
-    def look(job: str, block: str | None, noise: float) -> Iterator[tuple[Any, Any, Any]]:
-        yield "Looking at the take …", gr.skip(), gr.skip()
+    def look(job: str, block: str | None, step: float) -> Iterator[tuple[Any, Any, Any, Any]]:
+        yield "Looking at the take …", gr.skip(), gr.skip(), gr.skip()
         try:
-            seen = studio.listening(job, block or "", noise)
+            seen = studio.listening(job, block or "", int(step))
         except StudioError as error:
-            yield str(error), gr.skip(), gr.skip()
+            yield str(error), gr.skip(), gr.skip(), gr.skip()
             return
         choices = [("the last", ""), *((name, name) for name in seen.blocks)]
-        yield "", gr.update(value=figure(seen), visible=True), gr.update(choices=choices)
+        asked = gr.update(maximum=seen.steps, value=seen.step)
+        yield "", gr.update(value=figure(seen), visible=True), gr.update(choices=choices), asked
 
     with gr.Accordion("Attention to the draft", open=False, elem_id=f"{tab}-attention"):
         gr.Markdown(HELP, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
-            noise = gr.Slider(
-                0, 1, NOISE, step=0.05, label="Noise", elem_id=f"{tab}-attention-noise", min_width=120
+            step = gr.Slider(
+                1, STEPS, STEPS // 2, step=1, label="Step", elem_id=f"{tab}-attention-step", min_width=120
             )
             block = gr.Dropdown(
                 [("the last", "")], value="", label="Block", allow_custom_value=True,
@@ -48,7 +49,7 @@ def build(studio: Studio, tab: str, job_id: gr.State) -> None:
         said = gr.Markdown("", elem_id=f"{tab}-attention-said", elem_classes="lw-said")
         plot = gr.Plot(visible=False, show_label=False, elem_id=f"{tab}-attention-map")
         press.click(
-            look, [job_id, block, noise], [said, plot, block],
+            look, [job_id, block, step], [said, plot, block, step],
             show_progress="hidden", concurrency_limit=2, concurrency_id="studies", api_visibility="private",
         )  # fmt: skip
 
@@ -67,4 +68,6 @@ def figure(seen: Listening) -> go.Figure:
     plot = go.Figure(heat)
     plot.update_xaxes(title="second of the draft")
     plot.update_yaxes(title="second of the take")
-    return dress(plot, f"What {seen.block} attends to in the draft", height=340)
+    return dress(
+        plot, f"What {seen.block} attends to in the draft, step {seen.step} of {seen.steps}", height=340
+    )

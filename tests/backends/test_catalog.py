@@ -85,3 +85,35 @@ def test_bfloat16_is_read_from_the_flags(tmp_path: Path, flags: str, expected: b
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n")
     assert cpu_has_bfloat16(tmp_path / "cpuinfo") is expected
     assert not cpu_has_bfloat16(tmp_path / "absent")
+
+
+def test_a_download_brings_the_text_encoder_that_a_checkpoint_lacks(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Hub of folders: what is asked of it, and when a checkpoint counts as here."""
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    here: dict[str, Path] = {}
+
+    def snapshot(repository: str, *, allow_patterns: list[str], local_files_only: bool) -> str:
+        if repository not in here:
+            if local_files_only:
+                raise LocalEntryNotFoundError(repository)
+            here[repository] = tmp_path / repository
+            here[repository].mkdir(parents=True, exist_ok=True)
+            for name in {"state_dict.bin", "compression_state_dict.bin"} & set(allow_patterns):
+                (here[repository] / name).write_bytes(b"weights")
+        return str(here[repository])
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    with pytest.raises(ModelNotFoundError, match="not downloaded yet"):
+        catalog.resolve("facebook/audiogen-medium", settings, download=False)
+    assert catalog.resolve("facebook/audiogen-medium", settings) == tmp_path / "facebook/audiogen-medium"
+    assert set(here) == {"facebook/audiogen-medium", "t5-large"}
+    assert catalog.fingerprint("facebook/audiogen-medium", settings)
+    del here["t5-large"]
+    with pytest.raises(ModelNotFoundError, match="not downloaded yet"):
+        catalog.resolve("facebook/audiogen-medium", settings, download=False)
+    catalog.resolve("facebook/audiogen-medium", settings)
+    assert "t5-large" in here, "fetched although the checkpoint itself was here"

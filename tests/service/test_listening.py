@@ -50,29 +50,34 @@ def finished(studio: Studio, **values: Any) -> str:
 
 def test_rows_are_shares_of_the_draft(studio: Studio) -> None:
     job = finished(studio, draft={"kind": "audiogen"})
-    last, other = studio.listening(job, "", 0.5), studio.listening(job, "down1", 0.5)
+    last, other = studio.listening(job, "", 1), studio.listening(job, "down1", 1)
     assert last.blocks == ("down1", "up1")
     assert (last.block, other.block) == ("up1", "down1")
     assert last.weights.shape == (32, 64), "a row for each latent frame, a column for each token"
     np.testing.assert_allclose(last.weights.sum(axis=1), 1, rtol=1e-4)
     assert not np.allclose(last.weights, other.weights)
-    assert not np.allclose(last.weights, studio.listening(job, "", 0.9).weights)
-    np.testing.assert_array_equal(last.weights, studio.listening(job, "", 0.5).weights)
+    np.testing.assert_array_equal(last.weights, studio.listening(job, "", 1).weights)
+    cleaner = studio.listening(job, "", 2)
+    assert not np.allclose(last.weights, cleaner.weights)
+    assert (last.step, cleaner.step, cleaner.steps) == (1, 2, 2)
+    beyond = studio.listening(job, "", 50)
+    assert beyond.step == 2, "past the last step is the last"
+    np.testing.assert_array_equal(beyond.weights, cleaner.weights)
 
 
 def test_what_can_not_be_looked_at(studio: Studio, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="Generate a clip with a draft first"):
-        studio.listening("", "", 0.5)
+        studio.listening("", "", 1)
     with pytest.raises(InvalidRequestError, match="Generate a clip with a draft first"):
-        studio.listening(finished(studio), "", 0.5)
+        studio.listening(finished(studio), "", 1)
     job = finished(studio, draft={"kind": "audiogen"})
     with pytest.raises(InvalidRequestError, match=r"hears its draft in down1, up1, not in mid"):
-        studio.listening(job, "mid", 0.5)
-    with pytest.raises(InvalidRequestError, match="noise level"):
-        studio.listening(job, "", float("nan"))
+        studio.listening(job, "mid", 1)
+    with pytest.raises(InvalidRequestError, match="Choose a step"):
+        studio.listening(job, "", 0)
     outcome = studio.job(job).outcome
     assert outcome is not None
     assert outcome.path is not None
     outcome.path.unlink()
     with pytest.raises(InvalidRequestError, match="Can't read"):
-        studio.listening(job, "", 0.5)
+        studio.listening(job, "", 1)
