@@ -91,8 +91,13 @@ def clip_meanings(own: Tensor, voices: Tensor, scene: Tensor) -> Tensor:
     learned from few scenes and hold for those never rendered.
     """
     meanings = F.normalize(own.mean(dim=1), dim=-1)
-    meanings[scene] = F.normalize(F.normalize(voices.mean(dim=2), dim=-1).sum(dim=1), dim=-1)
+    meanings[scene] = scene_meanings(voices)
     return meanings
+
+
+def scene_meanings(voices: Tensor) -> Tensor:
+    """Vectors of the captions of a scene's two sounds [scenes, 2, captions, D] → the scene's [scenes, D]."""
+    return F.normalize(F.normalize(voices.mean(dim=2), dim=-1).sum(dim=1), dim=-1)
 
 
 def concentrate(vectors: Tensor, clip: Tensor, own: int, others: int) -> Tensor:

@@ -5,6 +5,7 @@ Every recipe resumes from its run folder; where that is gone, from the weights a
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -24,21 +25,33 @@ from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, 
 from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.models.tokens import tokenize
-from studio.training.clap import train_clap
+from studio.training.clap import gather_texts, train_clap
+from studio.training.clap_scenes import SceneTexts, teach_scenes
 from studio.training.data import Corpus, build_corpus, cache_mels
 from studio.training.judge import train_judge
 from studio.training.loop import LoopOptions
-from studio.training.phrases import COMMON_WORDS, dictionary, other_captions, vocabulary
+from studio.training.mixing import Mixer
+from studio.training.phrases import (
+    COMMON_WORDS,
+    dictionary,
+    duets,
+    other_captions,
+    vocabulary,
+    voice_captions,
+)
+from studio.training.teacher import Teacher
 from studio.training.unet import SCHEDULER_CONFIG, train_unet
 from studio.training.vae import encode_latents, train_vae
 from studio.training.vocoder import train_vocoder
 
 TRAIN_CLIPS, TRAIN_SCENES = 2800, 2000
+PHRASES = 50_000  # what the towers read besides captions
 JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
 JUDGE_SEED = 500_000_000
 STEPS = {
-    "vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 19000, "unet": 27000, "judge": 1800,
-    "t5": 9000, "audioldm2": 12000, "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 1200,
+    "vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 6000,
+    "unet": 27000, "judge": 1800, "t5": 9000, "audioldm2": 12000,
+    "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 1200,
 }  # fmt: skip
 
 
@@ -130,11 +143,47 @@ def run_clap(options: PocketOptions) -> None:
     write_vocabulary(options.audioldm)
 
 
+def run_clap_scenes(options: PocketOptions) -> None:
+    """The shipped caption tower learns what scenes mean; single sounds keep their vectors."""
+    corpus, _ = train_corpus(options)
+    captions = list(itertools.chain.from_iterable(corpus.captions))
+    cache = options.runs / "clap" / "texts.json"
+    texts, meant, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
+    told = zip(corpus.captions, corpus.labels, strict=True)
+    of_scenes = {text for own, heard in told if len(heard) > 1 for text in own}
+    together, pairs = duets(near, dictionary()[:COMMON_WORDS], options.clips(PHRASES))
+    taught = teach_scenes(
+        ClapModel.from_pretrained(options.audioldm / "clap", dtype=torch.float32),
+        AutoTokenizer.from_pretrained(options.audioldm / "tokenizer"),
+        SceneTexts(
+            captions=all_captions(corpus),
+            labels=corpus.labels,
+            voices=voice_captions(corpus.labels),
+            duets=together,
+            pairs=pairs,
+            phrases=[text for text, means in zip(texts, meant, strict=True) if means not in of_scenes],
+        ),
+        lambda told: cache_text_vectors(options, [told])[0][0],
+        options.loop("clap_scenes"),
+        options.device,
+    )
+    export_clap(taught, options.audioldm / "tokenizer", options.audioldm)
+
+
 def run_unet(options: PocketOptions) -> None:
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
     vectors, empty = cache_text_vectors(options, all_captions(corpus))
-    unet = train_unet(latents, vectors, empty, options.loop("unet"), options.shipped("unet"), options.device)
+    vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", torch_dtype=torch.float32)
+    unet = train_unet(
+        latents,
+        vectors,
+        empty,
+        options.loop("unet"),
+        options.shipped("unet"),
+        options.device,
+        Mixer.of(mels, corpus.labels, vae.eval()),
+    )
     save_part(unet, options.audioldm / "unet")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
 

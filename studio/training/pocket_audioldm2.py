@@ -20,6 +20,7 @@ from studio.training.clap import gather_texts
 from studio.training.denoiser import Reading
 from studio.training.phrases import COMMON_WORDS, dictionary, distillation_texts, duets, other_captions
 from studio.training.pocket import (
+    PHRASES,
     PocketOptions,
     all_captions,
     cache_latents,
@@ -31,7 +32,6 @@ from studio.training.t5 import begin_with_words, build_t5, piece_texts, train_t5
 from studio.training.teacher import Teacher
 from studio.training.unet import SCHEDULER_CONFIG
 
-PHRASES = 50_000
 SHARED = {
     "vae": "../audioldm/vae",
     "vocoder": "../audioldm/vocoder",

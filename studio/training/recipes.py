@@ -7,6 +7,7 @@ from collections.abc import Callable
 from studio.training.pocket import (
     PocketOptions,
     run_clap,
+    run_clap_scenes,
     run_judge,
     run_unet,
     run_vae,
@@ -34,6 +35,7 @@ RECIPES: dict[str, Callable[[PocketOptions], None]] = {
     "vae": run_vae,
     "vocoder": run_vocoder,
     "clap": run_clap,
+    "clap-scenes": run_clap_scenes,
     "unet": run_unet,
     "judge": run_judge,
     "t5": run_t5,

@@ -16,13 +16,16 @@ from studio.models.framewise import framewise
 from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.mixing import Mixer
 from studio.training.muon import Muon
+from studio.training.precision import mixed_precision
 from studio.training.vae import WHITENING
 
 TEXT_WIDTH = 128
 CLIP_BATCH, CLIP_FRAMES = 16, 64
 RAMP_BATCH, RAMP_FRAMES = 9, 112
 TEXT_DROPOUT = 0.1
+MIX_SHARE = 0.3  # of single sounds: another is laid behind them
 TEXT_NOISE = 0.25  # of the vector's length: phrasings never trained on land beside those that were
 MIN_SNR_GAMMA = 5.0
 LEARNING_RATE = 1e-3
@@ -136,11 +139,12 @@ def train_unet(
     options: LoopOptions,
     init: Path | None = None,
     device: str = "cpu",
+    mixer: Mixer | None = None,
 ) -> UNet2DConditionModel:
     """Train on scaled latents [clips, 8, frames, 16] and caption vectors [clips, captions, 128].
 
     Even steps see one timestep a clip, odd steps a ramp. `empty_vector` [128] stands in where the text is
-    dropped. Returns the averaged model.
+    dropped; `mixer` lays other sounds behind some of the single ones. Returns the averaged model.
     """
     torch.manual_seed(options.seed)
     unet = UNet2DConditionModel.from_pretrained(init, torch_dtype=torch.float32) if init else build_unet()
@@ -153,15 +157,17 @@ def train_unet(
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         ramp = number % 2 == 1
         count, frames = (RAMP_BATCH, RAMP_FRAMES) if ramp else (CLIP_BATCH, CLIP_FRAMES)
-        clean, text = draw_batch(latents, text_vectors, empty_vector, count, frames, generator)
+        clean, text = draw_batch(latents, text_vectors, empty_vector, count, frames, generator, mixer)
         timesteps = fifo_ramps(count, frames, generator) if ramp else clip_timesteps(count, generator)
         noise = torch.randn(clean.shape, generator=generator)
         alpha_bar = schedule.alpha_bar(timesteps).float()
         noisy = add_noise(clean, noise, alpha_bar)
         level = alpha_bar[:, None, :, None] if ramp else alpha_bar[:, None, None, None]
         wanted, weight = velocity(clean, noise, level), min_snr_weight(level)
-        predicted = unet(noisy.to(device), timesteps.to(device), None, class_labels=text.to(device)).sample
-        error = by_channel * (predicted - wanted.to(device)).square()
+        with mixed_precision(device):
+            given = noisy.to(device), timesteps.to(device)
+            predicted = unet(*given, None, class_labels=text.to(device)).sample
+        error = by_channel * (predicted.float() - wanted.to(device)).square()
         loss = (weight.to(device) * error).mean() / weight.mean().to(device)
         unet.zero_grad(set_to_none=True)
         loss.backward()
@@ -182,18 +188,28 @@ def draw_batch(
     count: int,
     frames: int,
     generator: torch.Generator,
+    mixer: Mixer | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Random crops [count, 8, frames, 16] with one caption's unit vector each [count, 128].
 
     The vectors are shaken a little, by up to `TEXT_NOISE`, and some are dropped for the empty one.
     """
-    clips = torch.randint(len(latents), (count,), generator=generator).tolist()
-    starts = torch.randint(latents.shape[2] - frames + 1, (count,), generator=generator).tolist()
-    cut = np.stack([latents[c, :, s : s + frames] for c, s in zip(clips, starts, strict=True)])
+    clips = torch.randint(len(latents), (count,), generator=generator)
+    starts = torch.randint(latents.shape[2] - frames + 1, (count,), generator=generator)
+    pairs = zip(clips.tolist(), starts.tolist(), strict=True)
+    cut = np.stack([latents[clip, :, start : start + frames] for clip, start in pairs])
+    clean = torch.from_numpy(cut.astype(np.float32))
     which = torch.randint(text_vectors.shape[1], (count,), generator=generator)
     text = text_vectors[clips, which]
+    if mixer is not None:
+        drawn = torch.rand(count, generator=generator) < MIX_SHARE
+        mixed = (drawn & torch.isin(clips, mixer.single)).nonzero()[:, 0]
+        if len(mixed):
+            others, both = mixer.behind(clips[mixed], starts[mixed], frames, generator)
+            clean[mixed] = both
+            text[mixed] = F.normalize(text[mixed] + text_vectors[others, which[mixed]], dim=-1)
     amount = TEXT_NOISE * torch.rand(count, 1, generator=generator)
     shaken = text + amount * F.normalize(torch.randn(text.shape, generator=generator), dim=-1)
     text = F.normalize(shaken, dim=-1)
     text[torch.rand(count, generator=generator) < TEXT_DROPOUT] = empty_vector
-    return torch.from_numpy(cut.astype(np.float32)), text
+    return clean, text
