@@ -24,12 +24,11 @@ from studio.core.errors import InvalidRequestError
 from studio.models.dual_attention import AcousticBranch
 from studio.models.framewise import framewise
 from studio.models.tokens import t5_states
-from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.encoded import EncodedClips
 from studio.training.loop import step_generator
+from studio.training.noising import fifo_ramps, noised
 from studio.training.precision import trainable_attention
-from studio.training.unet import MIN_SNR_GAMMA, fifo_ramps, min_snr_weight, velocity
 
 DROPPED = 0.05  # of the clips each: acoustics alone, both (the partial predictions of guidance)
 
@@ -226,19 +225,13 @@ class _Run:
             if ramp
             else torch.randint(steps, (count,), generator=generator)
         )
-        noise = torch.randn(clean.shape, generator=generator)
-        alpha_bar = self.schedule.alpha_bar(timesteps).float()
-        level = alpha_bar[:, None, :, None] if ramp else alpha_bar[:, None, None, None]
-        noisy = add_noise(clean, noise, alpha_bar)
-        velocities = self.schedule.prediction_type == "v_prediction"
-        wanted = velocity(clean, noise, level) if velocities else noise
+        noisy, wanted, weight = noised(clean, timesteps, self.schedule, generator)
         states, mask = self.read_text(texts)
         given = (noisy, timesteps, states, mask, acoustic)
         # What checkpoints compute again in the backward, they compute outside of any such mode.
         with nullcontext() if options.checkpointing else trainable_attention(device.type):
             predicted = self.prepared(*(values.to(device) for values in given))
-        weight = snr_weight(level, velocities).to(device)
-        return (weight * (predicted.float() - wanted.to(device)).square()).mean()
+        return (weight.to(device) * (predicted.float() - wanted.to(device)).square()).mean()
 
     def _draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor, list[str]]:
         """Latents [B, 8, T, F], acoustic encodings [B, L, D] and texts, of which some are dropped."""
@@ -336,14 +329,6 @@ def text_reader(encoder: Any, tokenizer: Any) -> ReadText:
         return states.clone(), mask  # out of inference mode, for what is to have gradients
 
     return read
-
-
-def snr_weight(alpha_bar: Tensor, velocities: bool) -> Tensor:
-    """Min-SNR (Hang et al. 2023) as `alpha_bar` is shaped: of v on SNR + 1, of ε min(SNR, γ) / SNR."""
-    if velocities:
-        return min_snr_weight(alpha_bar)
-    snr = (alpha_bar / (1 - alpha_bar)).clamp(min=1e-8)
-    return snr.clamp(max=MIN_SNR_GAMMA) / snr
 
 
 def _board(folder: Path) -> Any:

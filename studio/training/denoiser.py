@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from studio.models.framewise import framewise
-from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.muon import Muon
+from studio.training.noising import clip_timesteps, fifo_ramps, noised
 from studio.training.precision import mixed_precision
 from studio.training.unet import (
     LEARNING_RATE,
@@ -31,10 +31,6 @@ from studio.training.unet import (
     SCHEDULER_CONFIG,
     TEXT_DROPOUT,
     channel_weight,
-    clip_timesteps,
-    fifo_ramps,
-    min_snr_weight,
-    velocity,
 )
 
 RAMP_EVERY = 4  # the rest of the steps see one timestep a clip
@@ -156,11 +152,8 @@ def train_denoiser(
         timesteps = (
             fifo_ramps(crop.batch, crop.frames, generator) if ramp else clip_timesteps(crop.batch, generator)
         )
-        noise = torch.randn(clean.shape, generator=generator)
-        alpha_bar = schedule.alpha_bar(timesteps).float()
-        level = alpha_bar[:, None, :, None] if ramp else alpha_bar[:, None, None, None]
-        noisy, timesteps = add_noise(clean, noise, alpha_bar).to(device), timesteps.to(device)
-        wanted, weight = velocity(clean, noise, level).to(device), min_snr_weight(level).to(device)
+        noisy, wanted, weight = (x.to(device) for x in noised(clean, timesteps, schedule, generator))
+        timesteps = timesteps.to(device)
         share = teacher_share(number, options.steps) if teacher else 0.0
         if share:
             with torch.no_grad(), mixed_precision(device):

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from studio.models.framewise import framewise
-from studio.samplers.ddim import add_noise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.mixing import Mixer
 from studio.training.muon import Muon
+from studio.training.noising import clip_timesteps, fifo_ramps, noised
 from studio.training.precision import mixed_precision
 from studio.training.vae import WHITENING
 
@@ -27,7 +27,6 @@ RAMP_BATCH, RAMP_FRAMES = 9, 112
 TEXT_DROPOUT = 0.1
 MIX_SHARE = 0.3  # of single sounds: another is laid behind them
 TEXT_NOISE = 0.25  # of the vector's length: phrasings never trained on land beside those that were
-MIN_SNR_GAMMA = 5.0
 LEARNING_RATE = 1e-3
 OUTER_LAYERS = ("conv_in", "conv_out", "time_embedding", "class_embedding")
 
@@ -74,53 +73,6 @@ def build_optimizers(unet: UNet2DConditionModel) -> dict[str, torch.optim.Optimi
     }
 
 
-def clip_timesteps(count: int, generator: torch.Generator, train_steps: int = 1000) -> Tensor:
-    """One timestep a clip [count], three in four from the noisier half: there the family is decided."""
-    middle = train_steps // 2
-    lowest = torch.where(torch.rand(count, generator=generator) < 0.5, middle, 1)
-    return lowest + (torch.rand(count, generator=generator) * (train_steps - lowest)).long()
-
-
-def fifo_ramps(count: int, frames: int, generator: torch.Generator, train_steps: int = 1000) -> Tensor:
-    """Timesteps [count, frames] as a FIFO window has them: a clean buffer, then a ramp in groups.
-
-    Buffer length, group size and curve are drawn anew for each item: thirds of the ramp get random shares of
-    its frames, as curved denoising gives them.
-    """
-    rows = []
-    for _ in range(count):
-        buffer = int(torch.randint(0, 33, (), generator=generator))
-        group = int(2 ** torch.randint(0, 4, (), generator=generator))
-        shares = torch.exp(1.4 * torch.rand(3, generator=generator))
-        knots = torch.cat([torch.zeros(1), (shares / shares.sum()).cumsum(0)])
-        queue = frames - buffer
-        offset = int(torch.randint(0, group, (), generator=generator))
-        position = ((torch.arange(queue) + offset) // group + 1) * group / (queue + group)
-        ramp = np.interp(position.clamp(max=1.0).numpy(), knots.numpy(), np.linspace(0, train_steps - 1, 4))
-        row = torch.cat([torch.ones(buffer), torch.from_numpy(ramp)]).round().long()
-        rows.append(row.clamp(1, train_steps - 1))
-    return torch.stack(rows)
-
-
-def velocity(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
-    """v = √ᾱ·ε − √(1−ᾱ)·x₀ (Salimans & Ho 2022), what the U-Net predicts.
-
-    Unlike ε it still says something about the sound where nearly all is noise, so the level and the family
-    of a clip are learned early; `alpha_bar` broadcasts against the latents.
-    """
-    return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * clean
-
-
-def min_snr_weight(alpha_bar: Tensor) -> Tensor:
-    """Min-SNR (Hang et al. 2023) for v-prediction, on SNR + 1: min(SNR + 1, γ)/(SNR + 1).
-
-    Without the 1 the weight falls to nothing where nearly all is noise, and there it is decided which family
-    a clip will be of.
-    """
-    signal = 1 / (1 - alpha_bar)  # SNR + 1
-    return signal.clamp(max=MIN_SNR_GAMMA) / signal
-
-
 def channel_weight(latents: NDArray[np.float16]) -> Tensor:
     """Weights [8, 1, 1] of the loss, mean 1: what is heard counts more than what is whitened up.
 
@@ -159,16 +111,11 @@ def train_unet(
         count, frames = (RAMP_BATCH, RAMP_FRAMES) if ramp else (CLIP_BATCH, CLIP_FRAMES)
         clean, text = draw_batch(latents, text_vectors, empty_vector, count, frames, generator, mixer)
         timesteps = fifo_ramps(count, frames, generator) if ramp else clip_timesteps(count, generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        alpha_bar = schedule.alpha_bar(timesteps).float()
-        noisy = add_noise(clean, noise, alpha_bar)
-        level = alpha_bar[:, None, :, None] if ramp else alpha_bar[:, None, None, None]
-        wanted, weight = velocity(clean, noise, level), min_snr_weight(level)
+        noisy, wanted, weight = (x.to(device) for x in noised(clean, timesteps, schedule, generator))
         with mixed_precision(device):
-            given = noisy.to(device), timesteps.to(device)
-            predicted = unet(*given, None, class_labels=text.to(device)).sample
-        error = by_channel * (predicted.float() - wanted.to(device)).square()
-        loss = (weight.to(device) * error).mean() / weight.mean().to(device)
+            predicted = unet(noisy, timesteps.to(device), None, class_labels=text.to(device)).sample
+        error = by_channel * (predicted.float() - wanted).square()
+        loss = (weight * error).mean() / weight.mean()
         unet.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)

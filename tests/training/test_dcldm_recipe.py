@@ -21,10 +21,11 @@ from studio.backends import dcldm
 from studio.core.errors import InvalidRequestError, WeightsError
 from studio.samplers.schedule import NoiseSchedule
 from studio.training import dcldm as recipe
-from studio.training.dcldm import DcLdmOptions, snr_weight
+from studio.training.dcldm import DcLdmOptions
 from studio.training.dcldm_run import run
 from studio.training.encoded import EncodedClips, encode_clips, require_all
 from studio.training.manifest import read_manifest
+from studio.training.noising import snr_weight
 from studio.training.sounds import read_sound
 from tests.backends.conftest import make_tango
 from tests.service.drafting_fakes import FakeDrafter

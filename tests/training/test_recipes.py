@@ -12,16 +12,8 @@ from studio.training.clap import build_clap
 from studio.training.clap_head import HeadData, clip_meanings, concentrate, train_head
 from studio.training.judge import label_targets, roughen
 from studio.training.loop import LoopOptions
-from studio.training.unet import (
-    build_unet,
-    channel_weight,
-    clip_timesteps,
-    draw_batch,
-    fifo_ramps,
-    min_snr_weight,
-    train_unet,
-    velocity,
-)
+from studio.training.noising import clip_timesteps, fifo_ramps, min_snr_weight, velocity
+from studio.training.unet import build_unet, channel_weight, draw_batch, train_unet
 from studio.training.vae import (
     WHITENING,
     build_vae,
