@@ -26,7 +26,8 @@ __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "v
 DRAFTER = "audiogen"  # the system of what makes drafts: no tab offers it as a model for takes
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _TEXT_ENCODERS = {"facebook/audiogen-medium": "t5-large"}  # what a checkpoint reads texts with and lacks
-_TEXT_FILES = ["config.json", "generation_config.json", "spiece.model", "tokenizer*", "model.safetensors"]
+_TEXT_WEIGHTS = "model.safetensors"  # the Hub's library moves it into place once it is whole
+_TEXT_FILES = ["config.json", "generation_config.json", "spiece.model", "tokenizer*", _TEXT_WEIGHTS]
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", *checkpoint.AUDIOGEN_FILES]
 
 
@@ -98,7 +99,7 @@ MODELS = (
         "Any sound, non-commercial use; trained on more.",
     ),
     ModelInfo(
-        "facebook/audiogen-medium", "AudioGen medium", DRAFTER, "hub", "CC-BY-NC-4.0", 3900,
+        "facebook/audiogen-medium", "AudioGen medium", DRAFTER, "hub", "CC-BY-NC-4.0", 6900,
         "Drafts of any sound, non-commercial use; needs audiocraft, wants a GPU.",
     ),
     ModelInfo(
@@ -230,8 +231,8 @@ def _from_hub(model_id: str, *, download: bool) -> Path:
     encoder = _TEXT_ENCODERS.get(model_id)
     try:
         folder = fetch(model_id, _HUB_FILES, local=True)
-        if encoder:
-            fetch(encoder, _TEXT_FILES, local=True)
+        if encoder and not (fetch(encoder, _TEXT_FILES, local=True) / _TEXT_WEIGHTS).is_file():
+            raise LocalEntryNotFoundError(f"{encoder} is not whole.")
         if not verify(folder) or not download:
             return folder
     except LocalEntryNotFoundError as error:

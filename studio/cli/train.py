@@ -21,14 +21,15 @@ RECIPES = {
     "vae": "Recipe 1: the autoencoder of log-mels.",
     "vocoder": "Recipe 2: log-mel to waveform.",
     "clap": "Recipe 3: the caption and audio towers, and their tokenizer.",
+    "clap-scenes": "Recipe 3b: a caption tower that is there already learns what two sounds mean together.",
     "unet": "Recipe 4: the diffusion network, half of its batches on FIFO ramps.",
     "t5": "Recipe 6: the T5 encoder that AudioLDM2 and TANGO read, distilled from the caption tower.",
     "audioldm2": "Recipe 7: AudioLDM2's U-Net, with its GPT-2, begun from AudioLDM's.",
     "encodec": "Recipe 8: the EnCodec whose tokens AudioGen speaks; needs the audiocraft group.",
     "audiogen": "Recipe 9: the AudioGen language model; needs the audiocraft group.",
     "tango": "Recipe 10: TANGO's U-Net, begun from AudioLDM's.",
-    "pocket-dcldm": "Recipe 11: the pocket DC-LDM's branch, of AudioGen's drafts; needs audiocraft.",
-    "pocket": "All recipes, one after the other, up to the folder that ships.",
+    "pocket-dcldm": "Recipe 11: the pocket DC-LDM, of AudioGen's drafts and of recordings; needs audiocraft.",
+    "pocket": "All recipes but 3b, one after the other, up to the folder that ships.",
 }
 
 

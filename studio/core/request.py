@@ -278,6 +278,13 @@ class GenerationRequest(Frozen):
         own = None if self.draft.kind == "none" else self.draft.acoustic_scale
         return self.guidance_scale if own is None else own
 
+    @property
+    def skipped_steps(self) -> int:
+        """The noisiest steps of a clip that are left out where it begins from its draft (`strength`)."""
+        strength = 1.0 if self.draft.kind == "none" else self.draft.strength
+        steps = self.sampler.steps
+        return steps - max(1, round(strength * steps)) if strength < 1 else 0
+
 
 def parse_request(**values: Any) -> GenerationRequest:
     """Build a request, turning any invalid value into one sentence.

@@ -43,9 +43,8 @@ def render_clip(
     denoise = bind(request, backend, cancel, hearing=hearing)
     shape = (1, geometry.channels, geometry.frames(request.duration_s), geometry.bands)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed)).to(backend.device)
-    skipped = 0
-    if hearing is not None and request.draft.kind != "none" and request.draft.strength < 1:
-        skipped = sampler.steps - max(1, round(request.draft.strength * sampler.steps))
+    skipped = request.skipped_steps if hearing is not None else 0
+    if hearing is not None and skipped:
         level = backend.schedule.alpha_bar(backend.schedule.timesteps(sampler.steps)[skipped])
         noise = add_noise(_latents_of(hearing.draft, backend, shape[2]), noise, level)
     previews = Previews(backend) if watched else None

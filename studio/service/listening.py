@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Borrow = Callable[[], AbstractContextManager["Backend"]]
 NONE_YET = "Generate a clip with a draft first: then it can be looked at what it attends to."
+ENDLESS = "An endless take hears a draft that grows with it: generate a clip to look at what it attends to."
 
 
 def listening_of(job: Job | None, borrow: Borrow, drafts: Drafts | None, block: str, step: int) -> Listening:
@@ -28,11 +29,10 @@ def listening_of(job: Job | None, borrow: Borrow, drafts: Drafts | None, block: 
 
     Args:
         borrow: lends the job's model.
-        step: of the take's, from 1, the noisiest; past the last is the last. An endless take's frames are
-            asked at as many even ones as they went through.
+        step: of the take's, from 1, the noisiest; past the last is the last.
 
     Raises:
-        InvalidRequestError: there is no such take, or it heard no draft; or one is being made.
+        InvalidRequestError: there is no such take, it heard no draft or is endless; or one is being made.
     """
     if job is None or drafts is None or job.request.draft.kind == "none":
         raise InvalidRequestError(NONE_YET)
@@ -60,7 +60,9 @@ def look(
 
     if step < 1:
         raise InvalidRequestError("Choose a step from 1 on.")
-    steps = request.sampler.steps
+    if request.sampler.kind != "clip":
+        raise InvalidRequestError(ENDLESS)
+    steps = request.sampler.steps - request.skipped_steps
     step = min(step, steps)
     with borrow() as backend:
         dual = dual_backend(backend)
@@ -69,7 +71,7 @@ def look(
             raise InvalidRequestError(f"This model hears its draft in {', '.join(blocks)}, not in {block}.")
         latents = backend.encode_audio(beginning(path, backend.geometry))
         hearing = clip_hearing(request, backend, drafts)
-        at = backend.schedule.timesteps(steps)[step - 1 : step]
+        at = backend.schedule.timesteps(request.sampler.steps)[request.skipped_steps :][step - 1 : step]
         drawn = torch.randn(latents.shape, generator=torch.Generator().manual_seed(request.seed))
         noisy = add_noise(latents, drawn.to(latents.device), backend.schedule.alpha_bar(at).float())
         text = backend.encode_text([request.prompt])

@@ -74,8 +74,8 @@ def teach_scenes(
     embed: Embed,
     options: LoopOptions,
     device: str = "cpu",
-) -> ClapModel:
-    """Train `clap`'s caption tower on `texts`, and give it back, averaged, in eval mode."""
+) -> ClapModel | None:
+    """Train `clap`'s caption tower on `texts`; gives it back, averaged, in eval mode, once it is complete."""
     torch.manual_seed(options.seed)
     pools = texts.pools(embed)
     read = [(dict(tokenize(tokenizer, told, limit=LIMIT)), wanted) for told, wanted in pools]
@@ -99,7 +99,8 @@ def teach_scenes(
         optimizer.step()
         return {("single", "scene", "duet")[pool]: cosine.item()}
 
-    run(state, step, options, "clap scenes")
+    if not run(state, step, options, "clap scenes"):
+        return None
     averaged = cast(nn.ModuleDict, state.ema)
     clap.text_model.load_state_dict(averaged["text"].state_dict())
     clap.text_projection.load_state_dict(averaged["projection"].state_dict())

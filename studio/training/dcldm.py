@@ -311,7 +311,10 @@ class _Run:
             for name, value in self.trained.items():
                 value.copy_(state["trained"][name])
                 self.ema[name].copy_(state["ema"][name])
+        rates = [group["rate"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["rate"] = rate  # what the options say now, as of the learning rate
 
     def _log(self, figures: dict[str, float], seconds: float, board: Any) -> None:
         with open(self.options.run_dir / "log.jsonl", "a", encoding="utf-8") as file:

@@ -1,12 +1,15 @@
 """Scenes made while training: two clips of one sound each, heard at once.
 
-The corpus renders a few thousand scenes for some 380 pairs of families. What two sounds are together is known
-without rendering it, and what they mean together is the sum of what they mean (`clap_head.clip_meanings`).
+The corpus renders a few thousand scenes, a handful for each pair of families. What two sounds are together is
+known without rendering it, and what they mean together is the sum of what they mean
+(`clap_head.scene_meanings`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,39 +17,54 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.core.errors import WeightsError
+from studio.dsp.mel import LOG_FLOOR, MAGNITUDE_FLOOR
+from studio.training.corpus.families import can_share_scene, scene_layer
+
 PATCH = 4  # mel frames and bands to a latent frame and band
-BEHIND_DB = 8.0  # how far the second sound may lie behind the first
-FLOOR = 1e-5  # of the log-mel
+BEHIND_DB = (1.0, 9.0)  # how far the one that belongs behind lies behind the other
 FITTED = 16  # clips to read the encoder off
 TOLERANCE = 0.02  # of the latents' spread
 
 
-def mix_mels(front: Tensor, back: Tensor, back_db: Tensor) -> Tensor:
-    """Log-mels [B, frames, 64] of two sounds at once, the second at `back_db` [B]: their powers add.
+def add_powers(first: Tensor, second: Tensor) -> Tensor:
+    """Log-mels [B, frames, 64] of two sounds at once: their powers add, and silence adds nothing.
 
     So they do on average, the phases of two sounds having nothing to do with each other.
     """
-    gain = back_db[:, None, None] * (np.log(10) / 20)
-    return (0.5 * torch.logaddexp(2 * front, 2 * (back + gain))).clamp(min=float(np.log(FLOOR)))
+    silence = MAGNITUDE_FLOOR**2
+    power = (2 * first).exp() + (2 * second).exp() - silence
+    return 0.5 * power.clamp(min=silence).log()
+
+
+def louder(mel: Tensor, gain_db: Tensor) -> Tensor:
+    """Log-mels [B, frames, 64] with a gain [B] each; silence stays silence."""
+    raised = mel + gain_db[:, None, None] * (np.log(10) / 20)
+    return torch.where(mel > LOG_FLOOR + 1e-3, raised, mel).clamp(min=LOG_FLOOR)
+
+
+def level_db(mel: Tensor) -> Tensor:
+    """Levels [B] of log-mels [B, frames, 64] over their louder half, so that pauses don't count."""
+    power = (2 * mel).exp().sum(dim=-1)
+    return 10 * power.topk(power.shape[1] // 2, dim=1).values.mean(dim=1).log10()
 
 
 @dataclass(frozen=True)
 class Mixer:
-    """Log-mels [clips, frames, 64], which of them are `single` sounds [n], and how they are encoded."""
+    """Clips that may be mixed: log-mels [clips, frames, 64], the families heard in each, and an encoder."""
 
     mels: NDArray[np.float16]
-    single: Tensor
+    families: Sequence[Sequence[str]]
     weight: Tensor  # [16, 8]
     bias: Tensor  # [8]
 
     @classmethod
-    def of(cls, mels: NDArray[np.float16], families: list[list[str]], vae: Any) -> Mixer:
+    def of(cls, mels: NDArray[np.float16], families: Sequence[Sequence[str]], vae: Any) -> Mixer:
         """Read off the affine map of 4 × 4 patches that the pocket VAE's solved encoder is.
 
         Raises:
-            ValueError: this VAE's encoder is none, so that it would have to be run.
+            WeightsError: this VAE's encoder is none.
         """
-        single = torch.tensor([i for i, heard in enumerate(families) if len(heard) == 1])
         mel = torch.from_numpy(mels[:FITTED, : 64 * PATCH].astype(np.float32))
         mel = mel + 0.1 * torch.randn(mel.shape, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
@@ -56,8 +74,28 @@ class Mixer:
         known = torch.cat([_patches(mel).flatten(0, 2), ones], dim=1)
         solved = torch.linalg.lstsq(known, rows).solution.clone()
         if (known @ solved - rows).std() > TOLERANCE * rows.std():
-            raise ValueError("The VAE's encoder is no affine map of patches: scenes can't be mixed for it.")
-        return cls(mels, single, solved[:-1], solved[-1])
+            raise WeightsError("This VAE's encoder is not the recipe's: train it with `longwave train vae`.")
+        return cls(mels, families, solved[:-1], solved[-1])
+
+    @cached_property
+    def single(self) -> Tensor:
+        """Which clips hold one sound [clips]."""
+        return torch.tensor([len(heard) == 1 for heard in self.families])
+
+    @cached_property
+    def levels_db(self) -> Tensor:
+        """Of whole clips [clips]."""
+        parts = (self.mels[i : i + 64].astype(np.float32) for i in range(0, len(self.mels), 64))
+        return torch.cat([level_db(torch.from_numpy(part)) for part in parts])
+
+    @cached_property
+    def _partners(self) -> dict[str, Tensor]:
+        """The single clips that may be heard with each family."""
+        alone = [(i, heard[0]) for i, heard in enumerate(self.families) if len(heard) == 1]
+        names = {name for _, name in alone}
+        return {
+            name: torch.tensor([i for i, other in alone if can_share_scene(name, other)]) for name in names
+        }
 
     def encode(self, mel: Tensor) -> Tensor:
         """Log-mels [B, frames, 64] → scaled latents [B, 8, frames/4, 16]."""
@@ -69,17 +107,30 @@ class Mixer:
         cut = [self.mels[clip, PATCH * start : PATCH * (start + frames)] for clip, start in pairs]
         return torch.from_numpy(np.stack(cut).astype(np.float32))
 
-    def behind(
+    def scenes(
         self, clips: Tensor, starts: Tensor, frames: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Another single sound behind each crop: which clips those are [B], and the latents of both."""
-        count = len(clips)
-        others = self.single[torch.randint(len(self.single), (count,), generator=generator)]
+        """Crops of single clips with another single sound each: which clips those are [B], latents of both.
+
+        As in the corpus: no pair of which one masks the other, and what is easily buried stands in front.
+        """
+        chances = torch.rand(len(clips), generator=generator).tolist()
+        pools = [self._partners[self.families[clip][0]] for clip in clips.tolist()]
+        others = torch.stack([pool[int(at * len(pool))] for pool, at in zip(pools, chances, strict=True)])
         latest = self.mels.shape[1] // PATCH - frames
-        theirs = torch.randint(latest + 1, (count,), generator=generator)
-        level = -BEHIND_DB * torch.rand(count, generator=generator)
-        mixed = mix_mels(self.crop(clips, starts, frames), self.crop(others, theirs, frames), level)
-        return others, self.encode(mixed)
+        theirs = torch.randint(latest + 1, (len(clips),), generator=generator)
+        nearest, farthest = BEHIND_DB
+        behind = nearest + (farthest - nearest) * torch.rand(len(clips), generator=generator)
+        apart = self.levels_db[clips] - self.levels_db[others]
+        layers = [
+            scene_layer(self.families[a][0]) <= scene_layer(self.families[b][0])
+            for a, b in zip(clips.tolist(), others.tolist(), strict=True)
+        ]
+        in_front = torch.tensor(layers)
+        nothing = torch.zeros_like(behind)
+        mine = louder(self.crop(clips, starts, frames), torch.where(in_front, nothing, -apart - behind))
+        back = louder(self.crop(others, theirs, frames), torch.where(in_front, apart - behind, nothing))
+        return others, self.encode(add_powers(mine, back))
 
 
 def _patches(mel: Tensor) -> Tensor:

@@ -137,6 +137,14 @@ def distillation_texts(
     return ["", *known, *phrases, *rough], ["", *known, *meant, *captions]
 
 
+def lone_phrases(near: Sequence[str], common: Sequence[str], count: int, seed: int = 4) -> list[str]:
+    """The empty text and `count` that name one sound, bare or among any words."""
+    rng = np.random.default_rng(seed)
+    among = [*known_phrases(), *near]
+    more = (among_words(rng, among[rng.integers(len(among))], common) for _ in range(count - len(among)))
+    return ["", *among, *more]
+
+
 def among_words(rng: Rng, sound: str, common: Sequence[str]) -> str:
     """A sound asked for, or with up to four words before it and up to two after."""
     if rng.random() < REQUEST_SHARE:

@@ -5,6 +5,7 @@ Every recipe resumes from its run folder; where that is gone, from the weights a
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import shutil
@@ -22,7 +23,7 @@ from rich.progress import track
 from torch import Tensor
 from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
 
-from studio.core.errors import ModelNotFoundError
+from studio.core.errors import ModelNotFoundError, WeightsError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.models.tokens import tokenize
 from studio.training.clap import gather_texts, train_clap
@@ -35,6 +36,7 @@ from studio.training.phrases import (
     COMMON_WORDS,
     dictionary,
     duets,
+    lone_phrases,
     other_captions,
     vocabulary,
     voice_captions,
@@ -68,8 +70,8 @@ class PocketOptions:
     max_minutes: float | None = None
     scale: float = 1.0
 
-    def loop(self, recipe: str) -> LoopOptions:
-        return LoopOptions(self.runs / recipe, self.steps(recipe), max_minutes=self.max_minutes)
+    def loop(self, recipe: str, folder: str = "") -> LoopOptions:
+        return LoopOptions(self.runs / (folder or recipe), self.steps(recipe), max_minutes=self.max_minutes)
 
     def steps(self, recipe: str) -> int:
         return max(1, round(STEPS[recipe] * self.scale))
@@ -144,30 +146,35 @@ def run_clap(options: PocketOptions) -> None:
 
 
 def run_clap_scenes(options: PocketOptions) -> None:
-    """The shipped caption tower learns what scenes mean; single sounds keep their vectors."""
+    """The shipped caption tower learns what scenes mean; single sounds keep their vectors.
+
+    A run is of one tower, and ships when it is complete: until then that tower says what is to be learned.
+    """
     corpus, _ = train_corpus(options)
     captions = list(itertools.chain.from_iterable(corpus.captions))
     cache = options.runs / "clap" / "texts.json"
-    texts, meant, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
-    told = zip(corpus.captions, corpus.labels, strict=True)
-    of_scenes = {text for own, heard in told if len(heard) > 1 for text in own}
-    together, pairs = duets(near, dictionary()[:COMMON_WORDS], options.clips(PHRASES))
+    *_, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
+    common = dictionary()[:COMMON_WORDS]
+    together, pairs = duets(near, common, options.clips(PHRASES))
+    texts = SceneTexts(
+        captions=all_captions(corpus),
+        labels=corpus.labels,
+        voices=voice_captions(corpus.labels),
+        duets=together,
+        pairs=pairs,
+        phrases=lone_phrases(near, common, options.clips(PHRASES)),
+    )
+    tower = file_digest(options.audioldm / "clap" / "model.safetensors")
     taught = teach_scenes(
         ClapModel.from_pretrained(options.audioldm / "clap", dtype=torch.float32),
         AutoTokenizer.from_pretrained(options.audioldm / "tokenizer"),
-        SceneTexts(
-            captions=all_captions(corpus),
-            labels=corpus.labels,
-            voices=voice_captions(corpus.labels),
-            duets=together,
-            pairs=pairs,
-            phrases=[text for text, means in zip(texts, meant, strict=True) if means not in of_scenes],
-        ),
+        texts,
         lambda told: cache_text_vectors(options, [told])[0][0],
-        options.loop("clap_scenes"),
+        options.loop("clap_scenes", f"clap_scenes-{tower}"),
         options.device,
     )
-    export_clap(taught, options.audioldm / "tokenizer", options.audioldm)
+    if taught is not None:
+        export_clap(taught, options.audioldm / "tokenizer", options.audioldm)
 
 
 def run_unet(options: PocketOptions) -> None:
@@ -175,6 +182,8 @@ def run_unet(options: PocketOptions) -> None:
     latents = cache_latents(options, corpus, mels)
     vectors, empty = cache_text_vectors(options, all_captions(corpus))
     vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", torch_dtype=torch.float32)
+    mixer = Mixer.of(mels, corpus.labels, vae.eval())
+    require_same(mixer, mels, latents)
     unet = train_unet(
         latents,
         vectors,
@@ -182,10 +191,24 @@ def run_unet(options: PocketOptions) -> None:
         options.loop("unet"),
         options.shipped("unet"),
         options.device,
-        Mixer.of(mels, corpus.labels, vae.eval()),
+        mixer,
     )
     save_part(unet, options.audioldm / "unet")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
+
+
+def require_same(mixer: Mixer, mels: NDArray[np.float16], latents: NDArray[np.float16]) -> None:
+    """Whether kept latents are of the encoder that mixed scenes will be of.
+
+    Raises:
+        WeightsError: they are of another, trained before.
+    """
+    kept = torch.from_numpy(latents[:1].astype(np.float32))
+    now = mixer.encode(torch.from_numpy(mels[:1].astype(np.float32)))
+    if (now[:, :, : kept.shape[2]] - kept).std() > 0.1 * kept.std():
+        raise WeightsError(
+            "The kept latents are another VAE's: delete train/latents.npy in the runs' folder."
+        )
 
 
 def all_captions(corpus: Corpus) -> list[list[str]]:
@@ -199,6 +222,11 @@ def run_judge(options: PocketOptions) -> None:
     corpus = build_corpus(options.runs / "judge_corpus", clips, scenes, JUDGE_SEED)
     judge = train_judge(corpus, cache_mels(corpus), options.loop("judge"), options.device)
     judge.cpu().save(options.out / "judge")
+
+
+def file_digest(file: Path) -> str:
+    """What tells a file's content from another's."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def save_part(module: Any, folder: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +26,14 @@ from studio.training import audiogen, encodec
 from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
 from studio.training.encoded import encode_clips
 from studio.training.loop import step_generator
-from studio.training.pocket import PocketOptions, all_captions, cache_latents, save_part, train_corpus
+from studio.training.pocket import (
+    PocketOptions,
+    all_captions,
+    cache_latents,
+    file_digest,
+    save_part,
+    train_corpus,
+)
 from studio.training.pocket_audioldm2 import read_captions, require_t5
 from studio.training.tango import train_tango
 from studio.training.unet import SCHEDULER_CONFIG
@@ -38,7 +43,7 @@ LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
 DRAFTED_CLIPS, RECORDED_CLIPS = 1280, 1280
 SEED_OF_NOTHING = 0
 # So small a model learns in an evening what 3e-5 would take weeks for; the paper's are `DcLdmOptions`'s.
-# Where the text says all, so small a branch is never asked: it is left out of a third of the clips.
+# Where the text says all, so small a branch is never asked: the text is left out of a third of the clips.
 POCKET_DCLDM: dict[str, Any] = {
     "batch": 8, "frames": 96, "ramp_every": 4, "learning_rate": 2e-4, "branch_rate": 5.0, "text_dropped": 0.3,
     "warmup": 50, "ema_decay": 0.99, "mixed_precision": "bf16" if cpu_has_bfloat16() else "no",
@@ -91,7 +96,7 @@ def run_audiogen(options: PocketOptions) -> None:
     corpus, _ = train_corpus(options)
     codec = load_compression_model(options.audiogen, device="cpu")
     tokens = audiogen.encode_corpus(
-        codec, corpus, corpus.folder / f"tokens-{_digest(options.audiogen / CODEC)}.npy"
+        codec, corpus, corpus.folder / f"tokens-{file_digest(options.audiogen / CODEC)}.npy"
     )
     trained = audiogen.train_audiogen(
         model, tokens, all_captions(corpus), options.loop("audiogen"), options.device
@@ -125,7 +130,7 @@ def run_dcldm(options: PocketOptions) -> None:
         heard += [drafter.encode(corpus.audio[row].astype(np.float32) / 32767.0).latents for row in recorded]
         return torch.from_numpy(np.asarray(latents[[rows[i] for i in which]])), torch.cat(heard)
 
-    weights = [_digest(options.audiogen / name) for name in AUDIOGEN_FILES]
+    weights = [file_digest(options.audiogen / name) for name in AUDIOGEN_FILES]
     made_of = {"audiogen": weights, "rows": rows, "drafted": drafted}
     clips = encode_clips(corpus.folder / "dual", [every[row] for row in rows], made_of, encode)
     t5 = T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32).to(options.device).eval()
@@ -153,11 +158,6 @@ def run_dcldm(options: PocketOptions) -> None:
     (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
     (folder / INDEX_FILE).write_text(json.dumps({"_class_name": "DcLdmPipeline"}, indent=2) + "\n")
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
-
-
-def _digest(file: Path) -> str:
-    """What tells a file's content from another's."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def _begin_dcldm(options: PocketOptions) -> tuple[UNet2DConditionModel, AcousticBranch]:

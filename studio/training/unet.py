@@ -25,7 +25,7 @@ TEXT_WIDTH = 128
 CLIP_BATCH, CLIP_FRAMES = 16, 64
 RAMP_BATCH, RAMP_FRAMES = 9, 112
 TEXT_DROPOUT = 0.1
-MIX_SHARE = 0.3  # of single sounds: another is laid behind them
+MIX_SHARE = 0.4  # of single sounds: another is heard with them
 TEXT_NOISE = 0.25  # of the vector's length: phrasings never trained on land beside those that were
 LEARNING_RATE = 1e-3
 OUTER_LAYERS = ("conv_in", "conv_out", "time_embedding", "class_embedding")
@@ -96,7 +96,7 @@ def train_unet(
     """Train on scaled latents [clips, 8, frames, 16] and caption vectors [clips, captions, 128].
 
     Even steps see one timestep a clip, odd steps a ramp. `empty_vector` [128] stands in where the text is
-    dropped; `mixer` lays other sounds behind some of the single ones. Returns the averaged model.
+    dropped; `mixer` makes scenes of some of the single ones. Returns the averaged model.
     """
     torch.manual_seed(options.seed)
     unet = UNet2DConditionModel.from_pretrained(init, torch_dtype=torch.float32) if init else build_unet()
@@ -150,9 +150,9 @@ def draw_batch(
     text = text_vectors[clips, which]
     if mixer is not None:
         drawn = torch.rand(count, generator=generator) < MIX_SHARE
-        mixed = (drawn & torch.isin(clips, mixer.single)).nonzero()[:, 0]
+        mixed = (drawn & mixer.single[clips]).nonzero()[:, 0]
         if len(mixed):
-            others, both = mixer.behind(clips[mixed], starts[mixed], frames, generator)
+            others, both = mixer.scenes(clips[mixed], starts[mixed], frames, generator)
             clean[mixed] = both
             text[mixed] = F.normalize(text[mixed] + text_vectors[others, which[mixed]], dim=-1)
     amount = TEXT_NOISE * torch.rand(count, 1, generator=generator)

@@ -15,7 +15,7 @@ from studio.service.jobs import Studio
 from studio.ui.attention import dress
 
 HELP = (
-    "How the take's frames attend to the draft's, at a block that hears it and at a step of the take: "
+    "How the take's frames attend to the draft's, at a block that hears it and a step (1 is the noisiest): "
     "a diagonal means that it follows the draft in time, a stripe that it takes its sound from one place."
 )
 STEPS = 50  # until a take says how many it had

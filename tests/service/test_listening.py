@@ -10,7 +10,7 @@ import pytest
 
 from studio.backends import dcldm
 from studio.core.errors import InvalidRequestError
-from studio.core.request import parse_request
+from studio.core.request import NoDraft, parse_request
 from studio.core.settings import Settings
 from studio.service.drafts import Drafts, Models
 from studio.service.jobs import Studio
@@ -63,6 +63,15 @@ def test_rows_are_shares_of_the_draft(studio: Studio) -> None:
     beyond = studio.listening(job, "", 50)
     assert beyond.step == 2, "past the last step is the last"
     np.testing.assert_array_equal(beyond.weights, cleaner.weights)
+
+
+def test_steps_that_the_strength_left_out_are_not_counted(studio: Studio) -> None:
+    half = finished(studio, draft={"kind": "audiogen", "strength": 0.5})
+    seen = studio.listening(half, "", 1)
+    assert (seen.step, seen.steps) == (1, 1)
+    request = studio.job(half).request
+    assert request.skipped_steps == 1
+    assert request.model_copy(update={"draft": NoDraft()}).skipped_steps == 0
 
 
 def test_what_can_not_be_looked_at(studio: Studio, tmp_path: Path) -> None:

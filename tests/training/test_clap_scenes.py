@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import PreTrainedTokenizerBase
+from transformers import ClapModel, PreTrainedTokenizerBase
 
 from studio.models.tokens import tokenize
 from studio.training.clap import build_clap
@@ -15,6 +17,8 @@ from studio.training.clap_scenes import SceneTexts, teach_scenes
 from studio.training.loop import LoopOptions
 from studio.training.phrases import VOICE_CAPTIONS
 from studio.training.tokens import train_tokenizer
+
+Read = Callable[[Sequence[str]], torch.Tensor]
 
 DOG, RAIN = ["a dog", "a dog barks"], ["heavy rain", "rain falls"]
 BOTH = ["a dog in heavy rain", "rain falls on a dog"]
@@ -33,7 +37,7 @@ def tokenizer(tmp_path: Path) -> PreTrainedTokenizerBase:
     return train_tokenizer([*DOG, *RAIN, *BOTH, "table with"] * 20, tmp_path / "tokens")
 
 
-def fixed_vectors(texts: list[str] | tuple[str, ...]) -> torch.Tensor:
+def fixed_vectors(texts: Sequence[str]) -> torch.Tensor:
     """Texts of dogs point one way, all others another."""
     return torch.eye(128)[[0 if "dog" in text else 1 for text in texts]]
 
@@ -49,18 +53,50 @@ def test_pools_hold_single_sounds_scenes_and_duets() -> None:
     torch.testing.assert_close(duets[1], middle[None])
 
 
-def test_the_tower_learns_the_sum(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+def test_the_tower_learns_the_sum_and_keeps_single_sounds(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    clap, before = fresh_tower(tokenizer)
+    wanted = torch.cat([targets for _, targets in TEXTS.pools(before)[1:]])
+    two, single = [*BOTH, *TEXTS.duets], [*DOG, *RAIN, "table"]
+    was, stayed = before(two), before(single)
+    taught = teach_scenes(clap, tokenizer, TEXTS, before, LoopOptions(tmp_path / "run", 60, log_every=1))
+    assert taught is not None
+    assert not taught.training
+    after = reader(taught, tokenizer)
+    far, near = 1 - (was * wanted).sum(-1), 1 - (after(two) * wanted).sum(-1)
+    assert (near < 0.5 * far).all()
+    assert ((after(single) * stayed).sum(-1) > 0.95).all()
+
+
+def test_a_run_that_was_stopped_ships_nothing_and_goes_on(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    def teach(name: str, minutes: float | None = None) -> ClapModel | None:
+        clap, before = fresh_tower(tokenizer)
+        options = LoopOptions(tmp_path / name, 3, log_every=1, max_minutes=minutes)
+        return teach_scenes(clap, tokenizer, TEXTS, before, options)
+
+    whole = teach("whole")
+    assert teach("parts", 0) is None
+    assert teach("parts", 0) is None
+    resumed = teach("parts")
+    assert whole is not None
+    assert resumed is not None
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def fresh_tower(tokenizer: PreTrainedTokenizerBase) -> tuple[ClapModel, Read]:
+    """An untrained tower, and how it reads at this moment."""
     torch.manual_seed(0)
     clap = build_clap(len(tokenizer)).eval()
+    return clap, reader(copy.deepcopy(clap), tokenizer)
 
-    def vectors(texts: list[str]) -> torch.Tensor:
-        tokens = tokenize(tokenizer, texts)
+
+def reader(clap: ClapModel, tokenizer: PreTrainedTokenizerBase) -> Read:
+    def read(texts: Sequence[str]) -> torch.Tensor:
         with torch.no_grad():
-            return F.normalize(clap.get_text_features(**tokens).pooler_output, dim=-1)
+            return F.normalize(clap.get_text_features(**tokenize(tokenizer, texts)).pooler_output, dim=-1)
 
-    before = vectors([*BOTH, *TEXTS.duets])
-    wanted = torch.cat([targets for _, targets in TEXTS.pools(fixed_vectors)[1:]])
-    teach_scenes(clap, tokenizer, TEXTS, fixed_vectors, LoopOptions(tmp_path / "run", 40, log_every=1))
-    after = vectors([*BOTH, *TEXTS.duets])
-    assert not clap.training
-    assert ((after * wanted).sum(-1) > (before * wanted).sum(-1) + 0.2).all()
+    return read

@@ -76,3 +76,10 @@ def test_the_learning_rate_rises_then_falls() -> None:
     assert factors[0] < factors[50] < factors[99] == pytest.approx(1.0)
     assert all(a >= b for a, b in itertools.pairwise(factors[100:]))
     assert factors[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+def test_every_recipe_has_its_command() -> None:
+    from studio.cli.train import RECIPES as NAMED
+    from studio.training.recipes import RECIPES
+
+    assert set(NAMED) == set(RECIPES)
