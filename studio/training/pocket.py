@@ -52,7 +52,7 @@ JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
 JUDGE_SEED = 500_000_000
 STEPS = {
     "vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 6000,
-    "unet": 27000, "judge": 1800, "t5": 9000, "audioldm2": 12000,
+    "unet": 33000, "judge": 1800, "t5": 9000, "audioldm2": 12000,
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 1200,
 }  # fmt: skip
 
