@@ -28,7 +28,7 @@ RECIPES = {
     "encodec": "Recipe 8: the EnCodec whose tokens AudioGen speaks; needs the audiocraft group.",
     "audiogen": "Recipe 9: the AudioGen language model; needs the audiocraft group.",
     "tango": "Recipe 10: TANGO's U-Net, begun from AudioLDM's.",
-    "pocket-dcldm": "Recipe 11: the pocket DC-LDM, of AudioGen's drafts and of recordings; needs audiocraft.",
+    "pocket-dcldm": "Recipe 11: the pocket DC-LDM, of AudioGen's drafts; needs audiocraft.",
     "pocket": "All recipes but 3b, one after the other, up to the folder that ships.",
 }
 

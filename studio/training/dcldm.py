@@ -30,7 +30,7 @@ from studio.training.loop import step_generator
 from studio.training.noising import fifo_ramps, noised
 from studio.training.precision import trainable_attention
 
-DROPPED = 0.05  # of the clips each: acoustics alone, both (the partial predictions of guidance)
+DROPPED = 0.05  # of the clips each: text alone, acoustics alone, both (the partial predictions of guidance)
 
 RAMP_FRAMES = 40  # that a ramp needs at least: its buffer takes up to 32
 
@@ -46,8 +46,7 @@ class DcLdmOptions:
 
     `batch` clips a process and micro-step, `accumulate` micro-steps a step; `frames` is the length of a
     random crop of the latents, 0 for whole clips. Of the pocket models' steps every `ramp_every`-th sees FIFO
-    ramps; `train_unet` false trains the branch alone. The text alone is dropped from `text_dropped` of the
-    clips, and the branch learns at `branch_rate` times the learning rate.
+    ramps; `train_unet` false trains the branch alone.
     """
 
     run_dir: Path
@@ -59,8 +58,6 @@ class DcLdmOptions:
     frames: int = 0
     ramp_every: int = 0
     train_unet: bool = True
-    text_dropped: float = DROPPED
-    branch_rate: float = 1.0
     checkpointing: bool = False
     mixed_precision: str = "no"
     ema_decay: float = 0.999
@@ -138,13 +135,7 @@ class _Run:
         self.clips, self.nothing, self.read_text, self.schedule = clips, nothing, read_text, schedule
         self.module = DualUNet(unet, branch).train()
         self.trained = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
-        own = {id(value) for value in branch.parameters()}  # attached, they bear the U-Net's names
-        mine = [value for value in self.trained.values() if id(value) in own]
-        theirs = [value for value in self.trained.values() if id(value) not in own]
-        groups = [{"params": mine, "rate": options.branch_rate}, {"params": theirs, "rate": 1.0}]
-        optimizer = torch.optim.AdamW(
-            [group for group in groups if group["params"]], lr=options.learning_rate
-        )
+        optimizer = torch.optim.AdamW(self.trained.values(), lr=options.learning_rate)
         self.prepared, self.optimizer = accelerator.prepare(self.module, optimizer)
         self.ema = {name: value.detach().clone().float() for name, value in self.trained.items()}
         self.step = 0
@@ -193,7 +184,7 @@ class _Run:
     def _one_step(self, rate: float) -> float:
         options, total = self.options, 0.0
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["rate"]
+            group["lr"] = rate
         for micro in range(options.accumulate):
             with self.accelerator.accumulate(self.prepared):
                 loss = self._loss(micro)
@@ -242,10 +233,10 @@ class _Run:
             start = int(torch.randint(whole.shape[1] - frames + 1, (), generator=generator))
             said = self.clips.captions[index]
             text = said[int(torch.randint(len(said), (), generator=generator))]
-            dropped = float(torch.rand((), generator=generator)) - options.text_dropped
+            dropped = float(torch.rand((), generator=generator)) / DROPPED
             latents.append(whole[:, start : start + frames])
-            acoustics.append(self.nothing[: len(heard)] if 0 <= dropped < 2 * DROPPED else heard)
-            texts.append("" if dropped < 0 or DROPPED <= dropped < 2 * DROPPED else text)
+            acoustics.append(self.nothing[: len(heard)] if 1 <= dropped < 3 else heard)
+            texts.append("" if dropped < 1 or 2 <= dropped < 3 else text)
         return torch.stack(latents), torch.stack(acoustics), texts
 
     def _rate(self) -> float:
@@ -267,7 +258,7 @@ class _Run:
             "processes": self.accelerator.num_processes,
             **{
                 name: getattr(options, name)
-                for name in ("batch", "accumulate", "frames", "ramp_every", "text_dropped", "seed")
+                for name in ("batch", "accumulate", "frames", "ramp_every", "seed")
             },
         }
 
@@ -311,10 +302,7 @@ class _Run:
             for name, value in self.trained.items():
                 value.copy_(state["trained"][name])
                 self.ema[name].copy_(state["ema"][name])
-        rates = [group["rate"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["rate"] = rate  # what the options say now, as of the learning rate
 
     def _log(self, figures: dict[str, float], seconds: float, board: Any) -> None:
         with open(self.options.run_dir / "log.jsonl", "a", encoding="utf-8") as file:

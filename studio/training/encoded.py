@@ -45,7 +45,7 @@ class EncodedClips:
         return self._read("latents", index)
 
     def acoustic(self, index: int) -> Tensor:
-        """float32 [L, D]: what is heard beside the clip, as the draft of its first caption."""
+        """float32 [L, D]: the draft of the clip's first caption."""
         return self._read("acoustic", index)
 
     def _read(self, name: str, index: int) -> Tensor:

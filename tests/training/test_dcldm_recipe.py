@@ -164,32 +164,6 @@ def test_conditions_are_dropped_as_guidance_needs_them(tmp_path: Path) -> None:
         assert shares[kind] == pytest.approx(0.05, abs=0.012)
 
 
-def test_text_may_be_dropped_more_often(tmp_path: Path) -> None:
-    clips = encode_clips(
-        tmp_path / "c", [["rain"]], {}, lambda _: (torch.zeros(1, 8, 16, 16), torch.ones(1, 4, 128))
-    )
-    draws = recipe._Run.__new__(recipe._Run)
-    draws.options = replace(options(tmp_path), batch=4000, text_dropped=0.3)
-    draws.clips, draws.nothing = clips, torch.zeros(4, 128)
-    _, heard, texts = draws._draw(torch.Generator().manual_seed(0))
-    seen = [(text, bool(each.any())) for text, each in zip(texts, heard, strict=True)]
-    assert seen.count(("", True)) / 4000 == pytest.approx(0.3, abs=0.025)
-    for kind in (("rain", False), ("", False)):
-        assert seen.count(kind) / 4000 == pytest.approx(0.05, abs=0.012)
-
-
-def test_the_branch_may_learn_faster(manifest: Path, tango: Path, tmp_path: Path) -> None:
-    """One step of AdamW moves a weight by about its rate."""
-    slow = weights(train(manifest, tango, tmp_path / "slow", steps=1))
-    fast = weights(train(manifest, tango, tmp_path / "fast", steps=1, branch_rate=3.0))
-    begun = weights(train(manifest, tango, tmp_path / "begun", steps=1, learning_rate=0.0))
-    for name, start in begun.items():
-        moved, further = slow[name] - start, fast[name] - start
-        if float(moved.abs().max()) > 0:
-            times = 3.0 if name.startswith("acoustic_branch") else 1.0
-            torch.testing.assert_close(further, times * moved, rtol=0.05, atol=2e-6)
-
-
 def test_snr_weights() -> None:
     schedule = NoiseSchedule.from_config({"beta_start": 0.001, "beta_end": 0.02})
     level = schedule.alpha_bar(torch.arange(0, 1000, 50))
