@@ -131,7 +131,11 @@ def measure_sound(
         "endless_drift_high": high,
     }
     joined = _listen(judge, across_joins(clips))[1]
-    return figures | _distances(judge, held_out, ordinary, endless, joined)
+    # Takes are of few prompts, which alone puts windows further from the corpus: so clips of just those.
+    of_takes = [prompt for prompt in spread_prompts(single, plan.takes)[0] for _ in range(plan.windows)]
+    made = make_clips(backend, of_takes, scale, plan, 50_000, report, "The takes' prompts")
+    alike = _listen(judge, made)[1]
+    return figures | _distances(judge, held_out, ordinary, endless, joined, alike)
 
 
 def twice(rows: Sequence[Any]) -> list[Any]:
@@ -175,9 +179,12 @@ def _measure_takes(
 
 
 def _distances(
-    judge: Judge, held_out: HeldOut, ordinary: Tensor, endless: Tensor, joined: Tensor
+    judge: Judge, held_out: HeldOut, ordinary: Tensor, endless: Tensor, joined: Tensor, alike: Tensor
 ) -> dict[str, float]:
-    """Fréchet distances to corpus audio, equal counts a side, with the corpus's distance to itself."""
+    """Fréchet distances to corpus audio, equal counts a side, with the corpus's distance to itself.
+
+    `alike` are ordinary clips of the takes' prompts, which `endless` is fairly compared with.
+    """
     single = held_out.only(scenes=False)
     n = single.windows().shape[1]
     real = torch.cat(
@@ -195,6 +202,7 @@ def _distances(
         "fd_floor": frechet_distance(other, corpus),
         "fd_ordinary": frechet_distance(ordinary[:count].numpy(), corpus),
         "fd_endless": frechet_distance(endless[pick].numpy(), corpus),
+        "fd_ordinary_alike": frechet_distance(alike[pick].numpy(), corpus),
         "fd_concat": frechet_distance(joined[:count].numpy(), corpus),
     }
 

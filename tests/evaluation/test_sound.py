@@ -34,7 +34,9 @@ def test_every_figure_is_there_and_lies_in_its_range(held_out: HeldOut) -> None:
     shares = ("ddim_family_acc", "scene_acc", "endless_family_acc")
     assert all(0 <= figures[key] <= 1 for key in shares)
     assert all(np.isfinite(value) for value in figures.values())
-    assert {"fd_floor", "fd_ordinary", "fd_endless", "fd_concat", "endless_drift_points"} <= figures.keys()
+    distances = {"fd_floor", "fd_ordinary", "fd_ordinary_alike", "fd_endless", "fd_concat"}
+    assert distances | {"endless_drift_points"} <= figures.keys()
+    assert all(figures[name] >= 0 for name in distances)
     assert said, "progress is reported"
 
 
