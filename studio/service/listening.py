@@ -71,7 +71,7 @@ def look(
             raise InvalidRequestError(f"This model hears its draft in {', '.join(blocks)}, not in {block}.")
         latents = backend.encode_audio(beginning(path, backend.geometry))
         hearing = clip_hearing(request, backend, drafts)
-        at = backend.schedule.timesteps(request.sampler.steps)[request.skipped_steps :][step - 1 : step]
+        at = backend.schedule.timesteps(request.sampler.steps)[request.skipped_steps + step - 1, None]
         drawn = torch.randn(latents.shape, generator=torch.Generator().manual_seed(request.seed))
         noisy = add_noise(latents, drawn.to(latents.device), backend.schedule.alpha_bar(at).float())
         text = backend.encode_text([request.prompt])

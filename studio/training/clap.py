@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -150,20 +152,11 @@ def train_caption_tower(
     tower = nn.ModuleDict({"text": clap.text_model, "projection": clap.text_projection}).to(device).train()
     optimizer = torch.optim.AdamW(tower.parameters(), lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.01)
     state = TrainState(tower, {"text": optimizer}, ema_decay=0.995)
-    lengths = tokens["attention_mask"].sum(1)
+    lessons = Lessons(tokens, targets)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
-        part = texts_alike(lengths, batch, generator)
-        longest = int(lengths[part].max())
-        ids, mask = tokens["input_ids"][part, :longest], tokens["attention_mask"][part, :longest]
-        made = text_vectors(tower, ids.to(device), mask.to(device))
-        cosine, relations = distance(made, targets[part].to(device))
-        loss = cosine + 4 * relations
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-        optimizer.step()
-        return {"cosine": cosine.item(), "relations": relations.item()}
+        ids, mask, wanted = lessons.draw(batch, generator, device)
+        return learn(optimizer, text_vectors(tower, ids, mask), wanted)
 
     run(state, step, options, "clap text")
     return cast(nn.ModuleDict, state.ema.eval())
@@ -174,6 +167,37 @@ def texts_alike(lengths: Tensor, batch: int, generator: torch.Generator) -> Tens
     drawn = torch.randint(len(lengths), (4 * batch,), generator=generator)
     start = int(torch.randint(3 * batch + 1, (), generator=generator))
     return drawn[lengths[drawn].argsort()[start : start + batch]]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Texts as tokens `input_ids` and `attention_mask` [texts, L], and what they shall mean [texts, D]."""
+
+    tokens: Mapping[str, Tensor]
+    targets: Tensor
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """Of the texts, in tokens [texts]."""
+        return self.tokens["attention_mask"].sum(1)
+
+    def draw(self, batch: int, generator: torch.Generator, device: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Ids and mask [batch, longest] of texts alike in length, and their targets [batch, D]."""
+        part = texts_alike(self.lengths, batch, generator)
+        longest = int(self.lengths[part].max())
+        ids, mask = (self.tokens[name][part, :longest] for name in ("input_ids", "attention_mask"))
+        return ids.to(device), mask.to(device), self.targets[part].to(device)
+
+
+def learn(optimizer: torch.optim.Optimizer, made: Tensor, wanted: Tensor) -> dict[str, float]:
+    """One step of what `optimizer` holds towards the vectors wanted; gives how far off they were."""
+    cosine, relations = distance(made, wanted)
+    optimizer.zero_grad(set_to_none=True)
+    (cosine + 4 * relations).backward()
+    held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    nn.utils.clip_grad_norm_(held, 1.0)
+    optimizer.step()
+    return {"cosine": cosine.item(), "relations": relations.item()}
 
 
 def distance(made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from transformers import ClapModel, PreTrainedTokenizerBase
 
 from studio.models.tokens import tokenize
-from studio.training.clap import distance, text_vectors, texts_alike
+from studio.training.clap import Lessons, learn, text_vectors
 from studio.training.clap_head import scene_meanings
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.phrases import VOICE_CAPTIONS
@@ -77,27 +77,19 @@ def teach_scenes(
 ) -> ClapModel | None:
     """Train `clap`'s caption tower on `texts`; gives it back, averaged, in eval mode, once it is complete."""
     torch.manual_seed(options.seed)
-    pools = texts.pools(embed)
-    read = [(dict(tokenize(tokenizer, told, limit=LIMIT)), wanted) for told, wanted in pools]
+    lessons = [
+        Lessons(dict(tokenize(tokenizer, told, limit=LIMIT)), wanted) for told, wanted in texts.pools(embed)
+    ]
     tower = nn.ModuleDict({"text": clap.text_model, "projection": clap.text_projection}).to(device).train()
     optimizer = torch.optim.AdamW(tower.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     state = TrainState(tower, {"text": optimizer}, ema_decay=0.995)
-    lengths = [tokens["attention_mask"].sum(1) for tokens, _ in read]
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
         drawn = float(torch.rand((), generator=generator))
         pool = 2 if drawn < DUET_SHARE else 1 if drawn < DUET_SHARE + SCENE_SHARE else 0
-        tokens, targets = read[pool]
-        part = texts_alike(lengths[pool], BATCH, generator)
-        longest = int(lengths[pool][part].max())
-        ids, mask = tokens["input_ids"][part, :longest], tokens["attention_mask"][part, :longest]
-        made = text_vectors(tower, ids.to(device), mask.to(device))
-        cosine, relations = distance(made, targets[part].to(device))
-        optimizer.zero_grad(set_to_none=True)
-        (cosine + 4 * relations).backward()
-        nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-        optimizer.step()
-        return {("single", "scene", "duet")[pool]: cosine.item()}
+        ids, mask, wanted = lessons[pool].draw(BATCH, generator, device)
+        off = learn(optimizer, text_vectors(tower, ids, mask), wanted)
+        return {("single", "scene", "duet")[pool]: off["cosine"]}
 
     if not run(state, step, options, "clap scenes"):
         return None

@@ -132,6 +132,17 @@ def draw(generator: torch.Generator, count: int, high: int, among: Sequence[int]
     return choice if among is None else [among[i] for i in choice]
 
 
+def latent_crops(
+    latents: NDArray[np.float16], generator: torch.Generator, count: int, frames: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Random crops [count, 8, frames, 16] with their clips [count] and first frames [count]."""
+    clips = torch.randint(len(latents), (count,), generator=generator)
+    starts = torch.randint(latents.shape[2] - frames + 1, (count,), generator=generator)
+    pairs = zip(clips.tolist(), starts.tolist(), strict=True)
+    cut = np.stack([latents[clip, :, start : start + frames] for clip, start in pairs])
+    return torch.from_numpy(cut.astype(np.float32)), clips, starts
+
+
 def mel_crops(
     mels: NDArray[np.float16],
     generator: torch.Generator,

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from studio.models.framewise import framewise
 from studio.samplers.schedule import NoiseSchedule
+from studio.training.data import latent_crops
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.muon import Muon
 from studio.training.noising import clip_timesteps, fifo_ramps, noised
@@ -180,12 +181,8 @@ def draw_crops(
     latents: NDArray[np.float16], of_clip: Tensor, crop: Crop, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Random crops [B, 8, frames, 16] and the index of a text of each [B], 0 where the text is dropped."""
-    clips = torch.randint(len(latents), (crop.batch,), generator=generator)
-    starts = torch.randint(latents.shape[2] - crop.frames + 1, (crop.batch,), generator=generator)
-    cut = np.stack(
-        [latents[c, :, s : s + crop.frames] for c, s in zip(clips.tolist(), starts.tolist(), strict=True)]
-    )
+    clean, clips, _ = latent_crops(latents, generator, crop.batch, crop.frames)
     which = torch.randint(of_clip.shape[1], (crop.batch,), generator=generator)
     texts = of_clip[clips, which].clone()
     texts[torch.rand(crop.batch, generator=generator) < TEXT_DROPOUT] = 0
-    return torch.from_numpy(cut.astype(np.float32)), texts
+    return clean, texts

@@ -20,8 +20,8 @@ from torch import Tensor
 from studio.core.errors import WeightsError
 from studio.dsp.mel import LOG_FLOOR, MAGNITUDE_FLOOR
 from studio.training.corpus.families import can_share_scene, scene_layer
+from studio.training.vae import PATCH, patches_of
 
-PATCH = 4  # mel frames and bands to a latent frame and band
 BEHIND_DB = (1.0, 9.0)  # how far the one that belongs behind lies behind the other
 FITTED = 16  # clips to read the encoder off
 TOLERANCE = 0.02  # of the latents' spread
@@ -71,7 +71,7 @@ class Mixer:
             encoded = vae.encode(mel[:, None]).latent_dist.mean * vae.config.scaling_factor
         rows = encoded.permute(0, 2, 3, 1).flatten(0, 2)
         ones = torch.ones(len(rows), 1)
-        known = torch.cat([_patches(mel).flatten(0, 2), ones], dim=1)
+        known = torch.cat([patches_of(mel).flatten(0, 2), ones], dim=1)
         solved = torch.linalg.lstsq(known, rows).solution.clone()
         if (known @ solved - rows).std() > TOLERANCE * rows.std():
             raise WeightsError("This VAE's encoder is not the recipe's: train it with `longwave train vae`.")
@@ -97,9 +97,14 @@ class Mixer:
             name: torch.tensor([i for i, other in alone if can_share_scene(name, other)]) for name in names
         }
 
+    @cached_property
+    def _layers(self) -> Tensor:
+        """How far back each clip's first family belongs [clips]."""
+        return torch.tensor([scene_layer(heard[0]) for heard in self.families])
+
     def encode(self, mel: Tensor) -> Tensor:
         """Log-mels [B, frames, 64] → scaled latents [B, 8, frames/4, 16]."""
-        return (_patches(mel) @ self.weight + self.bias).permute(0, 3, 1, 2)
+        return (patches_of(mel) @ self.weight + self.bias).permute(0, 3, 1, 2)
 
     def crop(self, clips: Tensor, starts: Tensor, frames: int) -> Tensor:
         """Log-mels [B, 4·frames, 64] of crops that begin at latent frames `starts`."""
@@ -122,17 +127,8 @@ class Mixer:
         nearest, farthest = BEHIND_DB
         behind = nearest + (farthest - nearest) * torch.rand(len(clips), generator=generator)
         apart = self.levels_db[clips] - self.levels_db[others]
-        layers = [
-            scene_layer(self.families[a][0]) <= scene_layer(self.families[b][0])
-            for a, b in zip(clips.tolist(), others.tolist(), strict=True)
-        ]
-        in_front = torch.tensor(layers)
+        in_front = self._layers[clips] <= self._layers[others]
         nothing = torch.zeros_like(behind)
         mine = louder(self.crop(clips, starts, frames), torch.where(in_front, nothing, -apart - behind))
         back = louder(self.crop(others, theirs, frames), torch.where(in_front, apart - behind, nothing))
         return others, self.encode(add_powers(mine, back))
-
-
-def _patches(mel: Tensor) -> Tensor:
-    """Log-mels [B, frames, 64] → [B, frames/4, 16, 16], each patch frame by frame."""
-    return mel.unfold(1, PATCH, PATCH).unfold(2, PATCH, PATCH).flatten(3)

@@ -151,9 +151,7 @@ def run_clap_scenes(options: PocketOptions) -> None:
     A run is of one tower, and ships when it is complete: until then that tower says what is to be learned.
     """
     corpus, _ = train_corpus(options)
-    captions = list(itertools.chain.from_iterable(corpus.captions))
-    cache = options.runs / "clap" / "texts.json"
-    *_, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
+    _, near = tower_texts(options, corpus)
     common = dictionary()[:COMMON_WORDS]
     together, pairs = duets(near, common, options.clips(PHRASES))
     texts = SceneTexts(
@@ -175,6 +173,14 @@ def run_clap_scenes(options: PocketOptions) -> None:
     )
     if taught is not None:
         export_clap(taught, options.audioldm / "tokenizer", options.audioldm)
+
+
+def tower_texts(options: PocketOptions, corpus: Corpus) -> tuple[list[str], list[str]]:
+    """What the caption tower reads besides other captions and duets, and the words near sound."""
+    captions = list(itertools.chain.from_iterable(corpus.captions))
+    cache = options.runs / "clap" / "texts.json"
+    texts, _, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
+    return texts, near
 
 
 def run_unet(options: PocketOptions) -> None:

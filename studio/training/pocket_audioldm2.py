@@ -16,7 +16,6 @@ from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.models.tokens import tokenize
 from studio.training.audioldm2 import train_audioldm2
-from studio.training.clap import gather_texts
 from studio.training.denoiser import Reading
 from studio.training.phrases import COMMON_WORDS, dictionary, distillation_texts, duets, other_captions
 from studio.training.pocket import (
@@ -26,10 +25,10 @@ from studio.training.pocket import (
     cache_latents,
     cache_text_vectors,
     save_part,
+    tower_texts,
     train_corpus,
 )
 from studio.training.t5 import begin_with_words, build_t5, piece_texts, train_t5, train_t5_tokenizer
-from studio.training.teacher import Teacher
 from studio.training.unet import SCHEDULER_CONFIG
 
 SHARED = {
@@ -48,8 +47,7 @@ def run_t5(options: PocketOptions) -> None:
     corpus, _ = train_corpus(options)
     captions = list(itertools.chain.from_iterable(corpus.captions))
     common = dictionary()[:COMMON_WORDS]
-    cache = options.runs / "clap" / "texts.json"
-    texts, _, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
+    texts, near = tower_texts(options, corpus)
     others = itertools.chain.from_iterable(other_captions(corpus.labels, common))
     together, _ = duets(near, common, options.clips(PHRASES))
     again, _ = distillation_texts(near, common, captions, options.clips(PHRASES), seed=3)

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-from studio.training.clap import PROJECTION, distance, texts_alike
+from studio.training.clap import PROJECTION, Lessons, learn
 from studio.training.loop import LoopOptions, TrainState, run
 
 MAX_TOKENS = 77
@@ -104,20 +104,11 @@ def train_t5(
     t5.to(device).train()
     optimizer = torch.optim.AdamW(t5.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)
     state = TrainState(t5, {"t5": optimizer}, ema_decay=0.995)
-    lengths = tokens["attention_mask"].sum(1)
+    lessons = Lessons(tokens, targets)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
-        part = texts_alike(lengths, batch, generator)
-        longest = int(lengths[part].max())
-        ids, mask = tokens["input_ids"][part, :longest], tokens["attention_mask"][part, :longest]
-        cosine, relations = distance(
-            mean_state(t5, ids.to(device), mask.to(device)), targets[part].to(device)
-        )
-        optimizer.zero_grad(set_to_none=True)
-        (cosine + 4 * relations).backward()
-        torch.nn.utils.clip_grad_norm_(t5.parameters(), 1.0)
-        optimizer.step()
-        return {"cosine": cosine.item(), "relations": relations.item()}
+        ids, mask, wanted = lessons.draw(batch, generator, device)
+        return learn(optimizer, mean_state(t5, ids, mask), wanted)
 
     run(state, step, options, "t5")
     return cast(T5EncoderModel, state.ema.eval())

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from studio.models.framewise import framewise
 from studio.samplers.schedule import NoiseSchedule
+from studio.training.data import latent_crops
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.mixing import Mixer
 from studio.training.muon import Muon
@@ -141,11 +142,7 @@ def draw_batch(
 
     The vectors are shaken a little, by up to `TEXT_NOISE`, and some are dropped for the empty one.
     """
-    clips = torch.randint(len(latents), (count,), generator=generator)
-    starts = torch.randint(latents.shape[2] - frames + 1, (count,), generator=generator)
-    pairs = zip(clips.tolist(), starts.tolist(), strict=True)
-    cut = np.stack([latents[clip, :, start : start + frames] for clip, start in pairs])
-    clean = torch.from_numpy(cut.astype(np.float32))
+    clean, clips, starts = latent_crops(latents, generator, count, frames)
     which = torch.randint(text_vectors.shape[1], (count,), generator=generator)
     text = text_vectors[clips, which]
     if mixer is not None:

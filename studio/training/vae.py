@@ -46,6 +46,11 @@ def build_vae() -> AutoencoderKL:
     )
 
 
+def patches_of(mel: Tensor) -> Tensor:
+    """Log-mels [B, frames, 64] → [B, frames/4, 16, 16], each patch frame by frame."""
+    return mel.unfold(1, PATCH, PATCH).unfold(2, PATCH, PATCH).flatten(3)
+
+
 def principal_patches(mels: NDArray[np.float16], clips: int = 400) -> tuple[Tensor, Tensor, Tensor]:
     """Mean [16], components [8, 16] and their stds [8] of 4 × 4 patches (frame-major) of log-mel.
 
@@ -53,7 +58,7 @@ def principal_patches(mels: NDArray[np.float16], clips: int = 400) -> tuple[Tens
     """
     generator = torch.Generator().manual_seed(7)
     mel = mel_crops(mels, generator, clips, CROP_FRAMES * PATCH)[0].double()
-    patches = mel.unfold(1, PATCH, PATCH).unfold(2, PATCH, PATCH).reshape(-1, PATCH * PATCH)
+    patches = patches_of(mel).flatten(0, 2)
     mean = patches.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov(patches.T))
     order = values.argsort(descending=True)[:CHANNELS]
