@@ -1,10 +1,10 @@
-"""One take being made: what was asked, how it stands, and who listens."""
+"""A take being made, or several in a row: what was asked, how it stands, and who listens."""
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,13 +39,16 @@ class Job:
         resumed: Resumed | None = None,
         recording: Recording | None = None,
         keep_running: bool = False,
+        others: Sequence[GenerationRequest] = (),
     ) -> None:
-        """`keep_running`: a listener who leaves does not end it.
+        """`keep_running`: a listener who leaves does not end it. `others` are made after `request`.
 
         `first_sample` is where in its file the sound begins that the job makes and its listener hears.
         """
         self.id = secrets.token_urlsafe(12)
-        self.request = request
+        self.request = request  # the one whose turn it is
+        self.others = tuple(others)
+        self.outcomes: list[Finished | Failed] = []  # of the takes made so far
         self.stream = stream
         self.out = out
         self.keep_running = keep_running
@@ -85,6 +88,19 @@ class Job:
             self.stream.touch()  # time spent in the queue is not the listener's absence
         return True
 
+    def takes(self) -> Iterator[GenerationRequest]:
+        """The requests one after the other, each of them `request` while it is made."""
+        yield self.request
+        for request in self.others:
+            self.request, self.steering = request, Steering(request)
+            self.first_sample, self.file, self._latest, self._step = 0, None, None, None
+            yield request
+
+    @property
+    def takes_left(self) -> int:
+        """How many are not made yet, with the one whose turn it is."""
+        return 1 + len(self.others) - len(self.outcomes)
+
     @property
     def remaining_s(self) -> float | None:
         """About how long it still takes, at its present speed or else in real time; None for an endless one.
@@ -95,14 +111,24 @@ class Job:
             return 0.0
         if self.steering.ending:
             return FADE_OUT_S
-        if self.request.duration_s is None:
-            return None
-        latest, step = self._latest, self._step
-        if isinstance(self.request.sampler, ClipSampler) and step is not None and step.total is not None:
-            return (step.total - step.step) * step.step_s
+        latest = self._latest
         made_s = self.first_sample / SAMPLE_RATE + (latest.audio_s if latest else 0.0)
+        waiting = self.others[len(self.outcomes) :]
+        needs = [self._needs_s(self.request, made_s, self._step), *(self._needs_s(one) for one in waiting)]
+        known = [need for need in needs if need is not None]
+        return sum(known) if len(known) == len(needs) else None
+
+    def _needs_s(
+        self, request: GenerationRequest, made_s: float = 0.0, step: StepDone | None = None
+    ) -> float | None:
+        """What a take needs of which `made_s` are there, or of a clip's steps all up to `step`."""
+        if request.duration_s is None:
+            return None
+        if step is not None and step.total is not None and isinstance(request.sampler, ClipSampler):
+            return (step.total - step.step) * step.step_s
+        latest = self._latest
         pace = latest.realtime_factor if latest and latest.realtime_factor else 1.0
-        return max(0.0, self.request.duration_s - made_s) * (pace if self.stream is None else max(1.0, pace))
+        return max(0.0, request.duration_s - made_s) * (pace if self.stream is None else max(1.0, pace))
 
     def publish(self, event: Event) -> None:
         """Tell the readers something that does not end the job."""
@@ -113,7 +139,10 @@ class Job:
         self.hub.publish(event)
 
     def end(self, outcome: Finished | Failed) -> None:
-        """Set the final status and tell the readers, once; later calls change nothing."""
+        """Set the final status and tell the readers, once; later calls change nothing.
+
+        Of several takes `outcome` is the last one's.
+        """
         with self._lock:
             if self._outcome is not None:
                 return

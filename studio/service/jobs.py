@@ -133,7 +133,8 @@ class DeviceWorker:
 
 def outlook(before: Sequence[Job]) -> str:
     """What a take that waits for those `before` it may expect, in words."""
-    said = f"Waiting: {len(before)} take{'s' if len(before) > 1 else ''} before this one"
+    takes = sum(job.takes_left for job in before)
+    said = f"Waiting: {takes} take{'s' if takes > 1 else ''} before this one"
     waits = [job.remaining_s for job in before]
     known = [wait for wait in waits if wait is not None]
     if len(known) < len(waits):
@@ -199,6 +200,18 @@ class Studio:
             request, self._listener(listen, request), out, recording=recording, keep_running=keep_running
         )
         return self._queue(job)
+
+    def submit_all(self, requests: Sequence[GenerationRequest]) -> Job:
+        """Queue several takes as one job: nothing else comes between them, and to stop one is to stop all.
+
+        `job.outcomes` grows with each that ends; one that fails does not keep the others from being made.
+        All run where the first one's model does.
+
+        Raises:
+            OutOfResourcesError: too many takes are waiting.
+        """
+        first, *others = requests
+        return self._queue(Job(first, others=others))
 
     def put_by(self, recording: Recording, model: str) -> RecordedDraft:
         """Keep a recording of the user's as a draft; `model` names the AudioGen whose codec reads it.

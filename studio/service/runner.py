@@ -59,7 +59,12 @@ class Runner:
             return
         outcome: Finished | Failed = Failed(BUG_MESSAGE)
         try:
-            outcome = self._perform(job)
+            for _ in job.takes():
+                outcome = self._perform(job)
+                job.outcomes.append(outcome)
+                if job.cancel.is_set() or not job.takes_left:
+                    break
+                job.publish(Progress(f"{len(job.outcomes)} made, {job.takes_left} to go"))
         except Exception as error:  # the job's boundary: nothing may end the worker or leave a reader waiting
             outcome = Failed(message_for(error))
         finally:

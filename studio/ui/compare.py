@@ -12,7 +12,7 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.core.events import Failed, Finished, Progress, StepDone, Telemetry
+from studio.core.events import TERMINAL, Event, Failed, Finished, Progress, StepDone, Telemetry
 from studio.service.comparison import Variant, difference, variants
 from studio.service.ear import Ear
 from studio.service.job import Job
@@ -74,7 +74,7 @@ def build_grid(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) 
             )
         with gr.Row(elem_classes="lw-actions"):
             buttons = _buttons(tab)
-        comparison = Comparison(studio, wanted, Ear(studio.settings.assets))
+        comparison = Comparison(studio, wanted, Ear(studio.settings.assets), grid=True)
         _bind(tab, comparison, buttons, [text, acoustic, *fields])
 
 
@@ -127,22 +127,30 @@ def _bind(
 
 
 class Comparison:
-    """Makes the takes one after the other and shows each when it is whole."""
+    """Makes the takes in one job and shows each when it is whole."""
 
     def __init__(
-        self, studio: Studio, wanted: Wanted, ear: Ear | None = None, *, plotted: bool = False
+        self,
+        studio: Studio,
+        wanted: Wanted,
+        ear: Ear | None = None,
+        *,
+        plotted: bool = False,
+        grid: bool = False,
     ) -> None:
         """`wanted` are the takes that a form asks for; with an `ear`, each is held against the first.
 
-        `plotted`: what the ear hears of all of them is drawn at the end.
+        `plotted`: what the ear hears of all of them is drawn at the end. `grid`: they are laid out as one, by
+        text scale and acoustic scale.
         """
         self._studio = studio
         self._wanted = wanted
         self._ear = ear
         self._plotted = plotted
+        self._grid = grid
 
     def run(self, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Yields (what happens, the rows so far, the take's job) until all are made or one is stopped, with
+        """Yields (what happens, the rows so far, the job) until all are made or it is stopped, with
         a fourth, the plot, where there is one.
 
         A closed page ends it.
@@ -155,69 +163,78 @@ class Comparison:
             yield gr.skip(), gr.skip(), "", gr.update(value=sweep_figure(heard), visible=True)
 
     def _run(self, values: Sequence[Any], whole: list[tuple[Variant, Path]]) -> Iterator[Shown]:
-        rows = ""
-        first: Path | None = None
+        job: Job | None = None
+        rows: list[str] = []
         try:
             wanted = self._wanted(values)
-            yield "Starting", rows, ""
-            for number, variant in enumerate(wanted, start=1):
-                place = f"{number} of {len(wanted)}, {variant.name}"
-                for made, row, job in self._make(variant, first):
-                    if job.cancel.is_set():
-                        yield "Stopped; what was finished stays.", gr.skip(), ""
-                        return
-                    rows += row
-                    if row and isinstance(job.outcome, Finished) and job.outcome.path is not None:
-                        whole.append((variant, job.outcome.path))
-                    if number == 1 and isinstance(job.outcome, Finished) and not job.outcome.stopped:
-                        first = job.outcome.path
-                    yield f"{place}: {made}", rows if row else gr.skip(), job.id
-            yield f"All {len(wanted)} made; they are in the Library too.", gr.skip(), ""
+            job = self._studio.submit_all([variant.request for variant in wanted])
+            yield "Starting", "", job.id
+            for event in self._studio.events(job.id):
+                new = list(zip(wanted, job.outcomes, strict=False))[len(rows) :]
+                for variant, outcome in new:
+                    rows.append(self._row(variant, outcome, whole))
+                    yield gr.skip(), self._laid_out(rows, wanted), job.id
+                if job.cancel.is_set() and isinstance(event, TERMINAL):
+                    yield "Stopped; what was finished stays.", gr.skip(), ""
+                elif isinstance(event, TERMINAL):
+                    yield f"All {len(wanted)} made; they are in the Library too.", gr.skip(), ""
+                elif len(rows) < len(wanted) and (said := _told(event)):
+                    yield (
+                        f"{len(rows) + 1} of {len(wanted)}, {wanted[len(rows)].name}: {said}",
+                        gr.skip(),
+                        job.id,
+                    )
         except StudioError as error:
             yield str(error), gr.skip(), ""
+        finally:
+            # Runs on the event loop when the page is closed; only sets flags.
+            if job is not None and not job.ended:
+                self._studio.stop(job.id)
 
     def stop(self, job_id: str) -> None:
         """End the comparison with the take that is being made."""
         with suppress(InvalidRequestError):  # nothing is compared
             self._studio.stop(job_id)
 
-    def _make(self, variant: Variant, first: Path | None) -> Iterator[tuple[str, str, Job]]:
-        """How far the take is, in words, and its row, empty until it is whole."""
-        job = self._studio.submit(variant.request)
-        try:
-            yield "starting", "", job
-            for event in self._studio.events(job.id):
-                if isinstance(event, Progress):
-                    yield event.message, "", job
-                elif isinstance(event, StepDone) and event.total is not None:
-                    yield f"step {event.step} of {event.total}", "", job
-                elif isinstance(event, Telemetry) and event.audio_s:
-                    yield f"{event.audio_s:.0f} s", "", job
-                elif isinstance(event, Failed):
-                    yield "failed", _row(variant, f"<p>{escape(event.message)}</p>"), job
-                elif isinstance(event, Finished):
-                    yield "done", self._row(variant, event, first), job
-        finally:
-            # Runs on the event loop when the page is closed; only sets flags.
-            if not job.ended:
-                self._studio.stop(job.id)
+    def _laid_out(self, rows: Sequence[str], wanted: Sequence[Variant]) -> str:
+        """The rows under each other; those of a grid beside each other, a line for each text scale."""
+        if not self._grid:
+            return "".join(rows)
+        columns = sum(one.request.guidance_scale == wanted[0].request.guidance_scale for one in wanted)
+        return f'<div class="lw-grid" style="--columns: {columns}">{"".join(rows)}</div>'
 
-    def _row(self, variant: Variant, event: Finished, first: Path | None) -> str:
-        if event.path is None or event.stopped:
-            return _row(variant, "")
-        figures, strip = event.figures, _strip(variant, event.path)
+    def _row(self, variant: Variant, outcome: Finished | Failed, whole: list[tuple[Variant, Path]]) -> str:
+        """What became of a take, empty for one that was stopped; what is whole joins `whole`."""
+        if isinstance(outcome, Failed):
+            return _row(variant, f"<p>{escape(outcome.message)}</p>")
+        if outcome.path is None or outcome.stopped:
+            return ""
+        whole.append((variant, outcome.path))
+        figures, strip = outcome.figures, _strip(variant, outcome.path)
         if self._ear is None:
             return _row(variant, strip, f"{figures.get('rtf', 0):.2f} × real time")
         took_s = figures.get("steps_s", 0)
-        heard = ", ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in self._ear.hears(event.path))
-        if first is not None and first != event.path:
-            picture = widgets.picture_url(difference(event.path, first, PICTURE_WIDTH))
+        heard = ", ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in self._ear.hears(outcome.path))
+        first = whole[0][1]
+        if first != outcome.path:
+            picture = widgets.picture_url(difference(outcome.path, first, PICTURE_WIDTH))
             strip += (
                 f'<div class="lw-strip lw-difference"><img src="{picture}" alt="Difference to the first">'
             )
             strip += "</div>"
         about = f"{took_s:.1f} s · {figures.get('rss_peak_mb', 0):.0f} MB · {heard}"
         return _row(variant, strip, about)
+
+
+def _told(event: Event) -> str:
+    """How far a take is, in words; empty for what says nothing of it."""
+    if isinstance(event, Progress):
+        return event.message
+    if isinstance(event, StepDone) and event.total is not None:
+        return f"step {event.step} of {event.total}"
+    if isinstance(event, Telemetry) and event.audio_s:
+        return f"{event.audio_s:.0f} s"
+    return ""
 
 
 def sweep_figure(heard: Sequence[tuple[Variant, list[tuple[str, float]]]]) -> go.Figure:

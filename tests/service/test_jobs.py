@@ -172,6 +172,48 @@ def test_a_wait_is_told_as_long_as_it_is_likely_to_be() -> None:
     assert outlook([fast, Job(endless())]).endswith("endless until somebody stops it")
 
 
+def test_takes_of_one_job_are_made_in_a_row(make: Make) -> None:
+    """Another that came meanwhile waits for all of them."""
+    render = GatedRender()
+    studio = make(render)
+    job = studio.submit_all([request(seed=seed) for seed in (1, 2, 3)])
+    assert render.running.wait(10)
+    assert (job.takes_left, job.remaining_s) == (3, 3 * (request().duration_s or 0))
+    after = studio.submit(request(seed=4))
+    assert next(studio.events(after.id)) == Progress(
+        "Waiting: 3 takes before this one, its turn comes in about 0:03"
+    )
+    render.gate.set()
+    run(studio, after)
+    assert job.outcome is job.outcomes[-1]
+    seeds = {take.path: take.record.request().seed for take in studio.library.takes()}
+    assert [seeds[outcome.path] for outcome in job.outcomes if outcome.path is not None] == [1, 2, 3]
+
+
+def test_a_take_that_fails_keeps_the_others_of_its_job(make: Make) -> None:
+    def render(wanted: Any, backend: Any, cancel: Any, *rest: Any) -> Iterator[Event]:
+        if wanted.seed == 2:
+            raise InvalidRequestError("Not this one.")
+        yield from render_ramp(wanted, backend, cancel)
+
+    studio = make(render)
+    job = studio.submit_all([request(seed=seed) for seed in (1, 2, 3)])
+    run(studio, job)
+    assert [type(outcome) for outcome in job.outcomes] == [Finished, Failed, Finished]
+    assert job.status == "finished"
+
+
+def test_stopping_one_take_of_a_job_stops_the_rest(make: Make) -> None:
+    render = GatedRender()
+    studio = make(render)
+    job = studio.submit_all([request(), request()])
+    assert render.running.wait(10)
+    studio.stop(job.id)
+    render.gate.set()
+    run(studio, job)
+    assert (job.status, len(job.outcomes)) == ("stopped", 1)
+
+
 def test_one_that_waits_is_ended_at_once_when_it_is_to_finish(make: Make) -> None:
     render = GatedRender()
     studio = make(render)
