@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from studio.core.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor  # the page is built before torch loads
 
 NOTHING_FILE = "nothing.npy"  # in an AudioGen's folder: the empty text's tokens, which its DC-LDM has heard
 
@@ -102,3 +104,8 @@ def read_nothing(folder: Path) -> NDArray[np.int16] | None:
         return np.asarray(np.load(path, allow_pickle=False), np.int16)
     except (OSError, ValueError, EOFError) as error:
         raise WeightsError(f"{path.name} is damaged; get the checkpoint again.") from error
+
+
+def round_and_round(tokens: NDArray[np.int16], length: int) -> NDArray[np.int16]:
+    """Tokens [codebooks, L] begun again at their end, as often as it takes → [codebooks, length]."""
+    return tokens[:, np.arange(length) % tokens.shape[1]]

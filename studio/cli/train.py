@@ -100,6 +100,8 @@ def dcldm(
     """Train a DC-LDM from a manifest, on what `accelerate launch -m studio.app` gives it, or alone."""
     if mixed_precision not in ("no", "fp16", "bf16"):
         raise InvalidRequestError("--mixed-precision is no, fp16 or bf16.")
+    if not 0 < learning_rate <= 1:
+        raise InvalidRequestError("--learning-rate lies above 0, up to 1; the paper's is 3e-5.")
     from studio.backends.catalog import create_drafter, fingerprint, resolve
     from studio.backends.device import choose_device
     from studio.training.dcldm import DcLdmOptions

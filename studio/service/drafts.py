@@ -17,6 +17,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from studio.backends.draft import Sampling, round_and_round
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.request import AudioGenDraft, RecordedDraft
 from studio.service.export import disk_error
@@ -24,7 +25,7 @@ from studio.service.recording import Recording, resample
 from studio.service.stream import SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from studio.backends.draft import AcousticDraft, Codec, Drafter, OnTokens, Sampling
+    from studio.backends.draft import AcousticDraft, Codec, Drafter, OnTokens
 
 log = logging.getLogger(__name__)
 
@@ -196,14 +197,7 @@ class Drafts:
 
 def sampling_of(wanted: AudioGenDraft) -> Sampling:
     """How its language model is to draw."""
-    from studio.backends.draft import Sampling
-
     return Sampling(wanted.temperature, wanted.top_k, wanted.top_p, wanted.guidance_scale)
-
-
-def round_and_round(tokens: NDArray[np.int16], length: int) -> NDArray[np.int16]:
-    """Tokens [codebooks, L] begun again at their end, as often as it takes → [codebooks, length]."""
-    return tokens[:, np.arange(length) % tokens.shape[1]]
 
 
 def _at_rate(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:

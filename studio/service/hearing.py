@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.backends.draft import round_and_round
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Drafted, Event, Progress
 from studio.core.request import AudioGenDraft, Draft, GenerationRequest, RecordedDraft
 from studio.dsp.mel import log_mel
 from studio.dsp.spectrogram import mel_columns
 from studio.service.cancel import CancelToken
-from studio.service.drafts import Drafts, round_and_round, sampling_of
+from studio.service.drafts import Drafts, sampling_of
 from studio.service.preview import WIDTH
 from studio.service.steering import Steering
 from studio.service.stepping import Stepping

@@ -32,6 +32,7 @@ from studio.training.precision import trainable_attention
 
 DROPPED = 0.05  # of the clips each: text alone, acoustics alone, both (the partial predictions of guidance)
 
+LOG_FILE = "log.jsonl"
 RAMP_FRAMES = 40  # that a ramp needs at least: its buffer takes up to 32
 
 ReadText = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
@@ -145,13 +146,14 @@ class _Run:
         """Go on until the last step, or until the time is up; saved at the end."""
         options, main = self.options, self.accelerator.is_main_process
         began, losses = time.monotonic(), []
-        board = _board(options.run_dir) if main else None
+        if main:
+            _drop_after(options.run_dir / LOG_FILE, self.step)
+        board = _board(options.run_dir, self.step) if main else None
         while self.step < options.steps:
             rate = self._rate()
             losses.append(self._one_step(rate))
             self.step += 1
-            over = options.max_minutes is not None and time.monotonic() - began > options.max_minutes * 60
-            last = self.step == options.steps or over
+            last = self._is_over(began) or self.step == options.steps
             if self.step % options.log_every == 0 and main:
                 figures = {"loss": sum(losses) / len(losses), "learning_rate": rate}
                 self._log(figures, time.monotonic() - began, board)
@@ -164,6 +166,15 @@ class _Run:
                 break
         if board is not None:
             board.close()
+
+    def _is_over(self, began: float) -> bool:
+        """Whether the time is up in any process: clocks differ, and all save after the same step."""
+        limit_minutes = self.options.max_minutes
+        if limit_minutes is None:
+            return False
+        if time.monotonic() - began > limit_minutes * 60:
+            self.accelerator.set_trigger()
+        return bool(self.accelerator.check_trigger())
 
     def averaged(self) -> tuple[Any, AcousticBranch]:
         """Copies of U-Net and branch, detached from each other, with the averaged weights."""
@@ -305,7 +316,7 @@ class _Run:
         self.optimizer.load_state_dict(state["optimizer"])
 
     def _log(self, figures: dict[str, float], seconds: float, board: Any) -> None:
-        with open(self.options.run_dir / "log.jsonl", "a", encoding="utf-8") as file:
+        with open(self.options.run_dir / LOG_FILE, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": self.step, "seconds": round(seconds, 1), **figures}) + "\n")
         if board is not None:
             for name, value in figures.items():
@@ -322,14 +333,24 @@ def text_reader(encoder: Any, tokenizer: Any) -> ReadText:
     return read
 
 
-def _board(folder: Path) -> Any:
-    """TensorBoard's writer, where that is installed; the log file is there anyway."""
+def _drop_after(log: Path, step: int) -> None:
+    """Take out of a log what a killed run wrote of later steps, which come again, and its torn last line."""
+    if not log.is_file():
+        return
+    *lines, _ = log.read_text(encoding="utf-8").split("\n")
+    partial = log.with_suffix(".partial")
+    partial.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= step), "utf-8")
+    os.replace(partial, log)
+
+
+def _board(folder: Path, step: int) -> Any:
+    """TensorBoard's writer from after this step on, where that is installed; the log file is there anyway."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends import tango_published
 from studio.backends.checkpoint import INDEX_FILE, is_published_tango, read_json
 from studio.backends.components import Parts
-from studio.backends.draft import AcousticDraft, Drafter
+from studio.backends.draft import AcousticDraft, Drafter, round_and_round
 from studio.backends.latent import SoundNetworks
 from studio.backends.tango import networks
 from studio.core.errors import InvalidRequestError
@@ -34,6 +35,7 @@ from studio.training.sounds import read_sound
 HOP_SAMPLES, FRAME_MULTIPLE = 640, 8
 SCHEDULER_FILE = "scheduler_config.json"
 ENCODING_MAY_TAKE = timedelta(days=7)
+DRAFTED_AT_ONCE = 16
 
 
 def this_process(device: str) -> PartialState:
@@ -113,17 +115,19 @@ def _encoded(
     """All clips, each process having encoded its share, and the empty text's encoding [L, D]."""
     sound = SoundNetworks(parts["vae"], parts["vocoder"])
     encoding, seconds = made_of["encoding"], made_of["seconds"]
+    # Each machine may keep models and sounds in places of its own: the first one's name the folder of all.
+    made = [{**made_of, "files": [_stamp(entry.audio) for entry in entries]}]
     clips = encode_clips(
         folder,
         [[entry.caption] for entry in entries],
-        {**made_of, "files": [_stamp(entry.audio) for entry in entries]},
+        broadcast_object_list(made)[0],
         lambda which: _encode([entries[i] for i in which], sound, drafter, encoding, seconds),
         rank=state.process_index,
         world=state.num_processes,
     )
     state.wait_for_everyone()
     require_all(clips)
-    return clips, _nothing(drafter, sound, encoding, seconds)
+    return clips, _nothing(drafter, sound, encoding, seconds)[: len(clips.acoustic(0))]
 
 
 def _stamps(folder: Path) -> list[list[Any]]:
@@ -152,9 +156,13 @@ def _encode(
     length = max(1, round(seconds * drafter.sample_rate / unit)) * unit
     latents = [_latents(sound, _samples(entry, length, drafter.sample_rate)) for entry in entries]
     acoustic = []
-    for entry in entries:
-        draft = drafter.draft(entry.caption, seconds, seed=0)
-        acoustic.append(_acoustic(sound, draft, encoding))
+    for start in range(0, len(entries), DRAFTED_AT_ONCE):
+        captions = [entry.caption for entry in entries[start : start + DRAFTED_AT_ONCE]]
+        tokens = drafter.draft_many(captions, seconds, seed=0)
+        if encoding == "AG":
+            acoustic.append(drafter.latents(tokens))
+        else:
+            acoustic += [_acoustic(sound, drafter.decode(each), encoding) for each in tokens]
     return torch.cat(latents), torch.cat(acoustic)
 
 
@@ -166,8 +174,13 @@ def _samples(entry: Entry, length: int, sample_rate: int) -> NDArray[np.float32]
 
 
 def _nothing(drafter: Drafter, sound: SoundNetworks, encoding: str, seconds: float) -> Tensor:
-    """The empty text's encoding [L, D]."""
-    return _acoustic(sound, drafter.draft("", seconds, seed=0), encoding)[0]
+    """The empty text's encoding [L, D], of the tokens that takes hear where those ship with the drafter."""
+    if drafter.nothing is None:
+        draft = drafter.draft("", seconds, seed=0)
+    else:
+        length = round(seconds * drafter.frame_rate)
+        draft = drafter.decode(round_and_round(drafter.nothing, length))
+    return _acoustic(sound, draft, encoding)[0]
 
 
 def _acoustic(sound: SoundNetworks, draft: AcousticDraft, encoding: str) -> Tensor:

@@ -27,7 +27,8 @@ def read_manifest(path: Path) -> list[Entry]:
         InvalidRequestError: it can't be read, or a line is no entry or names no sound file: says which line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(), which also splits at what JSON leaves as it is in a caption, like U+2028.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"Can't read the manifest {path.name}: check that it exists.") from error
     entries = [_entry(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studio.backends.draft import round_and_round
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.preset import Source
 from studio.core.request import AudioGenDraft, RecordedDraft
-from studio.service.drafts import FOLDER, Drafts, Models, round_and_round
+from studio.service.drafts import FOLDER, Drafts, Models
 from studio.service.recording import Recording
 from tests.service.drafting_fakes import FakeDrafter
 

@@ -6,23 +6,26 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from studio.backends import dcldm
+from studio.backends.latent import SoundNetworks
 from studio.core.errors import InvalidRequestError, WeightsError
 from studio.samplers.schedule import NoiseSchedule
+from studio.service.drafts import Drafts, Models
 from studio.training import dcldm as recipe
 from studio.training.dcldm import DcLdmOptions
-from studio.training.dcldm_run import run
+from studio.training.dcldm_run import _acoustic, _encode, _open, run
 from studio.training.encoded import EncodedClips, encode_clips, require_all
 from studio.training.manifest import read_manifest
 from studio.training.noising import snr_weight
@@ -32,12 +35,6 @@ from tests.service.drafting_fakes import FakeDrafter
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("heavy rain", "light wind", "near birds", "slow drums", "a bell")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator() -> None:
-    """A process has one precision for all its runs; its tests have several."""
-    AcceleratorState._reset_state()
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +103,84 @@ def test_a_run_resumes_to_the_exact_step_and_its_folder_opens(
     backend.unload()
 
 
+def test_a_killed_run_goes_on_from_what_it_saved(
+    manifest: Path, tango: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dies after a step that is in its log, and not in its file: this comes again, and is told once."""
+    whole = weights(train(manifest, tango, tmp_path / "a"))
+    step, draw, drawn = recipe._Run._one_step, recipe.step_generator, []
+
+    def die(self: Any, rate: float) -> float:
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return step(self, rate)
+
+    def note(seed: int, place: int) -> torch.Generator:
+        drawn.append(place)
+        return draw(seed, place)
+
+    monkeypatch.setattr(recipe._Run, "_one_step", die)
+    with pytest.raises(KeyboardInterrupt):
+        train(manifest, tango, tmp_path / "b")
+    log = tmp_path / "b" / "run" / "log.jsonl"
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3]
+    with open(log, "a") as file:
+        file.write('{"step": 4, "los')
+    monkeypatch.setattr(recipe._Run, "_one_step", step)
+    monkeypatch.setattr(recipe, "step_generator", note)
+    resumed = weights(train(manifest, tango, tmp_path / "b"))
+    assert drawn == [2, 3]
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3, 4]
+    for name, value in resumed.items():
+        torch.testing.assert_close(value, whole[name], msg=name)
+
+
+def test_tensorboard_forgets_the_steps_that_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[str, int]] = []
+    module = ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = lambda folder, purge_step: made.append((folder, purge_step))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    recipe._board(tmp_path, 200)
+    assert made == [(str(tmp_path / "tensorboard"), 201)]
+
+
+def test_the_empty_text_is_the_one_that_ships_with_the_drafter(
+    manifest: Path, tango: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Takes hear it too, round and round."""
+    drafter, heard = FakeDrafter(nothing=np.arange(40, dtype=np.int16).reshape(4, 10)), []
+    monkeypatch.setattr("studio.training.dcldm_run.train_dcldm", lambda *given, **_: heard.append(given[3]))
+    with pytest.raises(TypeError):  # what trains is away, and gave no networks
+        run(read_manifest(manifest), tango, lambda: drafter, tmp_path, options(tmp_path), seconds=0.64)
+    expected = Drafts(Models(lambda *_: drafter, lambda *_: None), tmp_path).of_nothing("fake", 0.64, "cpu")
+    assert torch.equal(heard[0], expected.latents[0])
+    assert len(heard[0]) == 32
+    assert [prompt for prompt, *_ in drafter.asked] == list(WORDS)
+
+
+@pytest.mark.parametrize("encoding", ["AG", "AG_VAE"])
+def test_captions_are_drafted_many_at_once(
+    manifest: Path, tango: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    drafter, asked = FakeDrafter(), []
+    many, parts = drafter.draft_many, _open(tango, "cpu")
+    sound = SoundNetworks(parts["vae"], parts["vocoder"])
+
+    def note(prompts: Sequence[str], *given: Any, **named: Any) -> np.ndarray:
+        asked.append(len(prompts))
+        return many(prompts, *given, **named)
+
+    monkeypatch.setattr(drafter, "draft_many", note)
+    entries = read_manifest(manifest) * 4
+    latents, acoustic = _encode(entries, sound, drafter, encoding, 0.64)
+    assert asked == [16, 4]
+    assert len(latents) == len(acoustic) == 20
+    alone = _acoustic(sound, drafter.draft(entries[17].caption, 0.64, seed=0), encoding)
+    torch.testing.assert_close(acoustic[17:18], alone)
+
+
 def test_the_branch_alone_leaves_the_unet(manifest: Path, tango: Path, tmp_path: Path) -> None:
     trained = weights(train(manifest, tango, tmp_path, train_unet=False))
     for name, value in load_file(tango / "unet" / "diffusion_pytorch_model.safetensors").items():
@@ -127,23 +202,49 @@ def test_ramps_checkpointing_samples_and_crops(manifest: Path, tango: Path, tmp_
     assert sf.info(tmp_path / "run" / "samples" / "0000003" / "0.wav").frames == 64 * 640
 
 
-@pytest.mark.slow
-def test_two_processes_do_what_one_does_in_two_micro_steps(
-    manifest: Path, tango: Path, tmp_path: Path
-) -> None:
-    one = weights(train(manifest, tango, tmp_path / "one", accumulate=2))
-    script = tmp_path / "two.py"
+def in_two_processes(manifest: Path, tango: Path, folder: Path, before: str = "", **values: Any) -> Path:
+    """As `train`, in `folder / "two"`, after some lines of Python that know their `rank`."""
+    script = folder / "two.py"
     script.write_text(
+        "import os\n"
         "from pathlib import Path\n"
+        "from studio.training import dcldm, dcldm_run\n"
         "from tests.training.test_dcldm_recipe import train\n"
-        f"train(Path({str(manifest)!r}), Path({str(tango)!r}), Path({str(tmp_path / 'two')!r}))\n"
+        f"rank = int(os.environ['RANK'])\n{before}\n"
+        f"train(Path({str(manifest)!r}), Path({str(tango)!r}), Path({str(folder / 'two')!r}), **{values!r})\n"
     )
     subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)],
         check=True, timeout=300, cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    two = weights(tmp_path / "two" / "out")
+    return folder / "two" / "out"
+
+
+@pytest.mark.slow
+def test_machines_whose_clocks_and_copies_differ_go_together(
+    manifest: Path, tango: Path, tmp_path: Path
+) -> None:
+    in_two_processes(
+        manifest,
+        tango,
+        tmp_path,
+        "dcldm_run._stamp = lambda file: [rank, file.name]\n"
+        "clock = dcldm.time.monotonic\n"
+        "class time: monotonic = staticmethod(lambda: clock() * (1 + rank * 1e6))\n"
+        "dcldm.time = time\n",
+        max_minutes=60,
+    )
+    assert torch.load(tmp_path / "two" / "run" / "last.pt", weights_only=True)["step"] == 1
+    assert len(list((tmp_path / "two" / "run" / "clips").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_do_what_one_does_in_two_micro_steps(
+    manifest: Path, tango: Path, tmp_path: Path
+) -> None:
+    one = weights(train(manifest, tango, tmp_path / "one", accumulate=2))
+    two = weights(in_two_processes(manifest, tango, tmp_path))
     # AdamW makes much of rounding where gradients are tiny; of other clips the mean would be near 1e-3.
     far = torch.cat([(two[name] - value).abs().flatten() for name, value in one.items()])
     assert float(far.mean()) < 5e-5
@@ -257,6 +358,14 @@ def test_a_wrong_manifest_names_the_line(tmp_path: Path, text: str, said: str) -
         read_manifest(tmp_path / "m.jsonl")
     with pytest.raises(InvalidRequestError, match="Can't read the manifest"):
         read_manifest(tmp_path / "none.jsonl")
+
+
+def test_a_manifest_ends_its_lines_with_newlines_alone(tmp_path: Path) -> None:
+    sf.write(tmp_path / "0.wav", np.ones(100), 16000)
+    words = "rain\u2028and\x85wind"
+    line = json.dumps({"audio": "0.wav", "caption": words}, ensure_ascii=False)
+    (tmp_path / "m.jsonl").write_bytes(f"{line}\r\n{line}\n".encode("utf-8-sig"))
+    assert [entry.caption for entry in read_manifest(tmp_path / "m.jsonl")] == [words, words]
 
 
 def test_sounds_that_are_none(tmp_path: Path) -> None:
