@@ -323,6 +323,12 @@ def test_every_command_is_short_about_wrong_words(words: tuple[str, ...]) -> Non
     one_sentence(longwave(*words))
 
 
+@pytest.mark.parametrize("rate", ["nan", "-1", "0", "inf"])
+def test_a_learning_rate_is_a_small_positive_number(rate: str) -> None:
+    said = one_sentence(longwave("train", "dcldm", "--manifest", "x", "--learning-rate", rate))
+    assert "--learning-rate" in said
+
+
 def test_a_shortage_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OutOfResourcesError("Too many takes are waiting: try again later.")

@@ -23,7 +23,7 @@ from studio.backends.audiocraft import import_audiocraft
 from studio.backends.checkpoint import AUDIOGEN_FILES
 from studio.backends.device import choose_device
 from studio.backends.draft import AcousticDraft, OnTokens, Sampling, read_nothing
-from studio.core.errors import InvalidRequestError, OutOfResourcesError, WeightsError
+from studio.core.errors import InvalidRequestError, ModelNotFoundError, OutOfResourcesError, WeightsError
 from studio.models.tokens import tokenize
 
 MAX_S = 600.0
@@ -134,7 +134,7 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
     """Open a checkpoint folder by audiocraft's own loader.
 
     Raises:
-        ModelNotFoundError: audiocraft is not installed.
+        ModelNotFoundError: audiocraft is not installed, or its text encoder is not to be had.
         WeightsError: files are missing, damaged, or hold another model.
         InvalidRequestError: no such device.
         OutOfResourcesError: the device's memory is too small.
@@ -175,13 +175,19 @@ def texts_read_from(folder: Path) -> Iterator[None]:
         """Reads as our other models do: a tokenizer that says so gets lower-case text."""
 
         def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
-            place = (folder / name).resolve()
+            wanted, place = name, (folder / name).resolve()
             if (place / "config.json").is_file() and place.is_relative_to(folder.resolve().parent):
                 name = str(place)
                 if name not in self.MODELS:
                     self.MODELS.append(name)
                     self.MODELS_DIMS[name] = json.loads((place / "config.json").read_text())["d_model"]
-            super().__init__(name, *args, **kwargs)
+            try:
+                super().__init__(name, *args, **kwargs)
+            except (OSError, AssertionError) as error:  # theirs for a name that is on no list
+                raise ModelNotFoundError(
+                    f"AudioGen's text encoder '{wanted}' is neither whole in {folder.name} nor to be had "
+                    "from the Hub; connect to the internet, or put it into a folder of that name there."
+                ) from error
 
         def tokenize(self, x: list[str | None]) -> Any:
             texts = [text or "" for text in x]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -57,7 +58,7 @@ def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.
 
 
 def first_misfit(network: Any, folder: Path) -> str:
-    """The first tensor of safetensors files that is not of the shape that the config asks for, in words.
+    """The first tensor of the weight files that is not of the shape that the config asks for, in words.
 
     Empty where they can't be compared.
     """
@@ -71,14 +72,23 @@ def first_misfit(network: Any, folder: Path) -> str:
             )
         wanted = {name: list(value.shape) for name, value in module.state_dict().items()}
         for file in weight_files(folder):
-            with safe_open(file, "pt") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 - it is no mapping
-                    shape = tensors.get_slice(name).get_shape()
-                    if name in wanted and shape != wanted[name]:
-                        return f"{name} is {shape}, and its config asks for {wanted[name]}"
+            for name, shape in _shapes(file):
+                if name in wanted and shape != wanted[name]:
+                    return f"{name} is {shape}, and its config asks for {wanted[name]}"
     except Exception:  # whatever is wrong with the files, the error that led here says more
         return ""
     return ""
+
+
+def _shapes(file: Path) -> Iterator[tuple[str, list[int]]]:
+    """The tensors' names and shapes in a weight file, whose values stay where they are."""
+    if file.suffix == ".safetensors":
+        with safe_open(file, "pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - it is no mapping
+                yield name, tensors.get_slice(name).get_shape()
+    else:
+        for name, value in torch.load(file, map_location="cpu", weights_only=True, mmap=True).items():
+            yield name, list(value.shape)
 
 
 def load_tokenizer(kind: Any, folder: Path) -> Any:

@@ -110,14 +110,13 @@ class AcousticBranch(ModelMixin, ConfigMixin):
         """Let the U-Net's transformers be followed by this branch's; afterwards it is what it was.
 
         Raises:
-            InvalidRequestError: the U-Net lacks a block, or has another number of transformers there.
+            InvalidRequestError: the U-Net lacks a block, or has other transformers there.
         """
         with ExitStack() as undo:
             for name, block in self.blocks.items():
                 own: list[Any] = list(block.children())
                 theirs = _text_transformers(unet, name)
-                if [t.config.in_channels for t in theirs] != [t.config.in_channels for t in own]:
-                    raise InvalidRequestError(f"The acoustic branch does not fit this U-Net's {name}.")
+                _require_fit(name, own, theirs)
                 for text, acoustic in zip(theirs, own, strict=True):
                     undo.callback(text.register_forward_hook(self._after_text).remove)
                     text.add_module(_NAME, acoustic)
@@ -159,6 +158,20 @@ class AcousticBranch(ModelMixin, ConfigMixin):
             return_dict=False,
         )
         return heard if isinstance(output, tuple) else type(output)(sample=heard[0])
+
+
+def _require_fit(block: str, own: Sequence[Any], theirs: Sequence[Any]) -> None:
+    if len(own) != len(theirs):
+        raise InvalidRequestError(
+            f"The acoustic branch has {len(own)} transformers for {block}, and this U-Net has {len(theirs)}."
+        )
+    for number, (acoustic, text) in enumerate(zip(own, theirs, strict=True)):
+        width, wanted = acoustic.config.in_channels, text.config.in_channels
+        if width != wanted:
+            raise InvalidRequestError(
+                f"The acoustic branch's blocks.{block}.{number}.norm.weight is [{width}], "
+                f"and this U-Net's {block} asks for [{wanted}]."
+            )
 
 
 def _note_shape(transformer: Any, inputs: tuple[Tensor, ...]) -> None:

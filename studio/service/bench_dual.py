@@ -63,7 +63,7 @@ def bench_dual(
         "draft_s": round(drafted_s, 3),
         "refine_s": round(took_s - drafted_s, 3),
         "rtf": round(took_s / max(made_s, 1e-9), 4),
-        "peak_rss_mb": round(peak.rss_mb, 1),
+        **peak.figures(),
         "step_ms": round(with_it, 1),
         "branch_share": round(max(0.0, 1 - without / with_it), 3),
     }
@@ -114,7 +114,7 @@ def _names(wanted: GenerationRequest) -> dict[str, str]:
 
 def _cost(
     wanted: GenerationRequest, backend: Backend, drafts: Drafts, show: Callable[[Event], None]
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     first_mb, made_s = None, 0.0
     with PeakMemory(str(backend.device)) as peak:
         began = time.perf_counter()
@@ -128,6 +128,6 @@ def _cost(
     return {
         "seconds": round(made_s, 2),
         "rtf": round(took_s / max(made_s, 1e-9), 4),
-        "peak_rss_mb": round(peak.rss_mb, 1),
+        **peak.figures(),
         "grown_mb": round(grown_mb, 1),
     }

@@ -160,8 +160,8 @@ def _build_dual(studio: Studio) -> None:
 
 
 def _given(numbers: Mapping[str, float | None]) -> dict[str, float]:
-    """Those that were given: −1 is what Gradio's client fills in."""
-    return {name: number for name, number in numbers.items() if number is not None and number >= 0}
+    """Those that were given: −1 is what Gradio's client fills in. NaN was, and is refused with the rest."""
+    return {name: number for name, number in numbers.items() if number is not None and not number < 0}
 
 
 def _number(label: str) -> gr.Number:

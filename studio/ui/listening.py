@@ -16,7 +16,8 @@ from studio.ui.attention import dress
 
 HELP = (
     "How the take's frames attend to the draft's, at a block that hears it and a step (1 is the noisiest): "
-    "a diagonal means that it follows the draft in time, a stripe that it takes its sound from one place."
+    "a diagonal means that it follows the draft in time, a stripe that it takes its sound from one place. "
+    "The finished take is noised again to that step, and looked at there."
 )
 STEPS = 50  # until a take says how many it had
 

@@ -101,7 +101,6 @@ def test_longer_than_it_was_trained_it_goes_on_by_strides(model: audiogen.AudioG
     assert draft.samples.shape == (72000,)
 
 
-@needs_audiocraft
 def test_progress_counts_against_the_whole_draft() -> None:
     """audiocraft tells of pieces: so many of all so far, against this piece's."""
     told: list[tuple[int, int]] = []
@@ -111,6 +110,7 @@ def test_progress_counts_against_the_whole_draft() -> None:
     assert told == [(10, 60), (20, 60), (30, 60), (60, 60)]
 
 
+@needs_audiocraft
 def test_progress_is_told_and_may_end_it(model: audiogen.AudioGen) -> None:
     told: list[tuple[int, int]] = []
     model.draft("rain", 0.5, seed=1, on_progress=lambda done, total: told.append((done, total)))
@@ -157,6 +157,15 @@ def test_a_checkpoint_that_does_not_fit_names_its_first_tensor(folder: Path, tmp
     torch.save(package, tmp_path / "state_dict.bin")
     with pytest.raises(WeightsError, match=rf"size mismatch for {name}"):
         audiogen.load(tmp_path, "cpu")
+
+
+@needs_audiocraft
+@pytest.mark.parametrize("gone", ["t5/model.safetensors", "t5/config.json"])
+def test_a_text_encoder_that_is_not_there_is_named(folder: Path, tmp_path: Path, gone: str) -> None:
+    shutil.copytree(folder, tmp_path / "a")
+    (tmp_path / "a" / gone).unlink()
+    with pytest.raises(ModelNotFoundError, match="text encoder 't5' is neither whole in a nor"):
+        audiogen.load(tmp_path / "a", "cpu")
 
 
 @needs_audiocraft

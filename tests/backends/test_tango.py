@@ -11,6 +11,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
+from safetensors.torch import load_file
 from transformers import T5Config, T5EncoderModel
 
 from studio.backends import catalog, dcldm, tango
@@ -155,11 +156,16 @@ def test_folders_that_do_not_fit(tango_folder: Path, dcldm_folder: Path, tmp_pat
         {**UNet2DConditionModel.load_config(folder / "unet"), "block_out_channels": (32, 32)}
     )
     AcousticBranch.for_unet(wide).save_pretrained(folder / "acoustic_branch")
-    with pytest.raises(WeightsError, match="down1"):
+    with pytest.raises(WeightsError, match=r"blocks\.down1\.0\.norm\.weight is \[32\], .*asks for \[16\]"):
         dcldm.load(folder, "cpu")
     folder = shutil.copytree(tango_folder, tmp_path / "d")
     config = json.loads((folder / "unet" / "config.json").read_text())
     (folder / "unet" / "config.json").write_text(json.dumps({**config, "cross_attention_dim": 32}))
+    with pytest.raises(WeightsError, match=r"attn2\.to_k\.weight is \[16, 24\], .*asks for \[16, 32\]"):
+        tango.load(folder, "cpu")
+    pickled = load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    torch.save(pickled, folder / "unet" / "diffusion_pytorch_model.bin")
     with pytest.raises(WeightsError, match=r"attn2\.to_k\.weight is \[16, 24\], .*asks for \[16, 32\]"):
         tango.load(folder, "cpu")
     folder = shutil.copytree(tango_folder, tmp_path / "c")

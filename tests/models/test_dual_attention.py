@@ -118,7 +118,18 @@ def test_blocks_that_read_no_text_are_named(tango: UNet2DConditionModel) -> None
         AcousticBranch.for_unet(tango, "down2")
     branch = AcousticBranch.for_unet(tango, "up1")
     other = UNet2DConditionModel.from_config({**tango.config, "block_out_channels": (32, 32)})
-    with pytest.raises(InvalidRequestError, match="up1"), branch.attached(other):
+    with (
+        pytest.raises(
+            InvalidRequestError, match=r"blocks\.up1\.0\.norm\.weight is \[16\], .*asks for \[32\]"
+        ),
+        branch.attached(other),
+    ):
+        pass
+    other = UNet2DConditionModel.from_config({**tango.config, "layers_per_block": 2})
+    with (
+        pytest.raises(InvalidRequestError, match=r"has 2 transformers for up1.* has 3"),
+        branch.attached(other),
+    ):
         pass
 
 
