@@ -1,4 +1,7 @@
-"""Recipe 5: the judge, on clips of its own seeds, roughened so that decoded sound is judged as fairly."""
+"""Recipe 5: the judge, on clips of its own seeds and scenes mixed of them.
+
+They are roughened, so that decoded sound is judged as fairly.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.dsp.mel import LOG_FLOOR
 from studio.evaluation.judge import Judge
 from studio.training.corpus.families import FAMILIES
-from studio.training.data import Corpus, mel_crops
+from studio.training.data import Corpus
 from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.mixing import Mixer
 
 BATCH = 32
+SHORT_SHARE = 0.4  # of the batches: 2.5 s, the others 5 s
+MIX_SHARE = 0.6  # of single sounds: another is heard with them
 
 
 def label_targets(labels: list[list[str]], families: list[str]) -> Tensor:
@@ -36,25 +43,38 @@ def roughen(mel: Tensor, generator: torch.Generator) -> Tensor:
     mel = mel + amount * (blurred - mel)
     noise = 0.35 * torch.rand(count, 1, 1, generator=generator)
     mel = mel + noise * torch.randn(mel.shape, generator=generator)
-    floor = -11.5 + 4.0 * torch.rand(count, 1, 1, generator=generator) ** 2
+    floor = LOG_FLOOR + 4.0 * torch.rand(count, 1, 1, generator=generator) ** 2
     return torch.maximum(mel, floor)
+
+
+def draw_windows(mixer: Mixer, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Crops of 2.5 or 5 s [BATCH, frames, 64], some of them mixed, and what is heard [BATCH, families]."""
+    frames = 256 if torch.rand((), generator=generator) < SHORT_SHARE else 496
+    clips = torch.randint(len(mixer.mels), (BATCH,), generator=generator)
+    starts = torch.randint(mixer.mels.shape[1] - frames + 1, (BATCH,), generator=generator)
+    mel, wanted = mixer.crop(clips, starts, frames), targets[clips]
+    drawn = torch.rand(BATCH, generator=generator) < MIX_SHARE
+    mixed = (drawn & mixer.single[clips]).nonzero()[:, 0]
+    if len(mixed):
+        others, mel[mixed] = mixer.scenes(clips[mixed], starts[mixed], frames, generator)
+        wanted[mixed] = (wanted[mixed] + targets[others]) / 2
+    return mel, wanted
 
 
 def train_judge(
     corpus: Corpus, mels: NDArray[np.float16], options: LoopOptions, device: str = "cpu"
 ) -> Judge:
-    """Cross-entropy on crops of 2.5 or 5 s; returns the averaged classifier."""
+    """Cross-entropy on clips and on scenes mixed of them; returns the averaged classifier."""
     torch.manual_seed(options.seed + 5)
     families = list(FAMILIES)
     judge = Judge(families).to(device).train()
-    targets = label_targets(corpus.labels, families)
+    mixer, targets = Mixer(mels, corpus.labels), label_targets(corpus.labels, families)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-3, weight_decay=0.02)
-    state = TrainState(judge, {"judge": optimizer}, ema_decay=0.99)
+    state = TrainState(judge, {"judge": optimizer}, ema_decay=0.995)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
-        frames = 256 if torch.rand((), generator=generator) < 0.6 else 496
-        mel, clips = mel_crops(mels, generator, BATCH, frames)[:2]
-        wanted = targets[clips].to(device)
+        mel, wanted = draw_windows(mixer, targets, generator)
+        wanted = wanted.to(device)
         logits = judge(roughen(mel, generator).to(device))
         loss = F.cross_entropy(logits, wanted)
         optimizer.zero_grad(set_to_none=True)

@@ -51,31 +51,10 @@ def level_db(mel: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Mixer:
-    """Clips that may be mixed: log-mels [clips, frames, 64], the families heard in each, and an encoder."""
+    """Clips that may be mixed: log-mels [clips, frames, 64] and the families heard in each."""
 
     mels: NDArray[np.float16]
     families: Sequence[Sequence[str]]
-    weight: Tensor  # [16, 8]
-    bias: Tensor  # [8]
-
-    @classmethod
-    def of(cls, mels: NDArray[np.float16], families: Sequence[Sequence[str]], vae: Any) -> Mixer:
-        """Read off the affine map of 4 × 4 patches that the pocket VAE's solved encoder is.
-
-        Raises:
-            WeightsError: this VAE's encoder is none.
-        """
-        mel = torch.from_numpy(mels[:FITTED, : 64 * PATCH].astype(np.float32))
-        mel = mel + 0.1 * torch.randn(mel.shape, generator=torch.Generator().manual_seed(0))
-        with torch.inference_mode():
-            encoded = vae.encode(mel[:, None]).latent_dist.mean * vae.config.scaling_factor
-        rows = encoded.permute(0, 2, 3, 1).flatten(0, 2)
-        ones = torch.ones(len(rows), 1)
-        known = torch.cat([patches_of(mel).flatten(0, 2), ones], dim=1)
-        solved = torch.linalg.lstsq(known, rows).solution.clone()
-        if (known @ solved - rows).std() > TOLERANCE * rows.std():
-            raise WeightsError("This VAE's encoder is not the recipe's: train it with `longwave train vae`.")
-        return cls(mels, families, solved[:-1], solved[-1])
 
     @cached_property
     def single(self) -> Tensor:
@@ -102,27 +81,23 @@ class Mixer:
         """How far back each clip's first family belongs [clips]."""
         return torch.tensor([scene_layer(heard[0]) for heard in self.families])
 
-    def encode(self, mel: Tensor) -> Tensor:
-        """Log-mels [B, frames, 64] → scaled latents [B, 8, frames/4, 16]."""
-        return (patches_of(mel) @ self.weight + self.bias).permute(0, 3, 1, 2)
-
     def crop(self, clips: Tensor, starts: Tensor, frames: int) -> Tensor:
-        """Log-mels [B, 4·frames, 64] of crops that begin at latent frames `starts`."""
+        """Log-mels [B, frames, 64] of crops that begin at mel frames `starts`."""
         pairs = zip(clips.tolist(), starts.tolist(), strict=True)
-        cut = [self.mels[clip, PATCH * start : PATCH * (start + frames)] for clip, start in pairs]
+        cut = [self.mels[clip, start : start + frames] for clip, start in pairs]
         return torch.from_numpy(np.stack(cut).astype(np.float32))
 
     def scenes(
         self, clips: Tensor, starts: Tensor, frames: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Crops of single clips with another single sound each: which clips those are [B], latents of both.
+        """Crops of single clips with another single sound each: which those are [B], log-mels of both.
 
         As in the corpus: no pair of which one masks the other, and what is easily buried stands in front.
         """
         chances = torch.rand(len(clips), generator=generator).tolist()
         pools = [self._partners[self.families[clip][0]] for clip in clips.tolist()]
         others = torch.stack([pool[int(at * len(pool))] for pool, at in zip(pools, chances, strict=True)])
-        latest = self.mels.shape[1] // PATCH - frames
+        latest = self.mels.shape[1] - frames
         theirs = torch.randint(latest + 1, (len(clips),), generator=generator)
         nearest, farthest = BEHIND_DB
         behind = nearest + (farthest - nearest) * torch.rand(len(clips), generator=generator)
@@ -131,4 +106,50 @@ class Mixer:
         nothing = torch.zeros_like(behind)
         mine = louder(self.crop(clips, starts, frames), torch.where(in_front, nothing, -apart - behind))
         back = louder(self.crop(others, theirs, frames), torch.where(in_front, apart - behind, nothing))
-        return others, self.encode(add_powers(mine, back))
+        return others, add_powers(mine, back)
+
+
+@dataclass(frozen=True)
+class PatchEncoder:
+    """The pocket VAE's solved encoder: an affine map of 4 × 4 patches, at a millisecond a batch."""
+
+    weight: Tensor  # [16, 8]
+    bias: Tensor  # [8]
+
+    @classmethod
+    def of(cls, mels: NDArray[np.float16], vae: Any) -> PatchEncoder:
+        """Read off what the VAE makes of some log-mels [clips, frames, 64].
+
+        Raises:
+            WeightsError: this VAE's encoder is no such map.
+        """
+        mel = torch.from_numpy(mels[:FITTED, : 64 * PATCH].astype(np.float32))
+        mel = mel + 0.1 * torch.randn(mel.shape, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            encoded = vae.encode(mel[:, None]).latent_dist.mean * vae.config.scaling_factor
+        rows = encoded.permute(0, 2, 3, 1).flatten(0, 2)
+        ones = torch.ones(len(rows), 1)
+        known = torch.cat([patches_of(mel).flatten(0, 2), ones], dim=1)
+        solved = torch.linalg.lstsq(known, rows).solution.clone()
+        if (known @ solved - rows).std() > TOLERANCE * rows.std():
+            raise WeightsError("This VAE's encoder is not the recipe's: train it with `longwave train vae`.")
+        return cls(solved[:-1], solved[-1])
+
+    def encode(self, mel: Tensor) -> Tensor:
+        """Log-mels [B, frames, 64] → scaled latents [B, 8, frames/4, 16]."""
+        return (patches_of(mel) @ self.weight + self.bias).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class LatentMixer:
+    """Mixed scenes as latents."""
+
+    mixer: Mixer
+    encoder: PatchEncoder
+
+    def scenes(
+        self, clips: Tensor, starts: Tensor, frames: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """`Mixer.scenes` counted in latent frames: the other clips [B], scaled latents [B, 8, frames, 16]."""
+        others, mel = self.mixer.scenes(clips, PATCH * starts, PATCH * frames, generator)
+        return others, self.encoder.encode(mel)

@@ -31,7 +31,7 @@ from studio.training.clap_scenes import SceneTexts, teach_scenes
 from studio.training.data import Corpus, build_corpus, cache_mels
 from studio.training.judge import train_judge
 from studio.training.loop import LoopOptions
-from studio.training.mixing import Mixer
+from studio.training.mixing import LatentMixer, Mixer, PatchEncoder
 from studio.training.phrases import (
     COMMON_WORDS,
     dictionary,
@@ -52,7 +52,7 @@ JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
 JUDGE_SEED = 500_000_000
 STEPS = {
     "vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 6000,
-    "unet": 33000, "judge": 1800, "t5": 9000, "audioldm2": 12000,
+    "unet": 33000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 1200,
 }  # fmt: skip
 
@@ -188,8 +188,8 @@ def run_unet(options: PocketOptions) -> None:
     latents = cache_latents(options, corpus, mels)
     vectors, empty = cache_text_vectors(options, all_captions(corpus))
     vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", torch_dtype=torch.float32)
-    mixer = Mixer.of(mels, corpus.labels, vae.eval())
-    require_same(mixer, mels, latents)
+    encoder = PatchEncoder.of(mels, vae.eval())
+    require_same(encoder, mels, latents)
     unet = train_unet(
         latents,
         vectors,
@@ -197,20 +197,20 @@ def run_unet(options: PocketOptions) -> None:
         options.loop("unet"),
         options.shipped("unet"),
         options.device,
-        mixer,
+        LatentMixer(Mixer(mels, corpus.labels), encoder),
     )
     save_part(unet, options.audioldm / "unet")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
 
 
-def require_same(mixer: Mixer, mels: NDArray[np.float16], latents: NDArray[np.float16]) -> None:
+def require_same(encoder: PatchEncoder, mels: NDArray[np.float16], latents: NDArray[np.float16]) -> None:
     """Whether kept latents are of the encoder that mixed scenes will be of.
 
     Raises:
         WeightsError: they are of another, trained before.
     """
     kept = torch.from_numpy(latents[:1].astype(np.float32))
-    now = mixer.encode(torch.from_numpy(mels[:1].astype(np.float32)))
+    now = encoder.encode(torch.from_numpy(mels[:1].astype(np.float32)))
     if (now[:, :, : kept.shape[2]] - kept).std() > 0.1 * kept.std():
         raise WeightsError(
             "The kept latents are another VAE's: delete train/latents.npy in the runs' folder."

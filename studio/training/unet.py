@@ -16,7 +16,7 @@ from studio.models.framewise import framewise
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.data import latent_crops
 from studio.training.loop import LoopOptions, TrainState, run
-from studio.training.mixing import Mixer
+from studio.training.mixing import LatentMixer
 from studio.training.muon import Muon
 from studio.training.noising import clip_timesteps, fifo_ramps, noised
 from studio.training.precision import mixed_precision
@@ -92,7 +92,7 @@ def train_unet(
     options: LoopOptions,
     init: Path | None = None,
     device: str = "cpu",
-    mixer: Mixer | None = None,
+    mixer: LatentMixer | None = None,
 ) -> UNet2DConditionModel:
     """Train on scaled latents [clips, 8, frames, 16] and caption vectors [clips, captions, 128].
 
@@ -136,7 +136,7 @@ def draw_batch(
     count: int,
     frames: int,
     generator: torch.Generator,
-    mixer: Mixer | None = None,
+    mixer: LatentMixer | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Random crops [count, 8, frames, 16] with one caption's unit vector each [count, 128].
 
@@ -147,7 +147,7 @@ def draw_batch(
     text = text_vectors[clips, which]
     if mixer is not None:
         drawn = torch.rand(count, generator=generator) < MIX_SHARE
-        mixed = (drawn & mixer.single[clips]).nonzero()[:, 0]
+        mixed = (drawn & mixer.mixer.single[clips]).nonzero()[:, 0]
         if len(mixed):
             others, both = mixer.scenes(clips[mixed], starts[mixed], frames, generator)
             clean[mixed] = both

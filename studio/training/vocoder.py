@@ -18,12 +18,16 @@ from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 from studio.dsp.mel import log_mel
 from studio.training.data import Corpus
 from studio.training.loop import LoopOptions, TrainState, run
+from studio.training.precision import mixed_precision
 
-CROP_SAMPLES = 6400
-BATCH = 8
+CROP_SAMPLES = 9600
+BATCH = 6
 ADVERSARIAL_FROM = 0.45  # share of the steps after which the discriminators join
+LEARNING_RATE = 1e-3
+GOING_ON = 0.3  # of the learning rate where a trained vocoder goes on, with the discriminators from the start
 JUDGED_EVERY = 2  # steps to one of the discriminators', which cost as much as the generator's forward pass
-RESOLUTIONS = ((1024, 256), (512, 128), (256, 64))  # (n_fft, hop)
+RESOLUTIONS = ((1024, 256), (512, 128), (256, 64))  # (n_fft, hop) of the discriminators and the loss
+LOW_RESOLUTION = (2048, 512)  # of the loss alone: it tells low tones from what lies between them
 TONAL = frozenset({"alarm", "siren", "arpeggio", "pad", "bell", "drums", "bees", "birds", "crickets"})
 TONAL_SHARE = 0.5  # of each batch, drawn from clips that hold one of these: tones are learned last
 MEL_WEIGHT, STFT_WEIGHT, FEATURE_WEIGHT = 4.0, 2.0, 1.0
@@ -78,11 +82,12 @@ def spectral_loss(made: Tensor, real: Tensor, floor: float = 1e-5) -> Tensor:
     `floor` is the magnitude below which differences count little.
     """
     total = made.new_zeros(())
-    for n_fft, hop in RESOLUTIONS:
+    resolutions = (LOW_RESOLUTION, *RESOLUTIONS)
+    for n_fft, hop in resolutions:
         a, b = magnitude(made, n_fft, hop), magnitude(real, n_fft, hop)
         total = total + convergence(a, b)
         total = total + (torch.log(a + floor) - torch.log(b + floor)).abs().mean()
-    return total / len(RESOLUTIONS)
+    return total / len(resolutions)
 
 
 class SpectrogramDiscriminator(nn.Module):
@@ -143,9 +148,10 @@ def train_vocoder(
         vocoder = build_vocoder()
         set_statistics(vocoder, corpus)
     vocoder.to(device).train()
-    adversary = Adversary(int(options.steps * ADVERSARIAL_FROM), device)
+    adversary = Adversary(0 if init else int(options.steps * ADVERSARIAL_FROM), device)
+    lr = GOING_ON * LEARNING_RATE if init else LEARNING_RATE
     optimizers = {
-        "vocoder": torch.optim.AdamW(vocoder.parameters(), lr=1e-3, betas=(0.8, 0.99), weight_decay=1e-3),
+        "vocoder": torch.optim.AdamW(vocoder.parameters(), lr=lr, betas=(0.8, 0.99), weight_decay=1e-3),
         "judges": adversary.optimizer,
     }
     state = TrainState(vocoder, optimizers, {"judges": adversary.judges}, ema_decay=0.995)
@@ -157,7 +163,9 @@ def train_vocoder(
         others = corpus.crops(generator, BATCH - tonal_crops, CROP_SAMPLES)[0]
         real = torch.cat([tones, others]).to(device)
         mel = log_mel(real)
-        made = vocoder(mel)
+        with mixed_precision(device):
+            made = vocoder(mel)
+        made = made.float()
         figures: dict[str, float] = {}
         mel_l1 = (log_mel(made) - mel).abs().mean()
         loss = MEL_WEIGHT * mel_l1 + STFT_WEIGHT * spectral_loss(made, real)

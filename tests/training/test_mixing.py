@@ -9,7 +9,7 @@ import torch
 from studio.core.errors import WeightsError
 from studio.dsp.mel import LOG_FLOOR, log_mel
 from studio.training.corpus.families import can_share_scene
-from studio.training.mixing import BEHIND_DB, Mixer, add_powers, level_db, louder
+from studio.training.mixing import BEHIND_DB, LatentMixer, Mixer, PatchEncoder, add_powers, level_db, louder
 from studio.training.unet import draw_batch
 from studio.training.vae import build_vae, solve_encoder
 from tests.training.test_recipes import smooth_mels
@@ -17,12 +17,16 @@ from tests.training.test_recipes import smooth_mels
 LABELS = [["rain"], ["dog"], ["rain", "dog"], ["siren"], ["dog", "siren"], ["wind"]]
 
 
-def solved_mixer() -> tuple[Mixer, torch.nn.Module]:
+def some_mixer() -> Mixer:
+    return Mixer(smooth_mels(), LABELS)
+
+
+def solved_encoder() -> tuple[PatchEncoder, torch.nn.Module]:
     mels = smooth_mels()
     vae = build_vae().eval()
     solve_encoder(vae, mels)
     vae.register_to_config(scaling_factor=0.9)
-    return Mixer.of(mels, LABELS, vae), vae
+    return PatchEncoder.of(mels, vae), vae
 
 
 def test_added_powers_are_those_of_the_added_sounds() -> None:
@@ -53,23 +57,24 @@ def test_levels_follow_a_gain_and_not_the_pauses() -> None:
 
 
 def test_the_encoder_is_read_off_exactly() -> None:
-    mixer, vae = solved_mixer()
-    mel = mixer.crop(torch.tensor([3, 1]), torch.tensor([2, 5]), 16)
+    encoder, vae = solved_encoder()
+    mixer = some_mixer()
+    mel = mixer.crop(torch.tensor([3, 1]), torch.tensor([8, 20]), 64)
     torch.testing.assert_close(mel[1], torch.from_numpy(mixer.mels[1, 20:84]).float())
     with torch.no_grad():
         encoded = vae.encode(mel[:, None]).latent_dist.mean * 0.9
-    torch.testing.assert_close(mixer.encode(mel), encoded, atol=0.02, rtol=0.01)
+    torch.testing.assert_close(encoder.encode(mel), encoded, atol=0.02, rtol=0.01)
 
 
 def test_an_encoder_that_is_no_affine_map_is_refused() -> None:
     torch.manual_seed(0)
     with pytest.raises(WeightsError, match="longwave train vae"):
-        Mixer.of(smooth_mels(), LABELS, build_vae().eval())
+        PatchEncoder.of(smooth_mels(), build_vae().eval())
 
 
 def test_only_single_sounds_are_mixed_and_mean_their_sum() -> None:
     """Latents of clips are zero and their vectors are axes, so that whatever was drawn can be told."""
-    mixer, _ = solved_mixer()
+    mixer = LatentMixer(some_mixer(), solved_encoder()[0])
     vectors = torch.eye(128)[: len(LABELS), None]
     latents = np.zeros((6, 8, 80, 16), np.float16)
     clean, text = draw_batch(
@@ -85,22 +90,22 @@ def test_only_single_sounds_are_mixed_and_mean_their_sum() -> None:
 
 
 def test_partners_never_mask_each_other() -> None:
-    mixer, _ = solved_mixer()
+    mixer = some_mixer()
     alone = mixer.single.nonzero()[:, 0].repeat(40)
     starts = torch.zeros(len(alone), dtype=torch.long)
-    others, _ = mixer.scenes(alone, starts, 16, torch.Generator().manual_seed(1))
+    others, _ = mixer.scenes(alone, starts, 64, torch.Generator().manual_seed(1))
     pairs = {(LABELS[a][0], LABELS[b][0]) for a, b in zip(alone.tolist(), others.tolist(), strict=True)}
     assert ("dog", "siren") in pairs
     assert not can_share_scene("rain", "wind")
     assert all(can_share_scene(*pair) for pair in pairs)
-    again, _ = mixer.scenes(alone, starts, 16, torch.Generator().manual_seed(1))
+    again, _ = mixer.scenes(alone, starts, 64, torch.Generator().manual_seed(1))
     assert torch.equal(others, again)
 
 
 @pytest.mark.parametrize(("mine", "front"), [(1, True), (0, False)])
 def test_noise_lies_behind_events(mine: int, front: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dog stands before rain, whichever was drawn first, by the levels of the whole clips."""
-    mixer, _ = solved_mixer()
+    mixer = some_mixer()
     gains: list[torch.Tensor] = []
 
     def spy(mel: torch.Tensor, gain_db: torch.Tensor) -> torch.Tensor:
@@ -109,7 +114,7 @@ def test_noise_lies_behind_events(mine: int, front: bool, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("studio.training.mixing.louder", spy)
     clips = torch.tensor([mine]).repeat(60)
-    others, _ = mixer.scenes(clips, torch.zeros(60, dtype=torch.long), 16, torch.Generator().manual_seed(2))
+    others, _ = mixer.scenes(clips, torch.zeros(60, dtype=torch.long), 64, torch.Generator().manual_seed(2))
     rows = (others == 1 - mine).nonzero()[:, 0]
     assert len(rows) > 5
     levels = mixer.levels_db[clips[rows]] + gains[0][rows] - mixer.levels_db[others[rows]] - gains[1][rows]

@@ -10,8 +10,9 @@ import torch
 
 from studio.training.clap import build_clap
 from studio.training.clap_head import HeadData, clip_meanings, concentrate, train_head
-from studio.training.judge import label_targets, roughen
+from studio.training.judge import draw_windows, label_targets, roughen
 from studio.training.loop import LoopOptions
+from studio.training.mixing import Mixer
 from studio.training.noising import clip_timesteps, fifo_ramps, min_snr_weight, velocity
 from studio.training.unet import build_unet, channel_weight, draw_batch, train_unet
 from studio.training.vae import (
@@ -226,6 +227,21 @@ def test_roughening_keeps_shape_and_raises_the_floor() -> None:
     assert rough.shape == mel.shape
     assert rough.min() >= -11.5
     assert rough.mean() > mel.mean()
+
+
+def test_the_judge_hears_mixed_scenes_with_both_names() -> None:
+    labels = [["rain"], ["dog"], ["siren"], ["dog", "siren"]]
+    targets = label_targets(labels, ["rain", "dog", "siren"])
+    mixer = Mixer(smooth_mels(4, 512), labels)
+    wanted = torch.cat(
+        [draw_windows(mixer, targets, torch.Generator().manual_seed(seed))[1] for seed in range(8)]
+    )
+    assert (wanted.sum(dim=1) == 1).all()
+    shared = (wanted == 0.5).sum(dim=1) == 2
+    with_rain = shared & (wanted[:, 0] == 0.5)
+    assert with_rain.any(), "the corpus has no scene of rain: it was mixed"
+    assert (~shared).any()
+    assert targets.tolist() == label_targets(labels, ["rain", "dog", "siren"]).tolist(), "left as they are"
 
 
 def test_spectral_loss_is_zero_only_for_the_same_sound() -> None:
