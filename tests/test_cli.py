@@ -329,6 +329,18 @@ def test_a_learning_rate_is_a_small_positive_number(rate: str) -> None:
     assert "--learning-rate" in said
 
 
+@pytest.mark.parametrize("option", ["--seconds", "--ema", "--max-minutes"])
+def test_training_takes_numbers_that_are_some(option: str) -> None:
+    assert option in one_sentence(longwave("train", "dcldm", "--manifest", "x", option, "nan"))
+
+
+def test_full_size_counts_are_told() -> None:
+    """The paper's 899 M and 877 M."""
+    words = ("models", "describe", "dcldm", "--json", "--placement")
+    counts = {name: json.loads(longwave(*words, name).stdout)["parameters"] for name in ("mid", "down1+up1")}
+    assert {name: round(count / 1e6) for name, count in counts.items()} == {"mid": 899, "down1+up1": 877}
+
+
 def test_a_shortage_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OutOfResourcesError("Too many takes are waiting: try again later.")

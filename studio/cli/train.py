@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -90,6 +91,9 @@ def dcldm(
     mixed_precision: Annotated[str, typer.Option(help="no, fp16 or bf16.")] = "no",
     checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Less memory, more time.")] = False,
     branch_only: Annotated[bool, typer.Option("--branch-only", help="Leave the U-Net as it is.")] = False,
+    no_text: Annotated[
+        bool, typer.Option("--no-text", help="The draft alone, never the text: the paper's LDM w/ AG.")
+    ] = False,
     ema: Annotated[float, typer.Option(min=0, max=1, help="Decay of the averaged weights.")] = 0.999,
     save_every: Annotated[int, typer.Option(min=1)] = 500,
     sample_every: Annotated[int, typer.Option(min=0, help="0: no samples.")] = 0,
@@ -100,6 +104,8 @@ def dcldm(
     """Train a DC-LDM from a manifest, on what `accelerate launch -m studio.app` gives it, or alone."""
     if mixed_precision not in ("no", "fp16", "bf16"):
         raise InvalidRequestError("--mixed-precision is no, fp16 or bf16.")
+    if not all(map(isfinite, (seconds, ema, max_minutes or 0.0))):  # NaN passes the options' own bounds
+        raise InvalidRequestError("--seconds, --ema and --max-minutes are numbers.")
     if not 0 < learning_rate <= 1:
         raise InvalidRequestError("--learning-rate lies above 0, up to 1; the paper's is 3e-5.")
     from studio.backends.catalog import create_drafter, fingerprint, resolve
@@ -114,8 +120,9 @@ def dcldm(
         chosen = str(this_process(chosen).device)
     options = DcLdmOptions(
         runs / "dcldm", steps, batch=batch, accumulate=accumulate, learning_rate=learning_rate,
-        train_unet=not branch_only, checkpointing=checkpointing, mixed_precision=mixed_precision,
-        ema_decay=ema, seed=seed, save_every=save_every, sample_every=sample_every, max_minutes=max_minutes,
+        train_unet=not branch_only, with_text=not no_text,
+        checkpointing=checkpointing, mixed_precision=mixed_precision, ema_decay=ema,
+        seed=seed, save_every=save_every, sample_every=sample_every, max_minutes=max_minutes,
     )  # fmt: skip
     folder = resolve(init, settings)
     run(

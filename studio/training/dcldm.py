@@ -47,7 +47,8 @@ class DcLdmOptions:
 
     `batch` clips a process and micro-step, `accumulate` micro-steps a step; `frames` is the length of a
     random crop of the latents, 0 for whole clips. Of the pocket models' steps every `ramp_every`-th sees FIFO
-    ramps; `train_unet` false trains the branch alone.
+    ramps; `train_unet` false trains the branch alone, `with_text` false never shows the text: the paper's LDM
+    w/ AG.
     """
 
     run_dir: Path
@@ -59,6 +60,7 @@ class DcLdmOptions:
     frames: int = 0
     ramp_every: int = 0
     train_unet: bool = True
+    with_text: bool = True
     checkpointing: bool = False
     mixed_precision: str = "no"
     ema_decay: float = 0.999
@@ -247,7 +249,7 @@ class _Run:
             dropped = float(torch.rand((), generator=generator)) / DROPPED
             latents.append(whole[:, start : start + frames])
             acoustics.append(self.nothing[: len(heard)] if 1 <= dropped < 3 else heard)
-            texts.append("" if dropped < 1 or 2 <= dropped < 3 else text)
+            texts.append(text if options.with_text and (1 <= dropped < 2 or dropped >= 3) else "")
         return torch.stack(latents), torch.stack(acoustics), texts
 
     def _rate(self) -> float:
@@ -269,7 +271,7 @@ class _Run:
             "processes": self.accelerator.num_processes,
             **{
                 name: getattr(options, name)
-                for name in ("batch", "accumulate", "frames", "ramp_every", "seed")
+                for name in ("batch", "accumulate", "frames", "ramp_every", "seed", "with_text")
             },
         }
 

@@ -263,6 +263,10 @@ def test_conditions_are_dropped_as_guidance_needs_them(tmp_path: Path) -> None:
     assert shares[("rain", True)] == pytest.approx(0.85, abs=0.02)
     for kind in (("", True), ("rain", False), ("", False)):
         assert shares[kind] == pytest.approx(0.05, abs=0.012)
+    draws.options = replace(draws.options, with_text=False)
+    _, alone, silent = draws._draw(torch.Generator().manual_seed(0))
+    assert set(silent) == {""}
+    assert torch.equal(alone, heard), "the drafts are dropped as they were"
 
 
 def test_snr_weights() -> None:
