@@ -64,7 +64,7 @@ class Runner:
                 job.outcomes.append(outcome)
                 if job.cancel.is_set() or not job.takes_left:
                     break
-                job.publish(Progress(f"{len(job.outcomes)} made, {job.takes_left} to go"))
+                job.publish(Progress("Beginning the next"))
         except Exception as error:  # the job's boundary: nothing may end the worker or leave a reader waiting
             outcome = Failed(message_for(error))
         finally:
