@@ -138,7 +138,12 @@ def test_a_grid_of_scales(dual_site: Any, visit: Callable[..., Page]) -> None:
     page.wait_for_function(
         "document.querySelector('#dual-compared').innerText.includes('All 4 made')", timeout=120_000
     )
-    assert page.locator("#dual-compare-rows audio").count() == 4
+    assert page.locator("#dual-compare-rows .lw-grid > figure audio").count() == 4
+    tops = page.locator(".lw-grid > figure").evaluate_all(
+        "all => all.map((a) => a.getBoundingClientRect().top)"
+    )
+    assert tops[0] == tops[1] < tops[2] == tops[3], "a line for each text scale"
+    assert len(dual_site.studio.jobs()[-1].outcomes) == 4, "in one job"
 
 
 def test_a_sweep_over_w_is_plotted(dual_site: Any, visit: Callable[..., Page]) -> None:
@@ -151,7 +156,8 @@ def test_a_sweep_over_w_is_plotted(dual_site: Any, visit: Callable[..., Page]) -
     page.click("#dual-sweep-compare-start")
     page.wait_for_selector("#dual-sweep-plot .js-plotly-plot", timeout=120_000)
     assert page.locator("#dual-sweep-compare-rows audio").count() == 2
-    assert {job.request.guidance_scale for job in dual_site.studio.jobs()[-2:]} == {1, 4}
+    paths = [outcome.path for outcome in dual_site.studio.jobs()[-1].outcomes]
+    assert [load_preset(path.with_suffix(".json")).request().guidance_scale for path in paths] == [1, 4]
 
 
 def test_the_api_renders_a_dual_clip(dual_site: Any, tmp_path: Path) -> None:
