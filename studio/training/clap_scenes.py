@@ -25,7 +25,7 @@ from studio.training.phrases import VOICE_CAPTIONS
 
 LEARNING_RATE = 7e-4
 BATCH = 96
-DUET_SHARE, SCENE_SHARE = 0.3, 0.35  # of a batch; the rest is single sounds
+DUET_SHARE, SCENE_SHARE = 0.45, 0.25  # of a batch; the rest is single sounds
 LIMIT = 40  # tokens of a text
 
 Embed = Callable[[Sequence[str]], Tensor]
@@ -49,7 +49,10 @@ class SceneTexts:
     phrases: Sequence[str]
 
     def pools(self, embed: Embed) -> list[tuple[list[str], Tensor]]:
-        """Single sounds, scenes, duets: the texts of each and what they shall mean [texts, D]."""
+        """Single sounds, scenes, duets: the texts of each and what they shall mean [texts, D].
+
+        The sounds that a duet names are single ones too.
+        """
         scene = [len(heard) > 1 for heard in self.labels]
         single = [text for told, two in zip(self.captions, scene, strict=True) if not two for text in told]
         single += self.phrases
@@ -61,7 +64,7 @@ class SceneTexts:
         vectors, where = embed(names), {name: i for i, name in enumerate(names)}
         both = torch.tensor([[where[name] for name in pair] for pair in self.pairs])
         return [
-            (single, embed(single)),
+            (single + names, torch.cat([embed(single), vectors])),
             (told, meant),
             (list(self.duets), F.normalize(vectors[both].sum(dim=1), dim=-1)),
         ]

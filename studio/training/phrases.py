@@ -10,7 +10,7 @@ from rich.progress import track
 
 from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import Vocabulary, stems
-from studio.training.corpus.captions import augment_caption, caption, without_article
+from studio.training.corpus.captions import augment_caption, caption, with_adjectives, without_article
 from studio.training.corpus.clip import describe
 from studio.training.corpus.description import ClipDescription
 from studio.training.corpus.lexicon import load_lexicon
@@ -38,7 +38,8 @@ TEMPLATES = (
 COMMON_FAMILIES, COMMONEST_WORDS = 4, 250  # what names no family: words of many, words of everything
 OTHER_CAPTIONS = 18  # a clip, beside its own
 VOICE_CAPTIONS = 6  # of each sound of a scene, as if it were alone
-KNOWN_SHARE, TEMPLATE_SHARE = 0.75, 0.6  # of duets: of families' phrases, joined as in captions
+KNOWN_SHARE, TEMPLATE_SHARE = 0.5, 0.6  # of duets: of families' phrases, joined as in captions
+DRESSED_SHARE, TRAILED_SHARE = 0.7, 0.4  # of a duet's sounds: with words before them, and then after them
 KIN_SHARE, AMONG_WORDS_SHARE = 0.7, 0.4
 REQUEST_SHARE = 0.3
 REQUESTS = (
@@ -170,22 +171,43 @@ def voice_captions(labels: Sequence[Sequence[str]]) -> list[list[list[str]]]:
     return out
 
 
+def modifiers() -> tuple[list[str], list[str]]:
+    """All that training may see before a noun, and after one: attributes, distances, places."""
+    lexicon = load_lexicon()
+    wordings = [*lexicon.shared_values.values(), lexicon.near, lexicon.distant, lexicon.reverb]
+    wordings += [wording for words in lexicon.families.values() for wording in words.values.values()]
+    before = {text for wording in wordings for text in wording.before.train}
+    after = {text for wording in wordings for text in wording.after.train}
+    return sorted(before), sorted(after)
+
+
+def dressed(rng: Rng, sound: str, before: Sequence[str], after: Sequence[str]) -> str:
+    """A sound with up to two words before it and perhaps some after it, of any family's."""
+    phrase = with_adjectives([before[i] for i in rng.integers(len(before), size=rng.integers(0, 3))], sound)
+    return f"{phrase} {after[rng.integers(len(after))]}" if rng.random() < TRAILED_SHARE else phrase
+
+
 def duets(
     near: Sequence[str], common: Sequence[str], count: int, seed: int = 2
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """`count` texts that name two sounds, and which two: in a caption's words, or joined by any words.
 
-    Scenes of all families and words would be far too many to render; what two sounds mean together, their
-    own meanings tell.
+    They are dressed as captions dress them: rare words were lost beside others' attributes. Scenes of all
+    families and words would be far too many to render; what two sounds mean together, their own meanings
+    tell.
     """
     rng = np.random.default_rng(seed)
     known = known_phrases()
     templates = load_lexicon().templates
     joins = [*templates["pair"].train, *templates["layered"].train]
+    before, after = modifiers()
     texts, pairs = [], []
     for _ in range(count):
         pools = (known if rng.random() < KNOWN_SHARE else near for _ in range(2))
-        first, second = (pool[int(rng.integers(len(pool)))] for pool in pools)
+        drawn = (pool[int(rng.integers(len(pool)))] for pool in pools)
+        first, second = (
+            dressed(rng, sound, before, after) if rng.random() < DRESSED_SHARE else sound for sound in drawn
+        )
         join = joins[rng.integers(len(joins))]
         if rng.random() >= TEMPLATE_SHARE:
             words = (common[i] for i in rng.integers(len(common), size=rng.integers(0, 4)))

@@ -51,8 +51,8 @@ PHRASES = 50_000  # what the towers read besides captions
 JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
 JUDGE_SEED = 500_000_000
 STEPS = {
-    "vae": 1800, "vocoder": 5400, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 6000,
-    "unet": 33000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
+    "vae": 1800, "vocoder": 8700, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 11000,
+    "unet": 43000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 1200,
 }  # fmt: skip
 

@@ -44,7 +44,7 @@ def fixed_vectors(texts: Sequence[str]) -> torch.Tensor:
 
 def test_pools_hold_single_sounds_scenes_and_duets() -> None:
     single, scenes, duets = TEXTS.pools(fixed_vectors)
-    assert single[0] == [*DOG, *RAIN, "", "table"]
+    assert single[0] == [*DOG, *RAIN, "", "table", "a dog", "heavy rain"], "and what the duets name"
     torch.testing.assert_close(single[1], fixed_vectors(single[0]))
     middle = F.normalize(torch.eye(128)[0] + torch.eye(128)[1], dim=0)
     assert scenes[0] == BOTH

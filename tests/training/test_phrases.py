@@ -18,9 +18,11 @@ from studio.training.phrases import (
     REQUESTS,
     among_words,
     distillation_texts,
+    dressed,
     duets,
     family_bank,
     family_phrases,
+    modifiers,
     other_captions,
     vocabulary,
     voice_captions,
@@ -97,11 +99,31 @@ def test_a_scene_s_sounds_have_captions_of_their_own() -> None:
 def test_a_duet_names_both_its_sounds() -> None:
     texts, pairs = duets(["hail", "thump"], COMMON, 200)
     assert (texts, pairs) == duets(["hail", "thump"], COMMON, 200)
-    assert any("hail" in pair for pair in pairs)
+    sounds = [sound for pair in pairs for sound in pair]
+    assert "hail" in sounds
+    assert any("hail" in sound and sound != "hail" for sound in sounds), "some are dressed"
     whole = 0
     for text, pair in zip(texts, pairs, strict=True):
-        whole += all(sound in text.lower() for sound in pair)
+        whole += all(sound.lower() in text.lower() for sound in pair)
     assert whole > 100, "but for articles dropped and letters swapped"
+
+
+def test_sounds_are_dressed_in_words_that_training_may_see() -> None:
+    lexicon = load_lexicon()
+    withheld = {
+        *lexicon.near.before.held_out,
+        *lexicon.distant.after.held_out,
+        *lexicon.reverb.after.held_out,
+    }
+    before, after = modifiers()
+    assert withheld
+    assert not withheld & {*before, *after}
+    rng = np.random.default_rng(0)
+    looks = {dressed(rng, "a dog", before, after) for _ in range(50)}
+    assert "a dog" in looks
+    assert all("dog" in look for look in looks)
+    assert any(look.endswith("dog") and look != "a dog" for look in looks)
+    assert any(look.startswith("a dog ") for look in looks)
 
 
 def test_a_sound_stays_whole_among_words() -> None:
