@@ -245,13 +245,16 @@ def train_clap(
     teacher = Teacher()
     captions = list(itertools.chain.from_iterable(corpus.captions))
     texts, bare, near = gather_texts(teacher, captions, phrases, run_dir / "texts.json")
+    common = dictionary()[:COMMON_WORDS]
+    together, pairs = duets(near, common, phrases)
+    named = sorted(set(itertools.chain.from_iterable(pairs)))
+    texts, bare = [texts[0], *named, *texts[1:]], [bare[0], *named, *bare[1:]]
     tokenizer = train_tokenizer([*texts, *near, *near], folder)
     torch.manual_seed(0)
     clap = build_clap(len(tokenizer))
     seed_embeddings(clap, tokenizer, teacher)
     families = sorted({family for heard in corpus.labels for family in heard})
     bank = family_bank(families, teacher.words()[:COMMON_WORDS], BANK_TEXTS)
-    common = dictionary()[:COMMON_WORDS]
     others = list(itertools.chain.from_iterable(other_captions(corpus.labels, common)))
     alone = [text for scene in voice_captions(corpus.labels) for voice in scene for text in voice]
     asked = [*bare, *others], captions, bank, alone
@@ -273,7 +276,6 @@ def train_clap(
     scene = torch.tensor([len(families) > 1 for families in corpus.labels])
     clips = clip_meanings(own, voices.view(-1, 2, VOICE_CAPTIONS, PROJECTION), scene)
     targets = concentrate(meant, clips, per_clip.shape[1], OTHER_CAPTIONS)
-    together, pairs = duets(near, common, phrases)
     where = {text: i for i, text in enumerate(bare)}
     both = torch.tensor([[where[text] for text in pair] for pair in pairs])
     targets = torch.cat([targets, F.normalize(targets[both].sum(dim=1), dim=-1)])

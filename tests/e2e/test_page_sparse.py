@@ -132,9 +132,10 @@ def test_methods_are_compared_under_each_other(pocket_site: Any, visit: Callable
     rows = page.locator("#sparse-compare-rows figure")
     assert [rows.nth(i).locator(".lw-difference").count() for i in range(3)] == [0, 1, 1]
     assert "MB" in rows.nth(2).inner_text()
-    jobs = pocket_site.studio.jobs()[-3:]
-    assert len({job.request.seed for job in jobs}) == 1
-    assert [job.request.attention.kind for job in jobs] == ["dense", "lite_focus", "token_merging"]
+    paths = [outcome.path for outcome in pocket_site.studio.jobs()[-1].outcomes]
+    requests = [load_preset(path.with_suffix(".json")).request() for path in paths]
+    assert len({request.seed for request in requests}) == 1
+    assert [request.attention.kind for request in requests] == ["dense", "lite_focus", "token_merging"]
 
 
 def test_a_point_of_the_picture_shows_what_it_attends_to(
