@@ -184,7 +184,7 @@ def modifiers() -> tuple[list[str], list[str]]:
 def dressed(rng: Rng, sound: str, before: Sequence[str], after: Sequence[str]) -> str:
     """A sound with up to two words before it and perhaps some after it, of any family's."""
     phrase = with_adjectives([before[i] for i in rng.integers(len(before), size=rng.integers(0, 3))], sound)
-    return f"{phrase} {after[rng.integers(len(after))]}" if rng.random() < TRAILED_SHARE else phrase
+    return f"{phrase} {after[int(rng.integers(len(after)))]}" if rng.random() < TRAILED_SHARE else phrase
 
 
 def duets(
