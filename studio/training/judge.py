@@ -53,8 +53,7 @@ def draw_windows(mixer: Mixer, targets: Tensor, generator: torch.Generator) -> t
     clips = torch.randint(len(mixer.mels), (BATCH,), generator=generator)
     starts = torch.randint(mixer.mels.shape[1] - frames + 1, (BATCH,), generator=generator)
     mel, wanted = mixer.crop(clips, starts, frames), targets[clips]
-    drawn = torch.rand(BATCH, generator=generator) < MIX_SHARE
-    mixed = (drawn & mixer.single[clips]).nonzero()[:, 0]
+    mixed = mixer.chosen(clips, MIX_SHARE, generator)
     if len(mixed):
         others, mel[mixed] = mixer.scenes(clips[mixed], starts[mixed], frames, generator)
         wanted[mixed] = (wanted[mixed] + targets[others]) / 2

@@ -81,6 +81,11 @@ class Mixer:
         """How far back each clip's first family belongs [clips]."""
         return torch.tensor([scene_layer(heard[0]) for heard in self.families])
 
+    def chosen(self, clips: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        """The places in `clips` [B] of `share` of those that hold one sound [M]."""
+        drawn = torch.rand(len(clips), generator=generator) < share
+        return (drawn & self.single[clips]).nonzero()[:, 0]
+
     def crop(self, clips: Tensor, starts: Tensor, frames: int) -> Tensor:
         """Log-mels [B, frames, 64] of crops that begin at mel frames `starts`."""
         pairs = zip(clips.tolist(), starts.tolist(), strict=True)
@@ -146,6 +151,10 @@ class LatentMixer:
 
     mixer: Mixer
     encoder: PatchEncoder
+
+    def chosen(self, clips: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        """As `Mixer.chosen`."""
+        return self.mixer.chosen(clips, share, generator)
 
     def scenes(
         self, clips: Tensor, starts: Tensor, frames: int, generator: torch.Generator

@@ -146,8 +146,7 @@ def draw_batch(
     which = torch.randint(text_vectors.shape[1], (count,), generator=generator)
     text = text_vectors[clips, which]
     if mixer is not None:
-        drawn = torch.rand(count, generator=generator) < MIX_SHARE
-        mixed = (drawn & mixer.mixer.single[clips]).nonzero()[:, 0]
+        mixed = mixer.chosen(clips, MIX_SHARE, generator)
         if len(mixed):
             others, both = mixer.scenes(clips[mixed], starts[mixed], frames, generator)
             clean[mixed] = both

@@ -26,8 +26,8 @@ ADVERSARIAL_FROM = 0.45  # share of the steps after which the discriminators joi
 LEARNING_RATE = 1e-3
 GOING_ON = 0.3  # of the learning rate where a trained vocoder goes on, with the discriminators from the start
 JUDGED_EVERY = 2  # steps to one of the discriminators', which cost as much as the generator's forward pass
-RESOLUTIONS = ((1024, 256), (512, 128), (256, 64))  # (n_fft, hop) of the discriminators and the loss
-LOW_RESOLUTION = (2048, 512)  # of the loss alone: it tells low tones from what lies between them
+RESOLUTIONS = ((1024, 256), (512, 128), (256, 64))  # (n_fft, hop) of the discriminators
+LOSS_RESOLUTIONS = ((2048, 512), *RESOLUTIONS)  # the first tells low tones from what lies between them
 TONAL = frozenset({"alarm", "siren", "arpeggio", "pad", "bell", "drums", "bees", "birds", "crickets"})
 TONAL_SHARE = 0.5  # of each batch, drawn from clips that hold one of these: tones are learned last
 MEL_WEIGHT, STFT_WEIGHT, FEATURE_WEIGHT = 4.0, 2.0, 1.0
@@ -82,12 +82,11 @@ def spectral_loss(made: Tensor, real: Tensor, floor: float = 1e-5) -> Tensor:
     `floor` is the magnitude below which differences count little.
     """
     total = made.new_zeros(())
-    resolutions = (LOW_RESOLUTION, *RESOLUTIONS)
-    for n_fft, hop in resolutions:
+    for n_fft, hop in LOSS_RESOLUTIONS:
         a, b = magnitude(made, n_fft, hop), magnitude(real, n_fft, hop)
         total = total + convergence(a, b)
         total = total + (torch.log(a + floor) - torch.log(b + floor)).abs().mean()
-    return total / len(resolutions)
+    return total / len(LOSS_RESOLUTIONS)
 
 
 class SpectrogramDiscriminator(nn.Module):
