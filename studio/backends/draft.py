@@ -109,3 +109,10 @@ def read_nothing(folder: Path) -> NDArray[np.int16] | None:
 def round_and_round(tokens: NDArray[np.int16], length: int) -> NDArray[np.int16]:
     """Tokens [codebooks, L] begun again at their end, as often as it takes → [codebooks, length]."""
     return tokens[:, np.arange(length) % tokens.shape[1]]
+
+
+def draft_of_nothing(codec: Codec, duration_s: float) -> AcousticDraft | None:
+    """The empty text's draft of the tokens that ship with `codec`; None where none do."""
+    if codec.nothing is None:
+        return None
+    return codec.decode(round_and_round(codec.nothing, round(duration_s * codec.frame_rate)))

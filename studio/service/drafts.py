@@ -17,7 +17,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from studio.backends.draft import Sampling, round_and_round
+from studio.backends.draft import Sampling, draft_of_nothing
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.request import AudioGenDraft, RecordedDraft
 from studio.service.export import disk_error
@@ -119,10 +119,10 @@ class Drafts:
         Raises:
             ModelNotFoundError: neither it nor AudioGen is here.
         """
-        codec = self.models.opener(model, device)
-        if codec.nothing is None:
-            return self.from_text(AudioGenDraft(model=model), "", SEED_OF_NOTHING, duration_s, device)
-        return codec.decode(round_and_round(codec.nothing, round(duration_s * codec.frame_rate)))
+        shipped = draft_of_nothing(self.models.opener(model, device), duration_s)
+        if shipped is not None:
+            return shipped
+        return self.from_text(AudioGenDraft(model=model), "", SEED_OF_NOTHING, duration_s, device)
 
     def of_recording(
         self, wanted: RecordedDraft, device: str, duration_s: float | None = None

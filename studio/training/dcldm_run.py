@@ -20,7 +20,7 @@ from torch import Tensor
 from studio.backends import tango_published
 from studio.backends.checkpoint import INDEX_FILE, is_published_tango, read_json
 from studio.backends.components import Parts
-from studio.backends.draft import AcousticDraft, Drafter, round_and_round
+from studio.backends.draft import AcousticDraft, Drafter, draft_of_nothing
 from studio.backends.latent import SoundNetworks
 from studio.backends.tango import networks
 from studio.core.errors import InvalidRequestError
@@ -175,11 +175,7 @@ def _samples(entry: Entry, length: int, sample_rate: int) -> NDArray[np.float32]
 
 def _nothing(drafter: Drafter, sound: SoundNetworks, encoding: str, seconds: float) -> Tensor:
     """The empty text's encoding [L, D], of the tokens that takes hear where those ship with the drafter."""
-    if drafter.nothing is None:
-        draft = drafter.draft("", seconds, seed=0)
-    else:
-        length = round(seconds * drafter.frame_rate)
-        draft = drafter.decode(round_and_round(drafter.nothing, length))
+    draft = draft_of_nothing(drafter, seconds) or drafter.draft("", seconds, seed=0)
     return _acoustic(sound, draft, encoding)[0]
 
 
