@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +25,17 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SoundPlan:
-    """How much is generated. The defaults are the full measure; `quick` is for a look."""
+    """How much is generated. The defaults are the full measure; `quick` is for a look.
+
+    Of each prompt two ordinary `clips` and one endless take are made. The first `takes` last for `windows`;
+    the rest for `turned + 2`: as many windows as ordinary clips, of the same prompts, after the queue turned.
+    """
 
     clips: int = 560
     scenes: int = 140
     takes: int = 48
     windows: int = 12
+    turned: int = 2
     steps: int = 50
     batch: int = 4
 
@@ -119,7 +124,9 @@ def measure_sound(
     scenes = make_clips(backend, scene_prompts, scale, plan, 10_000, report, "Scenes")
     figures["scene_acc"] = pair_share(judge.top(_listen(judge, scenes)[0], 2), scene_families)
 
-    hits, endless = _measure_takes(backend, judge, single, fifo, warmup_steps, scale, plan, report)
+    takes = _hear_takes(backend, judge, single, fifo, warmup_steps, scale, plan, report)
+    long = takes[: plan.takes]
+    hits = np.array([take.hits for take in long], dtype=np.float64)
     third = plan.windows // 3
     drift = 100 * (hits[:, :third].mean(1) - hits[:, -third:].mean(1))
     low, high = bootstrap_interval(drift)
@@ -130,12 +137,14 @@ def measure_sound(
         "endless_drift_low": low,
         "endless_drift_high": high,
     }
-    joined = _listen(judge, across_joins(clips))[1]
-    # Takes are of few prompts, which alone puts windows further from the corpus: so clips of just those.
-    of_takes = [prompt for prompt in spread_prompts(single, plan.takes)[0] for _ in range(plan.windows)]
-    made = make_clips(backend, of_takes, scale, plan, 50_000, report, "The takes' prompts")
-    alike = _listen(judge, made)[1]
-    return figures | _distances(judge, held_out, ordinary, endless, joined, alike)
+    parts = {
+        "ordinary": ordinary,
+        "endless": torch.cat([take.embeddings[plan.turned : plan.turned + 2] for take in takes]),
+        "concat": _listen(judge, across_joins(clips))[1],
+        "first_third": torch.cat([take.embeddings[:third] for take in long]),
+        "last_third": torch.cat([take.embeddings[-third:] for take in long]),
+    }
+    return figures | _distances(judge, single, parts)
 
 
 def twice(rows: Sequence[Any]) -> list[Any]:
@@ -155,7 +164,15 @@ def across_joins(clips: Samples) -> Samples:
     )
 
 
-def _measure_takes(
+@dataclass(frozen=True)
+class HeardTake:
+    """Of one take: whether each window's likeliest family is right [windows], and embeddings [windows, D]."""
+
+    hits: list[bool]
+    embeddings: Tensor
+
+
+def _hear_takes(
     backend: Backend,
     judge: Judge,
     single: HeldOut,
@@ -164,28 +181,26 @@ def _measure_takes(
     scale: float,
     plan: SoundPlan,
     report: Report,
-) -> tuple[NDArray[np.float64], Tensor]:
-    """Right or wrong per take and window [takes, windows], and all windows' embeddings."""
-    prompts, families = spread_prompts(single, plan.takes)
+) -> list[HeardTake]:
+    """One take of each of the ordinary clips' prompts, the long ones first."""
+    prompts, families = spread_prompts(single, max(plan.takes, plan.clips // 2))
     window = backend.geometry.frames(WINDOW_S)
-    hits, embeddings = [], []
+    heard = []
     for i, (prompt, names) in enumerate(zip(prompts, families, strict=True)):
-        report(f"Endless takes: {i} of {plan.takes}")
-        take = make_take(backend, prompt, scale, fifo, warmup_steps, 20_000 + i, plan.windows * window)
-        logits, embedded = _listen(judge, take.reshape(plan.windows, -1))
-        hits.append([row[0] in names for row in judge.top(logits)])
-        embeddings.append(embedded)
-    return np.array(hits, dtype=np.float64), torch.cat(embeddings)
+        report(f"Endless takes: {i} of {len(prompts)}")
+        windows = plan.windows if i < plan.takes else plan.turned + 2
+        take = make_take(backend, prompt, scale, fifo, warmup_steps, 20_000 + i, windows * window)
+        logits, embedded = _listen(judge, take.reshape(windows, -1))
+        heard.append(HeardTake([row[0] in names for row in judge.top(logits)], embedded))
+    return heard
 
 
-def _distances(
-    judge: Judge, held_out: HeldOut, ordinary: Tensor, endless: Tensor, joined: Tensor, alike: Tensor
-) -> dict[str, float]:
-    """Fréchet distances to corpus audio, equal counts a side, with the corpus's distance to itself.
+def _distances(judge: Judge, single: HeldOut, parts: Mapping[str, Tensor]) -> dict[str, float]:
+    """Fréchet distances of `parts` [windows, D] to corpus audio, with the corpus's distance to itself.
 
-    `alike` are ordinary clips of the takes' prompts, which `endless` is fairly compared with.
+    Counts are equal a side and alike for all, but for parts that have fewer windows: those compare with
+    one another alone.
     """
-    single = held_out.only(scenes=False)
     n = single.windows().shape[1]
     real = torch.cat(
         [
@@ -194,17 +209,14 @@ def _distances(
         ]
     )
     order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
-    count = min(len(real) // 2, len(ordinary), len(endless))
-    corpus, other = real[order[:count]].numpy(), real[order[count : 2 * count]].numpy()
-    pick = torch.randperm(len(endless), generator=torch.Generator().manual_seed(1))[:count]
-    return {
-        "fd_windows": float(count),
-        "fd_floor": frechet_distance(other, corpus),
-        "fd_ordinary": frechet_distance(ordinary[:count].numpy(), corpus),
-        "fd_endless": frechet_distance(endless[pick].numpy(), corpus),
-        "fd_ordinary_alike": frechet_distance(alike[pick].numpy(), corpus),
-        "fd_concat": frechet_distance(joined[:count].numpy(), corpus),
-    }
+    half = len(real) // 2
+    corpus = real[order[:half]].numpy()
+    figures = {"fd_windows": float(half), "fd_floor": frechet_distance(real[order[half:]].numpy(), corpus)}
+    for name, heard in parts.items():
+        count = min(half, len(heard))
+        pick = torch.randperm(len(heard), generator=torch.Generator().manual_seed(1))[:count]
+        figures[f"fd_{name}"] = frechet_distance(heard[pick].numpy(), corpus[:count])
+    return figures
 
 
 def _listen(judge: Judge, samples: Samples) -> tuple[Tensor, Tensor]:

@@ -28,13 +28,13 @@ def test_every_figure_is_there_and_lies_in_its_range(held_out: HeldOut) -> None:
     torch.manual_seed(0)
     backend = ToneBackend()
     fifo = FifoPlan.build(curved_timesteps(backend.schedule, "last", 6, 2), 8, 8, 4)
-    plan = SoundPlan(clips=8, scenes=2, takes=2, windows=3, steps=2, batch=2)
+    plan = SoundPlan(clips=8, scenes=2, takes=2, windows=4, steps=2, batch=2)
     said: list[str] = []
     figures = measure_sound(backend, Judge(FAMILIES).eval(), held_out, fifo, 2, 2.5, plan, said.append)
     shares = ("ddim_family_acc", "scene_acc", "endless_family_acc")
     assert all(0 <= figures[key] <= 1 for key in shares)
     assert all(np.isfinite(value) for value in figures.values())
-    distances = {"fd_floor", "fd_ordinary", "fd_ordinary_alike", "fd_endless", "fd_concat"}
+    distances = {"fd_floor", "fd_ordinary", "fd_endless", "fd_concat", "fd_first_third", "fd_last_third"}
     assert distances | {"endless_drift_points"} <= figures.keys()
     assert all(figures[name] >= 0 for name in distances)
     assert said, "progress is reported"
