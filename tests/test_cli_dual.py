@@ -105,4 +105,5 @@ def test_bench_dual() -> None:
         longwave("bench", "dual", "--seconds", 1.28, "--steps", 2, "--combinations", "--json").stdout
     )["rows"]
     assert len({(row["sampler"], row["attention"], row["draft"]) for row in rows}) == 8
-    assert all(row["peak_rss_mb"] > 0 and row["seconds"] == 1.28 for row in rows)
+    assert all(row["seconds"] == 1.28 and row["work_mb"] > 0 for row in rows)
+    assert {type(row["within"]) for row in rows} == {bool}

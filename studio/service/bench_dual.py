@@ -22,14 +22,14 @@ from studio.service.bench import Stopwatch
 from studio.service.cancel import CancelToken
 from studio.service.drafts import Drafts
 from studio.service.hearing import dual_backend
-from studio.service.memory import PeakMemory
+from studio.service.memory import PeakMemory, rise_mb
 from studio.service.render import Renderer
-from studio.service.telemetry import process_memory_mb
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
 
 REPEATS = 7
+WAVER_MB = 32.0  # by which a process's memory wavers of itself
 
 
 def bench_dual(
@@ -94,7 +94,8 @@ def bench_combinations(
 ) -> list[dict[str, Any]]:
     """Endless × LiteFocus × draft: each of the eight for the request's length, its time and its memory.
 
-    `grown_mb` is what the process grew by over the take, past its first sound.
+    `work_mb` is the most that a take held beyond what was held before it, `doubled_mb` the same of one twice
+    as long. Whether that is `within` its memory: an endless take needs no more, a clip no more than twice.
     """
     rows = []
     for sampler in (request.sampler, EndlessSampler(strategy="equal")):
@@ -114,20 +115,30 @@ def _names(wanted: GenerationRequest) -> dict[str, str]:
 
 def _cost(
     wanted: GenerationRequest, backend: Backend, drafts: Drafts, show: Callable[[Event], None]
-) -> dict[str, float | None]:
-    first_mb, made_s = None, 0.0
-    with PeakMemory(str(backend.device)) as peak:
-        began = time.perf_counter()
-        for event in Renderer(drafts)(wanted, backend, CancelToken()):
+) -> dict[str, float | bool]:
+    duration_s = wanted.duration_s or 10.0
+    made_s = [0.0]
+
+    def render(seconds: float) -> None:
+        for event in Renderer(drafts)(
+            wanted.model_copy(update={"duration_s": seconds}), backend, CancelToken()
+        ):
             show(event)
             if isinstance(event, AudioChunk):
-                first_mb = first_mb or process_memory_mb()
-                made_s = event.end_sample / event.sample_rate
-        took_s = time.perf_counter() - began
-    grown_mb = process_memory_mb() - (first_mb or 0.0)
+                made_s[0] = event.end_sample / event.sample_rate
+
+    device = str(backend.device)
+    for seconds in (duration_s, 2 * duration_s):
+        render(seconds)  # what is loaded and drafted once is no part of either
+    began = time.perf_counter()
+    work_mb = rise_mb(device, lambda: render(duration_s))
+    took_s, made = time.perf_counter() - began, made_s[0]
+    doubled_mb = rise_mb(device, lambda: render(2 * duration_s))
+    allowed_mb = work_mb * (1 if wanted.sampler.kind == "endless" else 2) + WAVER_MB
     return {
-        "seconds": round(made_s, 2),
-        "rtf": round(took_s / max(made_s, 1e-9), 4),
-        **peak.figures(),
-        "grown_mb": round(grown_mb, 1),
+        "seconds": round(made, 2),
+        "rtf": round(took_s / max(made, 1e-9), 4),
+        "work_mb": round(work_mb, 1),
+        "doubled_mb": round(doubled_mb, 1),
+        "within": doubled_mb <= allowed_mb,
     }
