@@ -125,12 +125,14 @@ def _build_dual(studio: Studio) -> None:
         draft_seed: float | None = None,
         preset: str = "",
         recording: str | None = None,
+        temperature: float | None = None,
+        top_k: float | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Render a clip by its text and an acoustic draft; gives its file and its figures, with the seed.
 
-        `draft` is audiogen or none; a `recording` takes its place. Negative scales, strength, steps and seeds
-        are left to the preset, or to what is usual; `preset` is the name of one that ships, or a preset's or
-        a sidecar's JSON. The length is always `seconds`.
+        `draft` is audiogen or none; a `recording` takes its place. Negative numbers are left to the preset,
+        or to what is usual; `preset` is the name of one that ships, or a preset's or a sidecar's JSON. The
+        length is always `seconds`.
         """
 
         def request() -> GenerationRequest:
@@ -140,7 +142,8 @@ def _build_dual(studio: Studio) -> None:
                 own = studio.put_by(read_recording(Path(recording)), POCKET_DRAFTS)
                 settings["draft"] = {**own.model_dump(), **settings["draft"]}
             more = {"acoustic_scale": acoustic_scale, "strength": strength}
-            more |= {} if recording else {"seed": draft_seed}
+            drawn = {"seed": draft_seed, "temperature": temperature, "top_k": top_k}
+            more |= {} if recording else drawn
             if settings["draft"]["kind"] != "none":
                 settings["draft"] = {**settings["draft"], **_given(more)}
             settings["sampler"] = {**settings["sampler"], **_given({"steps": steps})}
@@ -156,7 +159,7 @@ def _build_dual(studio: Studio) -> None:
     numbers = [_number(label) for label in ("Text scale", "Acoustic scale", "Strength", "Steps")]
     recording = gr.File(visible=False, label="Recording that is the draft")
     more = [_text("Model"), *numbers, _text("Draft"), _number("Draft seed"), _text("Preset"), recording]
-    _offer(dual, "dual", [*_usual(), *more])
+    _offer(dual, "dual", [*_usual(), *more, _number("Temperature"), _number("Top k")])
 
 
 def _given(numbers: Mapping[str, float | None]) -> dict[str, float]:

@@ -109,6 +109,27 @@ def test_the_pad_sets_both_scales_and_they_set_it(dual_site: Any, visit: Callabl
     page.wait_for_function("document.querySelector('#dual-pad i').style.left == '10%'")
 
 
+def test_a_draft_is_playable_while_it_is_refined_and_re_rolled_apart(
+    dual_site: Any, visit: Callable[..., Page]
+) -> None:
+    page = visit(dual_site.url)
+    open_tab(page)
+    page.fill("#dual-prompt textarea", "rain")
+    page.fill("#dual-steps input", "500")
+    number(page, "seed", "5")
+    page.click("#dual-draft-settings button")
+    page.click("#dual-draft-reroll")
+    page.wait_for_function("document.querySelector('#dual-draft-seed input').value >= 0")
+    rolled = int(page.locator("#dual-draft-seed input").input_value())
+    page.click("#dual-generate")
+    page.wait_for_function(SHOWN, arg="#dual-draft-player audio", timeout=60_000)
+    job = dual_site.studio.jobs()[-1]
+    assert job.outcome is None, "the take is still being made"
+    page.click("#dual-stop")
+    wait_for_status(page, "Stopped")
+    assert (job.request.seed, job.request.draft.seed) == (5, rolled)
+
+
 def test_own_audio_takes_audiogens_place(dual_site: Any, visit: Callable[..., Page], tmp_path: Path) -> None:
     sf.write(tmp_path / "mine.wav", 0.3 * np.sin(np.arange(48000) / 9), 16000)
     page = visit(dual_site.url)
@@ -162,11 +183,14 @@ def test_a_sweep_over_w_is_plotted(dual_site: Any, visit: Callable[..., Page]) -
 
 def test_the_api_renders_a_dual_clip(dual_site: Any, tmp_path: Path) -> None:
     client = Client(dual_site.url, verbose=False, download_files=str(tmp_path))
-    file, figures = client.predict("rain", "", 2.5, 7, "", 3.0, 1.0, 0.5, 4, api_name="/dual")
+    file, figures = client.predict(
+        "rain", "", 2.5, 7, "", 3.0, 1.0, 0.5, 4, temperature=0.7, top_k=20, api_name="/dual"
+    )
     assert sf.info(file).frames == 40_000
     assert figures["seed"] == "7"
     request = dual_site.studio.jobs()[-1].request
     assert (request.guidance_scale, request.acoustic_scale, request.draft.strength) == (3.0, 1.0, 0.5)
+    assert (request.draft.temperature, request.draft.top_k) == (0.7, 20)
     sf.write(tmp_path / "mine.wav", 0.3 * np.sin(np.arange(48000) / 9), 16000)
     own = handle_file(tmp_path / "mine.wav")
     client.predict("rain", "", 2.5, 8, "", -1, -1, -1, 2, "", -1, "", own, api_name="/dual")
