@@ -30,12 +30,14 @@ from studio.training.data import Corpus, mel_crops
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.phrases import (
     COMMON_WORDS,
+    NEAR_WORDS,
     OTHER_CAPTIONS,
     VOICE_CAPTIONS,
     dictionary,
     distillation_texts,
     duets,
     family_bank,
+    known_phrases,
     other_captions,
     voice_captions,
     words_near_sound,
@@ -47,7 +49,7 @@ PROJECTION = 128
 CROP_FRAMES = 256  # what the audio tower sees at once: 2.56 s
 TEMPERATURE = 0.07
 HEAD_STEPS = 1000
-BANK_TEXTS = 300  # a family
+BANK_TEXTS = 400  # a family
 EMBEDDING_STD = 0.04
 
 
@@ -246,7 +248,8 @@ def train_clap(
     captions = list(itertools.chain.from_iterable(corpus.captions))
     texts, bare, near = gather_texts(teacher, captions, phrases, run_dir / "texts.json")
     common = dictionary()[:COMMON_WORDS]
-    together, pairs = duets(near, common, phrases)
+    together, named_pairs = duets(near, common, phrases)
+    pairs = [(first.text, second.text) for first, second in named_pairs]
     named = sorted(set(itertools.chain.from_iterable(pairs)))
     texts, bare = [texts[0], *named, *texts[1:]], [bare[0], *named, *bare[1:]]
     tokenizer = train_tokenizer([*texts, *near, *near], folder)
@@ -304,7 +307,8 @@ def gather_texts(
     """What the caption tower reads, what each text means, and the words near sound; kept on disk."""
     if cache.exists():
         texts, meant, near = json.loads(cache.read_text())
-        if meant[-len(captions) :] == captions:
+        known = known_phrases()
+        if (meant[-len(captions) :], meant[1 : 1 + len(known)], len(near)) == (captions, known, NEAR_WORDS):
             return texts, meant, near
     near = words_near_sound(teacher, dictionary())
     texts, meant = distillation_texts(near, teacher.words()[:COMMON_WORDS], captions, phrases)

@@ -1,14 +1,15 @@
-"""Recipe 3b: a caption tower that is there already learns to say a scene as the sum of its sounds.
+"""Recipe 3b: a caption tower that is there already learns words better, and a scene as the sum of its sounds.
 
-A sentence about two sounds mostly meant the louder word of the two. The vectors of all that is one sound stay
-where they are, by distillation from the tower itself (Li and Hoiem 2016, "Learning without Forgetting"): what
-was trained on them goes on to understand them. `train_clap` teaches the same to a new tower.
+A sentence about two sounds mostly meant the louder word of the two, and a rare word was lost among
+attributes. Captions of one sound stay where they are, by distillation from the tower itself (Li and Hoiem
+2016, "Learning without Forgetting"); what words mean otherwise, `Meanings` says. `train_clap` teaches
+scenes to a new tower.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,51 +22,55 @@ from studio.models.tokens import tokenize
 from studio.training.clap import Lessons, learn, text_vectors
 from studio.training.clap_head import scene_meanings
 from studio.training.loop import LoopOptions, TrainState, run
-from studio.training.phrases import VOICE_CAPTIONS
+from studio.training.meanings import Meanings
+from studio.training.phrases import VOICE_CAPTIONS, Named
 
 LEARNING_RATE = 7e-4
 BATCH = 96
-DUET_SHARE, SCENE_SHARE = 0.45, 0.25  # of a batch; the rest is single sounds
+DUET_SHARE, SCENE_SHARE = 0.45, 0.15  # of a batch; the rest is single sounds
+EMPTY_ROWS = 3  # of each batch: guidance leans on the empty text, and a U-Net knows it where it is
 LIMIT = 40  # tokens of a text
 
-Embed = Callable[[Sequence[str]], Tensor]
-"""Texts → the tower's unit vectors [texts, D] as it was."""
+Pool = tuple[list[str], Tensor]
+"""Texts, and what they shall mean [texts, D]."""
 
 
 @dataclass(frozen=True)
 class SceneTexts:
     """What the tower reads: single sounds, and texts of two.
 
-    `captions` are those of each clip, equally many, and `labels` the families heard in it; `voices` are
-    `VOICE_CAPTIONS` of either sound of each scene, in order; `pairs` are the two phrases that each of `duets`
-    names; `phrases` tell of one sound, or of none.
+    `captions` and `others` are a clip's own and those in other words, equally many a clip, and `labels`
+    the families heard in it; `voices` are `VOICE_CAPTIONS` of either sound of each scene, in order; `pairs`
+    are the two sounds that each of `duets` names; `phrases` name one.
     """
 
     captions: Sequence[Sequence[str]]
+    others: Sequence[Sequence[str]]
     labels: Sequence[Sequence[str]]
     voices: Sequence[Sequence[Sequence[str]]]
     duets: Sequence[str]
-    pairs: Sequence[tuple[str, str]]
-    phrases: Sequence[str]
+    pairs: Sequence[tuple[Named, Named]]
+    phrases: Sequence[Named]
 
-    def pools(self, embed: Embed) -> list[tuple[list[str], Tensor]]:
-        """Single sounds, scenes, duets: the texts of each and what they shall mean [texts, D].
-
-        The sounds that a duet names are single ones too.
-        """
-        scene = [len(heard) > 1 for heard in self.labels]
-        single = [text for told, two in zip(self.captions, scene, strict=True) if not two for text in told]
-        single += self.phrases
-        told = [text for told, two in zip(self.captions, scene, strict=True) if two for text in told]
-        alone = embed([text for of_scene in self.voices for voice in of_scene for text in voice])
-        alone = alone.view(len(self.voices), 2, VOICE_CAPTIONS, -1)
-        meant = scene_meanings(alone).repeat_interleave(len(told) // len(self.voices), dim=0)
-        names = sorted(set(itertools.chain.from_iterable(self.pairs)))
-        vectors, where = embed(names), {name: i for i, name in enumerate(names)}
-        both = torch.tensor([[where[name] for name in pair] for pair in self.pairs])
+    def pools(self, meanings: Meanings) -> list[Pool]:
+        """Single sounds, scenes, duets. The sounds that a duet names are single ones too, as is nothing."""
+        told = [[*own, *other] for own, other in zip(self.captions, self.others, strict=True)]
+        single = [i for i, heard in enumerate(self.labels) if len(heard) == 1]
+        scenes = [i for i, heard in enumerate(self.labels) if len(heard) > 1]
+        own = meanings.read([text for i in single for text in self.captions[i]])
+        clips = F.normalize(own.view(len(single), -1, own.shape[-1]).mean(dim=1), dim=-1)
+        alone = meanings.read([text for of_scene in self.voices for voice in of_scene for text in voice])
+        meant = scene_meanings(alone.view(len(self.voices), 2, VOICE_CAPTIONS, -1))
+        named = sorted({*self.phrases, *itertools.chain.from_iterable(self.pairs)})
+        vectors, where = meanings.named(named), {phrase: i for i, phrase in enumerate(named)}
+        both = torch.tensor([[where[phrase] for phrase in pair] for pair in self.pairs])
+        each = len(told[0])
         return [
-            (single + names, torch.cat([embed(single), vectors])),
-            (told, meant),
+            (
+                ["", *(text for i in single for text in told[i]), *(phrase.text for phrase in named)],
+                torch.cat([meanings.read([""]), clips.repeat_interleave(each, dim=0), vectors]),
+            ),
+            ([text for i in scenes for text in told[i]], meant.repeat_interleave(each, dim=0)),
             (list(self.duets), F.normalize(vectors[both].sum(dim=1), dim=-1)),
         ]
 
@@ -73,24 +78,26 @@ class SceneTexts:
 def teach_scenes(
     clap: ClapModel,
     tokenizer: PreTrainedTokenizerBase,
-    texts: SceneTexts,
-    embed: Embed,
+    pools: Sequence[Pool],
     options: LoopOptions,
     device: str = "cpu",
 ) -> ClapModel | None:
-    """Train `clap`'s caption tower on `texts`; gives it back, averaged, in eval mode, once it is complete."""
+    """Train `clap`'s caption tower on `SceneTexts.pools`; gives it back, averaged, once it is complete."""
     torch.manual_seed(options.seed)
-    lessons = [
-        Lessons(dict(tokenize(tokenizer, told, limit=LIMIT)), wanted) for told, wanted in texts.pools(embed)
-    ]
+    lessons = [Lessons(dict(tokenize(tokenizer, told, limit=LIMIT)), wanted) for told, wanted in pools]
+    nothing = tokenize(tokenizer, [""]).input_ids
     tower = nn.ModuleDict({"text": clap.text_model, "projection": clap.text_projection}).to(device).train()
     optimizer = torch.optim.AdamW(tower.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     state = TrainState(tower, {"text": optimizer}, ema_decay=0.995)
 
-    def step(_: int, generator: torch.Generator) -> dict[str, float]:
+    def step(number: int, generator: torch.Generator) -> dict[str, float]:
         drawn = float(torch.rand((), generator=generator))
         pool = 2 if drawn < DUET_SHARE else 1 if drawn < DUET_SHARE + SCENE_SHARE else 0
         ids, mask, wanted = lessons[pool].draw(BATCH, generator, device)
+        ids[:EMPTY_ROWS], mask[:EMPTY_ROWS] = tokenizer.pad_token_id, 0
+        ids[:EMPTY_ROWS, : nothing.shape[1]], mask[:EMPTY_ROWS, : nothing.shape[1]] = nothing, 1
+        wanted[:EMPTY_ROWS] = lessons[0].targets[0]  # single sounds begin with it
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - number / options.steps)
         off = learn(optimizer, text_vectors(tower, ids, mask), wanted)
         return {("single", "scene", "duet")[pool]: off["cosine"]}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.progress import track
@@ -13,13 +15,14 @@ from studio.core.vocabulary import Vocabulary, stems
 from studio.training.corpus.captions import augment_caption, caption, with_adjectives, without_article
 from studio.training.corpus.clip import describe
 from studio.training.corpus.description import ClipDescription
-from studio.training.corpus.lexicon import load_lexicon
+from studio.training.corpus.lexicon import Wording, load_lexicon
 from studio.training.corpus.primitives import Rng
 from studio.training.teacher import Teacher
 
 COMMON_WORDS = 8000
 DICTIONARY_WORDS = 60_000
-NEAR_WORDS = 10_000
+NEAR_WORDS = 20_000
+SOUND_WORDS = 6000  # of those: sounds in their own right, never mere words around another
 TEMPLATES = (
     "{0}",
     "{0}",
@@ -40,6 +43,7 @@ OTHER_CAPTIONS = 18  # a clip, beside its own
 VOICE_CAPTIONS = 6  # of each sound of a scene, as if it were alone
 KNOWN_SHARE, TEMPLATE_SHARE = 0.5, 0.6  # of duets: of families' phrases, joined as in captions
 DRESSED_SHARE, TRAILED_SHARE = 0.7, 0.4  # of a duet's sounds: with words before them, and then after them
+ANY_SOUND_VALUES = 3  # that have an attribute's words: then any sound may
 KIN_SHARE, AMONG_WORDS_SHARE = 0.7, 0.4
 REQUEST_SHARE = 0.3
 REQUESTS = (
@@ -138,12 +142,27 @@ def distillation_texts(
     return ["", *known, *phrases, *rough], ["", *known, *meant, *captions]
 
 
-def lone_phrases(near: Sequence[str], common: Sequence[str], count: int, seed: int = 4) -> list[str]:
-    """The empty text and `count` that name one sound, bare or among any words."""
+@dataclass(frozen=True, order=True)
+class Named:
+    """A `text` that names one `sound`, a bare word or phrase; `look` is how it is dressed there."""
+
+    text: str
+    sound: str
+    look: str
+
+
+def lone_phrases(near: Sequence[str], common: Sequence[str], count: int, seed: int = 4) -> list[Named]:
+    """`count` that name one sound: all bare, and more dressed as captions dress them, or among any words."""
     rng = np.random.default_rng(seed)
-    among = [*known_phrases(), *near]
-    more = (among_words(rng, among[rng.integers(len(among))], common) for _ in range(count - len(among)))
-    return ["", *among, *more]
+    known, clothes = family_phrases(), wardrobe()
+    sounds = near[:SOUND_WORDS]
+    silent = sorted({*common} - {*sounds})
+    out = [Named(sound, sound, sound) for sound in (*known_phrases(), *near)]
+    while len(out) < count:
+        drawn = draw_named(rng, sounds, known, clothes)
+        among = rng.random() < AMONG_WORDS_SHARE
+        out.append(replace(drawn, text=among_words(rng, drawn.look, silent)) if among else drawn)
+    return out
 
 
 def among_words(rng: Rng, sound: str, common: Sequence[str]) -> str:
@@ -171,48 +190,76 @@ def voice_captions(labels: Sequence[Sequence[str]]) -> list[list[list[str]]]:
     return out
 
 
-def modifiers() -> tuple[list[str], list[str]]:
-    """All that training may see before a noun, and after one: attributes, distances, places."""
+@dataclass(frozen=True)
+class Dress:
+    """What may stand `before` a noun, and `after` one."""
+
+    before: Sequence[str]
+    after: Sequence[str]
+
+    @classmethod
+    def of(cls, wordings: Sequence[Wording], seen_in: int = 1) -> Dress:
+        """All that training may see and that `seen_in` of them hold, or more."""
+        before = Counter(text for wording in wordings for text in wording.before.train)
+        after = Counter(text for wording in wordings for text in wording.after.train)
+        kept = ([text for text, count in side.items() if count >= seen_in] for side in (before, after))
+        return cls(*map(sorted, kept))
+
+
+def wardrobe() -> dict[str, Dress]:
+    """Attributes, distances, places: of each family its own, and under "" those that fit any sound."""
     lexicon = load_lexicon()
-    wordings = [*lexicon.shared_values.values(), lexicon.near, lexicon.distant, lexicon.reverb]
-    wordings += [wording for words in lexicon.families.values() for wording in words.values.values()]
-    before = {text for wording in wordings for text in wording.before.train}
-    after = {text for wording in wordings for text in wording.after.train}
-    return sorted(before), sorted(after)
+    own = {name: list(words.values.values()) for name, words in lexicon.families.items()}
+    shared = Dress.of([*lexicon.shared_values.values(), lexicon.near, lexicon.distant, lexicon.reverb])
+    spread = Dress.of(list(itertools.chain.from_iterable(own.values())), ANY_SOUND_VALUES)
+    any_sound = Dress([*shared.before, *spread.before], [*shared.after, *spread.after])
+    return {"": any_sound} | {name: Dress.of(wordings) for name, wordings in own.items()}
 
 
-def dressed(rng: Rng, sound: str, before: Sequence[str], after: Sequence[str]) -> str:
-    """A sound with up to two words before it and perhaps some after it, of any family's."""
-    phrase = with_adjectives([before[i] for i in rng.integers(len(before), size=rng.integers(0, 3))], sound)
-    return f"{phrase} {after[int(rng.integers(len(after)))]}" if rng.random() < TRAILED_SHARE else phrase
+def dressed(rng: Rng, sound: str, dresses: Sequence[Dress]) -> str:
+    """A sound with up to two words before it and perhaps some after it."""
+
+    def pick(side: str) -> str:
+        pool = getattr(dresses[int(rng.integers(len(dresses)))], side) or getattr(dresses[0], side)
+        return pool[int(rng.integers(len(pool)))]
+
+    phrase = with_adjectives([pick("before") for _ in range(rng.integers(0, 3))], sound)
+    return f"{phrase} {pick('after')}" if rng.random() < TRAILED_SHARE else phrase
+
+
+def draw_named(
+    rng: Rng, near: Sequence[str], known: Mapping[str, Sequence[str]], clothes: Mapping[str, Dress]
+) -> Named:
+    """A family's phrase or a word near sound, dressed as a caption would dress it, or bare."""
+    if rng.random() < KNOWN_SHARE:
+        name = list(known)[int(rng.integers(len(known)))]
+        sound, dresses = known[name][int(rng.integers(len(known[name])))], [clothes[""], clothes[name]]
+    else:
+        sound, dresses = near[int(rng.integers(len(near)))], [clothes[""]]
+    look = dressed(rng, sound, dresses) if rng.random() < DRESSED_SHARE else sound
+    return Named(look, sound, look)
 
 
 def duets(
     near: Sequence[str], common: Sequence[str], count: int, seed: int = 2
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """`count` texts that name two sounds, and which two: in a caption's words, or joined by any words.
+) -> tuple[list[str], list[tuple[Named, Named]]]:
+    """`count` texts that name two sounds, and how they name each: in a caption's words, or joined by any.
 
     They are dressed as captions dress them: rare words were lost beside others' attributes. Scenes of all
     families and words would be far too many to render; what two sounds mean together, their own meanings
     tell.
     """
     rng = np.random.default_rng(seed)
-    known = known_phrases()
-    templates = load_lexicon().templates
+    known, clothes, templates = family_phrases(), wardrobe(), load_lexicon().templates
     joins = [*templates["pair"].train, *templates["layered"].train]
-    before, after = modifiers()
     texts, pairs = [], []
     for _ in range(count):
-        pools = (known if rng.random() < KNOWN_SHARE else near for _ in range(2))
-        drawn = (pool[int(rng.integers(len(pool)))] for pool in pools)
-        first, second = (
-            dressed(rng, sound, before, after) if rng.random() < DRESSED_SHARE else sound for sound in drawn
-        )
+        first, second = (draw_named(rng, near[:SOUND_WORDS], known, clothes) for _ in range(2))
         join = joins[rng.integers(len(joins))]
         if rng.random() >= TEMPLATE_SHARE:
             words = (common[i] for i in rng.integers(len(common), size=rng.integers(0, 4)))
             join = " ".join(["{a}" + "," * int(rng.random() < 0.3), *words, "{b}"])
-        texts.append(augment_caption(rng, join.format(a=first, b=second)))
+        texts.append(augment_caption(rng, join.format(a=first.look, b=second.look)))
         pairs.append((first, second))
     return texts, pairs
 

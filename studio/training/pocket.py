@@ -31,11 +31,13 @@ from studio.training.clap_scenes import SceneTexts, teach_scenes
 from studio.training.data import Corpus, build_corpus, cache_mels
 from studio.training.judge import train_judge
 from studio.training.loop import LoopOptions
+from studio.training.meanings import Meanings
 from studio.training.mixing import LatentMixer, Mixer, PatchEncoder
 from studio.training.phrases import (
     COMMON_WORDS,
     dictionary,
     duets,
+    family_phrases,
     lone_phrases,
     other_captions,
     vocabulary,
@@ -51,7 +53,7 @@ PHRASES = 50_000  # what the towers read besides captions
 JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
 JUDGE_SEED = 500_000_000
 STEPS = {
-    "vae": 1800, "vocoder": 8700, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 11000,
+    "vae": 1800, "vocoder": 8700, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 25500,
     "unet": 43000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 1200,
 }  # fmt: skip
@@ -146,7 +148,7 @@ def run_clap(options: PocketOptions) -> None:
 
 
 def run_clap_scenes(options: PocketOptions) -> None:
-    """The shipped caption tower learns what scenes mean; single sounds keep their vectors.
+    """The shipped caption tower learns words better, and what scenes mean; captions keep their vectors.
 
     A run is of one tower, and ships when it is complete: until then that tower says what is to be learned.
     """
@@ -155,22 +157,23 @@ def run_clap_scenes(options: PocketOptions) -> None:
     common = dictionary()[:COMMON_WORDS]
     together, pairs = duets(near, common, options.clips(PHRASES))
     texts = SceneTexts(
-        captions=all_captions(corpus),
+        captions=corpus.captions,
+        others=other_captions(corpus.labels, common),
         labels=corpus.labels,
         voices=voice_captions(corpus.labels),
         duets=together,
         pairs=pairs,
-        phrases=lone_phrases(near, common, options.clips(PHRASES)),
+        phrases=lone_phrases(near, common, 2 * options.clips(PHRASES)),
     )
-    tower = file_digest(options.audioldm / "clap" / "model.safetensors")
-    taught = teach_scenes(
-        ClapModel.from_pretrained(options.audioldm / "clap", dtype=torch.float32),
-        AutoTokenizer.from_pretrained(options.audioldm / "tokenizer"),
-        texts,
-        lambda told: cache_text_vectors(options, [told])[0][0],
-        options.loop("clap_scenes", f"clap_scenes-{tower}"),
-        options.device,
+    clap = ClapModel.from_pretrained(options.audioldm / "clap", dtype=torch.float32)
+    loop = options.loop(
+        "clap_scenes", f"clap_scenes-{file_digest(options.audioldm / 'clap' / 'model.safetensors')}"
     )
+    meanings = Meanings.of(
+        corpus, lambda told: cache_text_vectors(options, [told])[0][0], Teacher().embed, family_phrases()
+    )
+    tokenizer = AutoTokenizer.from_pretrained(options.audioldm / "tokenizer")
+    taught = teach_scenes(clap, tokenizer, texts.pools(meanings), loop, options.device)
     if taught is not None:
         export_clap(taught, options.audioldm / "tokenizer", options.audioldm)
 

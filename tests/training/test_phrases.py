@@ -22,10 +22,12 @@ from studio.training.phrases import (
     duets,
     family_bank,
     family_phrases,
-    modifiers,
+    known_phrases,
+    lone_phrases,
     other_captions,
     vocabulary,
     voice_captions,
+    wardrobe,
 )
 
 COMMON = ["table", "green", "seven"]
@@ -99,27 +101,45 @@ def test_a_scene_s_sounds_have_captions_of_their_own() -> None:
 def test_a_duet_names_both_its_sounds() -> None:
     texts, pairs = duets(["hail", "thump"], COMMON, 200)
     assert (texts, pairs) == duets(["hail", "thump"], COMMON, 200)
-    sounds = [sound for pair in pairs for sound in pair]
-    assert "hail" in sounds
-    assert any("hail" in sound and sound != "hail" for sound in sounds), "some are dressed"
+    named = [name for pair in pairs for name in pair]
+    assert any(name.look == name.sound == "hail" for name in named)
+    assert any(name.look != "hail" for name in named if name.sound == "hail"), "some are dressed"
     whole = 0
     for text, pair in zip(texts, pairs, strict=True):
-        whole += all(sound.lower() in text.lower() for sound in pair)
+        whole += all(name.look.lower() in text.lower() for name in pair)
     assert whole > 100, "but for articles dropped and letters swapped"
 
 
-def test_sounds_are_dressed_in_words_that_training_may_see() -> None:
+def test_lone_phrases_name_every_sound_bare_and_some_dressed_or_among_words() -> None:
+    count = len(known_phrases()) + 400
+    phrases = lone_phrases(["hail", "thump"], COMMON, count)
+    assert phrases == lone_phrases(["hail", "thump"], COMMON, count)
+    assert len(phrases) == count
+    bare = {name.sound for name in phrases if name.text == name.look == name.sound}
+    assert {"hail", *known_phrases()} <= bare
+    more = phrases[len(known_phrases()) + 2 :]
+    assert any(name.look != name.sound and name.text == name.look for name in more)
+    assert any(name.text != name.look for name in more)
+    for name in more:
+        assert without_article(name.sound) in name.look
+        assert name.look in name.text
+
+
+def test_sounds_are_dressed_in_words_that_training_may_see_and_that_fit_them() -> None:
     lexicon = load_lexicon()
+    shared = lexicon.near, lexicon.distant, lexicon.reverb
     withheld = {
-        *lexicon.near.before.held_out,
-        *lexicon.distant.after.held_out,
-        *lexicon.reverb.after.held_out,
+        text for wording in shared for pool in (wording.before, wording.after) for text in pool.held_out
     }
-    before, after = modifiers()
+    clothes = wardrobe()
     assert withheld
-    assert not withheld & {*before, *after}
+    for dress in clothes.values():
+        assert not withheld & {*dress.before, *dress.after}
+    assert "small" in clothes[""].before, "many families' word"
+    assert "torrential" in clothes["rain"].before
+    assert "torrential" not in {*clothes[""].before, *clothes["dog"].before}
     rng = np.random.default_rng(0)
-    looks = {dressed(rng, "a dog", before, after) for _ in range(50)}
+    looks = {dressed(rng, "a dog", [clothes[""], clothes["dog"]]) for _ in range(50)}
     assert "a dog" in looks
     assert all("dog" in look for look in looks)
     assert any(look.endswith("dog") and look != "a dog" for look in looks)
