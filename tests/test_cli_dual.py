@@ -106,4 +106,6 @@ def test_bench_dual() -> None:
     )["rows"]
     assert len({(row["sampler"], row["attention"], row["draft"]) for row in rows}) == 8
     assert all(row["seconds"] == 1.28 and row["work_mb"] > 0 for row in rows)
-    assert {type(row["within"]) for row in rows} == {bool}
+    drafted = [row for row in rows if row["sampler"] == "endless" and row["draft"] != "none"]
+    assert all(row["within"] is None for row in drafted), "too short to tell"
+    assert all(type(row["within"]) is bool for row in rows if row not in drafted)

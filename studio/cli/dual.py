@@ -68,7 +68,10 @@ def bench_dual(
     model: words.Model = None,
     draft_model: words.DraftModel = None,
     combinations: Annotated[
-        bool, typer.Option("--combinations", help="Endless × LiteFocus × draft, each of the eight, instead.")
+        bool,
+        typer.Option(
+            "--combinations", help="Endless × LiteFocus × draft, all eight, instead; of 16 s or more."
+        ),
     ] = False,
     device: words.DeviceOrNone = None,
     dtype: words.Dtype = None,

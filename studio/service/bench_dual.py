@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from studio.backends.base import Backend
 
 REPEATS = 7
+EXTENDED_S = 16.0  # a take that is longer has had its draft extended
 WAVER_MB = 32.0  # by which a process's memory wavers of itself
 
 
@@ -95,7 +96,8 @@ def bench_combinations(
     """Endless × LiteFocus × draft: each of the eight for the request's length, its time and its memory.
 
     `work_mb` is the most that a take held beyond what was held before it, `doubled_mb` the same of one twice
-    as long. Whether that is `within` its memory: an endless take needs no more, a clip no more than twice.
+    as long. Whether that is `within` its memory: an endless take needs no more, a clip no more than twice;
+    None of an endless take with a draft that is too short to have had its draft extended.
     """
     rows = []
     for sampler in (request.sampler, EndlessSampler(strategy="equal")):
@@ -115,7 +117,7 @@ def _names(wanted: GenerationRequest) -> dict[str, str]:
 
 def _cost(
     wanted: GenerationRequest, backend: Backend, drafts: Drafts, show: Callable[[Event], None]
-) -> dict[str, float | bool]:
+) -> dict[str, float | bool | None]:
     duration_s = wanted.duration_s or 10.0
     made_s = [0.0]
 
@@ -134,11 +136,13 @@ def _cost(
     work_mb = rise_mb(device, lambda: render(duration_s))
     took_s, made = time.perf_counter() - began, made_s[0]
     doubled_mb = rise_mb(device, lambda: render(2 * duration_s))
-    allowed_mb = work_mb * (1 if wanted.sampler.kind == "endless" else 2) + WAVER_MB
+    endless = wanted.sampler.kind == "endless"
+    allowed_mb = work_mb * (1 if endless else 2) + WAVER_MB
+    too_short = endless and wanted.draft.kind != "none" and duration_s < EXTENDED_S
     return {
         "seconds": round(made, 2),
         "rtf": round(took_s / max(made, 1e-9), 4),
         "work_mb": round(work_mb, 1),
         "doubled_mb": round(doubled_mb, 1),
-        "within": doubled_mb <= allowed_mb,
+        "within": None if too_short else doubled_mb <= allowed_mb,
     }
