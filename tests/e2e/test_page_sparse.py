@@ -55,11 +55,11 @@ def test_a_clip_emerges_plays_and_is_a_file(
 ) -> None:
     page = visit(pocket_site.url, **screen)
     open_tab(page)
+    page.click("text=What attends to what")  # first, so that its fields are there before they are filled
     page.fill("#sparse-prompt textarea", "ocean waves on a shore")
     page.fill("#sparse-duration input[type=number]", "5")
-    page.click("text=What attends to what")
-    page.fill("#sparse-ratio input, #sparse-ratio textarea", "0.2")
     page.fill("#sparse-steps input", "6")
+    page.fill("#sparse-ratio input, #sparse-ratio textarea", "0.2")
     page.click("#sparse-generate")
     wait_for_status(page, "of 6, 0:")
     page.wait_for_function(f"({PIXELS})() > 20")
