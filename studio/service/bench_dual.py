@@ -119,29 +119,30 @@ def _cost(
     wanted: GenerationRequest, backend: Backend, drafts: Drafts, show: Callable[[Event], None]
 ) -> dict[str, float | bool | None]:
     duration_s = wanted.duration_s or 10.0
-    made_s = [0.0]
 
-    def render(seconds: float) -> None:
-        for event in Renderer(drafts)(
-            wanted.model_copy(update={"duration_s": seconds}), backend, CancelToken()
-        ):
+    def render(seconds: float) -> float:
+        """Seconds of sound made."""
+        made_s = 0.0
+        request = wanted.model_copy(update={"duration_s": seconds})
+        for event in Renderer(drafts)(request, backend, CancelToken()):
             show(event)
             if isinstance(event, AudioChunk):
-                made_s[0] = event.end_sample / event.sample_rate
+                made_s = event.end_sample / event.sample_rate
+        return made_s
 
     device = str(backend.device)
-    for seconds in (duration_s, 2 * duration_s):
-        render(seconds)  # what is loaded and drafted once is no part of either
+    # What is loaded and drafted once is no part of what is measured: so both are made once before.
+    made_s, _ = (render(seconds) for seconds in (duration_s, 2 * duration_s))
     began = time.perf_counter()
     work_mb = rise_mb(device, lambda: render(duration_s))
-    took_s, made = time.perf_counter() - began, made_s[0]
+    took_s = time.perf_counter() - began
     doubled_mb = rise_mb(device, lambda: render(2 * duration_s))
     endless = wanted.sampler.kind == "endless"
     allowed_mb = work_mb * (1 if endless else 2) + WAVER_MB
     too_short = endless and wanted.draft.kind != "none" and duration_s < EXTENDED_S
     return {
-        "seconds": round(made, 2),
-        "rtf": round(took_s / max(made, 1e-9), 4),
+        "seconds": round(made_s, 2),
+        "rtf": round(took_s / max(made_s, 1e-9), 4),
         "work_mb": round(work_mb, 1),
         "doubled_mb": round(doubled_mb, 1),
         "within": None if too_short else doubled_mb <= allowed_mb,

@@ -252,9 +252,10 @@ def duets(
     rng = np.random.default_rng(seed)
     known, clothes, templates = family_phrases(), wardrobe(), load_lexicon().templates
     joins = [*templates["pair"].train, *templates["layered"].train]
+    sounds = near[:SOUND_WORDS]
     texts, pairs = [], []
     for _ in range(count):
-        first, second = (draw_named(rng, near[:SOUND_WORDS], known, clothes) for _ in range(2))
+        first, second = (draw_named(rng, sounds, known, clothes) for _ in range(2))
         join = joins[rng.integers(len(joins))]
         if rng.random() >= TEMPLATE_SHARE:
             words = (common[i] for i in rng.integers(len(common), size=rng.integers(0, 4)))

@@ -75,7 +75,7 @@ def test_the_tower_learns_what_it_is_told(tmp_path: Path, tokenizer: PreTrainedT
         far, near = 1 - (before(texts) * wanted).sum(-1), 1 - (after(texts) * wanted).sum(-1)
         assert (near < 0.5 * far).all()
     texts, wanted = pools[0]
-    assert ((after(texts) * wanted).sum(-1) > 0.9).all(), "captions of one sound stay, words move"
+    assert ((after(texts) * wanted).sum(-1) > 0.95).all(), "captions of one sound stay, words move"
     torch.testing.assert_close(wanted[0], before([""])[0])
     assert after([""])[0] @ wanted[0] > 0.98, "nothing is still nothing"
 
