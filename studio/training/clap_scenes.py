@@ -20,9 +20,9 @@ from transformers import ClapModel, PreTrainedTokenizerBase
 
 from studio.models.tokens import tokenize
 from studio.training.clap import Lessons, learn, text_vectors
-from studio.training.clap_head import scene_meanings
+from studio.training.clap_head import clip_meanings
 from studio.training.loop import LoopOptions, TrainState, run
-from studio.training.meanings import Meanings
+from studio.training.meanings import Embed, Meanings
 from studio.training.phrases import VOICE_CAPTIONS, Named
 
 LEARNING_RATE = 7e-4
@@ -35,44 +35,56 @@ Pool = tuple[list[str], Tensor]
 """Texts, and what they shall mean [texts, D]."""
 
 
+def said_of_clips(
+    captions: Sequence[Sequence[str]], voices: Sequence[Sequence[Sequence[str]]], scene: Tensor, read: Embed
+) -> Tensor:
+    """What the tower says of each clip [clips, D], by its own `captions`, equally many a clip.
+
+    Of a `scene` (booleans [clips]) it is what it says of its sounds: `voices` are `VOICE_CAPTIONS` of either.
+    """
+    own = read([text for told in captions for text in told])
+    alone = read([text for of_scene in voices for voice in of_scene for text in voice])
+    width = own.shape[-1]
+    return clip_meanings(
+        own.view(len(captions), -1, width), alone.view(len(voices), 2, VOICE_CAPTIONS, width), scene
+    )
+
+
 @dataclass(frozen=True)
 class SceneTexts:
     """What the tower reads: single sounds, and texts of two.
 
-    `captions` and `others` are a clip's own and those in other words, equally many a clip, and `labels`
-    the families heard in it; `voices` are `VOICE_CAPTIONS` of either sound of each scene, in order; `pairs`
-    are the two sounds that each of `duets` names; `phrases` name one.
+    `captions` are each clip's, equally many a clip, `clips` what is said of it [clips, D], `scene` whether
+    it is of two sounds [clips]; `pairs` are the two sounds that each of `duets` names; `phrases` name one.
     """
 
     captions: Sequence[Sequence[str]]
-    others: Sequence[Sequence[str]]
-    labels: Sequence[Sequence[str]]
-    voices: Sequence[Sequence[Sequence[str]]]
+    clips: Tensor
+    scene: Tensor
     duets: Sequence[str]
     pairs: Sequence[tuple[Named, Named]]
     phrases: Sequence[Named]
 
     def pools(self, meanings: Meanings) -> list[Pool]:
         """Single sounds, scenes, duets. The sounds that a duet names are single ones too, as is nothing."""
-        told = [[*own, *other] for own, other in zip(self.captions, self.others, strict=True)]
-        single = [i for i, heard in enumerate(self.labels) if len(heard) == 1]
-        scenes = [i for i, heard in enumerate(self.labels) if len(heard) > 1]
-        own = meanings.read([text for i in single for text in self.captions[i]])
-        clips = F.normalize(own.view(len(single), -1, own.shape[-1]).mean(dim=1), dim=-1)
-        alone = meanings.read([text for of_scene in self.voices for voice in of_scene for text in voice])
-        meant = scene_meanings(alone.view(len(self.voices), 2, VOICE_CAPTIONS, -1))
+        single, scenes = (self._told(kind) for kind in (~self.scene, self.scene))
         named = sorted({*self.phrases, *itertools.chain.from_iterable(self.pairs)})
         vectors, where = meanings.named(named), {phrase: i for i, phrase in enumerate(named)}
         both = torch.tensor([[where[phrase] for phrase in pair] for pair in self.pairs])
-        each = len(told[0])
         return [
             (
-                ["", *(text for i in single for text in told[i]), *(phrase.text for phrase in named)],
-                torch.cat([meanings.read([""]), clips.repeat_interleave(each, dim=0), vectors]),
+                ["", *single[0], *(phrase.text for phrase in named)],
+                torch.cat([meanings.read([""]), single[1], vectors]),
             ),
-            ([text for i in scenes for text in told[i]], meant.repeat_interleave(each, dim=0)),
+            scenes,
             (list(self.duets), F.normalize(vectors[both].sum(dim=1), dim=-1)),
         ]
+
+    def _told(self, kind: Tensor) -> Pool:
+        """The captions of the clips of a kind [clips], and what is said of those."""
+        rows = kind.nonzero()[:, 0].tolist()
+        texts = [text for row in rows for text in self.captions[row]]
+        return texts, self.clips[rows].repeat_interleave(len(self.captions[0]), dim=0)
 
 
 def teach_scenes(

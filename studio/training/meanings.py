@@ -67,15 +67,19 @@ class Meanings:
 
     @classmethod
     def of(
-        cls, corpus: Corpus, read: Embed, listen: Embed, families: Mapping[str, Sequence[str]]
+        cls,
+        corpus: Corpus,
+        clips: Tensor,
+        read: Embed,
+        listen: Embed,
+        families: Mapping[str, Sequence[str]],
     ) -> Meanings:
-        """Phrases of `families` mean what the tower says of the clips whose captions are like them."""
+        """Phrases of `families` mean what is said of the `clips` [clips, D] whose captions are like them."""
         single = [i for i, heard in enumerate(corpus.labels) if len(heard) == 1]
         told = [text for i in single for text in corpus.captions[i]]
         each = len(told) // len(single)
-        clips = F.normalize(read(told).view(len(single), each, -1).mean(dim=1), dim=-1)
         heard = [corpus.labels[i][0] for i in single for _ in range(each)]
-        captions = Memory(listen(told), clips.repeat_interleave(each, dim=0), heard)
+        captions = Memory(listen(told), clips[single].repeat_interleave(each, dim=0), heard)
         owners = [name for name, phrases in families.items() for _ in phrases]
         texts = [phrase for phrases in families.values() for phrase in phrases]
         keys = listen(texts)

@@ -27,7 +27,7 @@ from studio.core.errors import ModelNotFoundError, WeightsError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.models.tokens import tokenize
 from studio.training.clap import gather_texts, train_clap
-from studio.training.clap_scenes import SceneTexts, teach_scenes
+from studio.training.clap_scenes import SceneTexts, said_of_clips, teach_scenes
 from studio.training.data import Corpus, build_corpus, cache_mels
 from studio.training.judge import train_judge
 from studio.training.loop import LoopOptions
@@ -156,11 +156,16 @@ def run_clap_scenes(options: PocketOptions) -> None:
     _, near = tower_texts(options, corpus)
     common = dictionary()[:COMMON_WORDS]
     together, pairs = duets(near, common, options.clips(PHRASES))
+
+    def read(told: Sequence[str]) -> Tensor:
+        return cache_text_vectors(options, [told])[0][0]
+
+    scene = torch.tensor([len(heard) > 1 for heard in corpus.labels])
+    clips = said_of_clips(corpus.captions, voice_captions(corpus.labels), scene, read)
     texts = SceneTexts(
-        captions=corpus.captions,
-        others=other_captions(corpus.labels, common),
-        labels=corpus.labels,
-        voices=voice_captions(corpus.labels),
+        captions=all_captions(corpus),
+        clips=clips,
+        scene=scene,
         duets=together,
         pairs=pairs,
         phrases=lone_phrases(near, common, 2 * options.clips(PHRASES)),
@@ -169,9 +174,7 @@ def run_clap_scenes(options: PocketOptions) -> None:
     loop = options.loop(
         "clap_scenes", f"clap_scenes-{file_digest(options.audioldm / 'clap' / 'model.safetensors')}"
     )
-    meanings = Meanings.of(
-        corpus, lambda told: cache_text_vectors(options, [told])[0][0], Teacher().embed, family_phrases()
-    )
+    meanings = Meanings.of(corpus, clips, read, Teacher().embed, family_phrases())
     tokenizer = AutoTokenizer.from_pretrained(options.audioldm / "tokenizer")
     taught = teach_scenes(clap, tokenizer, texts.pools(meanings), loop, options.device)
     if taught is not None:

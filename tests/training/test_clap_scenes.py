@@ -13,7 +13,7 @@ from transformers import ClapModel, PreTrainedTokenizerBase
 
 from studio.models.tokens import tokenize
 from studio.training.clap import build_clap
-from studio.training.clap_scenes import SceneTexts, teach_scenes
+from studio.training.clap_scenes import SceneTexts, said_of_clips, teach_scenes
 from studio.training.loop import LoopOptions
 from studio.training.meanings import Meanings, Memory
 from studio.training.phrases import VOICE_CAPTIONS, Named
@@ -23,15 +23,21 @@ Read = Callable[[Sequence[str]], torch.Tensor]
 
 DOG, RAIN = ["a dog", "a dog barks"], ["heavy rain", "rain falls"]
 BOTH = ["a dog in heavy rain", "rain falls on a dog"]
-TEXTS = SceneTexts(
-    captions=[DOG[:1], RAIN[:1], BOTH[:1]],
-    others=[DOG[1:], RAIN[1:], BOTH[1:]],
-    labels=[["dog"], ["rain"], ["dog", "rain"]],
-    voices=[[(DOG * VOICE_CAPTIONS)[:VOICE_CAPTIONS], (RAIN * VOICE_CAPTIONS)[:VOICE_CAPTIONS]]],
-    duets=["a dog with heavy rain"],
-    pairs=[(Named("a dog", "a dog", "a dog"), Named("heavy rain", "rain", "heavy rain"))],
-    phrases=[Named("table", "table", "table")],
-)
+VOICES = [[(DOG * VOICE_CAPTIONS)[:VOICE_CAPTIONS], (RAIN * VOICE_CAPTIONS)[:VOICE_CAPTIONS]]]
+SCENE = torch.tensor([False, False, True])
+DUETS = ["a dog with heavy rain"]
+
+
+def texts_of(read: Read) -> SceneTexts:
+    """A clip of a dog, one of rain, and one of both, as `read` says them."""
+    return SceneTexts(
+        captions=[DOG, RAIN, BOTH],
+        clips=said_of_clips([DOG[:1], RAIN[:1], BOTH[:1]], VOICES, SCENE, read),
+        scene=SCENE,
+        duets=DUETS,
+        pairs=[(Named("a dog", "a dog", "a dog"), Named("heavy rain", "rain", "heavy rain"))],
+        phrases=[Named("table", "table", "table")],
+    )
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def meanings(read: Read) -> Meanings:
 
 
 def test_pools_hold_single_sounds_scenes_and_duets() -> None:
-    single, scenes, duets = TEXTS.pools(meanings(fixed_vectors))
+    single, scenes, duets = texts_of(fixed_vectors).pools(meanings(fixed_vectors))
     assert single[0] == ["", *DOG, *RAIN, "a dog", "heavy rain", "table"], "and what the duets name"
     torch.testing.assert_close(single[1], fixed_vectors(single[0]))
     middle = F.normalize(torch.eye(128)[0] + torch.eye(128)[1], dim=0)
@@ -66,7 +72,7 @@ def test_pools_hold_single_sounds_scenes_and_duets() -> None:
 
 def test_the_tower_learns_what_it_is_told(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     clap, before = fresh_tower(tokenizer)
-    pools = TEXTS.pools(meanings(before))
+    pools = texts_of(before).pools(meanings(before))
     taught = teach_scenes(clap, tokenizer, pools, LoopOptions(tmp_path / "run", 80, log_every=1))
     assert taught is not None
     assert not taught.training
@@ -86,7 +92,7 @@ def test_a_run_that_was_stopped_ships_nothing_and_goes_on(
     def teach(name: str, minutes: float | None = None) -> ClapModel | None:
         clap, before = fresh_tower(tokenizer)
         options = LoopOptions(tmp_path / name, 3, log_every=1, max_minutes=minutes)
-        return teach_scenes(clap, tokenizer, TEXTS.pools(meanings(before)), options)
+        return teach_scenes(clap, tokenizer, texts_of(before).pools(meanings(before)), options)
 
     whole = teach("whole")
     assert teach("parts", 0) is None

@@ -59,7 +59,8 @@ def test_phrases_of_families_mean_what_is_said_of_clips_with_captions_like_them(
         labels=[["dog"], ["bell"], ["dog", "bell"]],
     )
     families = {"dog": ["puppy dog"], "bell": ["chime"]}
-    meanings = Meanings.of(cast(Corpus, corpus), read, listen, families)
+    clips = EYE[[SAID_DOG, SELF, FAR]]
+    meanings = Meanings.of(cast(Corpus, corpus), clips, read, listen, families)
     torch.testing.assert_close(meanings.sounds(["puppy dog", "chime"]), EYE[[SAID_DOG, SELF]])
     assert meanings.phrases.families == ["dog", "bell"]
 
