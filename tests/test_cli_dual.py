@@ -109,3 +109,20 @@ def test_bench_dual() -> None:
     drafted = [row for row in rows if row["sampler"] == "endless" and row["draft"] != "none"]
     assert all(row["within"] is None for row in drafted), "too short to tell"
     assert all(type(row["within"]) is bool for row in rows if row not in drafted)
+
+
+@needs_audiocraft
+@pytest.mark.slow
+def test_eval_dual_prints_the_rows_of_the_papers_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.training.evaluate.HELD_OUT_CLIPS", 8)
+    words = ("--clips", 2, "--scenes", 1, "--steps", 1, "--runs", tmp_path, "--device", "cpu")
+    result = longwave("eval", "dual", *words, "--system", "audiogen", "--system", "dcldm", "--json")
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert figures["steps"] == 1
+    assert [row["system"] for row in figures["rows"]] == ["audiogen", "dcldm"]
+    for row in figures["rows"]:
+        assert (row["clips"], row["scenes"]) == (2, 1)
+        assert all(np.isfinite(row[name]) for name in ("family_acc", "scene_acc", "kl", "kl_sigma", "fd"))

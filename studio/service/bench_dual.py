@@ -41,21 +41,22 @@ def bench_dual(
     `draft_s` includes loading what makes it; `refine_s` is from the draft to the sound; `branch_share` is
     how much of a step's time the acoustic branch takes, `step_ms` the step with it.
     """
-    dual_backend(backend)
+    encoding = dual_backend(backend).encoding
     drafted_s = made_s = 0.0
-    steps = []
+    steps, tokens = [], 0
     with PeakMemory(str(backend.device)) as peak:
         began = time.perf_counter()
         for event in Renderer(drafts)(request, backend, CancelToken()):
             show(event)
             if isinstance(event, Drafted):
-                drafted_s = time.perf_counter() - began
+                drafted_s, tokens = time.perf_counter() - began, event.tokens.shape[1]
             elif isinstance(event, StepDone):
                 steps.append(event.step_s)
             elif isinstance(event, AudioChunk):
                 made_s = event.end_sample / event.sample_rate
         took_s = time.perf_counter() - began
-    with_it, without = branch_ms(backend, request.duration_s or 10.0)
+    frames = backend.geometry.frames(request.duration_s or 10.0)
+    with_it, without = branch_ms(backend, frames, tokens if encoding == "AG" else frames)
     return {
         "model": backend.id,
         "device": str(backend.device),
@@ -70,14 +71,17 @@ def bench_dual(
     }
 
 
-def branch_ms(backend: Backend, duration_s: float, repeats: int = REPEATS) -> tuple[float, float]:
-    """Milliseconds of a forward of two items with a draft as long, and of two without: medians."""
+def branch_ms(backend: Backend, frames: int, heard: int, repeats: int = REPEATS) -> tuple[float, float]:
+    """Milliseconds of a forward of two items that hear a draft of `heard` frames, and of two that don't.
+
+    Medians, of latents of so many frames.
+    """
     geometry = backend.geometry
     generator = torch.Generator().manual_seed(0)
-    shape = (2, geometry.channels, geometry.frames(duration_s), geometry.bands)
+    shape = (2, geometry.channels, frames, geometry.bands)
     latents, at = torch.randn(shape, generator=generator).to(backend.device), torch.full((2,), 500)
     text = backend.encode_text(["", "rain"])
-    acoustic = torch.randn(2, round(50 * duration_s), 128, generator=generator)
+    acoustic = torch.randn(2, heard, 128, generator=generator)
     kinds = Conditioning(tokens=(*text.tokens, Tokens(acoustic))), text
     taken: tuple[list[float], list[float]] = ([], [])
     for turn in range(repeats + 1):

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from studio.core.errors import InvalidRequestError
+from studio.backends import dcldm
+from studio.backends.audiocraft import MISSING
+from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.events import Drafted
 from studio.core.preset import Preset, shipped_presets
 from studio.core.request import parse_request
@@ -22,6 +24,7 @@ from studio.service.comparison import scales
 from studio.service.drafts import Drafts, Models
 from studio.service.job import Job
 from studio.service.jobs import Studio
+from studio.service.render import Renderer
 from studio.service.stream import PcmStream
 from studio.ui import drafted
 from studio.ui.dual import FormValues, Handlers, fill_form, read_form
@@ -29,6 +32,7 @@ from studio.ui.form import FormValues as EndlessValues
 from studio.ui.library import LibraryView
 from studio.ui.live import LiveView, LiveViews
 from studio.ui.sparse import FormValues as ClipValues
+from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.service.drafting_fakes import FakeDrafter
 from tests.service.service_fakes import create_backend, render_ramp
 
@@ -156,6 +160,25 @@ def test_bad_values_become_one_sentence(handlers: Handlers, changes: dict[str, A
     assert last[0]["phase"] == "failed"
     assert word in last[0]["message"].lower()
     assert last[0]["message"].endswith(".")
+
+
+def test_without_audiogen_it_says_how_to_get_it_and_own_audio_still_drafts(tmp_path: Path, own: str) -> None:
+    def missing(*_: str) -> FakeDrafter:
+        raise ModelNotFoundError(MISSING)
+
+    folder = wake(make_dcldm(make_tango(tmp_path / "tango"), tmp_path / "dual"))
+    nothing = np.zeros((4, 50), np.int16)
+    drafts = Drafts(Models(missing, lambda *_: FakeDrafter(nothing=nothing)), tmp_path)
+    load = lambda choice: dcldm.load(folder, "cpu", "float32", model_id=choice.id)  # noqa: E731
+    studio = Studio(Settings(outputs=tmp_path, device="cpu"), load, Renderer(drafts), drafts=drafts)
+    tab, form = Handlers(studio, LiveViews(), "dual"), FORM._replace(duration_s=2.56, steps=2)
+    *_, last = tab.generate(*form)
+    assert last[0]["phase"] == "failed"
+    assert "--group audiocraft" in last[0]["message"]
+    *_, last = tab.generate(*form._replace(draft="recorded", recording=own))
+    assert last[0]["phase"] == "finished", last[0]
+    assert last[0]["drafted"] is True
+    studio.close()
 
 
 def test_a_draft_reaches_the_page_before_the_take() -> None:
