@@ -38,6 +38,11 @@ def test_own_audio_is_the_draft_and_its_settings_open_again(tmp_path: Path, mine
     assert longwave("render", "dual", *preset, "--out", second).exit_code == 0
     heard = sf.read(first)[0]
     assert heard.tolist() == sf.read(second)[0].tolist()
+    third = tmp_path / "third.wav"
+    sf.write(third, 0.3 * np.sin(np.arange(32000) / 40), 16000)
+    assert longwave("render", "dual", *preset, "--draft", third, "--out", second).exit_code == 0
+    replaced = load_preset(second.with_suffix(".json")).request()
+    assert (replaced.draft.file, replaced.acoustic_scale) == ("third.wav", 2)  # type: ignore[union-attr]
     other = (
         "--preset", "dual-polished-bell", "--seconds", 1.28, "--steps", 2, "--draft", mine, "--out", second,
     )  # fmt: skip
@@ -51,6 +56,25 @@ def test_own_audio_is_the_draft_and_its_settings_open_again(tmp_path: Path, mine
     text = longwave("render", "dual", *SHORT, "--draft", "none", "--outputs", tmp_path, "--out", second)
     assert text.exit_code == 0, text.output
     assert np.abs(heard - sf.read(second)[0]).max() > 100 / 32768
+
+
+def test_own_audio_is_the_draft_of_an_endless_take(tmp_path: Path, mine: Path) -> None:
+    words = ("--prompt", "rain", "--seed", 4, "--model", "pocket/dcldm", "--outputs", tmp_path, "--steps", 6)
+    words += ("--group-size", 4, "--buffer", 4, "--seconds", 1.28, "--json")
+    heard = []
+    for draft in (mine, "none"):
+        out = tmp_path / "endless.wav"
+        result = longwave(
+            "render", "infinite", *words, "--draft", draft, "--out", out,
+            *(("--acoustic-scale", 3) if draft is mine else ()),
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["seconds"] == pytest.approx(1.28)
+        heard.append(sf.read(out)[0])
+        request = load_preset(out.with_suffix(".json")).request()
+        assert request.draft.kind == ("recorded" if draft is mine else "none")
+        assert request.acoustic_scale == (3 if draft is mine else request.guidance_scale)
+    assert np.abs(heard[0] - heard[1]).max() > 100 / 32768
 
 
 @needs_audiocraft

@@ -15,10 +15,8 @@ from studio.cli.common import AsJson, factories_of, print_json
 from studio.cli.takes import ProgressBar, follow, report
 from studio.core.request import POCKET_DRAFTS
 from studio.core.settings import Settings
-from studio.service.recording import read_recording
 
 DEFAULTS = Settings()
-KINDS = ("audiogen", "none")
 
 
 def render_dual(
@@ -48,7 +46,7 @@ def render_dual(
     """A clip from a prompt and an acoustic draft of it (DC-LDM). Ctrl-C ends it and keeps nothing."""
     settings = replace(DEFAULTS, outputs=outputs)
     chosen = words.find_preset(preset, settings) if preset else None
-    own = read_recording(Path(draft)) if draft and draft not in KINDS else None
+    own = words.read_draft(draft)
     studio = factories_of(context).studio(settings)
     try:
         recorded = studio.put_by(own, draft_model or POCKET_DRAFTS) if own else None

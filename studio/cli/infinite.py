@@ -12,6 +12,7 @@ from studio.cli import request as words
 from studio.cli.common import AsJson, factories_of, print_json
 from studio.cli.takes import ProgressBar, follow, report
 from studio.core.events import Progress
+from studio.core.request import POCKET_DRAFTS
 from studio.core.settings import Settings
 from studio.service.recording import read_recording
 
@@ -44,6 +45,8 @@ def render_infinite(
     buffer: words.Buffer = None,
     attention: words.EndlessAttention = None,
     draft: words.EndlessDraft = None,
+    draft_model: words.DraftModel = None,
+    acoustic_scale: words.AcousticScale = None,
     device: words.DeviceOrNone = None,
     dtype: words.Dtype = None,
     as_json: AsJson = False,
@@ -51,10 +54,12 @@ def render_infinite(
     """Sound from a prompt, of any length, by FIFO sampling. Ctrl-C stops the take and keeps the file."""
     settings = replace(DEFAULTS, outputs=outputs)
     chosen = words.find_preset(preset, settings) if preset else None
-    request = words.request_from(context.params, endless=endless, preset=chosen)
     recording = read_recording(continue_from) if continue_from else None
+    own = words.read_draft(draft)
     studio = factories_of(context).studio(settings)
     try:
+        recorded = studio.put_by(own, draft_model or POCKET_DRAFTS) if own else None
+        request = words.request_from(context.params, endless=endless, preset=chosen, recorded=recorded)
         with ProgressBar(request.duration_s) as show:
             job = studio.submit(request, out=out, recording=recording)
             outcome = follow(studio, job, show)

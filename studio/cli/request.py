@@ -10,7 +10,14 @@ import typer
 
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import opening_prompt, read_lane
-from studio.core.preset import Preset, dual_settings, load_preset, named_preset, sparse_settings
+from studio.core.preset import (
+    Preset,
+    draft_instead,
+    dual_settings,
+    load_preset,
+    named_preset,
+    sparse_settings,
+)
 from studio.core.request import (
     POCKET_CLIPS,
     POCKET_DUAL,
@@ -23,6 +30,7 @@ from studio.core.request import (
     parse_request,
 )
 from studio.core.settings import Settings
+from studio.service.recording import Recording, read_recording
 
 SAMPLER = EndlessSampler()
 GUIDANCE = GenerationRequest.model_fields["guidance_scale"].default
@@ -31,6 +39,7 @@ SECONDS = GenerationRequest.model_fields["duration_s"].default
 
 CLIP, DRAFT = ClipSampler(), AudioGenDraft()
 MAX_BENCH_S = 1200.0
+MADE_DRAFTS = ("audiogen", "none")
 
 # An option is None where it was not given, so that a preset's value, or the schema's own, holds.
 Prompt = Annotated[str | None, typer.Option(help="The sound, in words.")]
@@ -107,7 +116,11 @@ EndlessAttention = Annotated[
     str | None, typer.Option(help="dense, lite_focus or token_merging.", show_default="dense")
 ]
 EndlessDraft = Annotated[
-    str | None, typer.Option(help="audiogen: a DC-LDM hears it, ahead of the take.", show_default="none")
+    str | None,
+    typer.Option(
+        help="audiogen, none, or a sound file of yours, over and over: a DC-LDM hears it, ahead of the take.",
+        show_default="none",
+    ),
 ]
 DraftModel = Annotated[
     str | None, typer.Option(help="What makes the draft, or reads your file.", show_default=DRAFT.model)
@@ -147,7 +160,8 @@ INFINITE = {
     "group_size": "sampler.group_size",
     "buffer": "sampler.buffer_frames",
     "attention": "attention.kind",
-    "draft": "draft.kind",
+    "draft_model": "draft.model",
+    "acoustic_scale": "draft.acoustic_scale",
 }
 SPARSE = {
     **_EVERY_TAKE,
@@ -178,7 +192,11 @@ _SPELLING = {"blocks": "block"}  # given once for each of them
 
 
 def request_from(
-    options: Mapping[str, Any], *, endless: bool = False, preset: Preset | None = None
+    options: Mapping[str, Any],
+    *,
+    endless: bool = False,
+    preset: Preset | None = None,
+    recorded: RecordedDraft | None = None,
 ) -> GenerationRequest:
     """The request of an endless take's options over a preset's settings.
 
@@ -186,6 +204,7 @@ def request_from(
         options: by the names in `INFINITE`; None where an option was not given.
         endless: no length at all.
         preset: what holds where no option says otherwise.
+        recorded: takes the draft's place.
 
     Raises:
         InvalidRequestError: names the option at fault.
@@ -199,6 +218,7 @@ def request_from(
     if preset is not None:
         preset.require_for("infinite")
     start: dict[str, Any] = {"sampler": {"kind": "endless"}, **(preset.settings if preset else {})}
+    start["draft"] = draft_instead(start.get("draft", {"kind": "none"}), options.get("draft"), recorded)
     return _parse(options, INFINITE, start, {"duration_s": None} if endless else {})
 
 
@@ -222,11 +242,17 @@ def dual_request_from(
     Raises:
         InvalidRequestError: names the option at fault.
     """
-    kind = options.get("draft") if recorded is None else "recorded"
-    start = {"model": {"id": POCKET_DUAL}, **dual_settings(preset, kind)}
-    if recorded is not None:
-        start["draft"] = {**recorded.model_dump(), **start["draft"]}
+    start = {"model": {"id": POCKET_DUAL}, **dual_settings(preset, options.get("draft"), recorded)}
     return _parse(options, DUAL, start, {"mode": "dual"})
+
+
+def read_draft(draft: str | None) -> Recording | None:
+    """The recording that a `--draft` names; None of one that is made, or of none.
+
+    Raises:
+        InvalidRequestError: it can't be read.
+    """
+    return read_recording(Path(draft)) if draft and draft not in MADE_DRAFTS else None
 
 
 def _parse(

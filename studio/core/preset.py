@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
 from studio.core.errors import InvalidRequestError
-from studio.core.request import Frozen, GenerationRequest, first_problem
+from studio.core.request import Frozen, GenerationRequest, RecordedDraft, first_problem
 
 SCHEMA_VERSION = 1
 _SAMPLERS = {
@@ -108,8 +109,10 @@ def sparse_settings(preset: Preset | None, attention: str | None) -> dict[str, A
 HEARD = ("model", "acoustic_scale", "strength")  # what every kind of draft has
 
 
-def dual_settings(preset: Preset | None, draft: str | None) -> dict[str, Any]:
-    """What a dual clip begins with: a draft by AudioGen or the preset's, or of this kind and heard likewise.
+def dual_settings(
+    preset: Preset | None, draft: str | None, recorded: RecordedDraft | None = None
+) -> dict[str, Any]:
+    """What a dual clip begins with: a draft by AudioGen or the preset's, or as `draft_instead` has it.
 
     Raises:
         InvalidRequestError: the preset is not for such clips.
@@ -118,10 +121,19 @@ def dual_settings(preset: Preset | None, draft: str | None) -> dict[str, Any]:
     if preset is not None:
         preset.require_for("dual")
         settings |= preset.settings
-    if draft and draft != settings["draft"].get("kind"):
-        kept = {name: value for name, value in settings["draft"].items() if name in HEARD and draft != "none"}
-        settings["draft"] = {"kind": draft, **kept}
-    return settings
+    return {**settings, "draft": draft_instead(settings["draft"], draft, recorded)}
+
+
+def draft_instead(
+    own: Mapping[str, Any], kind: str | None, recorded: RecordedDraft | None = None
+) -> dict[str, Any]:
+    """A recording, or a draft of this kind, heard as a preset's `own` is; that itself where none is named."""
+    heard = {name: own[name] for name in HEARD if name in own}
+    if recorded is not None:
+        return {**recorded.model_dump(), **heard}
+    if not kind or kind == own.get("kind"):
+        return dict(own)
+    return {"kind": kind, **({} if kind == "none" else heard)}
 
 
 def parse_preset(text: str) -> Preset:

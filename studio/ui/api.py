@@ -136,11 +136,8 @@ def _build_dual(studio: Studio) -> None:
         """
 
         def request() -> GenerationRequest:
-            kind = "recorded" if recording else draft
-            settings = {"prompt": "", **dual_settings(_preset(preset, studio.settings.presets), kind)}
-            if recording:
-                own = studio.put_by(read_recording(Path(recording)), POCKET_DRAFTS)
-                settings["draft"] = {**own.model_dump(), **settings["draft"]}
+            own = studio.put_by(read_recording(Path(recording)), POCKET_DRAFTS) if recording else None
+            settings = {"prompt": "", **dual_settings(_preset(preset, studio.settings.presets), draft, own)}
             more = {"acoustic_scale": acoustic_scale, "strength": strength}
             drawn = {"seed": draft_seed, "temperature": temperature, "top_k": top_k}
             more |= {} if recording else drawn

@@ -98,7 +98,7 @@ def strategies(studio: Studio) -> Wanted:
         seconds, *form = values
         if FormValues(*form).continue_from:
             raise InvalidRequestError("Joined clips can't go on from a recording: remove it to compare.")
-        return variants(read_form(form, studio.settings), seconds)
+        return variants(read_form(form, studio), seconds)
 
     return wanted
 

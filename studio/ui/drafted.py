@@ -1,16 +1,33 @@
-"""A draft as the page fetches it: its sound, its spectrogram, and its tokens as a picture."""
+"""A draft between page and studio: what the page fetches of it, and the recording that the page gives."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
+from studio.core.errors import InvalidRequestError
 from studio.core.events import Drafted
+from studio.core.request import RecordedDraft
 from studio.dsp.spectrogram import columns_png
+from studio.service.jobs import Studio
+from studio.service.recording import read_recording
 
 TOKEN_ROW_PIXELS = 12
+
+
+def own_audio(upload: str | None, model: str, studio: Studio) -> RecordedDraft:
+    """A form's upload, put by as a draft that `model`'s codec reads.
+
+    Raises:
+        InvalidRequestError: there is none, or it can't be read.
+        OutOfResourcesError: the disk is full.
+    """
+    if not upload:
+        raise InvalidRequestError("Choose your own audio for the draft, or let AudioGen make it.")
+    return studio.put_by(read_recording(Path(upload)), model)
 
 
 def sound(draft: Drafted) -> bytes:

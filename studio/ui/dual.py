@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 
 from studio.backends.catalog import DRAFTER, ModelInfo
-from studio.core.errors import InvalidRequestError
 from studio.core.preset import Preset, named_preset
 from studio.core.request import AudioGenDraft, ClipSampler, GenerationRequest, parse_request
 from studio.service.comparison import Variant, scales, sweep
 from studio.service.job import Job
 from studio.service.jobs import Studio
-from studio.service.recording import SUFFIXES, read_recording
-from studio.ui import compare, listening, widgets
+from studio.service.recording import SUFFIXES
+from studio.ui import compare, drafted, listening, widgets
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
@@ -82,9 +80,7 @@ def _draft(form: FormValues, studio: Studio) -> dict[str, Any]:
         return {"kind": "none"}
     heard = {"acoustic_scale": form.acoustic_scale, "strength": form.strength, "model": form.draft_model}
     if form.draft == "recorded":
-        if not form.recording:
-            raise InvalidRequestError("Choose your own audio for the draft, or let AudioGen make it.")
-        own = studio.put_by(read_recording(Path(form.recording)), form.draft_model)
+        own = drafted.own_audio(form.recording, form.draft_model, studio)
         return {**own.model_dump(), **heard}
     own_seed = None if form.draft_seed in (None, -1) else form.draft_seed
     drawn = {"temperature": form.temperature, "top_k": form.top_k, "seed": own_seed}

@@ -12,11 +12,18 @@ from studio.backends.catalog import ModelInfo, vocabulary
 from studio.core.errors import InvalidRequestError
 from studio.core.lane import format_lane, opening_prompt, parse_lane
 from studio.core.preset import Preset, named_preset
-from studio.core.request import FRAME_S, EndlessSampler, GenerationRequest, parse_request
+from studio.core.request import (
+    FRAME_S,
+    POCKET_DRAFTS,
+    EndlessSampler,
+    GenerationRequest,
+    parse_request,
+)
 from studio.core.settings import Settings
 from studio.core.vocabulary import Vocabulary
+from studio.service.jobs import Studio
 from studio.service.recording import SUFFIXES
-from studio.ui import widgets
+from studio.ui import drafted, widgets
 
 TAB = "infinite"
 EXAMPLES = (
@@ -31,7 +38,7 @@ EXAMPLES = (
 )
 SECONDS = 60.0
 ATTENTION = [("Dense", "dense"), ("LiteFocus", "lite_focus")]
-DRAFTS = [("None", "none"), ("AudioGen's", "audiogen")]
+DRAFTS = [("None", "none"), ("AudioGen's", "audiogen"), ("My own audio", "recorded")]
 STRATEGIES = ("auto", "equal", "initial", "middle", "last")
 SAMPLER = EndlessSampler()
 _DEFAULTS = GenerationRequest.model_fields
@@ -62,6 +69,8 @@ class FormValues(NamedTuple):
     # What composes with the sampler, whatever the model.
     attention: str = "dense"
     draft: str = "none"
+    recording: str | None = None
+    acoustic_scale: float | None = None  # as the guidance
 
 
 SAMPLER_FIELDS = FormValues._fields[
@@ -69,13 +78,16 @@ SAMPLER_FIELDS = FormValues._fields[
 ]
 
 
-def read_form(values: Sequence[Any], settings: Settings) -> GenerationRequest:
-    """The request that these values make. Gradio gives None for a text never touched.
+def read_form(values: Sequence[Any], studio: Studio) -> GenerationRequest:
+    """The request that these values make; a recording to draft from is put by for it.
+
+    Gradio gives None for a text never touched.
 
     Raises:
-        InvalidRequestError: names the first field at fault.
+        InvalidRequestError: names the first field at fault, or what is wrong with the recording.
+        OutOfResourcesError: the disk is full.
     """
-    form = FormValues(*values)
+    form, settings = FormValues(*values), studio.settings
     points = parse_lane(form.lane or "")
     return parse_request(
         mode="infinite",
@@ -89,12 +101,24 @@ def read_form(values: Sequence[Any], settings: Settings) -> GenerationRequest:
         model={"id": form.model or "", "device": settings.device, "dtype": settings.dtype},
         sampler={"kind": "endless", **{name: getattr(form, name) for name in SAMPLER_FIELDS}},
         attention={"kind": form.attention},
-        draft={"kind": form.draft},
+        draft=_draft(form, studio),
     )
 
 
+def _draft(form: FormValues, studio: Studio) -> dict[str, Any]:
+    if form.draft == "none":
+        return {"kind": "none"}
+    own: dict[str, Any] = {"kind": form.draft}
+    if form.draft == "recorded":
+        own = drafted.own_audio(form.recording, POCKET_DRAFTS, studio).model_dump()
+    return {**own, "acoustic_scale": form.acoustic_scale}
+
+
 def fill_form(preset: Preset, form: FormValues) -> FormValues:
-    """The values that open a preset: all that it leaves out are the defaults, prompt and model stay."""
+    """The values that open a preset: all that it leaves out are the defaults, prompt and model stay.
+
+    A take's own recording stays with the take: the form asks for it again.
+    """
     settings = preset.settings
     request = parse_request(**{"prompt": form.prompt or EXAMPLES[0], **settings})
     sampler = request.sampler if isinstance(request.sampler, EndlessSampler) else SAMPLER
@@ -113,7 +137,9 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
         continue_from=form.continue_from,
         lane_blend_s=request.lane_blend_s,
         attention=request.attention.kind if request.attention.kind in dict(ATTENTION).values() else "dense",
-        draft=request.draft.kind if request.draft.kind in dict(DRAFTS).values() else "none",
+        draft=request.draft.kind,
+        recording=form.recording,
+        acoustic_scale=None if request.draft.kind == "none" else request.draft.acoustic_scale,
         **{name: getattr(sampler, name) for name in SAMPLER_FIELDS},
     )
 
@@ -272,6 +298,7 @@ class Form:
                     DRAFTS, value=start.draft, label="Draft", elem_id=f"{TAB}-draft", min_width=100,
                     info="For a DC-LDM: it grows ahead of the take.",
                 )  # fmt: skip
+            parts |= _hearing(start, parts["draft"])
             parts["keep_running"] = gr.Checkbox(
                 start.keep_running, label="Keep running when the page is closed", elem_id=f"{TAB}-keep"
             )
@@ -303,6 +330,25 @@ def _numbers(start: FormValues) -> dict[str, Any]:
             start.guidance_scale, label="Guidance", step=0.5, elem_id=f"{TAB}-guidance", min_width=80
         )
     return parts
+
+
+def _hearing(start: FormValues, draft: gr.Dropdown) -> dict[str, Any]:
+    """What one says of a draft once one is chosen."""
+    with gr.Group(visible=start.draft != "none") as hearing:
+        scale = gr.Number(
+            start.acoustic_scale, label="What it is made of", step=0.5, elem_id=f"{TAB}-acoustic-scale",
+            info="How much the draft counts; empty: as the guidance.",
+        )  # fmt: skip
+        recording = gr.File(
+            label="My own audio, heard over and over", file_types=list(SUFFIXES), height=90,
+            elem_id=f"{TAB}-draft-file", visible=start.draft == "recorded",
+        )  # fmt: skip
+    draft.change(
+        lambda kind: (gr.update(visible=kind != "none"), gr.update(visible=kind == "recorded")),
+        draft, [hearing, recording],
+        show_progress="hidden", queue=False, api_visibility="private",
+    )  # fmt: skip
+    return {"acoustic_scale": scale, "recording": recording}
 
 
 def _count(name: str, label: str, value: float | None, info: str) -> gr.Number:

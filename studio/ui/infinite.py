@@ -114,7 +114,7 @@ class Handlers(TakeHandlers):
 
     def _submit(self, form: FormValues, instead_of: str = "") -> Job:
         """Queue a take of these values; once they are known to make one, it may take another's place."""
-        request = read_form(form, self._studio.settings)
+        request = read_form(form, self._studio)
         recording = read_recording(Path(form.continue_from)) if form.continue_from else None
         if instead_of:
             self._views.supersede(instead_of)
@@ -136,7 +136,7 @@ class Handlers(TakeHandlers):
         if not job_id:
             return "Nothing plays yet: press Generate, then change the scene."
         try:
-            wanted = read_form(values, self._studio.settings)
+            wanted = read_form(values, self._studio)
             self._studio.steer(job_id, wanted.prompt, wanted.lane)
         except StudioError as error:
             return str(error)

@@ -68,7 +68,7 @@ def test_one_may_stop_and_keep_what_there_is(studio: Studio) -> None:
 
 
 def test_one_that_waits_says_so(studio: Studio) -> None:
-    playing = studio.submit(read_form(SLOW._replace(endless=True), studio.settings))
+    playing = studio.submit(read_form(SLOW._replace(endless=True), studio))
     told = []
     for said, *_ in Comparison(studio, strategies(studio)).run(1.0, *FORM):
         told.append(said)
