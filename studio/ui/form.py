@@ -15,6 +15,7 @@ from studio.core.preset import Preset, named_preset
 from studio.core.request import (
     FRAME_S,
     POCKET_DRAFTS,
+    Draft,
     EndlessSampler,
     GenerationRequest,
     parse_request,
@@ -70,7 +71,7 @@ class FormValues(NamedTuple):
     attention: str = "dense"
     draft: str = "none"
     recording: str | None = None
-    acoustic_scale: float | None = None  # as the guidance
+    acoustic_scale: float | None = -1  # as the guidance
 
 
 SAMPLER_FIELDS = FormValues._fields[
@@ -111,7 +112,7 @@ def _draft(form: FormValues, studio: Studio) -> dict[str, Any]:
     own: dict[str, Any] = {"kind": form.draft}
     if form.draft == "recorded":
         own = drafted.own_audio(form.recording, POCKET_DRAFTS, studio).model_dump()
-    return {**own, "acoustic_scale": form.acoustic_scale}
+    return {**own, "acoustic_scale": None if form.acoustic_scale == -1 else form.acoustic_scale}
 
 
 def fill_form(preset: Preset, form: FormValues) -> FormValues:
@@ -139,9 +140,14 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
         attention=request.attention.kind if request.attention.kind in dict(ATTENTION).values() else "dense",
         draft=request.draft.kind,
         recording=form.recording,
-        acoustic_scale=None if request.draft.kind == "none" else request.draft.acoustic_scale,
+        acoustic_scale=_own_scale(request.draft),
         **{name: getattr(sampler, name) for name in SAMPLER_FIELDS},
     )
+
+
+def _own_scale(draft: Draft) -> float:
+    own = None if draft.kind == "none" else draft.acoustic_scale
+    return -1 if own is None else own
 
 
 def open_preset(name: str | None, values: Sequence[Any], settings: Settings) -> FormValues:
@@ -336,8 +342,8 @@ def _hearing(start: FormValues, draft: gr.Dropdown) -> dict[str, Any]:
     """What one says of a draft once one is chosen."""
     with gr.Group(visible=start.draft != "none") as hearing:
         scale = gr.Number(
-            start.acoustic_scale, label="What it is made of", step=0.5, elem_id=f"{TAB}-acoustic-scale",
-            info="How much the draft counts; empty: as the guidance.",
+            start.acoustic_scale, label="What it is made of (−1: as the guidance)", step=0.5,
+            elem_id=f"{TAB}-acoustic-scale",
         )  # fmt: skip
         recording = gr.File(
             label="My own audio, heard over and over", file_types=list(SUFFIXES), height=90,
