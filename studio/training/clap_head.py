@@ -105,8 +105,7 @@ def concentrate(vectors: Tensor, clip: Tensor, own: int, others: int) -> Tensor:
 
     A phrasing that no clip has lies between the families, and a U-Net, which has only ever seen vectors of
     clips' captions, makes of it whatever lies near. So a caption's target is what is said of its `clip`
-    [clips, D], and any other text recalls that of the captions around it: one step of a modern Hopfield
-    network (Ramsauer et al. 2020, eq. 3), whose keys are the captions and whose values are the clips.
+    [clips, D], and any other text recalls that of the captions around it.
 
     `vectors` [texts, D] begin with the empty text, which stays as it is (the unconditional model's), and end
     with the clips' `own` captions, clip by clip, then with `others` more a clip.
@@ -114,5 +113,14 @@ def concentrate(vectors: Tensor, clip: Tensor, own: int, others: int) -> Tensor:
     keys = vectors[-len(clip) * (own + others) :]
     values = torch.cat([clip.repeat_interleave(own, dim=0), clip.repeat_interleave(others, dim=0)])
     rest = vectors[1 : len(vectors) - len(values)]
-    recalled = [torch.softmax(SHARPNESS * part @ keys.T, dim=-1) @ values for part in rest.split(1024)]
-    return torch.cat([vectors[:1], F.normalize(torch.cat(recalled), dim=-1), values])
+    return torch.cat([vectors[:1], recall(rest, keys, values, SHARPNESS), values])
+
+
+def recall(asked: Tensor, keys: Tensor, values: Tensor, sharpness: float) -> Tensor:
+    """Vectors [texts, W] → what is known around them [texts, D]: the `values` [K, D] of `keys` [K, W] near.
+
+    One step of a modern Hopfield network (Ramsauer et al. 2020, eq. 3); `sharpness` is its inverse
+    temperature.
+    """
+    parts = [torch.softmax(sharpness * part @ keys.T, dim=-1) @ values for part in asked.split(1024)]
+    return F.normalize(torch.cat(parts), dim=-1)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from studio.training.clap_head import recall
 from studio.training.data import Corpus
 from studio.training.phrases import Named
 
@@ -35,25 +36,25 @@ class Memory:
     def recall(self, asked: Tensor, wanted: Sequence[str] | None = None) -> Tensor:
         """The teacher's vectors of texts → what the texts around them mean [texts, D].
 
-        Each recalls those of its family alone, where families are `wanted`. One step of a modern Hopfield
-        network (Ramsauer et al. 2020, eq. 3).
+        Each recalls those of its family alone, where families are `wanted`.
         """
-        names = sorted(set(self.families))
-        of_key = torch.tensor([names.index(name) for name in self.families])
-        sought = torch.tensor([names.index(name) for name in wanted]) if wanted else None
-        out = []
-        for start in range(0, len(asked), 1024):
-            nearness = SHARPNESS * asked[start : start + 1024] @ self.keys.T
-            if sought is not None:
-                nearness.masked_fill_(sought[start : start + 1024, None] != of_key, -torch.inf)
-            out.append(torch.softmax(nearness, dim=-1) @ self.values)
-        return F.normalize(torch.cat(out), dim=-1)
+        if wanted is None:
+            return recall(asked, self.keys, self.values, SHARPNESS)
+        out = self.values.new_empty(len(asked), self.values.shape[1])
+        for name in set(wanted):
+            mine, known = _rows(wanted, name), _rows(self.families, name)
+            out[mine] = recall(asked[mine], self.keys[known], self.values[known], SHARPNESS)
+        return out
 
     def directions(self) -> Tensor:
         """An orthonormal basis [D, families] of what tells the families apart."""
-        names = sorted(set(self.families))
-        rows = [torch.tensor([name == own for own in self.families]) for name in names]
-        return torch.linalg.qr(torch.stack([self.values[row].mean(0) for row in rows]).T)[0]
+        means = [self.values[_rows(self.families, name)].mean(0) for name in sorted(set(self.families))]
+        return torch.linalg.qr(torch.stack(means).T)[0]
+
+
+def _rows(names: Sequence[str], name: str) -> Tensor:
+    """Which of `names` are this one [len(names)]."""
+    return torch.tensor([own == name for own in names])
 
 
 @dataclass(frozen=True)
