@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.core.attention import Listening
-from studio.core.audio import format_time
-from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
+from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Event, Finished, Progress
 from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint, RecordedDraft
 from studio.core.settings import Settings
@@ -26,6 +25,7 @@ from studio.service.recording import Recording, check_continuation
 from studio.service.runner import Render, Runner
 from studio.service.savepoint import SUFFIX, read_savepoint
 from studio.service.stream import PcmStream
+from studio.service.worker import MAX_WAITING, DeviceWorker, outlook
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -33,113 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_WAITING = 16
 MAX_REMEMBERED = 64
 SHUTDOWN_S = 10.0
-BORROW_S = 20.0
 RESUMABLE = ("interrupted", "failed")
-
-
-class DeviceWorker:
-    """One thread and its bounded queue: a device computes one take at a time."""
-
-    def __init__(
-        self,
-        device: str,
-        run: Callable[[Job], None],
-        max_waiting: int = MAX_WAITING,
-        moved: Callable[[], None] = lambda: None,
-    ) -> None:
-        """`moved` is called, in the worker's thread, whenever the queue moves up."""
-        self._run = run
-        self._moved = moved
-        self._max_waiting = max_waiting
-        self._waiting: deque[Job] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
-        self._device = threading.Lock()  # held while a take is made, or the model is borrowed
-        self.current: Job | None = None
-        self._thread = threading.Thread(target=self._work, name=f"worker-{device}", daemon=True)
-        self._thread.start()
-
-    def put(self, job: Job) -> None:
-        """Queue a job. Raises `OutOfResourcesError` where the queue is full."""
-        with self._changed:
-            if len(self._waiting) >= self._max_waiting:
-                raise OutOfResourcesError(
-                    f"{self._max_waiting} takes are waiting already: stop one or try again later."
-                )
-            self._waiting.append(job)
-            self._changed.notify_all()
-
-    def withdraw(self, job: Job) -> bool:
-        """Take a job out of the queue. False where it is not waiting."""
-        with self._changed:
-            if job not in self._waiting:
-                return False
-            self._waiting.remove(job)
-            return True
-
-    def before(self, job: Job) -> list[Job]:
-        """The takes that a waiting job waits for, the running one first; none for any other job."""
-        with self._changed:
-            if job not in self._waiting:
-                return []
-            running = [self.current] if self.current is not None else []
-            return [*running, *list(self._waiting)[: self._waiting.index(job)]]
-
-    def waiting(self) -> list[Job]:
-        """The jobs that have not begun."""
-        with self._changed:
-            return list(self._waiting)
-
-    @contextmanager
-    def borrowed(self) -> Iterator[None]:
-        """Have the device for something short; a take that comes meanwhile waits.
-
-        Raises:
-            InvalidRequestError: a take is being made.
-        """
-        if self.current is not None or not self._device.acquire(timeout=BORROW_S):
-            raise InvalidRequestError("A take is being made: look when it is done.")
-        try:
-            yield
-        finally:
-            self._device.release()
-
-    def close(self, timeout_s: float) -> None:
-        """End the thread after its current job, which should have been asked to end."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._thread.join(timeout_s)
-
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._closed:
-                    self._changed.wait()
-                if self._closed:
-                    return
-                self.current = self._waiting.popleft()
-            self._moved()
-            try:
-                with self._device:
-                    self._run(self.current)
-            finally:
-                with self._changed:
-                    self.current = None
-
-
-def outlook(before: Sequence[Job]) -> str:
-    """What a take that waits for those `before` it may expect, in words."""
-    takes = sum(job.takes_left for job in before)
-    said = f"Waiting: {takes} take{'s' if takes > 1 else ''} before this one"
-    waits = [job.remaining_s for job in before]
-    known = [wait for wait in waits if wait is not None]
-    if len(known) < len(waits):
-        return f"{said}, endless until somebody stops it"
-    return f"{said}, its turn comes in about {format_time(sum(known) + 0.5)}"
 
 
 class Studio:
