@@ -17,10 +17,11 @@ from studio.core.events import TERMINAL, AudioChunk, Event, Failed, Finished, Pr
 from studio.core.settings import Settings
 from studio.service.hub import EventHub
 from studio.service.job import Job
-from studio.service.jobs import Studio, outlook
+from studio.service.jobs import Studio
 from studio.service.runner import BUG_MESSAGE, Runner
 from studio.service.stream import PcmStream
 from studio.service.telemetry import Meter, Window
+from studio.service.worker import outlook
 from tests.service.service_fakes import (
     RATE,
     GatedRender,
