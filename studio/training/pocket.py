@@ -54,8 +54,8 @@ JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
 JUDGE_SEED = 500_000_000
 STEPS = {
     "vae": 1800, "vocoder": 8700, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 25500,
-    "unet": 43000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
-    "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 1200,
+    "unet": 49000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
+    "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 2950,
 }  # fmt: skip
 
 
