@@ -13,7 +13,6 @@ import typer
 from studio.cli import request as words
 from studio.cli.common import AsJson, factories_of, print_json
 from studio.cli.takes import ProgressBar, follow, report
-from studio.core.request import POCKET_DRAFTS
 from studio.core.settings import Settings
 
 DEFAULTS = Settings()
@@ -46,10 +45,9 @@ def render_dual(
     """A clip from a prompt and an acoustic draft of it (DC-LDM). Ctrl-C ends it and keeps nothing."""
     settings = replace(DEFAULTS, outputs=outputs)
     chosen = words.find_preset(preset, settings) if preset else None
-    own = words.read_draft(draft)
     studio = factories_of(context).studio(settings)
     try:
-        recorded = studio.put_by(own, draft_model or POCKET_DRAFTS) if own else None
+        recorded = words.own_draft(draft, draft_model, studio)
         request = words.dual_request_from(context.params, chosen, recorded)
         with ProgressBar(request.duration_s, at_once=True) as show:
             job = studio.submit(request, out=out)

@@ -12,7 +12,6 @@ from studio.cli import request as words
 from studio.cli.common import AsJson, factories_of, print_json
 from studio.cli.takes import ProgressBar, follow, report
 from studio.core.events import Progress
-from studio.core.request import POCKET_DRAFTS
 from studio.core.settings import Settings
 from studio.service.recording import read_recording
 
@@ -55,10 +54,9 @@ def render_infinite(
     settings = replace(DEFAULTS, outputs=outputs)
     chosen = words.find_preset(preset, settings) if preset else None
     recording = read_recording(continue_from) if continue_from else None
-    own = words.read_draft(draft)
     studio = factories_of(context).studio(settings)
     try:
-        recorded = studio.put_by(own, draft_model or POCKET_DRAFTS) if own else None
+        recorded = words.own_draft(draft, draft_model, studio)
         request = words.request_from(context.params, endless=endless, preset=chosen, recorded=recorded)
         with ProgressBar(request.duration_s) as show:
             job = studio.submit(request, out=out, recording=recording)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from studio.core.preset import (
 )
 from studio.core.request import (
     POCKET_CLIPS,
+    POCKET_DRAFTS,
     POCKET_DUAL,
     AudioGenDraft,
     ClipSampler,
@@ -30,7 +31,10 @@ from studio.core.request import (
     parse_request,
 )
 from studio.core.settings import Settings
-from studio.service.recording import Recording, read_recording
+from studio.service.recording import read_recording
+
+if TYPE_CHECKING:
+    from studio.service.jobs import Studio
 
 SAMPLER = EndlessSampler()
 GUIDANCE = GenerationRequest.model_fields["guidance_scale"].default
@@ -246,13 +250,16 @@ def dual_request_from(
     return _parse(options, DUAL, start, {"mode": "dual"})
 
 
-def read_draft(draft: str | None) -> Recording | None:
-    """The recording that a `--draft` names; None of one that is made, or of none.
+def own_draft(draft: str | None, model: str | None, studio: Studio) -> RecordedDraft | None:
+    """The recording that a `--draft` names, put by for `model`; None of one that is made, or of none.
 
     Raises:
         InvalidRequestError: it can't be read.
+        OutOfResourcesError: the disk is full.
     """
-    return read_recording(Path(draft)) if draft and draft not in MADE_DRAFTS else None
+    if not draft or draft in MADE_DRAFTS:
+        return None
+    return studio.put_by(read_recording(Path(draft)), model or POCKET_DRAFTS)
 
 
 def _parse(

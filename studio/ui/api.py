@@ -17,6 +17,7 @@ from studio.core.settings import Settings
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
+from studio.ui import drafted
 
 MAX_CALLS = 4  # waiting callers hold the server's threads; the service makes one take at a time anyway
 
@@ -136,7 +137,7 @@ def _build_dual(studio: Studio) -> None:
         """
 
         def request() -> GenerationRequest:
-            own = studio.put_by(read_recording(Path(recording)), POCKET_DRAFTS) if recording else None
+            own = drafted.own_audio(recording, POCKET_DRAFTS, studio) if recording else None
             settings = {"prompt": "", **dual_settings(_preset(preset, studio.settings.presets), draft, own)}
             more = {"acoustic_scale": acoustic_scale, "strength": strength}
             drawn = {"seed": draft_seed, "temperature": temperature, "top_k": top_k}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import soundfile as sf
 
@@ -13,7 +14,8 @@ from studio.core.events import Drafted
 from studio.core.request import RecordedDraft
 from studio.dsp.spectrogram import columns_png
 from studio.service.jobs import Studio
-from studio.service.recording import read_recording
+from studio.service.recording import SUFFIXES, read_recording
+from studio.ui.takes import HIDDEN
 
 TOKEN_ROW_PIXELS = 12
 
@@ -28,6 +30,16 @@ def own_audio(upload: str | None, model: str, studio: Studio) -> RecordedDraft:
     if not upload:
         raise InvalidRequestError("Choose your own audio for the draft, or let AudioGen make it.")
     return studio.put_by(read_recording(Path(upload)), model)
+
+
+def own_audio_field(tab: str, draft: gr.Radio | gr.Dropdown, label: str) -> gr.File:
+    """Where one gives a recording, while `draft` says that it is the draft."""
+    field = gr.File(
+        label=label, file_types=list(SUFFIXES), height=90, elem_id=f"{tab}-draft-file",
+        visible=draft.value == "recorded",
+    )  # fmt: skip
+    draft.change(lambda kind: gr.update(visible=kind == "recorded"), draft, field, **HIDDEN)
+    return field
 
 
 def sound(draft: Drafted) -> bytes:

@@ -14,7 +14,6 @@ from studio.core.request import AudioGenDraft, ClipSampler, GenerationRequest, p
 from studio.service.comparison import Variant, scales, sweep
 from studio.service.job import Job
 from studio.service.jobs import Studio
-from studio.service.recording import SUFFIXES
 from studio.ui import compare, drafted, listening, widgets
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
@@ -257,13 +256,7 @@ def _draft_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
         )  # fmt: skip
         drafters = [model for model in models if model.system == DRAFTER]
         parts["draft_model"] = widgets.model_choice(f"{TAB}-draft", drafters, start.draft_model, "AudioGen")
-    parts["recording"] = gr.File(
-        label="My own audio", file_count="single", file_types=list(SUFFIXES), type="filepath", height=90,
-        elem_id=f"{TAB}-draft-file", visible=start.draft == "recorded",
-    )  # fmt: skip
-    parts["draft"].change(
-        lambda kind: gr.update(visible=kind == "recorded"), parts["draft"], parts["recording"], **HIDDEN
-    )
+    parts["recording"] = drafted.own_audio_field(TAB, parts["draft"], "My own audio")
     return parts
 
 

@@ -25,6 +25,7 @@ from studio.core.vocabulary import Vocabulary
 from studio.service.jobs import Studio
 from studio.service.recording import SUFFIXES
 from studio.ui import drafted, widgets
+from studio.ui.takes import HIDDEN
 
 TAB = "infinite"
 EXAMPLES = (
@@ -345,15 +346,8 @@ def _hearing(start: FormValues, draft: gr.Dropdown) -> dict[str, Any]:
             start.acoustic_scale, label="What it is made of (−1: as the guidance)", step=0.5,
             elem_id=f"{TAB}-acoustic-scale",
         )  # fmt: skip
-        recording = gr.File(
-            label="My own audio, heard over and over", file_types=list(SUFFIXES), height=90,
-            elem_id=f"{TAB}-draft-file", visible=start.draft == "recorded",
-        )  # fmt: skip
-    draft.change(
-        lambda kind: (gr.update(visible=kind != "none"), gr.update(visible=kind == "recorded")),
-        draft, [hearing, recording],
-        show_progress="hidden", queue=False, api_visibility="private",
-    )  # fmt: skip
+        recording = drafted.own_audio_field(TAB, draft, "My own audio, heard over and over")
+    draft.change(lambda kind: gr.update(visible=kind != "none"), draft, hearing, **HIDDEN)
     return {"acoustic_scale": scale, "recording": recording}
 
 

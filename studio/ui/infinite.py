@@ -136,7 +136,8 @@ class Handlers(TakeHandlers):
         if not job_id:
             return "Nothing plays yet: press Generate, then change the scene."
         try:
-            wanted = read_form(values, self._studio)
+            # Its draft stays what it is: a recording need not be read again.
+            wanted = read_form(FormValues(*values)._replace(draft="none"), self._studio)
             self._studio.steer(job_id, wanted.prompt, wanted.lane)
         except StudioError as error:
             return str(error)

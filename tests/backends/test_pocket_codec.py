@@ -9,9 +9,9 @@ from studio.backends import codec
 from studio.core.settings import data_dir
 from studio.training.corpus.clip import make_clip
 from studio.training.corpus.families import FAMILIES
+from studio.training.data import HELD_OUT_SEED
 
 POCKET = data_dir("assets") / "pocket" / "audiogen"
-HELD_OUT_SEED = 900_000_000
 USED = 100
 
 

@@ -11,10 +11,10 @@ from studio.backends.decode import CONVOLUTIONAL
 from studio.core.settings import data_dir
 from studio.dsp.mel import log_mel
 from studio.training.corpus.clip import make_clip
+from studio.training.data import HELD_OUT_SEED
 from tests.backends.test_decode import join_frames, mel_difference, stream
 
 POCKET = data_dir("assets") / "pocket" / "audioldm"
-HELD_OUT_SEED = 900_000_000
 pytestmark = pytest.mark.skipif(not (POCKET / "unet").is_dir(), reason="the pocket model is not shipped")
 
 
