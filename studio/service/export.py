@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from studio.core.audio import format_time, to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
-from studio.service.wav import GrowingWav, read_wav_comment
+from studio.service.tags import read_comment
+from studio.service.wav import GrowingWav
 
 BLOCK_FRAMES = 1 << 16
 _ENCODINGS = {
@@ -89,15 +90,6 @@ def convert(source: Path, target: Path, comment: str = "", cut: Cut = WHOLE) -> 
     finally:
         partial.unlink(missing_ok=True)
     return target
-
-
-def read_comment(path: Path) -> str:
-    """The comment tag of a sound file: a take's JSON, if the studio made it; else what is there, or ''."""
-    comment = read_wav_comment(path)
-    if comment:
-        return comment
-    with sf.SoundFile(path) as file:
-        return str(file.comment)
 
 
 def _write_encoded(source: Path, partial: Path, suffix: str, comment: str, cut: Cut) -> None:
