@@ -176,6 +176,15 @@ def parse_preset(text: str) -> Preset:
     return preset
 
 
+def describes_take(text: str) -> bool | None:
+    """Whether JSON text, a valid preset or not, is meant as a take's record; None where it is no JSON."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return isinstance(data, dict) and isinstance(data.get("take"), dict) and "settings" in data
+
+
 def load_preset(path: Path) -> Preset:
     """Read a preset or a sidecar from an ordinary file in UTF-8.
 

@@ -155,10 +155,10 @@ class LibraryView:
     def delete(self, chosen: str, words: str, favourites: bool) -> Shown:
         """Move the chosen take to the trash folder."""
         try:
-            trash = self._library.delete(chosen).parent.name
+            self._library.delete(chosen)
         except StudioError as error:
             return self._shown(chosen, words, favourites, str(error))
-        return self._shown("", words, favourites, f"Moved to the folder '{trash}' beside the takes.")
+        return self._shown("", words, favourites, "Moved to the trash.")
 
     def open_take(self, chosen: str, *values: Any) -> tuple[Any, ...]:
         """The chosen take's settings into the form of its tab."""
