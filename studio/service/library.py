@@ -15,10 +15,10 @@ from studio.core.errors import InvalidRequestError
 from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
 from studio.dsp.spectrogram import overview
 from studio.service.export import checked_suffix, disk_error, read_comment
+from studio.service.locks import grows
 from studio.service.naming import free_stem, slug
 from studio.service.savepoint import SUFFIX
 from studio.service.sidecar import write_sidecar
-from studio.service.wav import grows
 
 TRASH = "trash"
 PICTURE_WIDTH, PICTURE_BLOCK = 240, 2048

@@ -14,15 +14,11 @@ import time
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-try:
-    import fcntl
-except ImportError:  # Windows: there the studio knows its own takes alone
-    fcntl = None  # type: ignore[assignment]
+from studio.service.locks import lock
 
 HEADER_BYTES = 80
 SYNC_INTERVAL_S = 1.5
@@ -89,7 +85,13 @@ class GrowingWav:
         return self._data_bytes // _BYTES_PER_SAMPLE
 
     def write(self, samples: NDArray[np.int16]) -> None:
-        """Append samples [n]. Raises `OSError` on a full disk; the samples that still fitted are kept."""
+        """Append samples [n].
+
+        Raises:
+            OSError: the disk is full, and the samples that still fitted are kept; or the file was taken away.
+        """
+        if not self.path.exists():  # an open file outlives its name: what is written would be for nobody
+            raise FileNotFoundError(errno.ENOENT, "deleted or moved while it was made", str(self.path))
         data = memoryview(samples.astype("<i2", copy=False).tobytes())
         self._file.seek(HEADER_BYTES + self._data_bytes)
         written = 0
@@ -140,31 +142,6 @@ class GrowingWav:
         head = struct.pack("<4sI4s", form, size, b"WAVE") + place + fmt
         self._file.seek(0)
         self._file.write(head + struct.pack("<4sI", b"data", data_size))
-
-
-def lock(file: IO[bytes], attempts: int = 5) -> bool:
-    """Take the file for this writer until it is closed, by whatever; False where another has it.
-
-    More attempts than one, because `grows` holds the lock for a moment too.
-    """
-    for _ in range(attempts if fcntl else 0):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            time.sleep(0.01)
-        except OSError:  # a file system without locks
-            return True
-    return fcntl is None
-
-
-def grows(path: Path) -> bool:
-    """Whether a writer, of any process on this machine, has the file at the moment."""
-    try:
-        with open(path, "rb") as file:
-            return not lock(file, attempts=1)
-    except OSError:
-        return False
 
 
 def read_wav_comment(path: Path) -> str:
