@@ -77,6 +77,7 @@ def serve(settings: Settings) -> None:
     """
     import sys
 
+    from studio.core.interrupts import deferred
     from studio.core.request import ModelChoice
 
     studio = build_studio(settings)
@@ -88,8 +89,9 @@ def serve(settings: Settings) -> None:
         studio.preload(ModelChoice.model_validate(choice))
         page.wait()
     finally:
-        studio.close()
-        page.close()
+        with deferred():  # who asks twice in haste must not cut off the takes that are being put away
+            studio.close()
+            page.close()
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 BackendFactory = Callable[[ModelChoice], "Backend"]
 CAPACITY = 2
+IN_USE = "A take is being made: stop it before you unload its model."
 _MIB = 1024 * 1024
 
 
@@ -95,7 +96,7 @@ class BackendCache:
         """
         with self._lock:
             if any(self._leases.values()):
-                raise InvalidRequestError("A take is being made: stop it before you unload its model.")
+                raise InvalidRequestError(IN_USE)
             devices = {str(backend.device) for backend in self._loaded.values()}
             before = _held_bytes(devices)
             others()

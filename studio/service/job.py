@@ -101,6 +101,11 @@ class Job:
             yield request
 
     @property
+    def latest(self) -> Telemetry | None:
+        """The last figures of the take whose turn it is."""
+        return self._latest
+
+    @property
     def takes_left(self) -> int:
         """How many are not made yet, with the one whose turn it is."""
         return 1 + len(self.others) - len(self.outcomes)

@@ -16,7 +16,7 @@ from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Event, Finished, Progress
 from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint, RecordedDraft
 from studio.core.settings import Settings
-from studio.service.backend_cache import BackendCache, BackendFactory
+from studio.service.backend_cache import IN_USE, BackendCache, BackendFactory
 from studio.service.job import Job, Resumed
 from studio.service.library import Library
 from studio.service.listening import listening_of
@@ -194,10 +194,10 @@ class Studio:
         job = self.job(job_id)
         return len(self._worker(job.request.model).before(job))
 
-    def stop(self, job_id: str) -> None:
-        """End a job; what was made so far is kept. Only sets a flag: safe on an event loop."""
+    def stop(self, job_id: str, reason: str = "Stopped.") -> None:
+        """End a job, and say why; what was made so far is kept. Only sets a flag: safe on an event loop."""
         job = self.job(job_id)
-        job.cancel.set()
+        job.cancel.set(reason)
         if self._worker(job.request.model).withdraw(job):
             job.end(Finished(None, 0.0, stopped=True))
             self._announce(*self._worker(job.request.model).waiting())
@@ -285,6 +285,8 @@ class Studio:
         Raises:
             InvalidRequestError: a take is being made with one.
         """
+        if any(job.status == "running" for job in self.jobs()):  # it may not have its model yet
+            raise InvalidRequestError(IN_USE)
         return self.backends.unload(self._drafts.models.unload if self._drafts is not None else lambda: None)
 
     def close(self) -> None:
