@@ -25,6 +25,7 @@ from studio.service.recording import Recording, check_continuation
 from studio.service.runner import Render, Runner
 from studio.service.savepoint import SUFFIX, read_savepoint, require_same
 from studio.service.stream import PcmStream
+from studio.service.sweep import sweep
 from studio.service.worker import MAX_WAITING, DeviceWorker, outlook
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Studio:
         checkpoint is loaded once. `drafts` are the ones that `render` hears; `fingerprint` tells a model's
         weights from others of its name, empty where there is none to tell.
         """
+        sweep(settings.outputs)
         self._drafts = drafts
         self.settings = settings
         self.backends = BackendCache(create_backend, resolve=resolve)

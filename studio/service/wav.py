@@ -49,9 +49,8 @@ class GrowingWav:
         """
         with open(path, "rb") as whole:
             head = whole.read(HEADER_BYTES)
-        own = len(head) == HEADER_BYTES and head[:4] in (b"RIFF", b"RF64") and head[48:52] == b"fmt "
         size = HEADER_BYTES + frames * _BYTES_PER_SAMPLE
-        if not own or path.stat().st_size < size:
+        if not _is_own(head) or path.stat().st_size < size:
             raise ValueError(f"{path.name} does not hold {frames} samples")
         file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
         if not lock(file):
@@ -142,6 +141,16 @@ class GrowingWav:
         head = struct.pack("<4sI4s", form, size, b"WAVE") + place + fmt
         self._file.seek(0)
         self._file.write(head + struct.pack("<4sI", b"data", data_size))
+
+
+def is_growing_wav(path: Path) -> bool:
+    """Whether a file begins as those of this writer do."""
+    with open(path, "rb") as file:
+        return _is_own(file.read(HEADER_BYTES))
+
+
+def _is_own(head: bytes) -> bool:
+    return len(head) == HEADER_BYTES and head[:4] in (b"RIFF", b"RF64") and head[48:52] == b"fmt "
 
 
 def read_wav_comment(path: Path) -> str:

@@ -268,7 +268,7 @@ async def _submitted(studio: Studio, submit: Callable[[], Job]) -> Job:
 
 def attended(callers: Callers, caller: gr.Request) -> Callable[[], bool]:
     """Whether somebody still waits for the call that is being answered."""
-    names = {str(name) for name in (caller.session_hash, LocalContext.event_id.get()) if name}
+    names = {str(name) for name in (caller.session_hash, LocalContext.event_id.get(None)) if name}
     return partial(callers.wait_for, names, time.monotonic())
 
 

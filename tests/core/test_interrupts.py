@@ -12,6 +12,7 @@ import pytest
 
 from studio.core.interrupts import all_as_interrupt, deferred
 
+
 def receive(*numbers: int) -> None:
     """Get these signals and be there for them."""
     for number in numbers:

@@ -11,7 +11,6 @@ import pytest
 from studio.service.jobs import Studio
 from studio.ui import api
 from studio.ui.callers import Callers
-from studio.ui.callers import Callers
 
 
 @pytest.mark.parametrize(
