@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from studio.core.request import Frozen, GenerationRequest, RecordedDraft, first_
 from studio.core.text import Line, one_line, read_text
 
 SCHEMA_VERSION = 1
+MAX_NAME_BYTES = 255  # of a file, on any system
 MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
 _SAMPLERS = {
     "infinite": ("endless", "endless takes"),
@@ -24,9 +26,10 @@ _SAMPLERS = {
 
 def _name(value: Any) -> str:
     """A file's name as the system gave it; one whose bytes are no text holds lone surrogates for them."""
-    if not isinstance(value, str):
-        raise ValueError("must be a file's name")
-    return value
+    bare = isinstance(value, str) and value not in ("", ".", "..") and Path(value).name == value
+    if not bare or "\0" in value or len(os.fsencode(value)) > MAX_NAME_BYTES:
+        raise ValueError("must be the name of a file in the same folder")
+    return str(value)
 
 
 FileName = Annotated[str, PlainValidator(_name)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from studio.core.audio import format_time, to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
+from studio.service.disk import part_beside
 from studio.service.tags import read_comment
 from studio.service.wav import GrowingWav
 
@@ -59,6 +59,9 @@ def disk_error(error: OSError, path: Path) -> StudioError:
     """What the user should read when writing `path` failed."""
     if error.errno in _FULL:
         return OutOfResourcesError(f"The disk of {path.parent} is full: free some space and try again.")
+    if isinstance(error, FileNotFoundError):
+        lost = path if path.parent.is_dir() else path.parent
+        return InvalidRequestError(f"{lost} was deleted or moved meanwhile: start the take again.")
     return InvalidRequestError(f"Can't write {path} ({error.strerror or error}): choose another folder.")
 
 
@@ -77,7 +80,7 @@ def convert(source: Path, target: Path, comment: str = "", cut: Cut = WHOLE) -> 
         OutOfResourcesError: the disk is full.
     """
     suffix = checked_suffix(target)
-    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")  # two may make the same
+    partial = part_beside(target)
     write = _write_wav if suffix == ".wav" else _write_encoded
     try:
         write(source, partial, suffix, comment or read_comment(source), cut)

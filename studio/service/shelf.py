@@ -19,7 +19,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.preset import MAX_PRESET_BYTES, Preset, TakeRecord, describes_take, parse_preset
 from studio.core.text import one_line, read_text
 from studio.service.export import FORMATS
-from studio.service.wav import grows
+from studio.service.locks import grows
 
 
 @dataclass(frozen=True)

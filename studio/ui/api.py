@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
-from studio.core.errors import StudioError
+from studio.core.audio import format_time
+from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Failed, Finished
 from studio.core.lane import opening_prompt, parse_lane
 from studio.core.preset import Preset, dual_settings, named_preset, parse_preset, sparse_settings
@@ -18,19 +23,23 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
 from studio.ui import drafted
+from studio.ui.callers import Callers
 
-MAX_CALLS = 4  # waiting callers hold the server's threads; the service makes one take at a time anyway
+MAX_CALLS = 4  # at once; the service makes one take at a time anyway
+POLL_S = 0.1
+LEFT = "Nobody waited for the call any more, so the take was ended."
 
 
-def build(studio: Studio) -> None:
+def build(studio: Studio, callers: Callers) -> None:
     """Add the named functions to the Blocks one is in. They have no place on the page."""
-    _build_infinite(studio)
-    _build_sparse(studio)
-    _build_dual(studio)
+    _build_infinite(studio, callers)
+    _build_sparse(studio, callers)
+    _build_dual(studio, callers)
 
 
-def _build_infinite(studio: Studio) -> None:
-    def infinite(
+def _build_infinite(studio: Studio, callers: Callers) -> None:
+    async def infinite(
+        caller: gr.Request,
         prompt: str,
         negative_prompt: str,
         seconds: float | None,
@@ -62,16 +71,18 @@ def _build_infinite(studio: Studio) -> None:
             return parse_request(**settings)
 
         def submit() -> Job:
-            return studio.submit(request(), recording=read_recording(Path(recording)) if recording else None)
+            sound = read_recording(Path(recording)) if recording else None
+            return studio.submit(bounded(request(), studio), recording=sound)
 
-        return render_file(studio, submit)
+        return await render_file(studio, submit, attended(callers, caller))
 
     lane, recording = _text("Prompt lane"), gr.File(visible=False, label="Recording to go on from")
     _offer(infinite, "infinite", [*_usual(), _text("Model"), lane, _text("Preset"), recording])
 
 
-def _build_sparse(studio: Studio) -> None:
-    def sparse(
+def _build_sparse(studio: Studio, callers: Callers) -> None:
+    async def sparse(
+        caller: gr.Request,
         prompt: str,
         negative_prompt: str,
         seconds: float | None,
@@ -105,14 +116,18 @@ def _build_sparse(studio: Studio) -> None:
             settings["model"] = _model(model, settings, studio.settings, studio.settings.clip_model_id)
             return parse_request(**settings)
 
-        return render_file(studio, lambda: studio.submit(request()))
+        def submit() -> Job:
+            return studio.submit(bounded(request(), studio))
+
+        return await render_file(studio, submit, attended(callers, caller))
 
     more = [_text("Model"), _text("Attention"), _text("Ratio"), gr.Number(0, visible=False, label="Steps")]
     _offer(sparse, "sparse", [*_usual(), *more, _text("Preset")])
 
 
-def _build_dual(studio: Studio) -> None:
-    def dual(
+def _build_dual(studio: Studio, callers: Callers) -> None:
+    async def dual(
+        caller: gr.Request,
         prompt: str,
         negative_prompt: str,
         seconds: float | None,
@@ -152,7 +167,10 @@ def _build_dual(studio: Studio) -> None:
             settings["model"] = _model(model, settings, studio.settings, studio.settings.dual_model_id)
             return parse_request(**settings)
 
-        return render_file(studio, lambda: studio.submit(request()))
+        def submit() -> Job:
+            return studio.submit(bounded(request(), studio))
+
+        return await render_file(studio, submit, attended(callers, caller))
 
     numbers = [_number(label) for label in ("Text scale", "Acoustic scale", "Strength", "Steps")]
     recording = gr.File(visible=False, label="Recording that is the draft")
@@ -209,19 +227,59 @@ def _model(model: str, settings: Mapping[str, Any], defaults: Settings, usual: s
     return {"id": model or known or usual, "device": defaults.device, "dtype": defaults.dtype}
 
 
-def render_file(studio: Studio, submit: Callable[[], Job]) -> tuple[str, dict[str, Any]]:
+async def render_file(
+    studio: Studio, submit: Callable[[], Job], is_waited_for: Callable[[], bool] = lambda: True
+) -> tuple[str, dict[str, Any]]:
     """Make the whole of a take that nobody listens to; its path and figures.
 
-    Whatever is wrong, with what `submit` was given or later, is raised as `gr.Error` with one sentence.
+    The take ends with its caller: when the call is cancelled, or nobody waits for it any more. Whatever is
+    wrong, with what `submit` was given or later, is raised as `gr.Error` with one sentence.
     """
     try:
-        job = submit()
-        for _ in studio.events(job.id):
-            pass
+        job = await _submitted(studio, submit)
     except StudioError as error:
         raise gr.Error(str(error), print_exception=False) from error
+    try:
+        while not job.ended:
+            await asyncio.sleep(POLL_S)
+            if not is_waited_for():
+                studio.stop(job.id, LEFT)
+    finally:
+        if not job.ended:
+            studio.stop(job.id, LEFT)
     outcome = job.outcome
     if isinstance(outcome, Finished) and outcome.path is not None:
         return str(outcome.path.resolve()), {**outcome.figures, "seed": str(job.request.seed)}
     message = outcome.message if isinstance(outcome, Failed) else "The take was stopped before it had sound."
     raise gr.Error(message, print_exception=False)
+
+
+async def _submitted(studio: Studio, submit: Callable[[], Job]) -> Job:
+    """The job, its request read in a thread. A call that is cancelled meanwhile leaves none behind."""
+    submitting = asyncio.ensure_future(asyncio.to_thread(submit))
+    try:
+        return await asyncio.shield(submitting)
+    except asyncio.CancelledError:
+        submitting.add_done_callback(
+            lambda done: None if done.exception() else studio.stop(done.result().id, LEFT)
+        )
+        raise
+
+
+def attended(callers: Callers, caller: gr.Request) -> Callable[[], bool]:
+    """Whether somebody still waits for the call that is being answered."""
+    names = {str(name) for name in (caller.session_hash, LocalContext.event_id.get(None)) if name}
+    return partial(callers.wait_for, names, time.monotonic())
+
+
+def bounded(request: GenerationRequest, studio: Studio) -> GenerationRequest:
+    """A request of a caller's: nobody hears it grow and may think better of it, so its length has a limit.
+
+    Raises:
+        InvalidRequestError: it is longer.
+    """
+    limit_s = studio.settings.unattended_limit_s
+    if request.duration_s is not None and request.duration_s > limit_s:
+        longest = format_time(limit_s)
+        raise InvalidRequestError(f"A call may ask for {longest} of sound at most: take fewer seconds.")
+    return request

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from contextlib import suppress
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.settings import Settings, data_dir
 from studio.service.jobs import Studio
-from studio.ui import api, dual, infinite, library, sparse, widgets
+from studio.service.scratch import Scratch
+from studio.ui import api, dual, infinite, library, making, sparse, widgets
+from studio.ui.callers import Callers, CallerWatch
 from studio.ui.live import LiveViews
+from studio.ui.making import job_routes
 from studio.ui.routes import guards, live_routes
 from studio.ui.takes import HIDDEN
 from studio.ui.theme import studio_theme
@@ -23,6 +26,7 @@ from studio.ui.theme import studio_theme
 MAX_UPLOAD = "500mb"
 MAX_QUEUED = 64
 CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
+POLL_S = 0.5
 
 
 class Page:
@@ -30,12 +34,16 @@ class Page:
 
     def __init__(self, studio: Studio, list_models: Callable[[], Sequence[ModelInfo]]) -> None:
         self.settings: Settings = studio.settings
-        self._scratch = Path(tempfile.mkdtemp(prefix="longwave-"))
-        os.environ["GRADIO_TEMP_DIR"] = str(self._scratch)  # Gradio reads it at every use
+        self._studio = studio
+        self._scratch = Scratch()
+        os.environ["GRADIO_TEMP_DIR"] = str(self._scratch.path)  # Gradio reads it at every use
         self._views = LiveViews()
+        self._callers = Callers()
         self.url = ""
         with gr.Blocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
             widgets.header()
+            if self.settings.private:  # or strangers would read and stop each other's takes
+                making.build()
             known = list_models()
             models = [model for model in known if model.system != DRAFTER]
             with gr.Tabs() as tabs:
@@ -53,7 +61,7 @@ class Page:
                 # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
                 self.blocks.load(others.handlers.turn_to, None, tabs, **HIDDEN)
                 others.follow(self.blocks.load, others.handlers.reattach, None)
-            api.build(studio)
+            api.build(studio, self._callers)
 
     def launch(self) -> str:
         """Serve in the background; the page's address.
@@ -62,6 +70,7 @@ class Page:
             InvalidRequestError: the port is taken, or the host is not this machine's.
         """
         settings, files = self.settings, data_dir("assets") / "page"
+        listed = job_routes(self._studio) if settings.private else []
         settings.outputs.mkdir(parents=True, exist_ok=True)
         self.blocks.queue(max_size=MAX_QUEUED, api_open=False)
         try:
@@ -83,8 +92,8 @@ class Page:
                 css_paths=files / "style.css",
                 favicon_path=files / "favicon.svg",
                 app_kwargs={
-                    "routes": live_routes(self._views, files, self._scratch),
-                    "middleware": guards(settings.host),
+                    "routes": [*live_routes(self._views, files, self._scratch.path), *listed],
+                    "middleware": [*guards(settings.host), Middleware(CallerWatch, callers=self._callers)],
                     "openapi_url": None,
                 },
             )
@@ -96,9 +105,12 @@ class Page:
 
     def wait(self) -> None:
         """Block until the server is interrupted."""
-        self.blocks.block_thread()
+        forever = threading.Event()
+        with suppress(KeyboardInterrupt):
+            while not forever.wait(POLL_S):
+                pass
 
     def close(self) -> None:
         """End the server and delete its private folder."""
         self.blocks.close(verbose=False)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()
