@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Failed, Finished
 from studio.core.lane import opening_prompt, parse_lane
 from studio.core.preset import Preset, dual_settings, named_preset, parse_preset, sparse_settings
-from studio.core.request import POCKET_DRAFTS, GenerationRequest, parse_request
+from studio.core.request import POCKET_DRAFTS, GenerationRequest, exact_seed, parse_request
 from studio.core.settings import Settings
 from studio.service.job import Job
 from studio.service.jobs import Studio
@@ -43,7 +44,7 @@ def _build_infinite(studio: Studio, callers: Callers) -> None:
         prompt: str,
         negative_prompt: str,
         seconds: float | None,
-        seed: float | None,
+        seed: str | float | None,
         model: str,
         lane: str,
         preset: str,
@@ -62,7 +63,7 @@ def _build_infinite(studio: Studio, callers: Callers) -> None:
                 "prompt": prompt or opening_prompt(points),
                 "negative_prompt": negative_prompt,
                 "lane": points,
-                "seed": None if seed == -1 else seed,
+                "seed": _seed(seed),
             }
             settings = {"prompt": "", **_endless_settings(_preset(preset, studio.settings.presets))}
             settings |= {name: value for name, value in given.items() if value not in ("", (), None)}
@@ -86,7 +87,7 @@ def _build_sparse(studio: Studio, callers: Callers) -> None:
         prompt: str,
         negative_prompt: str,
         seconds: float | None,
-        seed: float | None,
+        seed: str | float | None,
         model: str = "",
         attention: str = "",
         ratio: str = "",
@@ -109,7 +110,7 @@ def _build_sparse(studio: Studio, callers: Callers) -> None:
             given = {
                 "prompt": prompt,
                 "negative_prompt": negative_prompt,
-                "seed": None if seed == -1 else seed,
+                "seed": _seed(seed),
             }
             settings |= {name: value for name, value in given.items() if value not in ("", None)}
             settings["duration_s"] = seconds or 0.0
@@ -131,14 +132,14 @@ def _build_dual(studio: Studio, callers: Callers) -> None:
         prompt: str,
         negative_prompt: str,
         seconds: float | None,
-        seed: float | None,
+        seed: str | float | None,
         model: str = "",
         text_scale: float | None = None,
         acoustic_scale: float | None = None,
         strength: float | None = None,
         steps: float | None = None,
         draft: str = "",
-        draft_seed: float | None = None,
+        draft_seed: str | float | None = None,
         preset: str = "",
         recording: str | None = None,
         temperature: float | None = None,
@@ -155,12 +156,14 @@ def _build_dual(studio: Studio, callers: Callers) -> None:
             own = drafted.own_audio(recording, POCKET_DRAFTS, studio) if recording else None
             settings = {"prompt": "", **dual_settings(_preset(preset, studio.settings.presets), draft, own)}
             more = {"acoustic_scale": acoustic_scale, "strength": strength}
-            drawn = {"seed": draft_seed, "temperature": temperature, "top_k": top_k}
+            drawn = {"temperature": temperature, "top_k": top_k}
             more |= {} if recording else drawn
+            own_seed = {} if recording or _seed(draft_seed) is None else {"seed": draft_seed}
             if settings["draft"]["kind"] != "none":
-                settings["draft"] = {**settings["draft"], **_given(more)}
+                settings["draft"] = {**settings["draft"], **_given(more), **own_seed}
             settings["sampler"] = {**settings["sampler"], **_given({"steps": steps})}
-            settings |= _given({"seed": seed, "guidance_scale": text_scale})
+            settings |= _given({"guidance_scale": text_scale})
+            settings |= {} if _seed(seed) is None else {"seed": seed}
             texts = {"prompt": prompt, "negative_prompt": negative_prompt}
             settings |= {name: text for name, text in texts.items() if text}
             settings["duration_s"] = seconds or 0.0
@@ -174,13 +177,25 @@ def _build_dual(studio: Studio, callers: Callers) -> None:
 
     numbers = [_number(label) for label in ("Text scale", "Acoustic scale", "Strength", "Steps")]
     recording = gr.File(visible=False, label="Recording that is the draft")
-    more = [_text("Model"), *numbers, _text("Draft"), _number("Draft seed"), _text("Preset"), recording]
+    more = [_text("Model"), *numbers, _text("Draft"), _digits("Draft seed"), _text("Preset"), recording]
     _offer(dual, "dual", [*_usual(), *more, _number("Temperature"), _number("Top k")])
 
 
 def _given(numbers: Mapping[str, float | None]) -> dict[str, float]:
     """Those that were given: −1 is what Gradio's client fills in. NaN was, and is refused with the rest."""
     return {name: number for name, number in numbers.items() if number is not None and not number < 0}
+
+
+def _seed(seed: str | float | None) -> str | float | None:
+    """The seed that was given, for the request to judge; None for any."""
+    with suppress(ValueError):
+        return exact_seed(seed)
+    return seed
+
+
+def _digits(label: str) -> gr.Textbox:
+    """Where a seed is given: as a number, or exactly as its digits."""
+    return gr.Textbox("-1", visible=False, label=label)
 
 
 def _number(label: str) -> gr.Number:
@@ -190,7 +205,7 @@ def _number(label: str) -> gr.Number:
 def _usual() -> list[Any]:
     """What every tab's function takes first."""
     seconds = gr.Number(10, visible=False, label="Seconds")
-    return [_text("Prompt"), _text("Negative prompt"), seconds, gr.Number(-1, visible=False, label="Seed")]
+    return [_text("Prompt"), _text("Negative prompt"), seconds, _digits("Seed")]
 
 
 def _text(label: str) -> gr.Textbox:

@@ -27,7 +27,7 @@ SYSTEMS = ("dcldm", "tango")
 _DEFAULTS, _DRAFT = GenerationRequest.model_fields, AudioGenDraft()
 _SCALE = _DEFAULTS["guidance_scale"].default
 _STOP_PLAYER = f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}"
-_REROLL = "() => Math.floor(Math.random() * 2 ** 31)"
+_REROLL = "() => String(Math.floor(Math.random() * 2 ** 31))"
 
 
 class FormValues(NamedTuple):
@@ -37,12 +37,12 @@ class FormValues(NamedTuple):
     negative_prompt: str | None = ""
     duration_s: float | None = 10.0
     steps: float | None = ClipSampler().steps
-    seed: float | None = -1
+    seed: str | float | None = -1
     model: str = ""
     draft: str = "audiogen"
     recording: str | None = None
     draft_model: str = _DRAFT.model
-    draft_seed: float | None = -1
+    draft_seed: str | float | None = -1
     temperature: float | None = _DRAFT.temperature
     top_k: float | None = _DRAFT.top_k
     text_scale: float | None = _SCALE
@@ -81,8 +81,7 @@ def _draft(form: FormValues, studio: Studio) -> dict[str, Any]:
     if form.draft == "recorded":
         own = drafted.own_audio(form.recording, form.draft_model, studio)
         return {**own.model_dump(), **heard}
-    own_seed = None if form.draft_seed in (None, -1) else form.draft_seed
-    drawn = {"temperature": form.temperature, "top_k": form.top_k, "seed": own_seed}
+    drawn = {"temperature": form.temperature, "top_k": form.top_k, "seed": form.draft_seed}
     return {"kind": form.draft, **heard, **drawn}
 
 
@@ -236,9 +235,8 @@ def _draft_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
     }
     with gr.Accordion("The draft", open=False, elem_id=f"{TAB}-draft-settings"):
         with gr.Row(elem_classes="lw-seed"):
-            parts["draft_seed"] = gr.Number(
-                start.draft_seed, label="Its seed (−1: the take's)", precision=0,
-                elem_id=f"{TAB}-draft-seed", min_width=120,
+            parts["draft_seed"] = widgets.seed_field(
+                start.draft_seed, "Its seed (−1: the take's)", f"{TAB}-draft-seed"
             )  # fmt: skip
             gr.Button("Re-roll", size="sm", elem_id=f"{TAB}-draft-reroll", min_width=60).click(
                 None, None, parts["draft_seed"], js=_REROLL, **hidden

@@ -39,7 +39,7 @@ class FormValues(NamedTuple):
     method: str = "lite_focus"
     steps: float | None = ClipSampler().steps
     guidance_scale: float | None = _DEFAULTS["guidance_scale"].default
-    seed: float | None = -1
+    seed: str | float | None = -1  # by its digits
     model: str = ""
     ratio: str | None = "auto"
     merged: float | None = MERGED
