@@ -231,7 +231,7 @@ def _unreadable(sidecar: Path, paths: tuple[Path, ...], reason: str) -> Unreadab
 
 
 def id_of(sidecar: Path) -> str:
-    """FOLDER/STEM, in characters that any encoding of text has."""
+    """FOLDER/STEM of a take's record, or of the sound beside it, in characters that any encoding has."""
     return f"{shown(sidecar.parent.name)}/{shown(sidecar.stem)}"
 
 

@@ -20,11 +20,13 @@ from studio.core.lane import opening_prompt, parse_lane
 from studio.core.preset import Preset, dual_settings, named_preset, parse_preset, sparse_settings
 from studio.core.request import POCKET_DRAFTS, GenerationRequest, exact_seed, parse_request
 from studio.core.settings import Settings
+from studio.service.export import disk_error
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
 from studio.ui import drafted
 from studio.ui.callers import Callers
+from studio.ui.handing import handed
 
 MAX_CALLS = 4  # at once; the service makes one take at a time anyway
 POLL_S = 0.1
@@ -264,9 +266,17 @@ async def render_file(
             studio.stop(job.id, LEFT)
     outcome = job.outcome
     if isinstance(outcome, Finished) and outcome.path is not None:
-        return str(outcome.path.resolve()), {**outcome.figures, "seed": str(job.request.seed)}
+        return await _handed(outcome.path), {**outcome.figures, "seed": str(job.request.seed)}
     message = outcome.message if isinstance(outcome, Failed) else "The take was stopped before it had sound."
     raise gr.Error(message, print_exception=False)
+
+
+async def _handed(path: Path) -> str:
+    """Where Gradio finds the take. Raises `gr.Error` where it can't be had any more."""
+    try:
+        return await asyncio.to_thread(handed, path)
+    except OSError as error:
+        raise gr.Error(str(disk_error(error, path)), print_exception=False) from error
 
 
 async def _submitted(studio: Studio, submit: Callable[[], Job]) -> Job:

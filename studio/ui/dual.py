@@ -137,7 +137,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Dual
                 widgets.gauge(TAB, "memory", "Memory", "of the whole studio")
                 widgets.gauge(TAB, "rtf", "Real-time factor", "work for a second of sound")
                 widgets.gauge(TAB, "step", "A step", "the whole clip, once")
-            download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
+            download = gr.Button("Download the take", interactive=False, elem_id=f"{TAB}-download")
             fields = [parts[name] for name in FormValues._fields]
             job_id = gr.State("")
             listening.build(studio, TAB, job_id)

@@ -42,7 +42,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
                 widgets.gauge(TAB, "rtf", "Real-time factor", "below 1 is faster than you listen")
                 widgets.gauge(TAB, "ahead", "Made ahead", "then it waits for your ears")
             widgets.attention(TAB)
-            download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
+            download = gr.Button("Download the take", interactive=False, elem_id=f"{TAB}-download")
             if studio.settings.private:  # its takes are served from the folder of everybody's
                 compare.build(studio, form)
 

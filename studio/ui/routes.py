@@ -23,6 +23,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.service.export import FORMATS, WHOLE, Cut, convert
+from studio.service.library import Library
+from studio.service.naming import portable
+from studio.service.shelf import shown
 from studio.service.stream import PcmStream
 from studio.ui import drafted
 from studio.ui.live import LiveViews
@@ -50,7 +53,28 @@ DRAFT_VIEWS = {
     "picture": (drafted.picture, "image/png"),
     "tokens": (drafted.tokens, "image/png"),
 }
+MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+def library_routes(library: Library) -> list[BaseRoute]:
+    """The sounds of the takes that the library lists, by their ids: nothing else of the disk is to be had."""
+
+    async def sound(request: Request) -> Response:
+        try:
+            take = await run_in_threadpool(library.get, request.query_params.get("take", ""))
+        except InvalidRequestError as error:
+            return PlainTextResponse(str(error), 404)
+        if not take.path.is_file():
+            return PlainTextResponse("Its sound is not there any more: refresh the list.", 404)
+        return FileResponse(
+            take.path,
+            filename=portable(shown(take.path.name)),
+            media_type=MEDIA_TYPES.get(take.path.suffix.lower()),
+            content_disposition_type="attachment" if "download" in request.query_params else "inline",
+        )
+
+    return [Route("/library/sound", sound)]
 
 
 def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseRoute]:

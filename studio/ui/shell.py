@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.errors import InvalidRequestError
@@ -19,7 +20,7 @@ from studio.ui import api, dual, infinite, library, making, sparse, widgets
 from studio.ui.callers import Callers, CallerWatch
 from studio.ui.live import LiveViews
 from studio.ui.making import job_routes
-from studio.ui.routes import guards, live_routes
+from studio.ui.routes import guards, library_routes, live_routes
 from studio.ui.takes import HIDDEN
 from studio.ui.theme import studio_theme
 
@@ -70,7 +71,9 @@ class Page:
             InvalidRequestError: the port is taken, or the host is not this machine's.
         """
         settings, files = self.settings, data_dir("assets") / "page"
-        listed = job_routes(self._studio) if settings.private else []
+        listed: list[BaseRoute] = []
+        if settings.private:
+            listed = [*job_routes(self._studio), *library_routes(self._studio.library)]
         settings.outputs.mkdir(parents=True, exist_ok=True)
         self.blocks.queue(max_size=MAX_QUEUED, api_open=False)
         try:
@@ -86,7 +89,6 @@ class Page:
                 strict_cors=True,
                 enable_monitoring=False,
                 max_file_size=MAX_UPLOAD,
-                allowed_paths=[str(settings.outputs.resolve())],
                 footer_links=[],
                 theme=studio_theme(),
                 css_paths=files / "style.css",

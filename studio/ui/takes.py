@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -71,7 +72,8 @@ class TakeHandlers:
         """
         job = view.job
         try:
-            yield view.state(), gr.update(interactive=False), gr.update(interactive=False), job.id
+            waiting = gr.update(interactive=False)
+            yield view.state(), waiting, gr.update(interactive=False, link=None), job.id
             for event in self._studio.events(job.id):
                 if view.superseded:
                     return
@@ -79,13 +81,18 @@ class TakeHandlers:
                     yield view.state(), gr.skip(), gr.skip(), gr.skip()
                 elif isinstance(event, TERMINAL):
                     view.wait()
-                    done = event.path
-                    offer = gr.update(value=str(done.resolve()), interactive=True) if done else gr.skip()
-                    yield view.state(), gr.skip(), offer, gr.skip()
+                    yield view.state(), gr.skip(), _offer(view, event.path), gr.skip()
         finally:
             # Runs on the event loop when a tab is closed; only sets flags.
             if job.status == "queued" and not job.keep_running:
                 self._studio.stop(job.id)
+
+
+def _offer(view: LiveView, path: Path | None) -> Any:
+    """The button that downloads the take: by the token of its player, never by a path."""
+    if path is None:
+        return gr.skip()
+    return gr.update(link=f"take/{view.stream.token}?format={path.suffix.lower()}", interactive=True)
 
 
 def follow_on(

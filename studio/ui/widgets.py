@@ -186,9 +186,9 @@ def status(tab: str) -> gr.HTML:
     return _static('<p role="status" aria-live="polite">Ready.</p>', f"{tab}-status")
 
 
-def file_url(path: Path) -> str:
-    """Where the page finds a file that it may have: one of the outputs' folder."""
-    return f"gradio_api/file={quote(str(path.resolve()))}"
+def take_url(take_id: str) -> str:
+    """Where the page finds a take's sound, by its id in the library."""
+    return f"library/sound?take={quote(take_id, safe='')}"
 
 
 def picture_url(columns: NDArray[np.uint8]) -> str:

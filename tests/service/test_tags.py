@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -121,16 +121,17 @@ def test_settings_are_found_wherever_they_were_put(tmp_path: Path, place: str) -
     assert settings_of(tmp_path / f"x{suffix}").request() == WANTED
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("other", [".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"])
-def test_settings_outlive_another_program(tmp_path: Path, suffix: str, other: str) -> None:
+def test_settings_outlive_another_program(
+    tmp_path: Path, require_tool: Callable[[str], str], suffix: str, other: str
+) -> None:
     """Copied where the sound fits the new container, else encoded anew."""
     source, target = take(tmp_path, suffix), tmp_path / f"copy{other}"
     how = ("-c", "copy") if suffix == other else ("-ar", "48000")
     if suffix == ".ogg":  # whose tags are a stream's, which ffmpeg hands on to other containers only if told
         how = (*how, "-map_metadata", "0:s:0")
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(source), *how, str(target)]
+    command = [require_tool("ffmpeg"), "-v", "error", "-nostdin", "-i", str(source), *how, str(target)]
     subprocess.run(command, check=True, timeout=60)
     assert settings_of(target).request() == WANTED
 
