@@ -15,6 +15,7 @@ from studio.core.request import Frozen, GenerationRequest, RecordedDraft, first_
 from studio.core.text import Line, one_line, read_text
 
 SCHEMA_VERSION = 1
+UNUSABLE = "This preset can't be used. "
 MAX_NAME_BYTES = 255  # of a file, on any system
 MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
 _SAMPLERS = {
@@ -90,6 +91,11 @@ class Preset(Frozen):
         kind, what = _SAMPLERS.get(mode, ("", ""))
         if kind and self.request(prompt=self.settings.get("prompt") or "x").sampler.kind != kind:
             raise InvalidRequestError(f"The preset '{self.name}' is not for {what}: choose another.")
+
+    def to_json(self) -> str:
+        """As text that any encoding has: what none can hold, as parts of some file names, is escaped."""
+        text = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1)
+        return text.encode(errors="backslashreplace").decode()
 
     def request(self, **overrides: Any) -> GenerationRequest:
         """The request these settings make, with `overrides` on top.
@@ -173,7 +179,7 @@ def parse_preset(text: str) -> Preset:
     try:
         preset = Preset(**data)
     except ValidationError as error:
-        raise InvalidRequestError(f"This preset can't be used. {first_problem(error)}") from error
+        raise InvalidRequestError(UNUSABLE + first_problem(error)) from error
     if preset.settings.get("prompt"):
         preset.request()
     return preset

@@ -61,7 +61,7 @@ class Library:
         """One take by its id. Raises `InvalidRequestError` where there is none, or none that can be read."""
         found = self._found(take_id)
         if isinstance(found, Unreadable):
-            raise InvalidRequestError(f"This take can't be opened. {found.reason}")
+            raise InvalidRequestError(f"This take can't be opened: {_continued(found.reason)}")
         return found
 
     def favour(self, take_id: str, favourite: bool) -> Take:
@@ -146,7 +146,7 @@ class Library:
         found = self._found(take_id)
         if isinstance(found, Unreadable):
             if not found.paths:
-                raise InvalidRequestError(f"This is a folder that can't be deleted here. {found.reason}")
+                raise InvalidRequestError(f"A folder can't be deleted here: {_continued(found.reason)}")
             return found.paths[::-1]
         take = self._whole(take_id)
         return take.path, take.path.with_suffix(SUFFIX), take.sidecar
@@ -168,6 +168,11 @@ class Library:
         except OSError as error:
             raise disk_error(error, path) from error
         return self.get(id_of(sidecar))
+
+
+def _continued(sentence: str) -> str:
+    """A sentence after a colon; a file's name at its beginning stays as it is."""
+    return sentence[0].lower() + sentence[1:] if sentence.startswith(("It", "This")) else sentence
 
 
 def _is_shelf(entry: os.DirEntry[str]) -> bool:

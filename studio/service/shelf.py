@@ -16,7 +16,14 @@ from pathlib import Path
 import soundfile as sf
 
 from studio.core.errors import InvalidRequestError
-from studio.core.preset import MAX_PRESET_BYTES, Preset, TakeRecord, describes_take, parse_preset
+from studio.core.preset import (
+    MAX_PRESET_BYTES,
+    UNUSABLE,
+    Preset,
+    TakeRecord,
+    describes_take,
+    parse_preset,
+)
 from studio.core.text import one_line, read_text
 from studio.service.export import FORMATS
 from studio.service.locks import grows
@@ -167,7 +174,7 @@ def _read_record(sidecar: Path) -> _Record:
     try:
         text = read_text(sidecar, MAX_PRESET_BYTES)
     except InvalidRequestError as error:
-        return _Damaged(f"Its record can't be read. {error}")
+        return _Damaged(str(error))
     described = describes_take(text)
     if described is None:
         return _Damaged("Its record is damaged: its text is not JSON.")
@@ -177,7 +184,8 @@ def _read_record(sidecar: Path) -> _Record:
         record = parse_preset(text)
         record.request()  # or what follows would have to doubt every setting
     except InvalidRequestError as error:
-        return _Damaged(f"Its record can't be used. {error}", certain=True)
+        why = str(error).removeprefix(UNUSABLE)
+        return _Damaged(f"Its record can't be used: {why}", certain=True)
     return record
 
 

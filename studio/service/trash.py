@@ -6,6 +6,7 @@ where it lies: a day's folder may be a link to another.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,17 +50,25 @@ class Trash:
 
         Raises:
             InvalidRequestError: the folder can't be written.
-            OutOfResourcesError: the disk is so full that not even a folder can be made for them.
+            OutOfResourcesError: the trash has no place for them: the disk is so full that not even a folder
+                can be made, or the trash is on another.
         """
         home = files[0].parent
         folder = home / TRASH
         try:
-            folder.mkdir(exist_ok=True)
+            with suppress(FileExistsError):
+                folder.mkdir()
+            if not stat.S_ISDIR(folder.lstat().st_mode):
+                raise OSError(errno.EXDEV, "no folder of this disk")
             stem = free_stem(folder, files[0].stem)
             _move(files, folder, stem)
         except OSError as error:
             told = disk_error(error, folder / files[0].name)
-            if isinstance(told, OutOfResourcesError):
+            if error.errno == errno.EXDEV:
+                told = OutOfResourcesError(
+                    f"{folder} is no folder of the same disk: take it away, or delete the take for good."
+                )
+            elif isinstance(told, OutOfResourcesError):
                 told = OutOfResourcesError(
                     "The disk is too full to move it: empty the trash, or delete the take for good."
                 )
