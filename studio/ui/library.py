@@ -104,7 +104,7 @@ def _lay_out_trash() -> dict[str, Any]:
     with gr.Accordion("Trash", open=False, elem_id=f"{TAB}-trash-part") as parts["part"]:
         parts["trash"] = gr.HTML(js_on_load=_PICK, apply_default_css=False, elem_id=f"{TAB}-trash")
         parts["empty"] = _button("Empty the trash", "empty", 120)
-        with gr.Group(visible=False) as parts["sure"]:
+        with gr.Column(visible=False) as parts["sure"]:
             gr.Markdown("What is in the trash can't be got back then.", elem_classes="lw-said")
             with gr.Row(elem_classes="lw-actions"):
                 parts["really"] = gr.Button("Delete it all", size="sm", elem_id=f"{TAB}-really", min_width=90)

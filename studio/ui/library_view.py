@@ -118,7 +118,7 @@ class LibraryView:
         """Delete the chosen take for good."""
         return self._done(
             chosen, words, favourites,
-            lambda: ("", f"Deleted: {megabytes(self._library.erase(chosen))} freed."),
+            lambda: ("", f"Deleted: {readable(self._library.erase(chosen))} freed."),
         )  # fmt: skip
 
     def restore(self, deleted: str, words: str, favourites: bool) -> Shown:
@@ -135,7 +135,7 @@ class LibraryView:
         """Delete for good what is in the trash."""
         return self._done(
             chosen, words, favourites,
-            lambda: (chosen, f"The trash is empty: {megabytes(self._library.trash.empty())} freed."),
+            lambda: (chosen, f"The trash is empty: {readable(self._library.trash.empty())} freed."),
         )  # fmt: skip
 
     def open_take(self, chosen: str, *values: Any) -> tuple[Any, ...]:
@@ -219,12 +219,14 @@ def unresumable(take: Take) -> str:
 def trash_label(takes: int, size: int) -> str:
     """What the trash holds, in a few words."""
     if not takes:
-        return "Trash" if not size else f"Trash · {megabytes(size)}"
-    return f"Trash · {takes} take{'s' if takes > 1 else ''}, {megabytes(size)}"
+        return "Trash" if not size else f"Trash · {readable(size)}"
+    return f"Trash · {takes} take{'s' if takes > 1 else ''}, {readable(size)}"
 
 
-def megabytes(size: int) -> str:
+def readable(size: int) -> str:
     """A size that a person reads."""
+    if size < 1e5:
+        return f"{size / 1e3:.0f} kB"
     return f"{size / 1e6:.1f} MB" if size < 1e8 else f"{size / 1e9:.2f} GB"
 
 

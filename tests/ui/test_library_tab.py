@@ -120,7 +120,7 @@ def test_a_deleted_take_comes_back(view: LibraryView, studio: Studio) -> None:
     deleted = view.delete(first, "", False)
     assert "&lt;img src=x" in deleted.trash
     assert "<img src=x" not in deleted.trash
-    assert re.fullmatch(r"Trash · 1 take, \d+\.\d MB", deleted.part["label"])
+    assert re.fullmatch(r"Trash · 1 take, \d+ kB", deleted.part["label"])
     (kept,) = studio.library.trash.takes()
     shown = view.put_back("", False, gr.EventData(None, {"take": kept.id}))
     assert the_take(studio) == shown.chosen == first
