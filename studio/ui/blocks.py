@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-FOREIGN_FILE = "That file was not uploaded to this studio: upload it first (with gradio_client, by handle_file)."
+FOREIGN_FILE = "That file was not uploaded to this studio: upload it first (gradio_client: handle_file)."
 UNREADABLE = "These values are not those that the function takes: gradio_client's view_api() lists them."
 
 
