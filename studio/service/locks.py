@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -76,7 +77,8 @@ class Claim:
         """Let others have the path. Releasing twice is harmless."""
         if self._file is None or self._place is None:
             return
-        self._place.unlink(missing_ok=True)  # while it is still ours
+        with suppress(OSError):  # Windows removes no open file
+            self._place.unlink()  # while it is still ours
         self._file.close()
         self._file = None
 

@@ -89,6 +89,7 @@ class Runner:
                 self._play(
                     job, take, meter, self.render(job.request, backend, job.cancel, job.steering, origin)
                 )
+                take.require_file()
         except BaseException as caught:  # concluded below, where the take is closed whatever it was
             error = caught
         figures = ticker.figures()

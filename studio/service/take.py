@@ -150,6 +150,13 @@ class TakeWriter:
             raise NoSoundError(NO_SOUND)
         return pcm
 
+    def require_file(self) -> None:
+        """Raise `InvalidRequestError` where the growing file was taken away."""
+        try:
+            self._wav.require_file()
+        except OSError as error:
+            raise disk_error(error, self._wav.path) from error
+
     def change_lane(self, points: tuple[PromptPoint, ...]) -> None:
         """Record the lane as it is played from now on.
 

@@ -89,8 +89,7 @@ class GrowingWav:
         Raises:
             OSError: the disk is full, and the samples that still fitted are kept; or the file was taken away.
         """
-        if not self.path.exists():  # an open file outlives its name: what is written would be for nobody
-            raise FileNotFoundError(errno.ENOENT, "deleted or moved while it was made", str(self.path))
+        self.require_file()
         data = memoryview(samples.astype("<i2", copy=False).tobytes())
         self._file.seek(HEADER_BYTES + self._data_bytes)
         written = 0
@@ -102,6 +101,14 @@ class GrowingWav:
             self._write_header()
         if time.monotonic() - self._last_sync >= SYNC_INTERVAL_S:
             self.sync()
+
+    def require_file(self) -> None:
+        """Raise `FileNotFoundError` where the file was taken away.
+
+        An open file outlives its name, and what is written to it then is for nobody.
+        """
+        if not self.path.exists():
+            raise FileNotFoundError(errno.ENOENT, "deleted or moved while it was made", str(self.path))
 
     def sync(self) -> None:
         """Put it on the disk itself: a kill needs only the system's cache, a power cut needs this."""

@@ -101,7 +101,7 @@ class DeviceWorker:
                     return
                 self.current = self._waiting.popleft()
             try:
-                self._moved()
+                self._tell()
                 with self._device:
                     self._run(self.current)
             except BaseException:  # whatever it was: without this thread no take would ever be made again
@@ -109,6 +109,12 @@ class DeviceWorker:
             finally:
                 with self._changed:
                     self.current = None
+
+    def _tell(self) -> None:
+        try:
+            self._moved()
+        except Exception:  # theirs, and not the take's whose turn it is
+            log.exception("Could not tell those that wait")
 
 
 def outlook(before: Sequence[Job]) -> str:

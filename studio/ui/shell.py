@@ -17,6 +17,7 @@ from studio.core.settings import Settings, data_dir
 from studio.service.jobs import Studio
 from studio.service.scratch import Scratch
 from studio.ui import api, dual, infinite, library, making, sparse, widgets
+from studio.ui.blocks import StudioBlocks
 from studio.ui.callers import Callers, CallerWatch
 from studio.ui.live import LiveViews
 from studio.ui.making import job_routes
@@ -41,7 +42,7 @@ class Page:
         self._views = LiveViews()
         self._callers = Callers()
         self.url = ""
-        with gr.Blocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
+        with StudioBlocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
             widgets.header()
             if self.settings.private:  # or strangers would read and stop each other's takes
                 making.build()
