@@ -15,6 +15,7 @@ from studio.core.request import Frozen, GenerationRequest, RecordedDraft, first_
 from studio.core.text import Line, one_line, read_text
 
 SCHEMA_VERSION = 1
+_OWN = {"schema_version", "settings"}
 UNUSABLE = "This preset can't be used. "
 MAX_NAME_BYTES = 255  # of a file, on any system
 MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
@@ -164,7 +165,7 @@ def parse_preset(text: str) -> Preset:
         InvalidRequestError: no JSON, unknown keys, a newer schema, or settings that make no request.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError("This is no preset: its text is not JSON. Choose another file.") from error
     if not isinstance(data, dict):
@@ -191,7 +192,7 @@ def describes_take(text: str) -> bool | None:
         data = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return isinstance(data, dict) and isinstance(data.get("take"), dict) and "settings" in data
+    return isinstance(data, dict) and data.get("take") is not None and bool(_OWN & data.keys())
 
 
 def load_preset(path: Path) -> Preset:

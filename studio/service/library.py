@@ -15,6 +15,7 @@ from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
 from studio.core.text import one_line
 from studio.dsp.spectrogram import overview
 from studio.service.export import disk_error
+from studio.service.locks import grows
 from studio.service.naming import free_stem, slug
 from studio.service.savepoint import SUFFIX
 from studio.service.shelf import Found, Shelf, Take, Unreadable, id_of, shown
@@ -23,8 +24,9 @@ from studio.service.tags import SUFFIXES as TAGGED
 from studio.service.tags import settings_texts
 from studio.service.trash import TRASH, Trash, remove_files
 
-__all__ = ["TRASH", "Library", "Take", "Unreadable", "picture_of", "settings_of"]
+__all__ = ["TAGGED", "TRASH", "Library", "Take", "Unreadable", "picture_of", "settings_of"]
 
+MAKING = "That take is still being made: stop it first."
 MAX_NAME_CHARS = 200
 PICTURE_WIDTH, PICTURE_BLOCK = 240, 2048
 
@@ -138,7 +140,7 @@ class Library:
     def _whole(self, take_id: str) -> Take:
         take = self.get(take_id)
         if take.status == "running":
-            raise InvalidRequestError("That take is still being made: stop it first.")
+            raise InvalidRequestError(MAKING)
         return take
 
     def _files(self, take_id: str) -> tuple[Path, ...]:
@@ -147,7 +149,10 @@ class Library:
         if isinstance(found, Unreadable):
             if not found.paths:
                 raise InvalidRequestError(f"A folder can't be deleted here: {_continued(found.reason)}")
-            return found.paths[::-1]
+            live = self._live()
+            if any(path in live or (path.is_file() and grows(path)) for path in found.paths):
+                raise InvalidRequestError(MAKING)
+            return *found.paths[:0:-1], found.paths[0].with_suffix(SUFFIX), found.paths[0]
         take = self._whole(take_id)
         return take.path, take.path.with_suffix(SUFFIX), take.sidecar
 

@@ -18,10 +18,15 @@ from typing import IO, BinaryIO, cast
 
 from tinytag import TinyTag, TinyTagException
 
+from studio.service import matroska
+
 MAX_TAG_BYTES = 8_000_000  # a cover may lie before the text
 MAX_CHUNKS = 10_000  # of one file, and reads of one tag: a file of nothing but empty ones is no take
-MAX_DATA_SIZE, MAX_PLACE = 0xFFFFFFFF, 2**62
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aif", ".aiff")
+MAX_DATA_SIZE = 0xFFFFFFFF
+SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aif", ".aiff",
+    ".mka", ".mkv", ".webm",
+)  # fmt: skip
 _COMMENTS = ("comment", "description", "icmt")
 _PACKETS = {b"\x03vorbis": 7, b"OpusTags": 8, b"\x84": 4, b"\x04": 4}  # and where the comments begin in each
 
@@ -61,6 +66,9 @@ def _texts(path: Path) -> list[Text]:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:] == b"WAVE":
             texts.extend(_wav(file))
+        elif head[:4] == matroska.HEAD:
+            file.seek(start)
+            texts.extend(matroska.tags(file))
         elif head[:4] in (b"fLaC", b"OggS"):
             file.seek(start)
             texts.extend(_ogg(file) if head[:4] == b"OggS" else _flac(file))
@@ -83,6 +91,8 @@ def _after_id3(file: IO[bytes]) -> int:
 def _wav(file: IO[bytes]) -> Iterator[Text]:
     """Of every INFO list and every ID3 tag, before the sound or after it. `file` is past its first head."""
     data_size, left = 0, MAX_TAG_BYTES
+    first, end = file.tell(), file.seek(0, os.SEEK_END)
+    file.seek(first)
     for _ in range(MAX_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
@@ -97,7 +107,9 @@ def _wav(file: IO[bytes]) -> Iterator[Text]:
             left -= size
             chunk = file.read(size)
             yield from _info(chunk) if name == b"LIST" else _other(BytesIO(chunk))
-        file.seek(min(start + size + size % 2, MAX_PLACE))
+        if start + size > end:
+            return
+        file.seek(start + size + size % 2)
 
 
 def _info(chunk: bytes) -> Iterator[Text]:

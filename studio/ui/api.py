@@ -224,9 +224,10 @@ def _offer(function: Callable[..., Any], name: str, inputs: list[Any]) -> None:
 
 def _preset(preset: str, folder: Path) -> Preset | None:
     """The preset of this name, or in this JSON; none where none is asked for."""
-    if not preset.strip():
+    text = preset.strip("\ufeff \t\r\n")
+    if not text:
         return None
-    return parse_preset(preset) if preset.lstrip().startswith("{") else named_preset(preset.strip(), folder)
+    return parse_preset(text) if text.startswith("{") else named_preset(text, folder)
 
 
 def _endless_settings(preset: Preset | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.service.library import TRASH, Library
+from studio.service.locks import lock
 from tests.service.test_library_folders import DAY, put, unix
 
 
@@ -140,3 +141,17 @@ def test_an_unknown_take_is_told(tmp_path: Path, take_id: str) -> None:
     with pytest.raises(InvalidRequestError, match="not in the trash"):
         library.trash.restore(take_id)
     assert [take.id for take in library.takes()] == [f"{DAY}/sea"]
+
+
+@unix
+def test_what_somebody_writes_is_not_taken_from_them(tmp_path: Path) -> None:
+    """Not even where its record can't be read."""
+    sidecar = put(tmp_path, "sea")
+    sidecar.write_text("{")
+    before, library = content(tmp_path), Library(tmp_path)
+    with open(sidecar.with_suffix(".flac"), "rb") as writer:
+        assert lock(writer)
+        for act in (library.delete, library.erase):
+            with pytest.raises(InvalidRequestError, match="still being made"):
+                act(f"{DAY}/sea")
+    assert content(tmp_path) == before
