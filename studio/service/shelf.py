@@ -134,7 +134,8 @@ class Shelf:
 
     def keep(self, folders: Collection[Path]) -> None:
         """Let go of what is known of other folders."""
-        self._records = {folder: self._records[folder] for folder in folders if folder in self._records}
+        known = self._records  # another thread may put its own in place meanwhile
+        self._records = {folder: known[folder] for folder in folders if folder in known}
 
 
 def _take(sidecar: Path, record: _Record, names: Collection[str], live: Collection[Path]) -> Found | None:

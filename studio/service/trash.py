@@ -89,7 +89,7 @@ class Trash:
 
     def size(self) -> int:
         """The bytes that emptying it frees."""
-        return sum(path.lstat().st_size for _, folder in self._places() for path in _files(folder))
+        return sum(size for _, folder in self._places() for size in _files(folder).values())
 
     def restore(self, deleted_id: str) -> str:
         """Put a take back to where it was; its id in the library.
@@ -154,14 +154,15 @@ def _home(home: Path, found: Found) -> Path:
     return home.with_name(f"{made:%Y-%m-%d}" if dated else "restored")
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files of takes in a trash folder, and nothing else that somebody may have put there."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
-    return sorted(folder / name for name in names if name.endswith(TAKE_SUFFIXES))
+def _files(folder: Path) -> dict[Path, int]:
+    """The files of takes in a trash folder and their bytes; nothing else that somebody may have put there."""
+    files = {}
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.name.endswith(TAKE_SUFFIXES) and not entry.is_dir(follow_symlinks=False):
+                    files[folder / entry.name] = entry.stat(follow_symlinks=False).st_size
+    return files
 
 
 def _move(files: Iterable[Path], folder: Path, stem: str) -> None:

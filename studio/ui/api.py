@@ -56,7 +56,8 @@ def _build_infinite(studio: Studio, callers: Callers) -> None:
 
         `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it. `preset` is
         the name of one that ships, or a preset's or a sidecar's JSON: it holds where another value is empty,
-        or the seed −1. The length is always `seconds`, a `recording` that the take goes on from counted.
+        or the seed −1. A seed above 2⁵³ is exact where it is given as text, as a browser's numbers are not.
+        The length is always `seconds`, a `recording` that the take goes on from counted.
         """
 
         def request() -> GenerationRequest:
