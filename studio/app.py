@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from studio.core.settings import Settings
 
 if TYPE_CHECKING:
-    from studio.core.request import ModelChoice
+    from studio.core.request import GenerationRequest, ModelChoice
     from studio.service.jobs import Studio
     from studio.ui.shell import Page
 
@@ -36,7 +36,25 @@ def build_studio(settings: Settings) -> Studio:
         resolve_choice,
         drafts=drafts,
         fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
+        admit=lambda request: None if settings.private else require_listed(request, settings),
     )
+
+
+def require_listed(request: GenerationRequest, settings: Settings) -> None:
+    """Let through what asks for models of the catalog alone, or those that the studio was started with.
+
+    Strangers could else look about in its folders, or have it fetch whatever they name.
+
+    Raises:
+        InvalidRequestError: it asks for another.
+    """
+    from studio.backends.catalog import MODELS
+    from studio.core.errors import InvalidRequestError
+
+    known = {model.id for model in MODELS} | {settings.model_id}
+    draft = request.draft.model if request.draft.kind != "none" else ""
+    if not {request.model.id, draft} <= known | {""}:
+        raise InvalidRequestError("This studio is on a network and takes the models of its list alone.")
 
 
 def resolve_choice(choice: ModelChoice) -> ModelChoice:
@@ -84,6 +102,8 @@ def serve(settings: Settings) -> None:
     page = build_page(studio, settings)
     try:
         print(f"Longwave is at {page.launch()} (Ctrl+C ends it)", file=sys.stderr, flush=True)
+        if notice := page.notice():
+            print(notice, file=sys.stderr, flush=True)
         # Only now: the libraries of the model take longer to import than the page takes to open.
         choice = {"id": settings.model_id, "device": settings.device, "dtype": settings.dtype}
         studio.preload(ModelChoice.model_validate(choice))

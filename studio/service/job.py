@@ -41,10 +41,11 @@ class Job:
         recording: Recording | None = None,
         keep_running: bool = False,
         claim: Claim | None = None,
+        client: str = "",
         others: Sequence[GenerationRequest] = (),
     ) -> None:
         """`keep_running`: a listener who leaves does not end it. `others` are made after `request`.
-        `claim` holds `out` until the end.
+        `claim` holds `out` until the end; `client` is who asked.
 
         `first_sample` is where in its file the sound begins that the job makes and its listener hears.
         """
@@ -55,6 +56,7 @@ class Job:
         self.stream = stream
         self.out = out
         self._claim = claim
+        self.client = client  # who asked for it, where that counts
         self.keep_running = keep_running
         self.resumed = resumed
         self.recording = recording  # until the end

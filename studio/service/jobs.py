@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.core.attention import Listening
-from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Event, Finished, Progress
 from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint, RecordedDraft
 from studio.core.settings import Settings
@@ -51,10 +51,12 @@ class Studio:
         max_waiting: int = MAX_WAITING,
         drafts: Drafts | None = None,
         fingerprint: Callable[[ModelChoice], str] = lambda _: "",
+        admit: Callable[[GenerationRequest], None] = lambda _: None,
     ) -> None:
         """`resolve` says what "auto" is on this machine, so that each device has one queue and each
         checkpoint is loaded once. `drafts` are the ones that `render` hears; `fingerprint` tells a model's
-        weights from others of its name, empty where there is none to tell.
+        weights from others of its name, empty where there is none to tell; `admit` raises
+        `InvalidRequestError` for a request that this studio does not take from anybody.
         """
         sweep(settings.outputs)
         self._drafts = drafts
@@ -62,6 +64,7 @@ class Studio:
         self.backends = BackendCache(create_backend, resolve=resolve)
         self.library = Library(settings.outputs, self._growing)
         self._fingerprint = fingerprint
+        self._admit = admit
         self._runner = Runner(settings, self.backends, render, fingerprint, ticked=self._announce_all)
         self._resolve = resolve
         self._max_waiting = max_waiting
@@ -77,6 +80,7 @@ class Studio:
         keep_running: bool = False,
         out: Path | None = None,
         recording: Recording | None = None,
+        client: str = "",
     ) -> Job:
         """Queue a take.
 
@@ -86,6 +90,7 @@ class Studio:
             keep_running: a listener who leaves does not end it; it then runs as fast as it can.
             out: exactly this file instead of one under the outputs folder; replaced if it exists.
             recording: the take begins with it, and goes on from its end; the request's length counts both.
+            client: who asks; where strangers may, each has so many takes at once.
 
         Raises:
             InvalidRequestError: `out` is of no format the studio writes, can't be a file, or is being written
@@ -93,11 +98,19 @@ class Studio:
                 from none.
             OutOfResourcesError: too many takes are waiting.
         """
+        self._check([request], client)
         if recording is not None:
             check_continuation(request, recording)
         claim = claimed(out) if out is not None else None
-        stream = self._listener(listen, request)
-        job = Job(request, stream, out, recording=recording, keep_running=keep_running, claim=claim)
+        job = Job(
+            request,
+            self._listener(listen, request),
+            out,
+            recording=recording,
+            keep_running=keep_running,
+            claim=claim,
+            client=client,
+        )
         try:
             return self._queue(job)
         except StudioError:
@@ -105,7 +118,7 @@ class Studio:
                 claim.release()
             raise
 
-    def submit_all(self, requests: Sequence[GenerationRequest]) -> Job:
+    def submit_all(self, requests: Sequence[GenerationRequest], *, client: str = "") -> Job:
         """Queue several takes as one job: nothing else comes between them, and to stop one is to stop all.
 
         `job.outcomes` grows with each that ends; one that fails does not keep the others from being made.
@@ -114,8 +127,9 @@ class Studio:
         Raises:
             OutOfResourcesError: too many takes are waiting.
         """
+        self._check(requests, client)
         first, *others = requests
-        return self._queue(Job(first, others=others))
+        return self._queue(Job(first, others=others, client=client))
 
     def put_by(self, recording: Recording, model: str) -> RecordedDraft:
         """Keep a recording of the user's as a draft; `model` names the AudioGen whose codec reads it.
@@ -155,6 +169,19 @@ class Studio:
             with self._lock:
                 del self._jobs[job.id]
             raise
+
+    def _check(self, requests: Sequence[GenerationRequest], client: str) -> None:
+        """Raise for what this studio makes for nobody, or not for this client now."""
+        for request in requests:
+            self._admit(request)
+        settings = self.settings
+        if settings.private or not client:
+            return
+        theirs = sum(job.client == client and not job.ended for job in self.jobs())
+        if theirs >= settings.jobs_per_client:
+            raise OutOfResourcesError(
+                f"{theirs} takes of yours are being made or wait already: stop one, or wait for its end."
+            )
 
     def _listener(self, listen: bool, request: GenerationRequest) -> PcmStream | None:
         """A clip is whole at once, and its file is not to wait for its listener."""
@@ -287,6 +314,8 @@ class Studio:
         Raises:
             InvalidRequestError: a take is being made with one.
         """
+        if not self.settings.trusted:
+            raise InvalidRequestError("Only the studio's owner unloads its models.")
         if any(job.status == "running" for job in self.jobs()):  # it may not have its model yet
             raise InvalidRequestError(IN_USE)
         return self.backends.unload(self._drafts.models.unload if self._drafts is not None else lambda: None)

@@ -25,7 +25,7 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
 from studio.ui import drafted
-from studio.ui.callers import Callers
+from studio.ui.callers import Callers, client_of
 from studio.ui.handing import handed
 
 MAX_CALLS = 4  # at once; the service makes one take at a time anyway
@@ -76,7 +76,7 @@ def _build_infinite(studio: Studio, callers: Callers) -> None:
 
         def submit() -> Job:
             sound = read_recording(Path(recording)) if recording else None
-            return studio.submit(bounded(request(), studio), recording=sound)
+            return studio.submit(bounded(request(), studio), recording=sound, client=client_of())
 
         return await render_file(studio, submit, attended(callers, caller))
 
@@ -121,7 +121,7 @@ def _build_sparse(studio: Studio, callers: Callers) -> None:
             return parse_request(**settings)
 
         def submit() -> Job:
-            return studio.submit(bounded(request(), studio))
+            return studio.submit(bounded(request(), studio), client=client_of())
 
         return await render_file(studio, submit, attended(callers, caller))
 
@@ -174,7 +174,7 @@ def _build_dual(studio: Studio, callers: Callers) -> None:
             return parse_request(**settings)
 
         def submit() -> Job:
-            return studio.submit(bounded(request(), studio))
+            return studio.submit(bounded(request(), studio), client=client_of())
 
         return await render_file(studio, submit, attended(callers, caller))
 

@@ -14,6 +14,7 @@ from collections import Counter
 from contextlib import suppress
 from urllib.parse import parse_qs
 
+from gradio.context import LocalContext
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 # A call's stream is named by its session, or by the event itself where the caller has no session.
@@ -57,6 +58,14 @@ class Callers:
             left = [self._left_at[name] for name in names if self._left_at.get(name, 0.0) > since]
         deadline = max(left) + LEFT_S if left else since + GRACE_S
         return time.monotonic() < deadline
+
+
+def client_of() -> str:
+    """Who makes the call that is being answered: by their login, else by their address; empty outside one."""
+    request = LocalContext.request.get(None)
+    if request is None:
+        return ""
+    return str(request.username or (request.client.host if request.client else ""))
 
 
 class CallerWatch:

@@ -21,6 +21,7 @@ from studio.service.library import picture_of
 from studio.service.shelf import id_of
 from studio.ui import widgets
 from studio.ui.attention import dress
+from studio.ui.callers import client_of
 from studio.ui.form import TAB, Form, FormValues, read_form
 
 SECONDS = 15.0
@@ -168,7 +169,7 @@ class Comparison:
         rows: list[str] = []
         try:
             wanted = self._wanted(values)
-            job = self._studio.submit_all([variant.request for variant in wanted])
+            job = self._studio.submit_all([variant.request for variant in wanted], client=client_of())
             yield "Starting", "", job.id
             for event in self._studio.events(job.id):
                 new = list(zip(wanted, job.outcomes, strict=False))[len(rows) :]

@@ -15,6 +15,7 @@ from studio.service.comparison import Variant, scales, sweep
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import compare, drafted, listening, widgets
+from studio.ui.callers import client_of
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
@@ -141,7 +142,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Dual
             fields = [parts[name] for name in FormValues._fields]
             job_id = gr.State("")
             listening.build(studio, TAB, job_id)
-            if studio.settings.private:  # its takes are served from the folder of everybody's
+            if studio.settings.trusted:  # its takes are served from the folder of everybody's
                 compare.build_grid(studio, TAB, fields, lambda values: _grid(values, studio))
                 compare.build_sweep(studio, TAB, fields, lambda values: _sweep(values, studio))
     handlers = Handlers(studio, views, TAB)
@@ -179,7 +180,8 @@ class Handlers(TakeHandlers):
 
     def _submit(self, values: Sequence[Any]) -> Job:
         keep = bool(FormValues(*values).keep_running)
-        return self._studio.submit(read_form(values, self._studio), listen=True, keep_running=keep)
+        request = read_form(values, self._studio)
+        return self._studio.submit(request, listen=True, keep_running=keep, client=client_of())
 
 
 def _grid(values: Sequence[Any], studio: Studio) -> list[Variant]:

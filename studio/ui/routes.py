@@ -12,14 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.service.export import FORMATS, WHOLE, Cut, convert
@@ -35,18 +30,6 @@ CUT_BOUNDS = {
     "start": ("start_s", 0.0, 1e7),
     "end": ("end_s", 0.0, 1e7),
     "lufs": ("lufs", -70.0, 0.0),
-}
-HEADERS = {
-    # Gradio's own page needs inline scripts and `eval`; nothing at all may come from or go to another host.
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-        "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
-        "base-uri 'self'; form-action 'self'; frame-ancestors 'self' https://huggingface.co"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
 }
 DRAFT_VIEWS = {
     "sound": (drafted.sound, "audio/wav"),
@@ -131,6 +114,13 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         disposition = "attachment" if "format" in request.query_params else "inline"
         return FileResponse(path, filename=path.name, content_disposition_type=disposition)
 
+    # Not Starlette's mount of a folder: under a proxy's sub-path it looks for the files in the wrong place.
+    own_files = {path.name: path for path in page_files.iterdir() if path.is_file()}
+
+    async def page_file(request: Request) -> Response:
+        path = own_files.get(request.path_params["name"])
+        return FileResponse(path) if path is not None else PlainTextResponse("There is no such file.", 404)
+
     async def draft(request: Request) -> Response:
         view = views.get(request.path_params["token"])
         drafted = view.draft if view is not None else None
@@ -145,33 +135,8 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         Route("/pcm/{token}", pcm),
         Route("/live/{token}", beat, methods=["POST"]),
         Route("/take/{token}", take),
-        Mount("/page", StaticFiles(directory=page_files)),
+        Route("/page/{name}", page_file),
     ]
-
-
-def guards(host: str) -> list[Middleware]:
-    """Middleware against other sites' pages: only our own host names are answered, headers say what may run.
-
-    Bound to every interface, the server can't know its names, so any is answered.
-    """
-    local = ["127.0.0.1", "localhost", "[::1]"]
-    names = ["*"] if host in {"0.0.0.0", "::"} else [*local, host]
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=names), Middleware(SecurityHeaders)]
-
-
-class SecurityHeaders:
-    """Adds `HEADERS` to every response. Plain ASGI, since Starlette's base class would buffer streams."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ from studio.service.ear import Ear
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import attention, compare, widgets
+from studio.ui.callers import client_of
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
@@ -129,7 +130,7 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Spar
             fields = [parts[name] for name in FormValues._fields]
             job_id = gr.State("")
             attention.build(studio, TAB, picture, job_id)
-            if studio.settings.private:  # its takes are served from the folder of everybody's
+            if studio.settings.trusted:  # its takes are served from the folder of everybody's
                 compare.build_methods(studio, TAB, fields, compared(studio), Ear(studio.settings.assets))
     handlers = Handlers(studio, views, TAB)
     tab = SparseTab(fields, [player, start, download, job_id], handlers)
@@ -166,7 +167,8 @@ class Handlers(TakeHandlers):
 
     def _submit(self, values: Sequence[Any]) -> Job:
         keep = bool(FormValues(*values).keep_running)
-        return self._studio.submit(read_form(values, self._studio.settings), listen=True, keep_running=keep)
+        request = read_form(values, self._studio.settings)
+        return self._studio.submit(request, listen=True, keep_running=keep, client=client_of())
 
 
 def compared(studio: Studio) -> compare.Wanted:

@@ -35,7 +35,7 @@ class TakeHandlers:
 
         Not where strangers may open pages: a take's sound is for who started it.
         """
-        view = self._views.alone(self._mode) if self._studio.settings.private else None
+        view = self._views.alone(self._mode) if self._studio.settings.trusted else None
         if view is None:
             yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
         else:
@@ -43,7 +43,7 @@ class TakeHandlers:
 
     def turn_to(self) -> Any:
         """The tab itself, when a page is opened while a take of it is made with nobody looking on."""
-        left = self._studio.settings.private and self._views.alone(self._mode) is not None
+        left = self._studio.settings.trusted and self._views.alone(self._mode) is not None
         return gr.Tabs(selected=self._mode) if left else gr.skip()
 
     def ready(self, job_id: str) -> Any:

@@ -9,16 +9,17 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from studio.core.request import parse_request
+from studio.core.settings import Settings
 from studio.service.jobs import Studio
+from studio.ui.guards import Hosts, guards
 from studio.ui.making import job_routes
-from studio.ui.routes import guards
 
 OWN = {"X-Longwave": "1"}
 
 
 @pytest.fixture
 def client(studio: Studio) -> Iterator[TestClient]:
-    app = Starlette(routes=job_routes(studio), middleware=guards("127.0.0.1"))
+    app = Starlette(routes=job_routes(studio), middleware=guards(Hosts(Settings())))
     with TestClient(app, base_url="http://127.0.0.1:7860") as client:
         yield client
 
