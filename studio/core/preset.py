@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,9 +30,10 @@ _SAMPLERS = {
 def _name(value: Any) -> str:
     """A file's name as the system gave it; one whose bytes are no text holds lone surrogates for them."""
     bare = isinstance(value, str) and value not in ("", ".", "..") and Path(value).name == value
-    if not bare or "\0" in value or len(os.fsencode(value)) > MAX_NAME_BYTES:
-        raise ValueError("must be the name of a file in the same folder")
-    return str(value)
+    with suppress(UnicodeEncodeError):  # what no system can have given
+        if bare and "\0" not in value and len(os.fsencode(value)) <= MAX_NAME_BYTES:
+            return str(value)
+    raise ValueError("must be the name of a file in the same folder")
 
 
 FileName = Annotated[str, PlainValidator(_name)]

@@ -163,6 +163,8 @@ def _look(sidecar: Path, known: _Look | None) -> _Look:
             return known
         if not stat.S_ISREG(about.st_mode):
             return stamp, _Damaged("Its record is no ordinary file.")
+        if about.st_size > MAX_PRESET_BYTES:
+            return stamp, _Damaged(f"Its record is {about.st_size / 1e6:.0f} MB large: no take's is.")
         return stamp, _read_record(sidecar)
     except OSError as error:  # which may be over the next time
         return None, _Damaged(f"Its record can't be read: {_why(error)}.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from studio.ui import drafted
 from studio.ui.live import LiveViews
 
 POLL_S = 0.05
+CHUNK_BYTES = 1 << 16
 CUT_BOUNDS = {
     "start": ("start_s", 0.0, 1e7),
     "end": ("end_s", 0.0, 1e7),
@@ -50,6 +51,8 @@ def library_routes(library: Library) -> list[BaseRoute]:
             return PlainTextResponse(str(error), 404)
         if not take.path.is_file():
             return PlainTextResponse("Its sound is not there any more: refresh the list.", 404)
+        if take.status == "running":
+            return _so_far(take.path)
         return FileResponse(
             take.path,
             filename=portable(shown(take.path.name)),
@@ -58,6 +61,21 @@ def library_routes(library: Library) -> list[BaseRoute]:
         )
 
     return [Route("/library/sound", sound)]
+
+
+def _so_far(path: Path) -> Response:
+    """What a growing file holds at the moment: an answer has to keep to the length that it began with."""
+    size = path.stat().st_size
+    headers = {**NO_STORE, "Content-Length": str(size)}
+    return StreamingResponse(first_bytes(path, size), media_type="audio/wav", headers=headers)
+
+
+def first_bytes(path: Path, size: int) -> Iterator[bytes]:
+    """A file's first `size` bytes, whatever is appended meanwhile. Raises `OSError`."""
+    with open(path, "rb") as file:
+        while size > 0 and (part := file.read(min(size, CHUNK_BYTES))):
+            size -= len(part)
+            yield part
 
 
 def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseRoute]:

@@ -18,9 +18,10 @@ from studio.service.cancel import CancelToken
 from studio.service.job import Job
 from studio.service.library import Library
 from studio.service.stream import PcmStream
+from studio.service.take import TakeWriter
 from studio.ui.guards import HEADERS, Hosts, guards
 from studio.ui.live import LiveView, LiveViews
-from studio.ui.routes import library_routes, live_routes
+from studio.ui.routes import first_bytes, library_routes, live_routes
 from studio.ui.widgets import take_url
 from tests.service.test_library_folders import DAY, put, record
 
@@ -175,6 +176,22 @@ def test_a_take_is_served_by_its_id_wherever_it_lies(
     assert (part.status_code, part.content) == (206, b"La")
     answer = client.get(f"/{take_url(take.id)}&download=1")
     assert answer.headers["content-disposition"].startswith("attachment")
+
+
+def test_a_growing_take_is_served_as_far_as_it_is(tmp_path: Path) -> None:
+    writer = TakeWriter.begin(parse_request(prompt="rain"), 16000, tmp_path)
+    writer.write(np.full(100_000, 0.1, np.float32))
+    library = Library(tmp_path, lambda: {writer.path})
+    (take,) = library.takes()
+    so_far = writer.path.read_bytes()
+    with TestClient(Starlette(routes=library_routes(library))) as client:
+        answer = client.get("/" + take_url(take.id))
+    assert (answer.content, answer.headers["content-length"]) == (so_far, str(len(so_far)))
+    parts = first_bytes(writer.path, len(so_far))
+    served = next(parts)
+    writer.write(np.full(500_000, 0.2, np.float32))
+    assert served + b"".join(parts) == so_far[: len(served)] + writer.path.read_bytes()[len(served) : len(so_far)]
+    writer.finish("stopped", {})
 
 
 def test_nothing_but_the_library_s_takes_is_served(shelves: tuple[Path, TestClient], tmp_path: Path) -> None:
