@@ -43,7 +43,8 @@ def trash(deleted: Sequence[Deleted]) -> str:
     rows = "".join(
         f'<li><span class="lw-title">{escape(one.name)}</span>'
         f'<span class="lw-about">{escape(_about_deleted(one))}</span>'
-        f'<button type="button" data-take="{escape(one.id)}">Put back</button></li>'
+        f'<button type="button" data-take="{escape(one.id)}" '
+        f'aria-label="Put back {escape(one.name)}">Put back</button></li>'
         for one in deleted
     )
     return f'<ul class="lw-deleted">{rows}</ul>'
