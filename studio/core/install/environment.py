@@ -124,7 +124,7 @@ def try_packages(
             faults.append(entry)
     if done.returncode:
         name = last.get("trying", "Python")
-        why = "it ends the process with status %d" % done.returncode
+        why = "Python crashes when it is loaded"
         if not last:
             why = (done.stderr.strip().splitlines() or ["it does not start"])[-1]
         fault = {"name": name, "version": last.get("version", ""), "why": why}

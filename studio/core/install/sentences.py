@@ -98,7 +98,11 @@ def debian_package(why: str) -> Optional[str]:
 
 def does_not_load(name: str, why: str, debian: bool) -> str:
     """The sentence about a package that no source has in a form that works."""
-    package = debian_package(why) if debian else None
-    remedy = "'sudo apt install %s'" % package if package else "what it asks for with your system's packages"
+    package = debian_package(why)
+    remedy = "set another package index for pip and delete the folder .venv"
+    if package and debian:
+        remedy = "run 'sudo apt install %s'" % package
+    elif package:
+        remedy = "install the library that it misses with your system's packages"
     reason = why if len(why) <= 160 else why[:159] + "…"
-    return "The package %s doesn't load (%s): install %s and run this again." % (name, reason, remedy)
+    return "The package %s doesn't load (%s): %s, then run this again." % (name, reason, remedy)

@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import tomllib
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -185,31 +186,48 @@ def write_and_read() -> None:
             raise OSError(f"{container} written is not read again")
 
 
-def fault_of(name: str, package: Distribution, *, needed: bool) -> Fault | None:
-    """Load a package, only its top if it isn't `needed`; what is wrong with it, or None."""
-
-    def fault(why: object, borrows: bool = False) -> Fault:
-        return Fault(name, package.version, " ".join(str(why).split()), borrows, needed)
-
-    for module, essential in modules_of(package, deep=needed):
+def fault_of(name: str, packages: dict[str, Distribution], *, needed: bool) -> Fault | None:
+    """Load a package, only its top if it isn't `needed`; what is wrong, with it or one that it uses."""
+    for module, essential in modules_of(packages[name], deep=needed):
         try:
             importlib.import_module(module)
         except Exception as error:
             if essential or (isinstance(error, ImportError) and _NOT_LOADED.search(str(error))):
-                return fault(error)
+                culprit = raised_in(error, packages) or name
+                return Fault(culprit, packages[culprit].version, reason(error), needed=needed)
     if name not in _BRINGS_A_LIBRARY:
         return None
+    version, libraries = packages[name].version, libraries_of(packages[name])
     try:
         write_and_read()
     except Exception as error:
-        return fault(error)
-    libraries = libraries_of(package)
+        return Fault(name, version, reason(error))
     try:
         for file in libraries:
-            ctypes.CDLL(str(package.locate_file(file)))
+            ctypes.CDLL(str(packages[name].locate_file(file)))
     except OSError as error:
-        return fault(error, borrows=True)
-    return None if libraries else fault("it holds no library of its own", borrows=True)
+        return Fault(name, version, reason(error), borrows=True)
+    return None if libraries else Fault(name, version, "it holds no library of its own", borrows=True)
+
+
+def raised_in(error: BaseException, packages: dict[str, Distribution]) -> str | None:
+    """The package whose code gave up: one may use another that it doesn't require, as torch does numpy."""
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    for file in reversed(files):
+        for name, package in packages.items():
+            root = Path(str(package.locate_file("")))
+            if file.is_relative_to(root):
+                top = file.relative_to(root).parts[0]
+                if any(one.parts[0] == top for one in package.files or ()):
+                    return name
+    return None
+
+
+def reason(error: BaseException) -> str:
+    """The line of what was said that tells most."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if _NOT_LOADED.search(line)]
+    return (telling or lines or [type(error).__name__])[-1]
 
 
 def main(words: Sequence[str]) -> int:
@@ -224,11 +242,12 @@ def main(words: Sequence[str]) -> int:
     perhaps = closure([line for group in options.perhaps for line in group_requirements(project, group)])
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a package prints
-    for name, package in {**needed, **perhaps}.items():
+    packages = {**needed, **perhaps}
+    for name in packages:
         if options.only is None or name in options.only:
-            entry = {"trying": name, "version": package.version, "needed": name in needed}
+            entry = {"trying": name, "version": packages[name].version, "needed": name in needed}
             print(json.dumps(entry), file=report, flush=True)
-            fault = fault_of(name, package, needed=name in needed)
+            fault = fault_of(name, packages, needed=name in needed)
             if fault is not None:
                 print(json.dumps(asdict(fault)), file=report, flush=True)
     return 0
