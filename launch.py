@@ -221,6 +221,7 @@ def hand_over(commands: Sequence[Sequence[str]], words: Sequence[str]) -> int:
 def run(words: Sequence[str]) -> int:
     """Do what the command line asks; give the exit status."""
     check_python(sys.version_info[:2])
+    os.environ.pop("PYTHONOPTIMIZE", None)  # 2 strips docstrings, which transformers can't do without
     torch, rest = parse_words(words, os.environ)
     groups = GROUPS.get(rest[0], ())
     python = sys.executable if already_importable(groups) else make_environment((*groups, *OPTIONAL), torch)
