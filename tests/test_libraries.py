@@ -79,7 +79,18 @@ def use_everything(folder: Path) -> None:
     from studio.service.recording import read_recording
 
     made = folder / "made.wav"
-    words = ["render", "infinite", "--prompt", "heavy rain", "--seconds", "2", "--seed", "0", "--out", str(made)]
+    words = [
+        "render",
+        "infinite",
+        "--prompt",
+        "heavy rain",
+        "--seconds",
+        "2",
+        "--seed",
+        "0",
+        "--out",
+        str(made),
+    ]
     cli = build_cli(Factories(serve=lambda settings: None, studio=build_studio))
     result = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
