@@ -1,0 +1,318 @@
+"""Files made of chunks (WAV, RF64, Wave64, AIFF, CAF, AU): where the sound truly ends, whatever they say.
+
+A recorder that crashes leaves a length of 0 or −1 behind, one that writes to a pipe can't know it, and a file
+cut short promises more than it has.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from studio.dsp.mixdown import OMNIDIRECTIONAL, SPEAKERS, Layout, layout_of_mask
+from studio.service.parts import Part, patched
+
+MAX_CHUNKS = 4096
+MAX_RIFF = 0xFFFFFFFF
+_ENDLESS = 0x7FFFF000  # from here on a length of 32 bits is a stand-in for one that isn't known
+_ENDLESS_64 = 1 << 62
+_KNOWN = (b"LIST", b"id3 ", b"ID3", b"TAG", b"APET", b"bext", b"cue ", b"smpl", b"iXML", b"_PMX", b"PEAK")
+_LOOK_BYTES = 1 << 20
+_DS64_BYTES = 28
+_EXTENSIBLE = 0xFFFE
+_B_FORMAT = bytes.fromhex("00002107d3118644c8c1ca000000")  # Ambisonics, as the end of a subformat's GUID
+
+# Core Audio's layouts (CoreAudioBaseTypes.h), by the upper half of their tags.
+_CORE_AUDIO = {
+    100: "FC", 101: "FL FR", 108: "FL FR BL BR", 113: "FL FR FC", 114: "FC FL FR", 115: "FL FR FC BC",
+    116: "FC FL FR BC", 117: "FL FR FC BL BR", 118: "FL FR BL BR FC", 119: "FL FC FR BL BR",
+    120: "FC FL FR BL BR", 121: "FL FR FC LFE BL BR", 122: "FL FR BL BR FC LFE", 123: "FL FC FR BL BR LFE",
+    124: "FC FL FR BL BR LFE", 125: "FL FR FC LFE BL BR BC", 126: "FL FR FC LFE BL BR FLC FRC",
+    127: "FC FLC FRC FL FR BL BR LFE", 128: "FL FR FC LFE SL SR BL BR", 131: "FL FR BC", 132: "FL FR BL BR",
+    133: "FL FR LFE", 134: "FL FR BC LFE", 135: "FL FR LFE BL BR", 136: "FL FR FC LFE",
+    137: "FL FR FC LFE BC", 138: "FL FR BL BR BC FC", 139: "FL FR FC BL BR BC",
+}  # fmt: skip
+_LABELS = {
+    **dict(enumerate(SPEAKERS, 1)),
+    33: "BL",
+    34: "BR",
+    200: OMNIDIRECTIONAL,
+    201: "",
+    202: "",
+    203: "",
+}
+_DESCRIPTION_BYTES = 20
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a container writes a chunk's head: name, then size."""
+
+    size: str  # as `struct` says it
+    name_bytes: int = 4
+    align: int = 2
+    head_counts: bool = False  # the size counts the head too
+
+    @property
+    def head_bytes(self) -> int:
+        return self.name_bytes + struct.calcsize(self.size)
+
+    def pack(self, size: int) -> bytes:
+        """The bytes that say a chunk's size, or the most that can be said."""
+        most = (1 << 8 * struct.calcsize(self.size)) - 1
+        return struct.pack(self.size.upper(), min(size + self.head_bytes * self.head_counts, most))
+
+
+RIFF, RIFX, W64, CAF = Dialect("<I"), Dialect(">I"), Dialect("<Q", 16, 8, True), Dialect(">q", align=1)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk by its place in the file."""
+
+    name: bytes
+    at: int
+    body: int
+    size: int
+
+    def next(self, dialect: Dialect, padded: bool = True) -> int:
+        return self.body + self.size + (-self.size % dialect.align if padded else 0)
+
+
+class Reader:
+    """Reads small structures of a file of `size` bytes."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file = file
+        self.size = size
+
+    def bytes_at(self, at: int, count: int) -> bytes:
+        self.file.seek(at)
+        return self.file.read(count)
+
+    def unpack(self, form: str, at: int) -> tuple[int, ...]:
+        return struct.unpack(form, self.bytes_at(at, struct.calcsize(form)))
+
+    def chunk(self, at: int, dialect: Dialect) -> Chunk | None:
+        """The chunk there; None where there is no room for one."""
+        head = self.bytes_at(at, dialect.head_bytes)
+        if len(head) < dialect.head_bytes:
+            return None
+        size = struct.unpack_from(dialect.size, head, dialect.name_bytes)[0]
+        name = head[: dialect.name_bytes]
+        return Chunk(name[:4], at, at + dialect.head_bytes, size - dialect.head_bytes * dialect.head_counts)
+
+    def chunks(self, at: int, dialect: Dialect) -> Iterator[Chunk]:
+        """The chunks from there on, as far as their sizes lead."""
+        for _ in range(MAX_CHUNKS):
+            chunk = self.chunk(at, dialect)
+            if chunk is None:
+                return
+            yield chunk
+            if chunk.size < 0 or chunk.body + chunk.size > self.size:
+                return
+            at = chunk.next(dialect)
+
+    def is_chunked(self, at: int, dialect: Dialect) -> bool:
+        """Whether nothing but chunks is from there to the end, or to another file's beginning."""
+        for chunk in self.chunks(at, dialect):
+            if chunk.name in (b"RIFF", b"RF64", b"FORM", b"riff", b"caff"):
+                return True
+            if not all(0x20 <= letter < 0x7F for letter in chunk.name):
+                return False
+            if chunk.size < 0 or chunk.body + chunk.size > self.size:
+                return chunk.name.startswith(_KNOWN)
+        return True
+
+    def is_silent(self, at: int) -> bool:
+        """Whether nothing but zeros is from there to the end."""
+        self.file.seek(at)
+        while block := self.file.read(_LOOK_BYTES):
+            if block.count(0) < len(block):
+                return False
+        return True
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The sound's place, how many times that its header claims, and whether the header has to be mended."""
+
+    sound: range
+    named: float
+    mended: bool
+    following: int  # where the next chunk is
+
+
+def _extent(
+    reader: Reader, data: Chunk, dialect: Dialect, head_bytes: int = 0, endless: int = _ENDLESS
+) -> Extent:
+    """Where the sound of a chunk ends; its first `head_bytes` are none. From `endless` on a size is none."""
+    room = reader.size - data.body
+    unknown = data.size <= head_bytes or (data.size >= endless and data.size > room)
+    if 0 <= data.size <= room:
+        for place in (data.next(dialect), data.next(dialect, padded=False)):
+            if reader.is_chunked(place, dialect) or (not unknown and reader.is_silent(place)):
+                sound = range(data.body, data.body + data.size)
+                return Extent(sound, 1.0, mended=False, following=place)
+    named = 1.0 if unknown else data.size / max(1, room)
+    return Extent(range(data.body, reader.size), named, mended=True, following=reader.size)
+
+
+def riff_parts(reader: Reader, start: int = 0) -> Iterator[Part]:
+    """The sounds of WAV or RF64 files, one after the other.
+
+    Raises:
+        ValueError, struct.error: it is no such file.
+    """
+    while start < reader.size:
+        head = reader.bytes_at(start, 12)
+        if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64") or head[8:12] != b"WAVE":
+            return
+        part, start = _riff_part(reader, start, RIFX if head[:4] == b"RIFX" else RIFF)
+        yield part
+
+
+def _riff_part(reader: Reader, start: int, dialect: Dialect) -> tuple[Part, int]:
+    ds64, layout = None, None
+    for chunk in reader.chunks(start + 12, dialect):
+        if chunk.name == b"ds64":
+            ds64 = chunk
+        elif chunk.name == b"fmt ":
+            layout = _wave_layout(reader, chunk)
+        elif chunk.name == b"data":
+            break
+    else:
+        raise ValueError("no data chunk")
+    data, wide = chunk, ds64 is not None and ds64.size >= 16 and chunk.size == MAX_RIFF
+    if wide and ds64 is not None:
+        size = reader.unpack("<Q", ds64.body + 8)[0]
+        data = Chunk(chunk.name, chunk.at, chunk.body, size)
+    extent = _extent(reader, data, dialect, endless=_ENDLESS_64 if wide else _ENDLESS)
+    mended = extent.mended or (ds64 is not None and ds64.size < _DS64_BYTES)
+    following = extent.following
+    more = reader.bytes_at(following, 4) in (b"RIFF", b"RF64")
+    span = range(start, extent.sound.stop if mended else following if more else reader.size)
+    patches = _mend_riff(span, data, ds64, len(extent.sound), dialect) if mended else {}
+    part = Part(patched(span, patches), layout, named=extent.named, vouched=not mended)
+    return part, following if more else reader.size
+
+
+def _mend_riff(
+    span: range, data: Chunk, ds64: Chunk | None, sound_bytes: int, dialect: Dialect
+) -> dict[int, bytes]:
+    """A plain WAV where the sizes fit one; RF64 where they don't and it was one."""
+    riff_bytes = len(span) - 8
+    if riff_bytes > MAX_RIFF and ds64 is not None and ds64.size >= _DS64_BYTES:
+        return {ds64.body: struct.pack("<QQ", riff_bytes, sound_bytes)}
+    patches = {span.start + 4: dialect.pack(riff_bytes), data.at + 4: dialect.pack(sound_bytes)}
+    if ds64 is not None:
+        patches |= {span.start: b"RIFF" + dialect.pack(riff_bytes), ds64.at: b"JUNK"}
+        del patches[span.start + 4]
+    return patches
+
+
+def _wave_layout(reader: Reader, fmt: Chunk) -> Layout | None:
+    tag, channels = reader.unpack("<HH", fmt.body)
+    if tag != _EXTENSIBLE or fmt.size < 40:
+        return None
+    mask = reader.unpack("<I", fmt.body + 20)[0]
+    if reader.bytes_at(fmt.body + 26, 14) == _B_FORMAT:
+        return (OMNIDIRECTIONAL, *[""] * (channels - 1)) if 0 < channels <= 64 else None
+    return layout_of_mask(mask, channels)
+
+
+def w64_parts(reader: Reader) -> Iterator[Part]:
+    """The sound of a Wave64 file. Raises as `riff_parts`."""
+    layout = None
+    for chunk in reader.chunks(40, W64):
+        if chunk.name == b"fmt ":
+            layout = _wave_layout(reader, chunk)
+        elif chunk.name == b"data":
+            extent = _extent(reader, chunk, W64, endless=_ENDLESS_64)
+            sizes = {16: struct.pack("<Q", extent.sound.stop), chunk.at + 16: W64.pack(len(extent.sound))}
+            yield _mended(reader, extent, sizes, layout)
+            return
+    raise ValueError("no data chunk")
+
+
+def aiff_parts(reader: Reader) -> Iterator[Part]:
+    """The sound of an AIFF or AIFF-C file. Raises as `riff_parts`."""
+    common, layout = None, None
+    for chunk in reader.chunks(12, RIFX):
+        if chunk.name == b"COMM":
+            common = chunk
+        elif chunk.name == b"CHAN":
+            layout = _core_audio_layout(reader, chunk)
+        elif chunk.name == b"SSND":
+            extent = _extent(reader, chunk, RIFX, head_bytes=8)
+            sizes = {4: RIFX.pack(extent.sound.stop - 8), chunk.at + 4: RIFX.pack(len(extent.sound))}
+            if common is not None:
+                sizes |= _aiff_frames(reader, common, len(extent.sound) - 8)
+                if common.body + 2 in sizes:
+                    extent = Extent(extent.sound, extent.named, True, extent.following)
+            yield _mended(reader, extent, sizes, layout)
+            return
+    raise ValueError("no sound chunk")
+
+
+def _aiff_frames(reader: Reader, common: Chunk, sound_bytes: int) -> dict[int, bytes]:
+    """The count of frames, where it is another than the sound's and each frame is of so many bytes."""
+    channels, frames, bits = reader.unpack(">HIH", common.body)
+    packed = common.size >= 22 and reader.bytes_at(common.body + 18, 4).lower() not in (
+        b"none", b"sowt", b"twos", b"raw ", b"fl32", b"fl64", b"in24", b"in32", b"ulaw", b"alaw",
+    )  # fmt: skip
+    if packed or not channels or not bits:
+        return {}
+    width = channels * ((bits + 7) // 8)
+    if common.size >= 22 and reader.bytes_at(common.body + 18, 4).lower() in (b"ulaw", b"alaw"):
+        width = channels
+    there = sound_bytes // width
+    return {common.body + 2: struct.pack(">I", min(there, MAX_RIFF))} if frames != there else {}
+
+
+def caf_parts(reader: Reader) -> Iterator[Part]:
+    """The sound of a Core Audio file. Raises as `riff_parts`."""
+    layout = None
+    for chunk in reader.chunks(8, CAF):
+        if chunk.name == b"chan":
+            layout = _core_audio_layout(reader, chunk)
+        elif chunk.name == b"data":
+            extent = _extent(reader, chunk, CAF, head_bytes=4, endless=_ENDLESS_64)
+            yield _mended(reader, extent, {chunk.at + 4: CAF.pack(len(extent.sound))}, layout)
+            return
+    raise ValueError("no data chunk")
+
+
+def au_parts(reader: Reader) -> Iterator[Part]:
+    """The sound of an AU file, which ends where the file does. Raises as `riff_parts`."""
+    order = ">" if reader.bytes_at(0, 4) == b".snd" else "<"
+    offset, size = reader.unpack(f"{order}II", 4)
+    there = reader.size - offset
+    if there < 0:
+        raise ValueError("no sound")
+    named = 1.0 if size == 0 or size >= _ENDLESS else size / max(1, there)
+    patches = {8: struct.pack(f"{order}I", min(there, MAX_RIFF))} if size != there else {}
+    yield Part(patched(range(reader.size), patches), named=named, vouched=not patches)
+
+
+def _mended(reader: Reader, extent: Extent, sizes: dict[int, bytes], layout: Layout | None) -> Part:
+    """The whole file, or up to the sound's end with the sizes that are right."""
+    if not extent.mended:
+        return Part((range(reader.size),), layout, vouched=True)
+    return Part(patched(range(extent.sound.stop), sizes), layout, named=extent.named)
+
+
+def _core_audio_layout(reader: Reader, chan: Chunk) -> Layout | None:
+    if chan.size < 12:
+        return None
+    tag, bitmap, described = reader.unpack(">III", chan.body)
+    if tag == 1 << 16:
+        return layout_of_mask(bitmap, bitmap.bit_count())
+    if tag == 0 and 0 < described <= 64:
+        places = range(chan.body + 12, chan.body + 12 + described * _DESCRIPTION_BYTES, _DESCRIPTION_BYTES)
+        labels = [reader.unpack(">I", place)[0] for place in places]
+        return tuple(_LABELS[label] for label in labels) if set(labels) <= set(_LABELS) else None
+    names = tuple(_CORE_AUDIO.get(tag >> 16, "").split())
+    return names if names and len(names) == tag & 0xFFFF else None

@@ -1,0 +1,50 @@
+"""What sounds a file holds, whatever its name is and its headers say."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO
+
+from studio.service import bitstreams, containers
+from studio.service.bitstreams import MAX_PARTS
+from studio.service.containers import Reader
+from studio.service.parts import Part
+
+_ZEROS = 1 << 16  # some taggers leave so many between a tag and an MP3's first frame
+
+
+def survey(file: BinaryIO, size: int) -> list[Part]:
+    """The sounds of a file of `size` bytes, with mended headers; the file as it is where it is none of these.
+
+    Reads heads, not sound: a file of gigabytes takes as long as its count of chunks, pages or frames.
+    """
+    reader = Reader(file, size)
+    try:
+        parts = list(islice(_parts(reader), MAX_PARTS))
+    except (ValueError, IndexError, struct.error):
+        parts = []
+    return parts or [Part((range(size),))]
+
+
+def _parts(reader: Reader) -> Iterator[Part]:
+    head = reader.bytes_at(0, 40)
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return containers.riff_parts(reader)
+    if head[:4] == b"riff" and head[24:28] == b"wave":
+        return containers.w64_parts(reader)
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return containers.aiff_parts(reader)
+    if head[:4] == b"caff":
+        return containers.caf_parts(reader)
+    if head[:4] in (b".snd", b"dns."):
+        return containers.au_parts(reader)
+    if head[:4] == b"OggS":
+        return bitstreams.ogg_parts(reader)
+    start = bitstreams.skip_tags(reader)
+    if reader.bytes_at(start, 4) == b"fLaC":
+        return bitstreams.flac_parts(reader, start)
+    padding = reader.bytes_at(start, _ZEROS)
+    start += len(padding) - len(padding.lstrip(b"\0"))
+    return bitstreams.mpeg_parts(reader, start) if bitstreams.is_mpeg(reader, start) else iter(())
