@@ -9,17 +9,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from studio.dsp.mixdown import OMNIDIRECTIONAL, SPEAKERS, Layout, layout_of_mask
 from studio.service.parts import Part, patched
+from studio.service.structures import CAF, RIFF, RIFX, W64, Chunk, Dialect, Reader
 
-MAX_CHUNKS = 4096
 MAX_RIFF = 0xFFFFFFFF
 _ENDLESS = 0x7FFFF000  # from here on a length of 32 bits is a stand-in for one that isn't known
 _ENDLESS_64 = 1 << 62
-_KNOWN = (b"LIST", b"id3 ", b"ID3", b"TAG", b"APET", b"bext", b"cue ", b"smpl", b"iXML", b"_PMX", b"PEAK")
-_LOOK_BYTES = 1 << 20
 _DS64_BYTES = 28
 _EXTENSIBLE = 0xFFFE
 _B_FORMAT = bytes.fromhex("00002107d3118644c8c1ca000000")  # Ambisonics, as the end of a subformat's GUID
@@ -44,95 +41,6 @@ _LABELS = {
     203: "",
 }
 _DESCRIPTION_BYTES = 20
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a container writes a chunk's head: name, then size."""
-
-    size: str  # as `struct` says it
-    name_bytes: int = 4
-    align: int = 2
-    head_counts: bool = False  # the size counts the head too
-
-    @property
-    def head_bytes(self) -> int:
-        return self.name_bytes + struct.calcsize(self.size)
-
-    def pack(self, size: int) -> bytes:
-        """The bytes that say a chunk's size, or the most that can be said."""
-        most = (1 << 8 * struct.calcsize(self.size)) - 1
-        return struct.pack(self.size.upper(), min(size + self.head_bytes * self.head_counts, most))
-
-
-RIFF, RIFX, W64, CAF = Dialect("<I"), Dialect(">I"), Dialect("<Q", 16, 8, True), Dialect(">q", align=1)
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A chunk by its place in the file."""
-
-    name: bytes
-    at: int
-    body: int
-    size: int
-
-    def next(self, dialect: Dialect, padded: bool = True) -> int:
-        return self.body + self.size + (-self.size % dialect.align if padded else 0)
-
-
-class Reader:
-    """Reads small structures of a file of `size` bytes."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file = file
-        self.size = size
-
-    def bytes_at(self, at: int, count: int) -> bytes:
-        self.file.seek(at)
-        return self.file.read(count)
-
-    def unpack(self, form: str, at: int) -> tuple[int, ...]:
-        return struct.unpack(form, self.bytes_at(at, struct.calcsize(form)))
-
-    def chunk(self, at: int, dialect: Dialect) -> Chunk | None:
-        """The chunk there; None where there is no room for one."""
-        head = self.bytes_at(at, dialect.head_bytes)
-        if len(head) < dialect.head_bytes:
-            return None
-        size = struct.unpack_from(dialect.size, head, dialect.name_bytes)[0]
-        name = head[: dialect.name_bytes]
-        return Chunk(name[:4], at, at + dialect.head_bytes, size - dialect.head_bytes * dialect.head_counts)
-
-    def chunks(self, at: int, dialect: Dialect) -> Iterator[Chunk]:
-        """The chunks from there on, as far as their sizes lead."""
-        for _ in range(MAX_CHUNKS):
-            chunk = self.chunk(at, dialect)
-            if chunk is None:
-                return
-            yield chunk
-            if chunk.size < 0 or chunk.body + chunk.size > self.size:
-                return
-            at = chunk.next(dialect)
-
-    def is_chunked(self, at: int, dialect: Dialect) -> bool:
-        """Whether nothing but chunks is from there to the end, or to another file's beginning."""
-        for chunk in self.chunks(at, dialect):
-            if chunk.name in (b"RIFF", b"RF64", b"FORM", b"riff", b"caff"):
-                return True
-            if not all(0x20 <= letter < 0x7F for letter in chunk.name):
-                return False
-            if chunk.size < 0 or chunk.body + chunk.size > self.size:
-                return chunk.name.startswith(_KNOWN)
-        return True
-
-    def is_silent(self, at: int) -> bool:
-        """Whether nothing but zeros is from there to the end."""
-        self.file.seek(at)
-        while block := self.file.read(_LOOK_BYTES):
-            if block.count(0) < len(block):
-                return False
-        return True
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
 
-from studio.service import bitstreams, containers
-from studio.service.bitstreams import MAX_PARTS
-from studio.service.containers import Reader
+from studio.service import containers, mpeg, xiph
 from studio.service.parts import Part
+from studio.service.structures import MAX_PARTS, Reader
 
 _ZEROS = 1 << 16  # some taggers leave so many between a tag and an MP3's first frame
 
@@ -22,10 +21,10 @@ def survey(file: BinaryIO, size: int) -> list[Part]:
     """
     reader = Reader(file, size)
     try:
-        parts = list(islice(_parts(reader), MAX_PARTS))
+        parts = list(islice(_parts(reader), MAX_PARTS + 1))
     except (ValueError, IndexError, struct.error):
         parts = []
-    return parts or [Part((range(size),))]
+    return parts if 0 < len(parts) <= MAX_PARTS else [Part((range(size),))]
 
 
 def _parts(reader: Reader) -> Iterator[Part]:
@@ -41,10 +40,10 @@ def _parts(reader: Reader) -> Iterator[Part]:
     if head[:4] in (b".snd", b"dns."):
         return containers.au_parts(reader)
     if head[:4] == b"OggS":
-        return bitstreams.ogg_parts(reader)
-    start = bitstreams.skip_tags(reader)
+        return xiph.ogg_parts(reader)
+    start = mpeg.skip_tags(reader)
     if reader.bytes_at(start, 4) == b"fLaC":
-        return bitstreams.flac_parts(reader, start)
+        return xiph.flac_parts(reader, start)
     padding = reader.bytes_at(start, _ZEROS)
     start += len(padding) - len(padding.lstrip(b"\0"))
-    return bitstreams.mpeg_parts(reader, start) if bitstreams.is_mpeg(reader, start) else iter(())
+    return mpeg.mpeg_parts(reader, start) if mpeg.is_mpeg(reader, start) else iter(())
