@@ -12,3 +12,17 @@ WITH_FFMPEG = (
 )  # fmt: skip
 SUFFIXES = WITHOUT_FFMPEG + WITH_FFMPEG
 USUAL = "WAV, FLAC, OGG or MP3"  # what to convert anything else to
+
+
+def readable(*, with_ffmpeg: bool) -> str:
+    """Which kinds are read, in a sentence; `with_ffmpeg` where it is installed."""
+    kinds = f"Any of {_list(WITHOUT_FFMPEG)}"
+    return (
+        f"{kinds}, {_list(WITH_FFMPEG)}."
+        if with_ffmpeg
+        else f"{kinds}; where ffmpeg is, {_list(WITH_FFMPEG)}."
+    )
+
+
+def _list(suffixes: tuple[str, ...]) -> str:
+    return ", ".join(suffix[1:] for suffix in suffixes)

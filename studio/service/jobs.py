@@ -93,9 +93,17 @@ class Studio:
         if recording is not None:
             check_continuation(request, recording)
         job = Job(
-            request, self._listener(listen, request), out, recording=recording, keep_running=keep_running
-        )
+            request, self._listener(listen, request), out, recording=recording, keep_running=keep_running,
+            notes=self._noticed(request, recording),
+        )  # fmt: skip
         return self._queue(job)
+
+    def _noticed(self, request: GenerationRequest, recording: Recording | None) -> tuple[str, ...]:
+        """What the readers of the take's recordings have to say, each once."""
+        notes = recording.notes if recording is not None else ()
+        if self._drafts is not None and isinstance(request.draft, RecordedDraft):
+            notes = (*notes, *self._drafts.noticed(request.draft))
+        return tuple(dict.fromkeys(notes))
 
     def submit_all(self, requests: Sequence[GenerationRequest]) -> Job:
         """Queue several takes as one job: nothing else comes between them, and to stop one is to stop all.

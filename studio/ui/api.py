@@ -44,7 +44,8 @@ def _build_infinite(studio: Studio) -> None:
 
         `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it. `preset` is
         the name of one that ships, or a preset's or a sidecar's JSON: it holds where another value is empty,
-        or the seed −1. The length is always `seconds`, a `recording` that the take goes on from counted.
+        or the seed −1. The length is always `seconds`, a `recording` that the take goes on from counted; what
+        was noticed when that was read is in the figures' `notes`.
         """
 
         def request() -> GenerationRequest:
@@ -222,6 +223,7 @@ def render_file(studio: Studio, submit: Callable[[], Job]) -> tuple[str, dict[st
         raise gr.Error(str(error), print_exception=False) from error
     outcome = job.outcome
     if isinstance(outcome, Finished) and outcome.path is not None:
-        return str(outcome.path.resolve()), {**outcome.figures, "seed": str(job.request.seed)}
+        noticed = {"notes": list(job.notes)} if job.notes else {}
+        return str(outcome.path.resolve()), {**outcome.figures, "seed": str(job.request.seed), **noticed}
     message = outcome.message if isinstance(outcome, Failed) else "The take was stopped before it had sound."
     raise gr.Error(message, print_exception=False)
