@@ -14,6 +14,7 @@ from studio.dsp.mixdown import OMNIDIRECTIONAL, SPEAKERS, Layout, layout_of_mask
 from studio.service.parts import Part, patched
 from studio.service.structures import CAF, RIFF, RIFX, W64, Chunk, Dialect, Reader
 
+WAVES = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 MAX_RIFF = 0xFFFFFFFF
 _ENDLESS = 0x7FFFF000  # from here on a length of 32 bits is a stand-in for one that isn't known
 _ENDLESS_64 = 1 << 62
@@ -76,7 +77,7 @@ def riff_parts(reader: Reader, start: int = 0) -> Iterator[Part]:
     """
     while start < reader.size:
         head = reader.bytes_at(start, 12)
-        if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64") or head[8:12] != b"WAVE":
+        if head[:4] not in WAVES or head[8:12] != b"WAVE":
             return
         part, start = _riff_part(reader, start, RIFX if head[:4] == b"RIFX" else RIFF)
         yield part
@@ -100,9 +101,11 @@ def _riff_part(reader: Reader, start: int, dialect: Dialect) -> tuple[Part, int]
     extent = _extent(reader, data, dialect, endless=_ENDLESS_64 if wide else _ENDLESS)
     mended = extent.mended or (ds64 is not None and ds64.size < _DS64_BYTES)
     following = extent.following
-    more = reader.bytes_at(following, 4) in (b"RIFF", b"RF64")
+    more = reader.bytes_at(following, 4) in WAVES
     span = range(start, extent.sound.stop if mended else following if more else reader.size)
     patches = _mend_riff(span, data, ds64, len(extent.sound), dialect) if mended else {}
+    if not mended and reader.bytes_at(start, 4) == b"BW64":
+        patches = {start: b"RF64"}  # the same but for its name, which libsndfile doesn't know
     part = Part(patched(span, patches), layout, named=extent.named, vouched=not mended)
     return part, following if more else reader.size
 

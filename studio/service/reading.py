@@ -75,7 +75,7 @@ def read_mono(path: Path, file: BinaryIO, size: int) -> Mono:
         raise _unreadable(path, ffmpeg, error) from error
     if own is None:
         return _with_note(other, other, helped=True)
-    # Of two that are damaged the one with more of it: what ffmpeg gives may begin or end a little elsewhere.
+    # Of two that are damaged the one with more of it.
     best = other if not other.damaged or len(other.samples) > len(own.samples) else own
     return _with_note(best, own, helped=True)
 
@@ -92,7 +92,7 @@ def _with_note(best: Mono, own: Mono, *, helped: bool) -> Mono:
     """The reading with what is to be said of its length, by what `own` found; `helped` by ffmpeg."""
     read_s, named_s = best.duration_s, own.named_s
     note = ""
-    if best.damaged:
+    if best.damaged or _is_off(read_s, own.counted_s):
         of = f" of about {own.counted_s:.1f} s" if _is_off(read_s, own.counted_s) else ""
         why = "the rest is damaged" if helped else "install ffmpeg, which may read more, or export it anew"
         note = f"Only {read_s:.1f} s{of} could be read: {why}."
@@ -153,8 +153,8 @@ def _read_sound(
         notes = (*notes, _TURNED if sound.channels == 2 else _SOME_TURNED)
     samples = resample(mix, sound.rate)
     length_s = len(mix) / sound.rate
-    counted_s = length_s * sound.left_over if part is None or part.counted_s is None else part.counted_s
-    damaged = sound.damaged or _is_off(length_s, counted_s)
+    counted_s = length_s if part is None or part.counted_s is None else part.counted_s
+    damaged = sound.damaged or _is_off(length_s, max(counted_s, length_s * sound.left_over))
     return Mono(samples, peak, counted_s, length_s * (part.named if part else 1.0), damaged, notes)
 
 

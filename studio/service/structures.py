@@ -86,7 +86,7 @@ class Reader:
     def is_chunked(self, at: int, dialect: Dialect) -> bool:
         """Whether nothing but chunks is from there to the end, or to another file's beginning."""
         for chunk in self.chunks(at, dialect):
-            if chunk.name in (b"RIFF", b"RF64", b"FORM", b"riff", b"caff"):
+            if chunk.name in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
                 return True
             if not all(0x20 <= letter < 0x7F for letter in chunk.name):
                 return False

@@ -29,7 +29,7 @@ def survey(file: BinaryIO, size: int) -> list[Part]:
 
 def _parts(reader: Reader) -> Iterator[Part]:
     head = reader.bytes_at(0, 40)
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+    if head[:4] in containers.WAVES and head[8:12] == b"WAVE":
         return containers.riff_parts(reader)
     if head[:4] == b"riff" and head[24:28] == b"wave":
         return containers.w64_parts(reader)

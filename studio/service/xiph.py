@@ -26,6 +26,7 @@ _FLAC = {
     1: "FC", 2: "FL FR", 3: "FL FR FC", 4: "FL FR BL BR", 5: "FL FR FC BL BR", 6: "FL FR FC LFE BL BR",
     7: "FL FR FC LFE BC SL SR", 8: "FL FR FC LFE BL BR SL SR",
 }  # fmt: skip
+_BEGINNING_S = 10.0
 _FLAC_MASK = re.compile(rb"WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x([0-9a-f]{1,8})", re.IGNORECASE)
 
 
@@ -38,11 +39,16 @@ class _Link:
     audio: int | None = None
     rate: int = 0
     layout: Layout | None = None
+    skipped: int = 0  # granules before its sound
     first: int = -1
     last: int = -1
 
     def part(self, stop: int) -> Part:
-        counted_s = (self.last - self.first) / self.rate if self.rate and self.first >= 0 else None
+        counted_s = None
+        if self.rate and self.first >= 0:
+            # What was cut out of a broadcast goes on counting; anything else counts from its beginning.
+            start = self.skipped if self.first < _BEGINNING_S * self.rate else self.first
+            counted_s = max(0, self.last - start) / self.rate
         return Part((range(self.start, stop),), self.layout, counted_s)
 
 
@@ -58,9 +64,11 @@ def ogg_parts(reader: Reader, at: int = 0) -> Iterator[Part]:
             link = _Link(place)
         beginning = begins
         if begins and link.audio is None:
-            rate, layout = _ogg_codec(reader.bytes_at(place + 27 + len(table), 64))
+            packet = reader.bytes_at(place + 27 + len(table), 64)
+            rate, layout = _ogg_codec(packet)
             if rate:
                 link.audio, link.rate, link.layout = serial, rate, layout
+                link.skipped = struct.unpack_from("<H", packet, 10)[0] if packet[:4] == b"Opus" else 0
         elif serial == link.audio and granule > 0:
             link.first, link.last = granule if link.first < 0 else link.first, granule
     yield link.part(reader.size)
