@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from studio.dsp.mixdown import OMNIDIRECTIONAL, SPEAKERS, Layout, layout_of_mask
 from studio.service.parts import Part, patched
 from studio.service.structures import CAF, RIFF, RIFX, W64, Chunk, Dialect, Reader
 
-WAVES = (b"RIFF", b"RIFX", b"RF64", b"BW64")
+_WAVES = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 MAX_RIFF = 0xFFFFFFFF
 _ENDLESS = 0x7FFFF000  # from here on a length of 32 bits is a stand-in for one that isn't known
 _ENDLESS_64 = 1 << 62
@@ -32,15 +32,8 @@ _CORE_AUDIO = {
     133: "FL FR LFE", 134: "FL FR BC LFE", 135: "FL FR LFE BL BR", 136: "FL FR FC LFE",
     137: "FL FR FC LFE BC", 138: "FL FR BL BR BC FC", 139: "FL FR FC BL BR BC",
 }  # fmt: skip
-_LABELS = {
-    **dict(enumerate(SPEAKERS, 1)),
-    33: "BL",
-    34: "BR",
-    200: OMNIDIRECTIONAL,
-    201: "",
-    202: "",
-    203: "",
-}
+_LABELS = {**dict(enumerate(SPEAKERS, 1)), 33: "BL", 34: "BR"}
+_LABELS |= {200: OMNIDIRECTIONAL, **dict.fromkeys((201, 202, 203), "")}
 _DESCRIPTION_BYTES = 20
 
 
@@ -51,7 +44,31 @@ class Extent:
     sound: range
     named: float
     mended: bool
-    following: int  # where the next chunk is
+    following: int  # where the next file begins, or this one ends
+
+
+def chunked_parts(reader: Reader) -> Iterator[Part]:
+    """The sounds of files that are made of chunks, one after the other; none of any other file.
+
+    Raises:
+        ValueError, struct.error: it is damaged before the sound begins.
+    """
+    start = 0
+    while start < reader.size:
+        head = reader.bytes_at(start, 40)
+        if head[:4] in _WAVES and head[8:12] == b"WAVE":
+            part, start = _wave(reader, start, RIFX if head[:4] == b"RIFX" else RIFF)
+        elif head[:4] == b"riff" and head[24:28] == b"wave":
+            part, start = _wave64(reader, start)
+        elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+            part, start = _aiff(reader, start)
+        elif head[:4] == b"caff":
+            part, start = _caf(reader, start)
+        elif head[:4] in (b".snd", b"dns."):
+            part, start = _au(reader, start)
+        else:
+            return
+        yield part
 
 
 def _extent(
@@ -61,29 +78,28 @@ def _extent(
     room = reader.size - data.body
     unknown = data.size <= head_bytes or (data.size >= endless and data.size > room)
     if 0 <= data.size <= room:
+        sound = range(data.body, data.body + data.size)
         for place in (data.next(dialect), data.next(dialect, padded=False)):
-            if reader.is_chunked(place, dialect) or (not unknown and reader.is_silent(place)):
-                sound = range(data.body, data.body + data.size)
-                return Extent(sound, 1.0, mended=False, following=place)
+            following = reader.next_file(place, dialect)
+            if following is not None:
+                return Extent(sound, 1.0, mended=False, following=following)
+        if not unknown and reader.is_silent(sound.stop):
+            return Extent(sound, 1.0, mended=False, following=reader.size)
     named = 1.0 if unknown else data.size / max(1, room)
     return Extent(range(data.body, reader.size), named, mended=True, following=reader.size)
 
 
-def riff_parts(reader: Reader, start: int = 0) -> Iterator[Part]:
-    """The sounds of WAV or RF64 files, one after the other.
-
-    Raises:
-        ValueError, struct.error: it is no such file.
-    """
-    while start < reader.size:
-        head = reader.bytes_at(start, 12)
-        if head[:4] not in WAVES or head[8:12] != b"WAVE":
-            return
-        part, start = _riff_part(reader, start, RIFX if head[:4] == b"RIFX" else RIFF)
-        yield part
+def _part(
+    start: int, extent: Extent, sizes: dict[int, bytes], layout: Layout | None = None
+) -> tuple[Part, int]:
+    """A file as it is, or up to its sound's end with sizes that are right; and where the next one begins."""
+    if not extent.mended:
+        return Part((range(start, extent.following),), layout, vouched=True), extent.following
+    pieces = patched(range(start, extent.sound.stop), sizes)
+    return Part(pieces, layout, named=extent.named), extent.following
 
 
-def _riff_part(reader: Reader, start: int, dialect: Dialect) -> tuple[Part, int]:
+def _wave(reader: Reader, start: int, dialect: Dialect) -> tuple[Part, int]:
     ds64, layout = None, None
     for chunk in reader.chunks(start + 12, dialect):
         if chunk.name == b"ds64":
@@ -96,32 +112,28 @@ def _riff_part(reader: Reader, start: int, dialect: Dialect) -> tuple[Part, int]
         raise ValueError("no data chunk")
     data, wide = chunk, ds64 is not None and ds64.size >= 16 and chunk.size == MAX_RIFF
     if wide and ds64 is not None:
-        size = reader.unpack("<Q", ds64.body + 8)[0]
-        data = Chunk(chunk.name, chunk.at, chunk.body, size)
+        data = replace(chunk, size=reader.unpack("<Q", ds64.body + 8)[0])
     extent = _extent(reader, data, dialect, endless=_ENDLESS_64 if wide else _ENDLESS)
-    mended = extent.mended or (ds64 is not None and ds64.size < _DS64_BYTES)
-    following = extent.following
-    more = reader.bytes_at(following, 4) in WAVES
-    span = range(start, extent.sound.stop if mended else following if more else reader.size)
-    patches = _mend_riff(span, data, ds64, len(extent.sound), dialect) if mended else {}
-    if not mended and reader.bytes_at(start, 4) == b"BW64":
-        patches = {start: b"RF64"}  # the same but for its name, which libsndfile doesn't know
-    part = Part(patched(span, patches), layout, named=extent.named, vouched=not mended)
-    return part, following if more else reader.size
+    if ds64 is not None and ds64.size < _DS64_BYTES:
+        extent = replace(extent, mended=True)
+    if not extent.mended and reader.bytes_at(start, 4) == b"BW64":
+        # The same as RF64 but for its name, which libsndfile doesn't know.
+        pieces = patched(range(start, extent.following), {start: b"RF64"})
+        return Part(pieces, layout, vouched=True), extent.following
+    return _part(start, extent, _mend_riff(start, extent.sound, data, ds64, dialect), layout)
 
 
 def _mend_riff(
-    span: range, data: Chunk, ds64: Chunk | None, sound_bytes: int, dialect: Dialect
+    start: int, sound: range, data: Chunk, ds64: Chunk | None, dialect: Dialect
 ) -> dict[int, bytes]:
-    """A plain WAV where the sizes fit one; RF64 where they don't and it was one."""
-    riff_bytes = len(span) - 8
+    """The sizes of a plain WAV where they fit one; of an RF64 where they don't and it was one."""
+    riff_bytes = sound.stop - start - 8
     if riff_bytes > MAX_RIFF and ds64 is not None and ds64.size >= _DS64_BYTES:
-        return {ds64.body: struct.pack("<QQ", riff_bytes, sound_bytes)}
-    patches = {span.start + 4: dialect.pack(riff_bytes), data.at + 4: dialect.pack(sound_bytes)}
-    if ds64 is not None:
-        patches |= {span.start: b"RIFF" + dialect.pack(riff_bytes), ds64.at: b"JUNK"}
-        del patches[span.start + 4]
-    return patches
+        return {start: b"RF64", ds64.body: struct.pack("<QQ", riff_bytes, len(sound))}
+    sizes = {data.at + 4: dialect.pack(len(sound))}
+    if ds64 is None:
+        return sizes | {start + 4: dialect.pack(riff_bytes)}
+    return sizes | {start: b"RIFF" + dialect.pack(riff_bytes), ds64.at: b"JUNK"}
 
 
 def _wave_layout(reader: Reader, fmt: Chunk) -> Layout | None:
@@ -134,37 +146,35 @@ def _wave_layout(reader: Reader, fmt: Chunk) -> Layout | None:
     return layout_of_mask(mask, channels)
 
 
-def w64_parts(reader: Reader) -> Iterator[Part]:
-    """The sound of a Wave64 file. Raises as `riff_parts`."""
+def _wave64(reader: Reader, start: int) -> tuple[Part, int]:
     layout = None
-    for chunk in reader.chunks(40, W64):
+    for chunk in reader.chunks(start + 40, W64):
         if chunk.name == b"fmt ":
             layout = _wave_layout(reader, chunk)
         elif chunk.name == b"data":
             extent = _extent(reader, chunk, W64, endless=_ENDLESS_64)
-            sizes = {16: struct.pack("<Q", extent.sound.stop), chunk.at + 16: W64.pack(len(extent.sound))}
-            yield _mended(reader, extent, sizes, layout)
-            return
+            whole = struct.pack("<Q", extent.sound.stop - start)
+            return _part(
+                start, extent, {start + 16: whole, chunk.at + 16: W64.pack(len(extent.sound))}, layout
+            )
     raise ValueError("no data chunk")
 
 
-def aiff_parts(reader: Reader) -> Iterator[Part]:
-    """The sound of an AIFF or AIFF-C file. Raises as `riff_parts`."""
+def _aiff(reader: Reader, start: int) -> tuple[Part, int]:
     common, layout = None, None
-    for chunk in reader.chunks(12, RIFX):
+    for chunk in reader.chunks(start + 12, RIFX):
         if chunk.name == b"COMM":
             common = chunk
         elif chunk.name == b"CHAN":
             layout = _core_audio_layout(reader, chunk)
         elif chunk.name == b"SSND":
             extent = _extent(reader, chunk, RIFX, head_bytes=8)
-            sizes = {4: RIFX.pack(extent.sound.stop - 8), chunk.at + 4: RIFX.pack(len(extent.sound))}
-            if common is not None:
-                sizes |= _aiff_frames(reader, common, len(extent.sound) - 8)
-                if common.body + 2 in sizes:
-                    extent = Extent(extent.sound, extent.named, True, extent.following)
-            yield _mended(reader, extent, sizes, layout)
-            return
+            frames = _aiff_frames(reader, common, len(extent.sound) - 8) if common is not None else {}
+            if frames:
+                extent = replace(extent, mended=True)
+            whole = RIFX.pack(extent.sound.stop - start - 8)
+            sizes = {start + 4: whole, chunk.at + 4: RIFX.pack(len(extent.sound))}
+            return _part(start, extent, sizes | frames, layout)
     raise ValueError("no sound chunk")
 
 
@@ -183,36 +193,31 @@ def _aiff_frames(reader: Reader, common: Chunk, sound_bytes: int) -> dict[int, b
     return {common.body + 2: struct.pack(">I", min(there, MAX_RIFF))} if frames != there else {}
 
 
-def caf_parts(reader: Reader) -> Iterator[Part]:
-    """The sound of a Core Audio file. Raises as `riff_parts`."""
+def _caf(reader: Reader, start: int) -> tuple[Part, int]:
     layout = None
-    for chunk in reader.chunks(8, CAF):
+    for chunk in reader.chunks(start + 8, CAF):
         if chunk.name == b"chan":
             layout = _core_audio_layout(reader, chunk)
         elif chunk.name == b"data":
             extent = _extent(reader, chunk, CAF, head_bytes=4, endless=_ENDLESS_64)
-            yield _mended(reader, extent, {chunk.at + 4: CAF.pack(len(extent.sound))}, layout)
-            return
+            return _part(start, extent, {chunk.at + 4: CAF.pack(len(extent.sound))}, layout)
     raise ValueError("no data chunk")
 
 
-def au_parts(reader: Reader) -> Iterator[Part]:
-    """The sound of an AU file, which ends where the file does. Raises as `riff_parts`."""
-    order = ">" if reader.bytes_at(0, 4) == b".snd" else "<"
-    offset, size = reader.unpack(f"{order}II", 4)
-    there = reader.size - offset
-    if there < 0:
+def _au(reader: Reader, start: int) -> tuple[Part, int]:
+    """The sound of an AU file, after which nothing else comes."""
+    name = reader.bytes_at(start, 4)
+    order = ">" if name == b".snd" else "<"
+    offset, size = reader.unpack(f"{order}II", start + 4)
+    room = reader.size - start - offset
+    if room < 0:
         raise ValueError("no sound")
-    named = 1.0 if size == 0 or size >= _ENDLESS else size / max(1, there)
-    patches = {8: struct.pack(f"{order}I", min(there, MAX_RIFF))} if size != there else {}
-    yield Part(patched(range(reader.size), patches), named=named, vouched=not patches)
-
-
-def _mended(reader: Reader, extent: Extent, sizes: dict[int, bytes], layout: Layout | None) -> Part:
-    """The whole file, or up to the sound's end with the sizes that are right."""
-    if not extent.mended:
-        return Part((range(reader.size),), layout, vouched=True)
-    return Part(patched(range(extent.sound.stop), sizes), layout, named=extent.named)
+    stop = start + offset + size
+    if size == room or (size < room and reader.bytes_at(stop, 4) == name):
+        return Part((range(start, stop),), vouched=True), stop
+    named = 1.0 if size == 0 or size >= _ENDLESS else size / max(1, room)
+    sizes = {start + 8: struct.pack(f"{order}I", min(room, MAX_RIFF))}
+    return Part(patched(range(start, reader.size), sizes), named=named), reader.size
 
 
 def _core_audio_layout(reader: Reader, chan: Chunk) -> Layout | None:

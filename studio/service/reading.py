@@ -32,6 +32,7 @@ from studio.service.survey import survey
 RATES_HZ = range(4000, 192_001)
 MAX_FRAMES = 96_000 * 600  # held at once: a quarter of a gigabyte
 MAX_S = 600.0
+MAX_PEAK = 1e10  # whole numbers of 32 bits in a file of floats are sound still
 SHORT_S, SHORT = 0.15, 0.01  # a length that is so much off, and by such a share, is off
 _TURNED = "Its two channels cancel each other, so one was turned over."
 _SOME_TURNED = "Some of its channels cancel each other, so they were turned over."
@@ -171,11 +172,12 @@ def _mix(
             raise InvalidRequestError(f"{path.name} is too large at {sound.rate} Hz: export it at 48000.")
         with np.errstate(all="ignore"):
             mixed = block @ weights
-        if not np.isfinite(mixed).all():
+        loudest = float(np.abs(mixed).max())
+        if not loudest < MAX_PEAK:  # or not a number
             raise InvalidRequestError(f"{path.name} holds numbers that are no sound: export it anew.")
         if polarity is not None:
             polarity.hear(block)
-        peak = max(peak, float(np.abs(mixed).max()))
+        peak = max(peak, loudest)
         mono += mixed.tobytes()
     return np.frombuffer(mono, np.float32), peak
 

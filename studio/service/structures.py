@@ -11,6 +11,7 @@ MAX_CHUNKS = 4096
 MAX_PARTS = 512  # sounds in one file
 MAX_RESYNCS = 20_000  # places looked at for where a damaged file goes on
 LOOK_BYTES = 1 << 20
+_FILES = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff")
 _KNOWN = (b"LIST", b"id3 ", b"ID3", b"TAG", b"APET", b"bext", b"cue ", b"smpl", b"iXML", b"_PMX", b"PEAK")
 
 
@@ -83,16 +84,16 @@ class Reader:
                 return
             at = chunk.next(dialect)
 
-    def is_chunked(self, at: int, dialect: Dialect) -> bool:
-        """Whether nothing but chunks is from there to the end, or to another file's beginning."""
+    def next_file(self, at: int, dialect: Dialect) -> int | None:
+        """Where another file begins, or this one ends, if nothing but chunks is from there on; else None."""
         for chunk in self.chunks(at, dialect):
-            if chunk.name in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
-                return True
+            if chunk.name in _FILES:
+                return chunk.at
             if not all(0x20 <= letter < 0x7F for letter in chunk.name):
-                return False
+                return None
             if chunk.size < 0 or chunk.body + chunk.size > self.size:
-                return chunk.name.startswith(_KNOWN)
-        return True
+                return self.size if chunk.name.startswith(_KNOWN) else None
+        return self.size
 
     def is_silent(self, at: int) -> bool:
         """Whether nothing but zeros is from there to the end."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
 
-from studio.service import containers, mpeg, xiph
+from studio.service import mpeg, xiph
+from studio.service.containers import chunked_parts
 from studio.service.parts import Part
 from studio.service.structures import MAX_PARTS, Reader
 
@@ -28,18 +29,10 @@ def survey(file: BinaryIO, size: int) -> list[Part]:
 
 
 def _parts(reader: Reader) -> Iterator[Part]:
-    head = reader.bytes_at(0, 40)
-    if head[:4] in containers.WAVES and head[8:12] == b"WAVE":
-        return containers.riff_parts(reader)
-    if head[:4] == b"riff" and head[24:28] == b"wave":
-        return containers.w64_parts(reader)
-    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        return containers.aiff_parts(reader)
-    if head[:4] == b"caff":
-        return containers.caf_parts(reader)
-    if head[:4] in (b".snd", b"dns."):
-        return containers.au_parts(reader)
-    if head[:4] == b"OggS":
+    head = reader.bytes_at(0, 4)
+    if head in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"caff", b".snd", b"dns."):
+        return chunked_parts(reader)
+    if head == b"OggS":
         return xiph.ogg_parts(reader)
     start = mpeg.skip_tags(reader)
     if reader.bytes_at(start, 4) == b"fLaC":

@@ -15,11 +15,10 @@ from tests.service.recording_fakes import assert_heard, sine, tone_file, without
 TONE = [(3.2, 880.0)]
 
 
-@pytest.fixture(params=["with ffmpeg", "without"], autouse=True)
-def _ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def _no_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """None of these needs it."""
-    if request.param == "without":
-        without_ffmpeg(monkeypatch, tmp_path)
+    without_ffmpeg(monkeypatch, tmp_path)
 
 
 def put(content: bytes, at: int, value: bytes) -> bytes:
@@ -113,11 +112,22 @@ def test_big_endian_wav(tmp_path: Path) -> None:
     )
 
 
-def test_wavs_joined_end_to_end(tmp_path: Path) -> None:
-    first = tone_file(1.6, 440.0, format="WAV", subtype="PCM_16")
-    second = tone_file(3.2, 880.0, 22050, 2, format="WAV", subtype="FLOAT")
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU"])
+def test_files_joined_end_to_end(tmp_path: Path, kind: str) -> None:
+    first = tone_file(1.6, 440.0, format=kind, subtype="PCM_16")
+    second = tone_file(3.2, 880.0, 22050, 2, format=kind, subtype="FLOAT")
     joined = written(tmp_path / "joined.wav", first, second, first)
-    assert_heard(read_recording(joined), [(1.6, 440.0), (3.2, 880.0), (1.6, 440.0)])
+    recording = read_recording(joined)
+    assert_heard(recording, [(1.6, 440.0), (3.2, 880.0), (1.6, 440.0)])
+    assert recording.notes == ()
+
+
+def test_a_comment_may_stand_before_the_next_file(tmp_path: Path) -> None:
+    first = tone_file(1.6, 440.0, format="WAV", subtype="PCM_16")
+    comment = b"LIST" + struct.pack("<I", 20) + b"INFOICMT" + struct.pack("<I", 8) + b"outdoors"
+    assert_heard(
+        read_recording(written(tmp_path / "a.wav", first, comment, first)), [(1.6, 440.0), (1.6, 440.0)]
+    )
 
 
 @pytest.mark.parametrize(

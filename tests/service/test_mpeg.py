@@ -1,4 +1,4 @@
-"""MP3s joined with cat, without a header that says how long they are, with one that lies, and damaged ones."""
+"""MP3s joined with cat, without a header that names their length, with one that lies, and damaged ones."""
 
 from __future__ import annotations
 
