@@ -37,7 +37,7 @@ from studio.service.recording import Recording, read_recording
 if TYPE_CHECKING:
     from studio.service.jobs import Studio
 
-KINDS = readable(with_ffmpeg=False)
+KINDS = readable()
 SAMPLER = EndlessSampler()
 GUIDANCE = GenerationRequest.model_fields["guidance_scale"].default
 BLEND = GenerationRequest.model_fields["lane_blend_s"].default

@@ -14,14 +14,15 @@ SUFFIXES = WITHOUT_FFMPEG + WITH_FFMPEG
 USUAL = "WAV, FLAC, OGG or MP3"  # what to convert anything else to
 
 
-def readable(*, with_ffmpeg: bool) -> str:
-    """Which kinds are read, in a sentence; `with_ffmpeg` where it is installed."""
-    kinds = f"Any of {_list(WITHOUT_FFMPEG)}"
-    return (
-        f"{kinds}, {_list(WITH_FFMPEG)}."
-        if with_ffmpeg
-        else f"{kinds}; where ffmpeg is, {_list(WITH_FFMPEG)}."
-    )
+def readable() -> str:
+    """Which kinds are read, all of them, in a sentence."""
+    return f"Any of {_list(WITHOUT_FFMPEG)}; where ffmpeg is installed also {_list(WITH_FFMPEG)}."
+
+
+def readable_in_short(*, with_ffmpeg: bool) -> str:
+    """The usual of them, in a sentence; `with_ffmpeg` where it is installed."""
+    kinds = "WAV, FLAC, AIFF, CAF, AU, MP3, OGG, OPUS"
+    return f"{kinds}, M4A, WMA, WebM and others." if with_ffmpeg else f"{kinds}; M4A and others with ffmpeg."
 
 
 def _list(suffixes: tuple[str, ...]) -> str:

@@ -19,6 +19,8 @@ MAX_RIFF = 0xFFFFFFFF
 _ENDLESS = 0x7FFFF000  # from here on a length of 32 bits is a stand-in for one that isn't known
 _ENDLESS_64 = 1 << 62
 _DS64_BYTES = 28
+_UNPACKED = (b"none", b"sowt", b"twos", b"raw ", b"fl32", b"fl64", b"in24", b"in32", b"ulaw", b"alaw")
+_AIFF_PADDING = 512  # frames that may follow the last one
 _EXTENSIBLE = 0xFFFE
 _B_FORMAT = bytes.fromhex("00002107d3118644c8c1ca000000")  # Ambisonics, as the end of a subformat's GUID
 
@@ -169,7 +171,7 @@ def _aiff(reader: Reader, start: int) -> tuple[Part, int]:
             layout = _core_audio_layout(reader, chunk)
         elif chunk.name == b"SSND":
             extent = _extent(reader, chunk, RIFX, head_bytes=8)
-            frames = _aiff_frames(reader, common, len(extent.sound) - 8) if common is not None else {}
+            frames = _aiff_frames(reader, common, extent) if common is not None else {}
             if frames:
                 extent = replace(extent, mended=True)
             whole = RIFX.pack(extent.sound.stop - start - 8)
@@ -178,19 +180,17 @@ def _aiff(reader: Reader, start: int) -> tuple[Part, int]:
     raise ValueError("no sound chunk")
 
 
-def _aiff_frames(reader: Reader, common: Chunk, sound_bytes: int) -> dict[int, bytes]:
-    """The count of frames, where it is another than the sound's and each frame is of so many bytes."""
+def _aiff_frames(reader: Reader, common: Chunk, extent: Extent) -> dict[int, bytes]:
+    """The count of frames, where it can't be the sound's and each frame is of so many bytes."""
     channels, frames, bits = reader.unpack(">HIH", common.body)
-    packed = common.size >= 22 and reader.bytes_at(common.body + 18, 4).lower() not in (
-        b"none", b"sowt", b"twos", b"raw ", b"fl32", b"fl64", b"in24", b"in32", b"ulaw", b"alaw",
-    )  # fmt: skip
-    if packed or not channels or not bits:
+    kind = reader.bytes_at(common.body + 18, 4).lower() if common.size >= 22 else b"none"
+    if kind not in _UNPACKED or not channels or not bits:
         return {}
-    width = channels * ((bits + 7) // 8)
-    if common.size >= 22 and reader.bytes_at(common.body + 18, 4).lower() in (b"ulaw", b"alaw"):
-        width = channels
-    there = sound_bytes // width
-    return {common.body + 2: struct.pack(">I", min(there, MAX_RIFF))} if frames != there else {}
+    width = channels * (1 if kind in (b"ulaw", b"alaw") else (bits + 7) // 8)
+    offset = reader.unpack(">I", extent.sound.start)[0]
+    there = (len(extent.sound) - 8 - (offset if offset < len(extent.sound) else 0)) // width
+    padding = 0 <= there - frames <= _AIFF_PADDING and not extent.mended
+    return {} if padding else {common.body + 2: struct.pack(">I", max(0, min(there, MAX_RIFF)))}
 
 
 def _caf(reader: Reader, start: int) -> tuple[Part, int]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -30,6 +33,7 @@ CONTAINERS = (
     "webm,wv"
 )
 _EXTENSIBLE = 0xFFFE
+_HAS_GROUPS = hasattr(os, "killpg")
 
 
 class UnreadableError(Exception):
@@ -107,24 +111,32 @@ def find_ffmpeg() -> str | None:
 
 
 @contextmanager
-def open_with_ffmpeg(ffmpeg: str, path: Path, max_s: float) -> Iterator[Sound]:
-    """A file's first sound, or its first `max_s`, with its own rate and channels.
+def open_with_ffmpeg(
+    ffmpeg: str, path: Path, max_s: float, span: range | None = None, deadline: float | None = None
+) -> Iterator[Sound]:
+    """The first sound of a file, or of a span of its bytes, up to `max_s`, with its own rate and channels.
+
+    `deadline` is when it is given up, on the monotonic clock; else after `TIMEOUT_S`.
 
     Raises:
         UnreadableError: ffmpeg knows no such format, or there is no sound in it.
         SlowError: it does not come to an end, from `blocks` too.
     """
+    within = f"subfile,,start,{span.start},end,{span.stop},,:" if span is not None else ""
+    protocols = "file,subfile" if within else "file"
     command = [
-        ffmpeg, "-v", "error", "-nostdin", "-protocol_whitelist", "file", "-format_whitelist", CONTAINERS,
-        "-guess_layout_max", "2", "-i", f"file:{path}", "-map", "0:a:0", "-t", f"{max_s:g}",
+        ffmpeg, "-v", "error", "-nostdin", "-protocol_whitelist", protocols, "-format_whitelist", CONTAINERS,
+        "-guess_layout_max", "2", "-i", f"{within}file:{path}", "-map", "0:a:0", "-t", f"{max_s:g}",
         "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-map_metadata", "-1", "-f", "wav", "pipe:1",
     ]  # fmt: skip
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=_HAS_GROUPS
+        )
     except OSError as error:
         raise UnreadableError(str(error)) from error
     with process:
-        run = _Run(process)
+        run = _Run(process, TIMEOUT_S if deadline is None else max(0.0, deadline - time.monotonic()))
         try:
             yield run.sound()
         finally:
@@ -134,13 +146,13 @@ def open_with_ffmpeg(ffmpeg: str, path: Path, max_s: float) -> Iterator[Sound]:
 class _Run:
     """A run of ffmpeg: its output is a WAV, read as it comes."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], timeout_s: float) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self._process, self._output, self._errors = process, process.stdout, process.stderr
         self._late = threading.Event()
         self._complained = threading.Event()
-        self._watchdog = threading.Timer(TIMEOUT_S, self._give_up)
+        self._watchdog = threading.Timer(timeout_s, self._give_up)
         self._listener = threading.Thread(target=self._listen, name="ffmpeg", daemon=True)
         self._watchdog.daemon = True
         self._watchdog.start()
@@ -171,13 +183,21 @@ class _Run:
     def end(self) -> None:
         """Let go of it, however far it is."""
         self._watchdog.cancel()
-        self._process.kill()
+        self._kill()
         self._process.wait()
         self._listener.join()
 
     def _give_up(self) -> None:
         self._late.set()
-        self._process.kill()
+        self._kill()
+
+    def _kill(self) -> None:
+        """It and whatever it started: an ffmpeg may be a script that starts another, which has our pipes."""
+        if not _HAS_GROUPS:
+            self._process.kill()
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _listen(self) -> None:
         """Take what it complains of, which may be without end, and keep none of it."""

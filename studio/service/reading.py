@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError
 from studio.core.sound_files import USUAL
 from studio.dsp.mixdown import OMNIDIRECTIONAL, Polarity, mix_weights
+from studio.service import decoding
 from studio.service.decoding import (
     SlowError,
     Sound,
@@ -61,15 +63,14 @@ class Mono:
 def read_mono(path: Path, file: BinaryIO, size: int) -> Mono:
     """By libsndfile; by ffmpeg what that does not know, or reads less of than there is."""
     own: Mono | None = None
+    parts = survey(file, size)
     with suppress(UnreadableError):
-        own = _read_parts(path, file, survey(file, size))
+        own = _read_parts(path, parts, partial(open_part, file))
     if own is not None and not own.damaged:
         return _with_note(own, own, helped=False)
     ffmpeg = find_ffmpeg()
     try:
-        if ffmpeg is None:
-            raise UnreadableError("no ffmpeg")
-        other = _read_sound(path, partial(open_with_ffmpeg, ffmpeg, path, MAX_S + 1))
+        other = _read_with_ffmpeg(path, parts, ffmpeg)
     except (UnreadableError, SlowError) as error:
         if own is not None and len(own.samples):
             return _with_note(own, own, helped=ffmpeg is not None)
@@ -79,6 +80,26 @@ def read_mono(path: Path, file: BinaryIO, size: int) -> Mono:
     # Of two that are damaged the one with more of it.
     best = other if not other.damaged or len(other.samples) > len(own.samples) else own
     return _with_note(best, own, helped=True)
+
+
+def _read_with_ffmpeg(path: Path, parts: Sequence[Part], ffmpeg: str | None) -> Mono:
+    """All of a file at once, or one after the other the files that it was joined of: ffmpeg takes the first.
+
+    Raises:
+        UnreadableError, SlowError: as `open_with_ffmpeg`.
+    """
+    if ffmpeg is None:
+        raise UnreadableError("no ffmpeg")
+    deadline = time.monotonic() + decoding.TIMEOUT_S
+
+    def opening(part: Part) -> AbstractContextManager[Sound]:
+        span = part.pieces[0] if part.pieces else None
+        within = span if isinstance(span, range) else None
+        return open_with_ffmpeg(ffmpeg, path, MAX_S + 1, within, deadline)
+
+    apart = len(parts) > 1 and all(len(part.pieces) == 1 and part.counted_s is None for part in parts)
+    spans = [part.pieces for part in parts] if apart else [()]
+    return _read_parts(path, [Part(pieces) for pieces in spans], opening)
 
 
 def _unreadable(path: Path, ffmpeg: str | None, error: Exception) -> InvalidRequestError:
@@ -109,7 +130,9 @@ def _is_off(length_s: float, expected_s: float) -> bool:
     return expected_s - length_s > max(SHORT_S, SHORT * expected_s)
 
 
-def _read_parts(path: Path, file: BinaryIO, parts: Sequence[Part]) -> Mono:
+def _read_parts(
+    path: Path, parts: Sequence[Part], opening: Callable[[Part], AbstractContextManager[Sound]]
+) -> Mono:
     """The sounds of a file one after the other. Raises `UnreadableError` where none can be read."""
     counted_s = sum(part.counted_s or 0.0 for part in parts)
     if counted_s > MAX_S:
@@ -117,7 +140,7 @@ def _read_parts(path: Path, file: BinaryIO, parts: Sequence[Part]) -> Mono:
     read, lost = [], False
     for part in parts:
         try:
-            read.append(_read_sound(path, partial(open_part, file, part), part))
+            read.append(_read_sound(path, part, opening))
         except UnreadableError:
             lost = lost or part.counted_s is None or part.counted_s > SHORT_S
         if sum(mono.duration_s for mono in read) > MAX_S:
@@ -134,14 +157,12 @@ def _read_parts(path: Path, file: BinaryIO, parts: Sequence[Part]) -> Mono:
     )
 
 
-def _read_sound(
-    path: Path, opening: Callable[[], AbstractContextManager[Sound]], part: Part | None = None
-) -> Mono:
+def _read_sound(path: Path, part: Part, opening: Callable[[Part], AbstractContextManager[Sound]]) -> Mono:
     """One sound, mixed down: once more where it turns out that its channels cancel each other."""
-    with opening() as sound:
+    with opening(part) as sound:
         if sound.rate not in RATES_HZ:
             raise InvalidRequestError(f"{path.name} claims {sound.rate} Hz: export it at 44100 or 48000.")
-        if part is not None and part.vouched and sound.frames > MAX_S * sound.rate:
+        if part.vouched and sound.frames > MAX_S * sound.rate:
             raise _too_long(path, sound.frames / sound.rate)
         weights = mix_weights(sound.layout, sound.channels)
         polarity = Polarity(weights)
@@ -149,14 +170,13 @@ def _read_sound(
     notes = _noticed(sound)
     signs = polarity.signs()
     if (signs < 0).any():
-        with opening() as again:
+        with opening(part) as again:
             mix, peak = _mix(path, again, weights * signs)
         notes = (*notes, _TURNED if sound.channels == 2 else _SOME_TURNED)
-    samples = resample(mix, sound.rate)
     length_s = len(mix) / sound.rate
-    counted_s = length_s if part is None or part.counted_s is None else part.counted_s
+    counted_s = length_s if part.counted_s is None else part.counted_s
     damaged = sound.damaged or _is_off(length_s, max(counted_s, length_s * sound.left_over))
-    return Mono(samples, peak, counted_s, length_s * (part.named if part else 1.0), damaged, notes)
+    return Mono(resample(mix, sound.rate), peak, counted_s, length_s * part.named, damaged, notes)
 
 
 def _mix(

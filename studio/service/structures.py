@@ -95,6 +95,15 @@ class Reader:
                 return self.size if chunk.name.startswith(_KNOWN) else None
         return self.size
 
+    def find(self, at: int, mark: bytes) -> Iterator[int]:
+        """Everywhere from there on that these bytes are."""
+        while len(block := self.bytes_at(at, LOOK_BYTES)) >= len(mark):
+            place = block.find(mark)
+            while place >= 0:
+                yield at + place
+                place = block.find(mark, place + 1)
+            at += len(block) - len(mark) + 1
+
     def is_silent(self, at: int) -> bool:
         """Whether nothing but zeros is from there to the end."""
         self.file.seek(at)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from studio.service import mpeg, xiph
 from studio.service.containers import chunked_parts
+from studio.service.joined import joined_parts
 from studio.service.parts import Part
 from studio.service.structures import MAX_PARTS, Reader
 
@@ -39,4 +40,4 @@ def _parts(reader: Reader) -> Iterator[Part]:
         return xiph.flac_parts(reader, start)
     padding = reader.bytes_at(start, _ZEROS)
     start += len(padding) - len(padding.lstrip(b"\0"))
-    return mpeg.mpeg_parts(reader, start) if mpeg.is_mpeg(reader, start) else iter(())
+    return mpeg.mpeg_parts(reader, start) if mpeg.is_mpeg(reader, start) else joined_parts(reader)

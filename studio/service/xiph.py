@@ -114,18 +114,9 @@ def flac_parts(reader: Reader, at: int) -> Iterator[Part]:
     Raises:
         ValueError, struct.error: it is no such file.
     """
-    starts = [at, *islice(_found(reader, at + 4, b"fLaC\0\0\0\x22"), MAX_PARTS)]
+    starts = [at, *islice(reader.find(at + 4, b"fLaC\0\0\0\x22"), MAX_PARTS)]
     for start, stop in zip(starts, [*starts[1:], reader.size], strict=True):
         yield _flac_part(reader, start, stop)
-
-
-def _found(reader: Reader, at: int, mark: bytes) -> Iterator[int]:
-    while len(block := reader.bytes_at(at, LOOK_BYTES)) >= len(mark):
-        place = block.find(mark)
-        while place >= 0:
-            yield at + place
-            place = block.find(mark, place + 1)
-        at += len(block) - len(mark) + 1
 
 
 def _flac_part(reader: Reader, start: int, stop: int) -> Part:

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from studio.core.errors import StudioError
-from studio.core.sound_files import readable
+from studio.core.sound_files import readable_in_short
 from studio.service.decoding import find_ffmpeg
 from studio.service.recording import read_recording
 
@@ -30,7 +30,7 @@ def recording_field(
 def describe(upload: str | None) -> str:
     """A recording's length and what its reader noticed, or why it can't be taken; without one, which can."""
     if not upload:
-        return readable(with_ffmpeg=find_ffmpeg() is not None)
+        return readable_in_short(with_ffmpeg=find_ffmpeg() is not None)
     try:
         recording = read_recording(Path(upload))
     except StudioError as error:

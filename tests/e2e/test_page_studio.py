@@ -190,7 +190,7 @@ def test_a_recording_is_extended_and_the_take_again(
     page = visit(tone_site.url)
     page.fill("#infinite-prompt textarea", "extended")
     page.click("text=Go on from a recording")
-    wait_for_text(page, "#infinite-continue-from-said", "caf")
+    wait_for_text(page, "#infinite-continue-from-said", "CAF")
     page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "my field.wav")
     wait_for_text(page, "#infinite-continue-from", "my field")
     wait_for_text(page, "#infinite-continue-from-said", "6.0 s of sound.")
@@ -232,7 +232,7 @@ def test_what_is_noticed_in_a_recording_is_said_under_it(
     page.click(
         "#infinite-continue-from [aria-label='Remove this file'], #infinite-continue-from [aria-label=Clear]"
     )
-    wait_for_text(page, "#infinite-continue-from-said", "Any of wav")
+    wait_for_text(page, "#infinite-continue-from-said", "WAV, FLAC")
     page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "notes.txt")
     wait_for_text(page, "#infinite-continue-from-said", "notes.txt is no sound file")
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from studio.core.errors import InvalidRequestError
-from studio.core.sound_files import SUFFIXES, WITH_FFMPEG, WITHOUT_FFMPEG, readable
+from studio.core.sound_files import SUFFIXES, WITH_FFMPEG, WITHOUT_FFMPEG, readable, readable_in_short
 from studio.service import decoding
 from studio.service.recording import read_recording
 from tests.service.recording_fakes import (
@@ -50,8 +51,9 @@ def test_the_list_names_each_kind_once() -> None:
     assert len(set(SUFFIXES)) == len(SUFFIXES)
     assert set(KINDS) | {".mp2"} == set(WITHOUT_FFMPEG)
     for suffix in SUFFIXES:
-        assert suffix[1:] in readable(with_ffmpeg=True)
-    assert "ffmpeg" in readable(with_ffmpeg=False)
+        assert suffix[1:] in readable()
+    assert "M4A and others with ffmpeg" in readable_in_short(with_ffmpeg=False)
+    assert "M4A, WMA" in readable_in_short(with_ffmpeg=True)
 
 
 @pytest.mark.parametrize("suffix", KINDS)
@@ -158,6 +160,36 @@ def test_what_ffmpeg_says_is_not_believed(
     stand_in(tmp_path / "bin", monkeypatch, script)
     with pytest.raises(InvalidRequestError, match="is no sound file"):
         read_recording(written(tmp_path / "a.bin", UNKNOWN))
+
+
+def test_what_ffmpeg_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is a script, say, whose child has the pipe still."""
+    child = (
+        "import subprocess\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(90)'])\n"
+    )
+    told = f"open({str(tmp_path / 'child')!r}, 'w').write(str(child.pid))\n"
+    stand_in(tmp_path / "bin", monkeypatch, child + told + "time.sleep(90)")
+    monkeypatch.setattr(decoding, "TIMEOUT_S", 2.0)
+    with pytest.raises(InvalidRequestError, match="takes too long to read"):
+        read_recording(written(tmp_path / "a.bin", UNKNOWN))
+    child_id = int((tmp_path / "child").read_text())
+    assert not psutil.pid_exists(child_id) or psutil.Process(child_id).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("suffix", [".m4a", ".mov", ".3gp", ".wma", ".tta", ".mka", ".aac", ".webm", ".ac3"])
+def test_what_ffmpeg_alone_reads_may_be_joined_too(
+    tmp_path: Path, require_tool: Callable[[str], str], suffix: str
+) -> None:
+    tones = [(1.6, 440.0), (3.2, 880.0), (1.6, 660.0)]
+    contents = []
+    for seconds, hz in tones:
+        source = written(tmp_path / "a.wav", tone_file(seconds, hz, 44100, format="WAV"))
+        words = ["-y", "-i", source, *WORDS.get(suffix, []), tmp_path / f"a{suffix}"]
+        subprocess.run([require_tool("ffmpeg"), "-v", "error", *words], check=True)
+        contents.append((tmp_path / f"a{suffix}").read_bytes())
+    recording = read_recording(written(tmp_path / f"joined{suffix}", *contents))
+    assert_heard(recording, tones, within_s=0.3)
+    assert recording.notes == ()
 
 
 def test_faults_that_ffmpeg_met_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
