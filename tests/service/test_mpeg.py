@@ -113,9 +113,10 @@ def test_a_file_cut_short_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("filling", [b"\0", b"\xff", b"ab"])
-def test_a_hole_is_told(tmp_path: Path, filling: bytes) -> None:
-    third = len(B) // 3
-    holed = written(tmp_path / "a.mp3", B[:third], (filling * third)[:third], B[2 * third :])
+@pytest.mark.parametrize("content", [B, bare(B)], ids=["with a header", "without"])
+def test_a_hole_is_told(tmp_path: Path, filling: bytes, content: bytes) -> None:
+    third = len(content) // 3
+    holed = written(tmp_path / "a.mp3", content[:third], (filling * third)[:third], content[2 * third :])
     recording = read_recording(holed)
     assert 2.0 < recording.source.duration_s < 3.3
     assert "Only" in recording.notes[0]
