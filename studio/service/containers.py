@@ -21,6 +21,7 @@ _ENDLESS_64 = 1 << 62
 _DS64_BYTES = 28
 _UNPACKED = (b"none", b"sowt", b"twos", b"raw ", b"fl32", b"fl64", b"in24", b"in32", b"ulaw", b"alaw")
 _AIFF_PADDING = 512  # frames that may follow the last one
+_LITTLE_BYTES, _LITTLE = 4096, 0.01  # what a program may have left at the end: more is sound
 _EXTENSIBLE = 0xFFFE
 _B_FORMAT = bytes.fromhex("00002107d3118644c8c1ca000000")  # Ambisonics, as the end of a subformat's GUID
 
@@ -49,13 +50,12 @@ class Extent:
     following: int  # where the next file begins, or this one ends
 
 
-def chunked_parts(reader: Reader) -> Iterator[Part]:
-    """The sounds of files that are made of chunks, one after the other; none of any other file.
+def chunked_parts(reader: Reader, start: int = 0) -> Iterator[Part]:
+    """The sounds from there on of files that are made of chunks, one after the other; none of any other file.
 
     Raises:
         ValueError, struct.error: it is damaged before the sound begins.
     """
-    start = 0
     while start < reader.size:
         head = reader.bytes_at(start, 40)
         if head[:4] in _WAVES and head[8:12] == b"WAVE":
@@ -85,7 +85,8 @@ def _extent(
             following = reader.next_file(place, dialect)
             if following is not None:
                 return Extent(sound, 1.0, mended=False, following=following)
-        if not unknown and reader.is_silent(sound.stop):
+        little = reader.size - sound.stop <= max(_LITTLE_BYTES, _LITTLE * data.size)
+        if not unknown and (little or reader.is_silent(sound.stop)):
             return Extent(sound, 1.0, mended=False, following=reader.size)
     named = 1.0 if unknown else data.size / max(1, room)
     return Extent(range(data.body, reader.size), named, mended=True, following=reader.size)

@@ -30,13 +30,13 @@ def survey(file: BinaryIO, size: int) -> list[Part]:
 
 
 def _parts(reader: Reader) -> Iterator[Part]:
-    head = reader.bytes_at(0, 4)
-    if head in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"caff", b".snd", b"dns."):
-        return chunked_parts(reader)
-    if head == b"OggS":
-        return xiph.ogg_parts(reader)
     start = mpeg.skip_tags(reader)
-    if reader.bytes_at(start, 4) == b"fLaC":
+    head = reader.bytes_at(start, 4)
+    if head in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"caff", b".snd", b"dns."):
+        return chunked_parts(reader, start)
+    if head == b"OggS":
+        return xiph.ogg_parts(reader, start)
+    if head == b"fLaC":
         return xiph.flac_parts(reader, start)
     padding = reader.bytes_at(start, _ZEROS)
     start += len(padding) - len(padding.lstrip(b"\0"))

@@ -27,6 +27,7 @@ _FLAC = {
     7: "FL FR FC LFE BC SL SR", 8: "FL FR FC LFE BL BR SL SR",
 }  # fmt: skip
 _BEGINNING_S = 10.0
+_TAGS = (b"TAG", b"APETAGEX", b"ID3")
 _FLAC_MASK = re.compile(rb"WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x([0-9a-f]{1,8})", re.IGNORECASE)
 
 
@@ -153,10 +154,19 @@ def _flac_samples(reader: Reader, sound: int, stop: int, block_size: int, claime
     while place >= 0:
         frame = _flac_frame(tail[place : place + 16], first, block_size)
         if frame is not None:
-            is_whole = frame.stop == claimed or _crc(tail[place:], 16, 0x8005) == 0
-            return (frame.stop, stop) if is_whole else (frame.start, begin + place)
+            length = _whole_frame(tail[place:])
+            if length:
+                return frame.stop, begin + place + length
+            return (frame.stop, stop) if frame.stop == claimed else (frame.start, begin + place)
         place = tail.rfind(first[:2], 0, place)
     return 0, stop
+
+
+def _whole_frame(data: bytes) -> int:
+    """How long the frame is that begins there, if nothing but a tag or zeros comes after it; else 0."""
+    bare = len(data.rstrip(b"\0"))
+    ends = [bare, bare + 1, bare + 2, *(data.rfind(tag) for tag in _TAGS)]  # a remainder may end in zeros
+    return next((end for end in ends if end > 0 and _crc(data[:end], 16, 0x8005) == 0), 0)
 
 
 def _flac_frame(head: bytes, first: bytes, block_size: int) -> range | None:

@@ -139,14 +139,22 @@ def test_a_comment_may_stand_before_the_next_file(tmp_path: Path) -> None:
         b"TAG" + b"title".ljust(125),
         bytes(30_000),
         b"\0",
+        b"\x83\x01" * 1000,
     ],
-    ids=["comment", "picture", "cut comment", "ID3v1", "zeros", "a byte"],
+    ids=["comment", "picture", "cut comment", "ID3v1", "zeros", "a byte", "a program's own"],
 )
 def test_what_follows_the_sound_is_no_sound(tmp_path: Path, tail: bytes) -> None:
     whole = tone_file(3.2, 880.0, format="WAV", subtype="PCM_16")
     recording = read_recording(written(tmp_path / "tagged.wav", whole, tail))
     assert len(recording.samples) == 3.2 * 16000
     assert recording.notes == ()
+
+
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "RF64"])
+def test_a_tag_before_the_file_is_no_sound(tmp_path: Path, kind: str) -> None:
+    head = b"ID3\x04\0\0" + bytes([0, 0, 7, 104]) + bytes(1000)
+    recording = read_recording(written(tmp_path / "a", head, tone_file(3.2, 880.0, format=kind)))
+    assert len(recording.samples) == 3.2 * 16000
 
 
 def test_whole_files_are_read_as_they_are(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.signal  # noqa: F401 - what its import takes is no recording's
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -48,6 +48,19 @@ def test_a_flac_of_noise_is_read_to_its_last_frame(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_recording(piped).samples, whole.samples)
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "tail", [b"TAG" + bytes(125), b"APETAGEX" + bytes(500), bytes(3000), b"ID3\x04" + b"x" * 300]
+)
+def test_tags_around_a_flac_are_no_sound(tmp_path: Path, known: bool, tail: bytes) -> None:
+    head = b"ID3\x04\0\0" + bytes([0, 0, 7, 104]) + bytes(1000)
+    whole = flac(*HIGH)
+    content = whole if known else claiming(whole, 0)
+    recording = read_recording(written(tmp_path / "a.flac", head, content, tail))
+    assert len(recording.samples) == 3.2 * 16000
+    assert recording.notes == ()
+
+
 def test_a_wrong_md5_is_no_matter(tmp_path: Path) -> None:
     recording = read_recording(written(tmp_path / "a.flac", claiming(flac(*HIGH), 141_120, b"x" * 16)))
     assert_heard(recording, [HIGH])
