@@ -112,6 +112,37 @@ def test_a_take_goes_on_from_a_recording(tmp_path: Path) -> None:
     assert "field.wav" in one_sentence(longwave("render", "infinite", *words, 2.5, *QUICK, "--out", out))
 
 
+def test_what_was_noticed_in_a_recording_is_said(tmp_path: Path) -> None:
+    field, out = tmp_path / "field.wav", tmp_path / "a.wav"
+    left = 2.0 * np.sin(np.arange(24_000) / 9)
+    sf.write(field, np.stack([left, -left], axis=1), 16_000, subtype="FLOAT")
+    words = (
+        "--prompt",
+        "x",
+        "--continue-from",
+        field,
+        "--model",
+        "tone",
+        "--seconds",
+        2.5,
+        *QUICK,
+        "--out",
+        out,
+    )
+    notes = [
+        "Its two channels cancel each other, so one was turned over.",
+        "It was scaled down by 6.0 dB: its peaks lay above full scale.",
+    ]
+    result = longwave("render", "infinite", *words)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [str(out)]
+    assert result.stderr.splitlines() == [f"field.wav: {note}" for note in notes]
+    assert json.loads(longwave("render", "infinite", *words, "--json").stdout)["notes"] == notes
+    assert np.abs(sf.read(out)[0][:16_000]).max() > 0.99, "the sound survives"
+    help_text = longwave("render", "infinite", "--help").stdout
+    assert all(kind in help_text for kind in ("caf", "aifc", "m4a", "amr"))
+
+
 def test_a_lane_from_a_file_needs_no_other_prompt(tmp_path: Path) -> None:
     lane, out = tmp_path / "lane.txt", tmp_path / "a.wav"
     lane.write_text("0:00 | calm sea\n0:00.3 | storm\n")

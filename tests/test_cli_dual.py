@@ -31,6 +31,7 @@ def test_own_audio_is_the_draft_and_its_settings_open_again(tmp_path: Path, mine
     result = longwave("render", "dual", *words, "--draft", mine, "--out", first, "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["seconds"] == pytest.approx(1.28)
+    assert "notes" not in json.loads(result.stdout)
     request = load_preset(first.with_suffix(".json")).request()
     assert (request.mode, request.guidance_scale, request.acoustic_scale) == ("dual", 3, 2)
     assert (request.draft.kind, request.draft.file) == ("recorded", "mine.wav")  # type: ignore[union-attr]
@@ -39,8 +40,12 @@ def test_own_audio_is_the_draft_and_its_settings_open_again(tmp_path: Path, mine
     heard = sf.read(first)[0]
     assert heard.tolist() == sf.read(second)[0].tolist()
     third = tmp_path / "third.wav"
-    sf.write(third, 0.3 * np.sin(np.arange(32000) / 40), 16000)
-    assert longwave("render", "dual", *preset, "--draft", third, "--out", second).exit_code == 0
+    sf.write(third, 3 * np.sin(np.arange(32000) / 40), 16000, subtype="FLOAT")
+    hot = longwave("render", "dual", *preset, "--draft", third, "--out", second, "--json")
+    assert hot.exit_code == 0
+    (note,) = json.loads(hot.stdout)["notes"]
+    assert note == "It was scaled down by 9.5 dB: its peaks lay above full scale."
+    assert hot.stderr.splitlines() == [f"third.wav: {note}"]
     replaced = load_preset(second.with_suffix(".json")).request()
     assert (replaced.draft.file, replaced.acoustic_scale) == ("third.wav", 2)  # type: ignore[union-attr]
     other = (

@@ -13,7 +13,6 @@ from studio.cli.common import AsJson, factories_of, print_json
 from studio.cli.takes import ProgressBar, follow, report
 from studio.core.events import Progress
 from studio.core.settings import Settings
-from studio.service.recording import read_recording
 
 DEFAULTS = Settings()
 BENCH_PROMPT = "heavy rain with distant thunder"
@@ -33,7 +32,10 @@ def render_infinite(
     preset: words.PresetName = None,
     continue_from: Annotated[
         Path | None,
-        typer.Option(help="A sound file that the take begins with and goes on from; --seconds counts it."),
+        typer.Option(
+            help="A sound file that the take begins with and goes on from; --seconds counts it. "
+            + words.KINDS
+        ),
     ] = None,
     model: words.Model = None,
     guidance: words.Guidance = None,
@@ -53,7 +55,7 @@ def render_infinite(
     """Sound from a prompt, of any length, by FIFO sampling. Ctrl-C stops the take and keeps the file."""
     settings = replace(DEFAULTS, outputs=outputs)
     chosen = words.find_preset(preset, settings) if preset else None
-    recording = read_recording(continue_from) if continue_from else None
+    recording = words.recording_of(continue_from) if continue_from else None
     studio = factories_of(context).studio(settings)
     try:
         recorded = words.own_draft(draft, draft_model, studio)

@@ -32,11 +32,13 @@ from studio.core.request import (
     parse_request,
 )
 from studio.core.settings import Settings
-from studio.service.recording import read_recording
+from studio.core.sound_files import readable
+from studio.service.recording import Recording, read_recording
 
 if TYPE_CHECKING:
     from studio.service.jobs import Studio
 
+KINDS = readable()
 SAMPLER = EndlessSampler()
 GUIDANCE = GenerationRequest.model_fields["guidance_scale"].default
 BLEND = GenerationRequest.model_fields["lane_blend_s"].default
@@ -115,7 +117,7 @@ Dtype = Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloa
 
 DraftKind = Annotated[
     str | None,
-    typer.Option(help="audiogen, none, or a sound file of yours.", show_default="audiogen"),
+    typer.Option(help=f"audiogen, none, or a sound file of yours. {KINDS}", show_default="audiogen"),
 ]
 EndlessAttention = Annotated[
     str | None, typer.Option(help="dense, lite_focus or token_merging.", show_default="dense")
@@ -260,7 +262,15 @@ def own_draft(draft: str | None, model: str | None, studio: Studio) -> RecordedD
     """
     if not draft or draft in MADE_DRAFTS:
         return None
-    return studio.put_by(read_recording(Path(draft)), model or POCKET_DRAFTS)
+    return studio.put_by(recording_of(Path(draft)), model or POCKET_DRAFTS)
+
+
+def recording_of(path: Path) -> Recording:
+    """The recording in a file; what its reader noticed goes to stderr. Raises `InvalidRequestError`."""
+    recording = read_recording(path)
+    for note in recording.notes:
+        typer.echo(f"{path.name}: {note}", err=True)
+    return recording
 
 
 def _parse(

@@ -50,6 +50,7 @@ def report(job: Job, outcome: Finished | Failed, as_json: bool) -> None:
         fail(f"Could not write {job.out}: the sound is whole in {outcome.path}.", 1)
     if as_json:
         about = {"seed": job.request.seed, "model": job.request.model.id, "stopped": outcome.stopped}
+        about |= {"notes": list(job.notes)} if job.notes else {}
         print_json({"file": str(outcome.path), "seconds": outcome.duration_s, **about, **outcome.figures})
     else:
         typer.echo(str(outcome.path))

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -85,6 +86,7 @@ class Drafts:
         self.models = models
         self._folder = outputs / FOLDER
         self._fingerprint = fingerprint
+        self._noticed: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def from_text(
         self,
@@ -159,7 +161,14 @@ class Drafts:
                 os.replace(partial, path)
         except (OSError, sf.LibsndfileError) as error:
             raise disk_error(error if isinstance(error, OSError) else OSError(str(error)), path) from error
+        self._noticed[digest] = recording.notes
+        while len(self._noticed) > MAX_KEPT:
+            self._noticed.popitem(last=False)
         return RecordedDraft(model=model, sha256=digest, file=recording.source.file)
+
+    def noticed(self, draft: RecordedDraft) -> tuple[str, ...]:
+        """What a recording's reader noticed before it was put by, as far back as that is remembered."""
+        return self._noticed.get(draft.sha256, ())
 
     def _place(self, model: str, prompt: str, seed: int, duration_s: float, sampling: Sampling) -> Path:
         made_of = {

@@ -43,9 +43,11 @@ class Job:
         claim: Claim | None = None,
         client: str = "",
         others: Sequence[GenerationRequest] = (),
+        notes: Sequence[str] = (),
     ) -> None:
-        """`keep_running`: a listener who leaves does not end it. `others` are made after `request`.
-        `claim` holds `out` until the end; `client` is who asked.
+        """`keep_running`: a listener who leaves does not end it. `claim` holds `out` until the end; `client`
+        is who asked. `others` are made after `request`. `notes` are what its user is to know of the
+        recordings that it was given.
 
         `first_sample` is where in its file the sound begins that the job makes and its listener hears.
         """
@@ -60,6 +62,7 @@ class Job:
         self.keep_running = keep_running
         self.resumed = resumed
         self.recording = recording  # until the end
+        self.notes = tuple(notes)
         self.first_sample = _first_sample(resumed, recording)
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()

@@ -110,6 +110,7 @@ class Studio:
             keep_running=keep_running,
             claim=claim,
             client=client,
+            notes=self._noticed(request, recording),
         )
         try:
             return self._queue(job)
@@ -117,6 +118,13 @@ class Studio:
             if claim is not None:
                 claim.release()
             raise
+
+    def _noticed(self, request: GenerationRequest, recording: Recording | None) -> tuple[str, ...]:
+        """What the readers of the take's recordings have to say, each once."""
+        notes = recording.notes if recording is not None else ()
+        if self._drafts is not None and isinstance(request.draft, RecordedDraft):
+            notes = (*notes, *self._drafts.noticed(request.draft))
+        return tuple(dict.fromkeys(notes))
 
     def submit_all(self, requests: Sequence[GenerationRequest], *, client: str = "") -> Job:
         """Queue several takes as one job: nothing else comes between them, and to stop one is to stop all.

@@ -57,7 +57,8 @@ def _build_infinite(studio: Studio, callers: Callers) -> None:
         `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it. `preset` is
         the name of one that ships, or a preset's or a sidecar's JSON: it holds where another value is empty,
         or the seed −1. A seed above 2⁵³ is exact where it is given as text, as a browser's numbers are not.
-        The length is always `seconds`, a `recording` that the take goes on from counted.
+        The length is always `seconds`, a `recording` that the take goes on from counted; what was noticed
+        when that was read is in the figures' `notes`.
         """
 
         def request() -> GenerationRequest:
@@ -268,7 +269,9 @@ async def render_file(
             studio.stop(job.id, LEFT)
     outcome = job.outcome
     if isinstance(outcome, Finished) and outcome.path is not None:
-        return await _handed(outcome.path), {**outcome.figures, "seed": str(job.request.seed)}
+        noticed = {"notes": list(job.notes)} if job.notes else {}
+        figures = {**outcome.figures, "seed": str(job.request.seed), **noticed}
+        return await _handed(outcome.path), figures
     message = outcome.message if isinstance(outcome, Failed) else "The take was stopped before it had sound."
     raise gr.Error(message, print_exception=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -14,7 +15,8 @@ from studio.core.events import Drafted
 from studio.core.request import RecordedDraft
 from studio.dsp.spectrogram import columns_png
 from studio.service.jobs import Studio
-from studio.service.recording import SUFFIXES, read_recording
+from studio.service.recording import read_recording
+from studio.ui.recorded import recording_field
 from studio.ui.takes import HIDDEN
 
 TOKEN_ROW_PIXELS = 12
@@ -32,14 +34,11 @@ def own_audio(upload: str | None, model: str, studio: Studio) -> RecordedDraft:
     return studio.put_by(read_recording(Path(upload)), model)
 
 
-def own_audio_field(tab: str, draft: gr.Radio | gr.Dropdown, label: str) -> gr.File:
+def own_audio_field(tab: str, draft: gr.Radio | gr.Dropdown, label: str) -> Any:
     """Where one gives a recording, while `draft` says that it is the draft."""
-    field = gr.File(
-        label=label, file_types=list(SUFFIXES), height=90, elem_id=f"{tab}-draft-file",
-        visible=draft.value == "recorded",
-    )  # fmt: skip
-    draft.change(lambda kind: gr.update(visible=kind == "recorded"), draft, field, **HIDDEN)
-    return field
+    parts = recording_field(f"{tab}-draft-file", label, height=90, visible=draft.value == "recorded")
+    draft.change(lambda kind: [gr.update(visible=kind == "recorded")] * 2, draft, parts, **HIDDEN)
+    return parts[0]
 
 
 def sound(draft: Drafted) -> bytes:

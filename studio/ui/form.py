@@ -23,8 +23,8 @@ from studio.core.request import (
 from studio.core.settings import Settings
 from studio.core.vocabulary import Vocabulary
 from studio.service.jobs import Studio
-from studio.service.recording import SUFFIXES
 from studio.ui import drafted, widgets
+from studio.ui.recorded import recording_field
 from studio.ui.takes import HIDDEN
 
 TAB = "infinite"
@@ -225,10 +225,9 @@ class Form:
         self._lay_out_model()
         self._lay_out_lane()
         with gr.Accordion("Go on from a recording", open=False, elem_id=f"{TAB}-continue-part"):
-            self._parts["continue_from"] = gr.File(
-                label="The take begins with it and goes on from its end",
-                file_types=list(SUFFIXES), elem_id=f"{TAB}-continue-from", height=140,
-            )  # fmt: skip
+            self._parts["continue_from"], _ = recording_field(
+                f"{TAB}-continue-from", "The take begins with it and goes on from its end", height=140
+            )
         self._parts |= self._advanced(self._start)
         self._preset.input(
             self._open_preset, [self._preset, *self.fields], self.fields,

@@ -238,4 +238,5 @@ def _conclusion(outcome: Finished, job: Job, step: StepDone | None) -> str:
     ended = "Stopped" if outcome.stopped else "Finished"
     # A reason other than the user's own click is news to the user.
     reason = f" {job.cancel.reason}" if job.cancel.reason not in {"", "Stopped."} else ""
-    return f"{ended}: {format_time(outcome.duration_s)} saved as {outcome.path.name}.{reason}"
+    saved = f"{ended}: {format_time(outcome.duration_s)} saved as {outcome.path.name}.{reason}"
+    return " ".join([saved, *(["Of its recording:", *job.notes] if job.notes else [])])

@@ -190,8 +190,10 @@ def test_a_recording_is_extended_and_the_take_again(
     page = visit(tone_site.url)
     page.fill("#infinite-prompt textarea", "extended")
     page.click("text=Go on from a recording")
+    wait_for_text(page, "#infinite-continue-from-said", "CAF")
     page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "my field.wav")
     wait_for_text(page, "#infinite-continue-from", "my field")
+    wait_for_text(page, "#infinite-continue-from-said", "6.0 s of sound.")
     page.uncheck("#infinite-endless input")
     page.fill("#infinite-duration input", "8")
     page.click("#infinite-generate")
@@ -215,6 +217,24 @@ def test_a_recording_is_extended_and_the_take_again(
     wait_for_state(page, "stopped")
     wait_for_text(page, "#infinite-status", "saved as")
     assert {take.about.duration_s > 8 for take in tone_site.studio.library.takes("extended")} == {True, False}
+
+
+def test_what_is_noticed_in_a_recording_is_said_under_it(
+    tone_site: Any, visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    left = tone(0, 3 * RATE, RATE)
+    sf.write(tmp_path / "opposed.caf", np.stack([left, -left], axis=1), RATE, subtype="FLOAT")
+    (tmp_path / "notes.txt").write_text("no sound")
+    page = visit(tone_site.url)
+    page.click("text=Go on from a recording")
+    page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "opposed.caf")
+    wait_for_text(page, "#infinite-continue-from-said", "3.0 s of sound. Its two channels cancel each other")
+    page.click(
+        "#infinite-continue-from [aria-label='Remove this file'], #infinite-continue-from [aria-label=Clear]"
+    )
+    wait_for_text(page, "#infinite-continue-from-said", "WAV, FLAC")
+    page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "notes.txt")
+    wait_for_text(page, "#infinite-continue-from-said", "notes.txt is no sound file")
 
 
 @pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])

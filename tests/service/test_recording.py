@@ -105,6 +105,9 @@ def test_lengths_that_nothing_can_be_made_of(tmp_path: Path) -> None:
             file.write(np.zeros(96000 * 60, np.int16))
     with pytest.raises(InvalidRequestError, match="1:01:00 long"):
         read_recording(tmp_path / "hour.flac")
+    sf.write(tmp_path / "hour.wav", np.zeros(4000 * 3660), 4000, subtype="PCM_U8")
+    with pytest.raises(InvalidRequestError, match="1:01:00 long"):
+        read_recording(tmp_path / "hour.wav")
     with pytest.raises(InvalidRequestError, match="check that the file exists"):
         read_recording(tmp_path / "gone.wav")
 
