@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.service.export import FORMATS, WHOLE, Cut, convert
+from studio.service.cut import Cut, CutError, read_cut
+from studio.service.export import FORMATS, Export, disk_error
+from studio.service.exports import Exports
 from studio.service.stream import PcmStream
 from studio.ui import drafted
 from studio.ui.live import LiveViews
 
 POLL_S = 0.05
-CUT_BOUNDS = {
-    "start": ("start_s", 0.0, 1e7),
-    "end": ("end_s", 0.0, 1e7),
-    "lufs": ("lufs", -70.0, 0.0),
-}
 HEADERS = {
     # Gradio's own page needs inline scripts and `eval`; nothing at all may come from or go to another host.
     "Content-Security-Policy": (
@@ -87,25 +84,43 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         view.stream.acknowledge(position_s)
         return JSONResponse(view.beat(columns_from, attention_from, preview_from), headers=NO_STORE)
 
-    async def take(request: Request) -> Response:
+    exports = Exports(scratch)
+
+    async def made(request: Request) -> Export | Response:
+        """The export that an address asks for; or why there is none, in a sentence for the field at fault."""
         view = views.get(request.path_params["token"])
         outcome = view.job.outcome if view is not None else None
         if outcome is None or outcome.path is None or not outcome.path.is_file():
-            return PlainTextResponse("There is no finished take of that name.", 404)
+            return _refusal("There is no finished take of that name any more.", 404)
         suffix = request.query_params.get("format", outcome.path.suffix)
         if suffix not in FORMATS:
-            return PlainTextResponse(f"Choose one of {', '.join(FORMATS)}.", 400)
-        path = outcome.path
+            return _refusal(f"Choose one of {', '.join(FORMATS)}.", 400, "format")
         try:
-            cut = _cut(request.query_params)
-            if suffix != path.suffix or cut != WHOLE:
-                path = await run_in_threadpool(_converted, path, suffix, cut, scratch)
+            return await run_in_threadpool(exports.make, outcome.path, suffix, read_cut(request.query_params))
+        except CutError as error:
+            return _refusal(str(error), 400, error.field)
         except InvalidRequestError as error:
-            return PlainTextResponse(str(error), 400)
+            return _refusal(str(error), 400)
         except StudioError as error:
-            return PlainTextResponse(str(error), 507)
+            return _refusal(str(error), 507)
+        except OSError as error:
+            return _refusal(str(disk_error(error, outcome.path)), 507)
+
+    async def take(request: Request) -> Response:
+        done = await made(request)
+        if isinstance(done, Response):
+            return done
         disposition = "attachment" if "format" in request.query_params else "inline"
-        return FileResponse(path, filename=path.name, content_disposition_type=disposition)
+        return FileResponse(done.path, filename=done.path.name, content_disposition_type=disposition)
+
+    async def prepare(request: Request) -> Response:
+        """Make an export before the page fetches it, and tell what it came to: a link never leads nowhere."""
+        done = await made(request)
+        if isinstance(done, Response):
+            return done
+        level = done.level
+        said = {"said": level.sentence, "level": level.report} if level else {"said": "", "level": None}
+        return JSONResponse({"name": done.path.name, **said}, headers=NO_STORE)
 
     async def draft(request: Request) -> Response:
         view = views.get(request.path_params["token"])
@@ -121,6 +136,7 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         Route("/pcm/{token}", pcm),
         Route("/live/{token}", beat, methods=["POST"]),
         Route("/take/{token}", take),
+        Route("/take/{token}/prepare", prepare),
         Mount("/page", StaticFiles(directory=page_files)),
     ]
 
@@ -169,31 +185,11 @@ async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
         stream.detach()
 
 
-def _cut(words: Mapping[str, str]) -> Cut:
-    """The span (to the millisecond) and the loudness an address asks for.
-
-    Raises:
-        InvalidRequestError: what is no number, or out of all bounds.
-    """
-    values: dict[str, float] = {}
-    for name, (field, low, high) in CUT_BOUNDS.items():
-        if not words.get(name):
-            continue
-        try:
-            values[field] = round(float(words[name]), 3)
-        except (ValueError, OverflowError):
-            values[field] = math.nan
-        if not low <= values[field] <= high:
-            raise InvalidRequestError(f"{name} is a number from {low:g} to {high:g}.")
-    return Cut(**values)
+def _refusal(message: str, status: int, field: str = "") -> Response:
+    """Why there is no export, and which field of the form is at fault, if one is."""
+    return JSONResponse({"message": message, "field": field}, status, headers=NO_STORE)
 
 
 def _converted(path: Path, suffix: str, cut: Cut, scratch: Path) -> Path:
-    """The take, or the cut of it, in a format; made once for the sound as it is now."""
-    end = "" if cut.end_s is None else f"{cut.end_s:.12g}"
-    span = f"__{cut.start_s:.12g}-{end}s" if (cut.start_s, end) != (0, "") else ""
-    level = "" if cut.lufs is None else f"__{cut.lufs:.12g}LUFS"
-    folder = scratch / str(path.stat().st_mtime_ns)
-    folder.mkdir(exist_ok=True)
-    target = folder / f"{path.stem}{span}{level}{suffix}"
-    return target if target.is_file() else convert(path, target, cut=cut)
+    """The take, or the cut of it, in a format."""
+    return Exports(scratch).make(path, suffix, cut).path
