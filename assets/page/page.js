@@ -4,11 +4,11 @@ import { LivePlayer } from './player.js';
 import { Spectrogram, clock } from './spectrogram.js';
 import { ClipPicture } from './clip.js';
 import { Gauge } from './gauge.js';
+import { ExportForm } from './export.js';
 import { AttentionPicture } from './attention.js';
 
 const BEAT_MS = 250; // the data-attributes promise two updates a second
 const DRAW_MS = 50;
-const FORMATS = ['flac', 'wav', 'mp3', 'ogg'];
 const WORDS = {
   idle: 'Ready', loading: 'Preparing', playing: 'Playing', paused: 'Paused', buffering: 'Waiting for sound',
   stopped: 'Stopped', ended: 'Ended', failed: 'No sound',
@@ -31,10 +31,12 @@ class Tab {
   #picture;
   #attention;
   #gauges = {};
+  #export;
   #state = { token: '', phase: '', message: 'Ready.' };
   #refusal = ''; // stays beside a take that still plays, until the next one begins
   #past = new Set();
   #made = 0;
+  #concluded = false;
   #beating = false;
   #caughtUp = true;
 
@@ -48,6 +50,7 @@ class Tab {
     for (const [figure, [part, format, beside]] of Object.entries(FIGURES)) {
       if (this.#part(part)) this.#gauges[figure] = new Gauge(this.#part(part), format, beside);
     }
+    this.#export = new ExportForm(this.#find('.lw-export'), () => (this.#state.offset_s ?? 0) + this.#made);
     this.#find('.lw-play').addEventListener('click', () => this.toggle());
     const level = this.#find('.lw-level input');
     level.addEventListener('input', () => { this.#player.level = level.value / 100; });
@@ -95,6 +98,7 @@ class Tab {
     if (this.#state.token) this.#past.add(this.#state.token);
     this.#refusal = '';
     this.#made = 0;
+    this.#concluded = false;
     this.#caughtUp = false;
     this.#picture.clear(state.columns_per_s);
     this.#attention?.clear();
@@ -141,7 +145,8 @@ class Tab {
     if ('length' in this.#picture) this.#picture.length = made;
     if (preview && 'show' in this.#picture) this.#picture.show(preview);
     const over = !['queued', 'running'].includes(state.phase);
-    if (!over) this.#push(figures);
+    if (!over || !this.#concluded) this.#push(figures); // what it came to, once
+    this.#concluded = over;
     if (state.phase === 'failed') this.#player.fail();
     const silent = ['stopped', 'ended', 'failed'].includes(this.#player.state);
     if (over && state.file) this.#offer(state);
@@ -176,42 +181,8 @@ class Tab {
     if (!done.hidden) return;
     const url = new URL(`take/${token}`, document.baseURI);
     this.#find('audio').src = url;
-    const own = FORMATS.find((format) => file.endsWith(`.${format}`));
-    const links = [own, ...FORMATS.filter((format) => format !== own)].map((format) => {
-      const link = document.createElement('a');
-      link.textContent = format.toUpperCase();
-      link.dataset.format = format;
-      link.download = '';
-      return link;
-    });
-    this.#find('.lw-formats').replaceChildren(...links);
-    const form = this.#find('.lw-export');
-    form.reset();
-    form.oninput = () => this.#address(url);
-    form.onsubmit = (event) => event.preventDefault();
-    this.#address(url);
+    this.#export.offer(url, file);
     done.hidden = false;
-  }
-
-  /** What each link of the export fetches: the span and the loudness that the form asks for. */
-  #address(url) {
-    const form = this.#find('.lw-export');
-    const length = (this.#state.offset_s ?? 0) + this.#made;
-    const query = new URLSearchParams();
-    for (const name of ['start', 'end']) {
-      const field = form.elements[name];
-      const value = seconds(field.value);
-      const wrong = Number.isNaN(value) || (value !== null && value > length);
-      field.setCustomValidity(wrong ? `Write it as m:ss, within the ${clock(length)} of the take.` : '');
-      field.setAttribute('aria-invalid', wrong);
-      if (!wrong && value !== null) query.set(name, value);
-    }
-    if (form.elements.lufs.value) query.set('lufs', form.elements.lufs.value);
-    for (const link of this.#find('.lw-formats').children) {
-      query.set('format', `.${link.dataset.format}`);
-      if (form.checkValidity()) link.href = `${url}?${query}`;
-      else link.removeAttribute('href');
-    }
   }
 
   #show() {
@@ -255,13 +226,6 @@ class Tab {
 async function local(path) {
   const response = await fetch(new URL(path, document.baseURI), { cache: 'no-store' });
   return URL.createObjectURL(await response.blob());
-}
-
-/** "1:30.5" or "90.5" as seconds; null for nothing, NaN for what is no time. */
-function seconds(text) {
-  if (!text.trim()) return null;
-  const match = /^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$/.exec(text.trim());
-  return match ? 3600 * (match[1] ?? 0) + 60 * (match[2] ?? 0) + Number(match[3]) : NaN;
 }
 
 function setText(element, text) {

@@ -13,8 +13,9 @@ import gradio as gr
 from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.settings import Settings, data_dir
+from studio.service.exports import Exports
 from studio.service.jobs import Studio
-from studio.ui import api, dual, infinite, library, sparse, widgets
+from studio.ui import api, dual, export_api, infinite, library, sparse, widgets
 from studio.ui.live import LiveViews
 from studio.ui.routes import guards, live_routes
 from studio.ui.takes import HIDDEN
@@ -54,6 +55,8 @@ class Page:
                 self.blocks.load(others.handlers.turn_to, None, tabs, **HIDDEN)
                 others.follow(self.blocks.load, others.handlers.reattach, None)
             api.build(studio)
+            if self.settings.private:
+                export_api.build(studio, Exports(self._scratch))
 
     def launch(self) -> str:
         """Serve in the background; the page's address.
