@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_LANE_POINTS, PromptPoint, first_problem
+from studio.core.text import read_text
 
 MAX_LANE_BYTES = 1_000_000
 _LINE = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,6}(?:\.\d{1,9})?)\s*\|(.*)")
@@ -18,14 +19,14 @@ _SHOWN_CHARS = 60
 def parse_lane(text: str) -> tuple[PromptPoint, ...]:
     """The points of a lane, in order of time.
 
-    A time is `ss`, `mm:ss` or `h:mm:ss`, its seconds to the millisecond. Empty lines and lines that begin
-    with `#` are passed over.
+    A time is `ss`, `mm:ss` or `h:mm:ss`, its seconds to the millisecond. Lines end as on any system. Empty
+    ones and those that begin with `#` are passed over.
 
     Raises:
         InvalidRequestError: names the line at fault.
     """
     points: dict[float, PromptPoint] = {}
-    for number, line in enumerate(text.lstrip("\ufeff").split("\n"), start=1):
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
@@ -50,14 +51,11 @@ def read_lane(path: Path) -> tuple[PromptPoint, ...]:
         InvalidRequestError: no such file, no text, or a line that is none of a lane's.
     """
     try:
-        if path.stat().st_size > MAX_LANE_BYTES:
-            raise InvalidRequestError(f"{path} is too large for a prompt lane: give a text file.")
-        text = path.read_text(encoding="utf-8")
+        return parse_lane(read_text(path, MAX_LANE_BYTES, regular=False))
     except OSError as error:
         raise InvalidRequestError(f"Can't read the lane {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise InvalidRequestError(f"The lane {path} is not text in UTF-8: save it as such.") from error
-    return parse_lane(text)
+    except ValueError as error:
+        raise InvalidRequestError(f"Can't read the lane {path}: check its name.") from error
 
 
 def format_lane(points: tuple[PromptPoint, ...]) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PlainValidator, ValidationError
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import Frozen, GenerationRequest, RecordedDraft, first_problem
+from studio.core.text import Line, one_line, read_text
 
 SCHEMA_VERSION = 1
+MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
 _SAMPLERS = {
     "infinite": ("endless", "endless takes"),
     "sparse": ("clip", "clips in one piece"),
@@ -20,17 +22,27 @@ _SAMPLERS = {
 }
 
 
+def _name(value: Any) -> str:
+    """A file's name as the system gave it; one whose bytes are no text holds lone surrogates for them."""
+    if not isinstance(value, str):
+        raise ValueError("must be a file's name")
+    return value
+
+
+FileName = Annotated[str, PlainValidator(_name)]
+
+
 class PromptChange(Frozen):
     """The prompt heard from `at_s` on, as it was really played: a cue point of the take."""
 
     at_s: float
-    prompt: str
+    prompt: Line
 
 
 class Source(Frozen):
     """The recording that a take goes on from, whose sound is the take's beginning."""
 
-    file: str
+    file: Line
     sha256: str
     duration_s: float
 
@@ -38,7 +50,7 @@ class Source(Frozen):
 class TakeRecord(Frozen):
     """What came of a request. Absent in a preset."""
 
-    file: str
+    file: FileName
     created: str
     version: str
     duration_s: float
@@ -58,8 +70,8 @@ class Preset(Frozen):
     """
 
     schema_version: int = SCHEMA_VERSION
-    name: str = Field(min_length=1, max_length=200)
-    description: str = ""
+    name: Annotated[Line, Field(min_length=1, max_length=200)]
+    description: Line = ""
     settings: dict[str, Any]
     take: TakeRecord | None = None
 
@@ -149,9 +161,11 @@ def parse_preset(text: str) -> Preset:
     if not isinstance(data, dict):
         raise InvalidRequestError("This is no preset: its JSON is not an object. Choose another file.")
     version = data.get("schema_version", SCHEMA_VERSION)
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if not isinstance(version, int):
+        raise InvalidRequestError("This preset's schema is no number: choose another file.")
+    if version > SCHEMA_VERSION:
         raise InvalidRequestError(
-            f"This preset has schema {version}, newer than {SCHEMA_VERSION}: update Longwave to open it."
+            f"This preset has a schema newer than {SCHEMA_VERSION}: update Longwave to open it."
         )
     try:
         preset = Preset(**data)
@@ -163,13 +177,16 @@ def parse_preset(text: str) -> Preset:
 
 
 def load_preset(path: Path) -> Preset:
-    """Read a preset or a sidecar from a file. Raises `InvalidRequestError` as `parse_preset` does."""
+    """Read a preset or a sidecar from an ordinary file in UTF-8.
+
+    Raises:
+        InvalidRequestError: there is none, it is too large or in another encoding, or as `parse_preset` does.
+    """
     try:
-        return parse_preset(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(
-            f"Can't read the preset {path.name}: check that the file exists."
-        ) from error
+        return parse_preset(read_text(path, MAX_PRESET_BYTES))
+    except (OSError, ValueError) as error:
+        what = (error.strerror if isinstance(error, OSError) else "") or "no file has such a name"
+        raise InvalidRequestError(f"Can't read the preset {one_line(path.name)}: {what.lower()}.") from error
 
 
 def shipped_presets(folder: Path) -> dict[str, Preset]:

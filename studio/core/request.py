@@ -22,11 +22,13 @@ from pydantic import (
 )
 
 from studio.core.errors import InvalidRequestError
+from studio.core.text import Line, one_line
 
 MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
 MAX_CLIP_S = 600.0  # in one piece
 MAX_SEED = 2**63 - 1
+EXACT_FLOAT = 2**53 - 1  # above it a floating-point number stands for several whole ones
 MAX_LANE_POINTS = 500
 MAX_WINDOW_FRAMES = 4000
 POCKET, POCKET_CLIPS = "pocket/audioldm", "pocket/audioldm2"  # what ships, and what makes whole clips of it
@@ -37,6 +39,8 @@ FRAME_S = 0.04  # a latent frame of every system here: 25 a second
 Mode = Literal["infinite", "sparse", "dual"]
 SparseMethod = Literal["dense", "uniform", "balanced", "tome"]  # what bench and eval put beside each other
 Strategy = Literal["equal", "initial", "middle", "last", "auto"]
+_SHOWN_CHARS = 60
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}(\.0*)?")
 
 
 class Frozen(BaseModel):
@@ -190,11 +194,30 @@ class _Heard(Frozen):
     strength: float = Field(1.0, gt=0, le=1)
 
 
+def _exact(seed: Any) -> Any:
+    """A seed as the whole number that is meant, whether it came as a number or as its digits; None is any.
+
+    Where a program has made a floating-point number of a large one, as JavaScript does, its neighbours have
+    become the same: it would be another sound.
+    """
+    if isinstance(seed, str):
+        digits = one_line(seed).replace("\N{MINUS SIGN}", "-")
+        if digits and not _WHOLE.fullmatch(digits):
+            raise ValueError(f"must be a whole number from 0 to {MAX_SEED}, or -1 for any")
+        seed = int(digits.partition(".")[0]) if digits else None
+    if isinstance(seed, float) and abs(seed) > EXACT_FLOAT:
+        raise ValueError(f"is exact as a number up to {EXACT_FLOAT} only: give its digits as text")
+    return None if seed == -1 else seed
+
+
+Seed = Annotated[Annotated[int, Field(ge=0, le=MAX_SEED)] | None, BeforeValidator(_exact)]
+
+
 class AudioGenDraft(_Heard):
     """AudioGen's answer to the prompt conditions the diffusion (DC-LDM); no seed of its own: the take's."""
 
     kind: Literal["audiogen"] = "audiogen"
-    seed: int | None = Field(None, ge=0, le=MAX_SEED)
+    seed: Seed = None
     temperature: float = Field(1.0, gt=0, le=10)
     top_k: int = Field(250, ge=0, le=100000)
     top_p: float = Field(0.0, ge=0, le=1)
@@ -206,17 +229,13 @@ class RecordedDraft(_Heard):
 
     kind: Literal["recorded"] = "recorded"
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    file: str = Field("", max_length=300)
+    file: Annotated[Line, Field(max_length=300)] = ""
 
 
 Draft = Annotated[NoDraft | AudioGenDraft | RecordedDraft, Field(discriminator="kind")]
 
 
-def _printable(text: str) -> str:
-    return "".join(ch for ch in text if ch.isprintable() or ch == " ").strip()
-
-
-PromptText = Annotated[str, Field(max_length=MAX_PROMPT_CHARS), AfterValidator(_printable)]
+PromptText = Annotated[Line, Field(max_length=MAX_PROMPT_CHARS)]
 
 
 class PromptPoint(Frozen):
@@ -255,8 +274,9 @@ class GenerationRequest(Frozen):
 
     @field_validator("seed", mode="before")
     @classmethod
-    def _draw_seed(cls, seed: int | None) -> int:
-        return secrets.randbelow(2**32) if seed is None or seed == -1 else seed
+    def _draw_seed(cls, seed: Any) -> Any:
+        wanted = _exact(seed)
+        return secrets.randbelow(2**32) if wanted is None else wanted
 
     @model_validator(mode="after")
     def _coherent(self) -> GenerationRequest:
@@ -308,9 +328,10 @@ def first_problem(error: ValidationError) -> str:
     """The first validation error as a sentence a user can act on."""
     problem = error.errors()[0]
     if problem["type"] == "union_tag_invalid":
-        known, given = problem["ctx"]["expected_tags"].replace("'", ""), problem["ctx"]["tag"]
+        known = problem["ctx"]["expected_tags"].replace("'", "")
+        given = one_line(problem["ctx"]["tag"])[:_SHOWN_CHARS]
         return f"{'.'.join(map(str, problem['loc']))}.kind: must be one of {known} (got {given})."
-    where = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
+    where = one_line(".".join(str(part) for part in problem["loc"] if part not in _TAGS))[:_SHOWN_CHARS]
     message = problem["msg"].removeprefix("Value error, ").rstrip(".")
     if not where:
         return message[0].upper() + message[1:] + "."
@@ -318,5 +339,8 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
+        return "..."
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."

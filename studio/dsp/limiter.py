@@ -16,8 +16,8 @@ RELEASE_DB_PER_S = 300.0
 class Limiter:
     """Brings sound up by a gain and keeps its true peak at a ceiling, all channels turned down alike.
 
-    The reduction in decibels rises along a smooth curve over `LOOKAHEAD_S` before a peak, is held for `HOLD_S`
-    and falls by `RELEASE_DB_PER_S`. As many samples come out as went in, in the same place, once it is flushed.
+    The reduction in decibels rises along a smooth curve over `LOOKAHEAD_S` before a peak, is held for
+    `HOLD_S` and falls by `RELEASE_DB_PER_S`. Once it is flushed, as many samples have come out as went in.
     """
 
     def __init__(self, sample_rate: int, channels: int, gain_db: float, ceiling_dbtp: float) -> None:
@@ -64,7 +64,7 @@ class Limiter:
         return highest
 
     def _smooth(self, highest_db: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Falls no faster than the release, and rises over `_ahead` samples to what they need at their end."""
+        """Falls no faster than the release, and rises over `_ahead` samples to what their end needs."""
         if not len(highest_db):
             return highest_db
         before = np.full(self._ahead, highest_db[0]) if self._held is None else self._held

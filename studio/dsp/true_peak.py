@@ -1,4 +1,4 @@
-"""True peak in dBTP by ITU-R BS.1770-4, annex 2: the peak of the curve through the samples, block by block."""
+"""True peak by ITU-R BS.1770-4, annex 2: the peak of the curve through the samples, block by block."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ _KAISER_BETA = 8.0
 
 
 def oversampling(sample_rate: int) -> int:
-    """How many values a sample are looked at: 4 at 48 kHz and above, below it what makes 192 kHz.
+    """How many values a sample are looked at: 4 at 48 kHz and above, below it a multiple that makes 192 kHz.
 
     Between two of n values a sample the peak of a sine can be missed by a factor of cos(π f / n f_s) at most:
     near half the sampling rate 0.7 dB with 4, 0.08 dB with the 12 of 16 kHz.
     """
-    return min(max(-(-OVERSAMPLED_HZ // sample_rate), MIN_FACTOR), MAX_FACTOR)
+    factor = -(-OVERSAMPLED_HZ // sample_rate)
+    return min(-(-factor // MIN_FACTOR) * MIN_FACTOR, MAX_FACTOR)
 
 
 class PeakEnvelope:

@@ -47,11 +47,11 @@ class Cut:
             return 0, total
         length_s = total / sample_rate
         long = f"The take is {describe_length(length_s)} long"
-        start = round(self.start_s * sample_rate)
-        if not 0 <= self.start_s or start >= total:
+        if not 0.0 <= self.start_s < length_s:
             raise CutError("start", f"{long}: begin inside it.")
+        start = round(self.start_s * sample_rate)
         if self.end_s is None:
-            return start, total
+            return min(start, total - 1), total
         if not self.end_s <= length_s + _SLACK_S:
             raise CutError("end", f"{long}: end inside it, or leave the end empty.")
         if self.end_s < self.start_s:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.service.cut import Cut
 from studio.service.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
-from studio.service.wav import GrowingWav, read_wav_comment
+from studio.service.tags import read_comment
+from studio.service.wav import GrowingWav
 
 BLOCK_FRAMES = 1 << 16
 _ENCODINGS = {
@@ -31,8 +32,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 WHOLE = Cut()
-_ATTEMPTS = 5  # at a format whose own noise lifts loudness, and peaks over the ceiling
-_ASTRAY_LU = 0.1
+_ATTEMPTS = 7  # at a format whose own noise lifts loudness, and peaks over the ceiling
+_ASTRAY_LU = 0.05
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def export(
     """
     suffix = checked_suffix(target)
     if target.exists() and source.exists() and target.samefile(source):
-        raise InvalidRequestError(f"{target.name} is the take itself: choose another name for what is made of it.")
+        raise InvalidRequestError(f"{target.name} is the take itself: choose another name.")
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")  # two may make the same
     try:
         comment = comment or read_comment(source)
@@ -107,15 +108,6 @@ def export(
     finally:
         partial.unlink(missing_ok=True)
     return Export(target, level)
-
-
-def read_comment(path: Path) -> str:
-    """The comment tag of a sound file: a take's JSON, if the studio made it; else what is there, or ''."""
-    comment = read_wav_comment(path)
-    if comment:
-        return comment
-    with sf.SoundFile(path) as file:
-        return str(file.comment)
 
 
 class _Source:
@@ -161,9 +153,10 @@ def _write(source: _Source, partial: Path, suffix: str, comment: str, cut: Cut) 
         _encode(source, leveller.made(plan), partial, suffix, text)
         level = Level(cut.lufs, cut.ceiling_dbtp, _measured(partial), plan.gain_db, leveller.reduction_db)
         over_db, louder_lu = _astray(level, plan)
-        if attempt < _ATTEMPTS - 2 and (over_db > 0 or abs(louder_lu) > _ASTRAY_LU):
-            ceiling -= over_db and over_db + MARGIN_DB
-            wanted = cut.lufs - louder_lu
+        better = cut.lufs - louder_lu
+        if attempt < _ATTEMPTS - 2 and (over_db > 0 or abs(better - wanted) > _ASTRAY_LU):
+            ceiling -= over_db and over_db + (1 + attempt) * MARGIN_DB
+            wanted = better
             plan = leveller.settle(wanted, ceiling)
         elif told is not None and told.figures == level.figures:
             break

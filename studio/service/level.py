@@ -1,4 +1,4 @@
-"""A sound brought to a loudness below a ceiling: how much gain and limiting that takes, and what it came to."""
+"""A sound brought to a loudness below a ceiling: the gain and limiting that takes, and what it came to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Blocks = Callable[[], Iterable[Block]]
 
 @dataclass(frozen=True)
 class Measured:
-    """Integrated loudness and true peak of a sound; None where it has none (too short, too quiet; silence)."""
+    """Integrated loudness and true peak of a sound; None where it is too short, too quiet, or silence."""
 
     lufs: float | None
     true_peak_dbtp: float | None
@@ -31,7 +31,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done to a sound: a gain, and a limiter with this ceiling, or none; the loudness that comes to."""
+    """What is done to a sound: a gain, and a limiter of this ceiling or none; the loudness it comes to."""
 
     gain_db: float = 0.0
     limit_dbtp: float | None = None

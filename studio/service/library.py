@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
+from studio.core.text import one_line
 from studio.dsp.spectrogram import overview
-from studio.service.export import checked_suffix, disk_error, read_comment
+from studio.service.export import disk_error
 from studio.service.naming import free_stem, slug
 from studio.service.savepoint import SUFFIX
 from studio.service.sidecar import write_sidecar
+from studio.service.tags import SUFFIXES as TAGGED
+from studio.service.tags import settings_texts
 from studio.service.wav import grows
 
 TRASH = "trash"
 PICTURE_WIDTH, PICTURE_BLOCK = 240, 2048
-_SETTINGS_BYTES = 4_000_000  # of a preset or sidecar: one whose lane is full has a tenth
 
 
 @dataclass(frozen=True)
@@ -195,17 +197,26 @@ def picture_of(path: Path, width: int = PICTURE_WIDTH) -> NDArray[np.uint8]:
 
 
 def settings_of(path: Path) -> Preset:
-    """The settings in any file the studio made: a preset, a sidecar, or a sound's comment tag.
+    """The settings in any file the studio made: a preset, a sidecar, or among a sound's tags.
 
     Raises:
         InvalidRequestError: the file holds none.
     """
-    if path.suffix.lower() == ".json":
-        if path.stat().st_size > _SETTINGS_BYTES:
-            raise InvalidRequestError(f"{path.name} is too large for a preset: choose another file.")
+    suffix = path.suffix.lower()
+    if suffix == ".json":
         return load_preset(path)
-    checked_suffix(path)
+    if suffix not in TAGGED:
+        raise InvalidRequestError(f"{one_line(path.name)} is no sound and no preset: choose another file.")
     try:
-        return parse_preset(read_comment(path))
-    except (OSError, RuntimeError) as error:
-        raise InvalidRequestError(f"Can't read {path.name}: it is no sound file.") from error
+        texts = settings_texts(path)
+    except (OSError, ValueError) as error:
+        raise InvalidRequestError(f"Can't read {one_line(path.name)}: choose another file.") from error
+    refused: InvalidRequestError | None = None
+    for text in texts:
+        try:
+            return parse_preset(text)
+        except InvalidRequestError as error:
+            refused = refused or error
+    raise refused or InvalidRequestError(
+        f"{one_line(path.name)} holds no settings: choose a sound that Longwave made."
+    )

@@ -54,7 +54,7 @@ class Meter:
         *,
         clip_s: float | None = None,
     ) -> None:
-        """`begun_s` is how much sound the take had before; `clip_s` how much comes at once, after all steps."""
+        """`begun_s`: how much sound the take had before; `clip_s`: what comes at once after all steps."""
         self.device = device
         self._window = window
         self._begun_s = begun_s

@@ -45,7 +45,7 @@ class GrowingWav:
 
     @classmethod
     def reopen(cls, path: Path, frames: int) -> GrowingWav:
-        """Go on with a mono file of this writer's after its first `frames` samples; what follows them is cut off.
+        """Go on with a mono file of this writer's after its first `frames` samples; the rest is cut off.
 
         Raises:
             ValueError: it is no such file, or has fewer samples.
@@ -91,7 +91,7 @@ class GrowingWav:
         return self._data_bytes // self._frame_bytes
 
     def write(self, samples: NDArray[np.int16]) -> None:
-        """Append samples [n], or [n, channels]. Raises `OSError` on a full disk; the samples that still fitted are kept."""
+        """Append samples [n] or [n, channels]. Raises `OSError` on a full disk; what still fitted is kept."""
         data = memoryview(samples.astype("<i2", copy=False).tobytes())
         self._file.seek(HEADER_BYTES + self._data_bytes)
         written = 0
@@ -168,32 +168,3 @@ def grows(path: Path) -> bool:
             return not lock(file, attempts=1)
     except OSError:
         return False
-
-
-def read_wav_comment(path: Path) -> str:
-    """The comment tag of a RIFF or RF64 file, however long; empty where there is none."""
-    with open(path, "rb") as file:
-        form, _, kind = struct.unpack("<4sI4s", file.read(12).ljust(12, b"\0"))
-        if form not in {b"RIFF", b"RF64"} or kind != b"WAVE":
-            return ""
-        data_size = 0
-        while len(head := file.read(8)) == 8:
-            name, size = struct.unpack("<4sI", head)
-            if name == b"ds64":
-                data_size = struct.unpack("<Q", file.read(size)[8:16])[0]
-            elif name == b"LIST":
-                return _info_comment(file.read(size))
-            else:
-                size = data_size if name == b"data" and size == _MAX_RIFF else size
-                file.seek(size + size % 2, os.SEEK_CUR)
-    return ""
-
-
-def _info_comment(info: bytes) -> str:
-    at = 4
-    while info[:4] == b"INFO" and at + 8 <= len(info):
-        name, size = struct.unpack_from("<4sI", info, at)
-        if name == b"ICMT":
-            return info[at + 8 : at + 8 + size].rstrip(b"\0").decode("ascii", errors="replace")
-        at += 8 + size + size % 2
-    return ""

@@ -138,7 +138,7 @@ class LiveView:
         }
 
     def _figures(self, telemetry: Telemetry | None) -> dict[str, float | None]:
-        """What the gauges show; of a clip that is there, and of what ended within a second, as its file says."""
+        """What the gauges show; once a clip is there, or a take ended within a second, what its file says."""
         figures: dict[str, float | None] = {}
         if telemetry is not None:
             figures = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ DRAFT_VIEWS = {
 NO_STORE = {"Cache-Control": "no-store"}
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """Why there is no export, and which field of the form is at fault, if one is."""
+
+    message: str
+    status: int
+    field: str = ""
+
+
 def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseRoute]:
     """Routes for `launch(app_kwargs=…)`.
 
@@ -86,38 +96,39 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
 
     exports = Exports(scratch)
 
-    async def made(request: Request) -> Export | Response:
+    async def made(request: Request) -> Export | _Refusal:
         """The export that an address asks for; or why there is none, in a sentence for the field at fault."""
         view = views.get(request.path_params["token"])
         outcome = view.job.outcome if view is not None else None
         if outcome is None or outcome.path is None or not outcome.path.is_file():
-            return _refusal("There is no finished take of that name any more.", 404)
+            return _Refusal("There is no finished take of that name any more.", 404)
         suffix = request.query_params.get("format", outcome.path.suffix)
         if suffix not in FORMATS:
-            return _refusal(f"Choose one of {', '.join(FORMATS)}.", 400, "format")
+            return _Refusal(f"Choose one of {', '.join(FORMATS)}.", 400, "format")
         try:
             return await run_in_threadpool(exports.make, outcome.path, suffix, read_cut(request.query_params))
         except CutError as error:
-            return _refusal(str(error), 400, error.field)
+            return _Refusal(str(error), 400, error.field)
         except InvalidRequestError as error:
-            return _refusal(str(error), 400)
+            return _Refusal(str(error), 400)
         except StudioError as error:
-            return _refusal(str(error), 507)
+            return _Refusal(str(error), 507)
         except OSError as error:
-            return _refusal(str(disk_error(error, outcome.path)), 507)
+            return _Refusal(str(disk_error(error, outcome.path)), 507)
 
     async def take(request: Request) -> Response:
         done = await made(request)
-        if isinstance(done, Response):
-            return done
+        if isinstance(done, _Refusal):
+            return PlainTextResponse(done.message, done.status)
         disposition = "attachment" if "format" in request.query_params else "inline"
         return FileResponse(done.path, filename=done.path.name, content_disposition_type=disposition)
 
     async def prepare(request: Request) -> Response:
         """Make an export before the page fetches it, and tell what it came to: a link never leads nowhere."""
         done = await made(request)
-        if isinstance(done, Response):
-            return done
+        if isinstance(done, _Refusal):
+            answer = {"message": done.message, "field": done.field}
+            return JSONResponse(answer, done.status, headers=NO_STORE)
         level = done.level
         said = {"said": level.sentence, "level": level.report} if level else {"said": "", "level": None}
         return JSONResponse({"name": done.path.name, **said}, headers=NO_STORE)
@@ -183,11 +194,6 @@ async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
                 await asyncio.sleep(POLL_S)
     finally:
         stream.detach()
-
-
-def _refusal(message: str, status: int, field: str = "") -> Response:
-    """Why there is no export, and which field of the form is at fault, if one is."""
-    return JSONResponse({"message": message, "field": field}, status, headers=NO_STORE)
 
 
 def _converted(path: Path, suffix: str, cut: Cut, scratch: Path) -> Path:

@@ -38,6 +38,14 @@ def test_a_lane_survives_its_text(rows: list[tuple[int, str]]) -> None:
     assert parse_lane(format_lane(points)) == points
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"])
+def test_lines_end_as_on_any_system(end: str) -> None:
+    points = parse_lane(f"{end}0:00 | rain{end}# a storm{end}{end}0:10 | wind{end}")
+    assert [point.prompt for point in points] == ["rain", "wind"]
+    with pytest.raises(InvalidRequestError, match="Line 2 "):
+        parse_lane(f"0:00 | rain{end}wind")
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_a_lane_or_a_sentence(text: str) -> None:
     with suppress(InvalidRequestError):

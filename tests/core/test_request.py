@@ -48,6 +48,44 @@ def test_a_seed_is_drawn_once_and_zero_is_a_seed() -> None:
     assert parse_request(prompt="rain", seed=-1).seed >= 0
 
 
+@pytest.mark.parametrize("seed", [0, 7, 2**53 - 1, 2**53 + 1, 2**63 - 1])
+def test_a_seed_is_exact_as_a_number_and_as_its_digits(seed: int) -> None:
+    for said in (seed, str(seed), f" {seed}\n", f"+{seed}", f"{seed}.0"):
+        assert parse_request(prompt="rain", seed=said).seed == seed
+    own = {"kind": "audiogen", "seed": str(seed)}
+    assert parse_request(prompt="rain", draft=own).draft.seed == seed  # type: ignore[union-attr]
+    if seed < 2**53:
+        assert parse_request(prompt="rain", seed=float(seed)).seed == seed
+
+
+@pytest.mark.parametrize("seed", ["-1", "\N{MINUS SIGN}1", "", " ", -1.0])
+def test_any_seed_is_drawn(seed: object) -> None:
+    assert 0 <= parse_request(prompt="rain", seed=seed).seed < 2**32
+    assert parse_request(prompt="rain", draft={"kind": "audiogen", "seed": seed}).draft.seed is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("seed", "says"),
+    [
+        (2.0**53, "as text"),
+        (2.0**62, "as text"),
+        (math.inf, "as text"),
+        (1.5, "fraction"),
+        ("1.5", "whole number"),
+        ("1e3", "whole number"),
+        ("12 000", "whole number"),
+        ("٣", "whole number"),
+        ("9" * 5000, "whole number"),
+        (2**63, "less than"),
+        (str(2**63), "less than"),
+        ("-7", "greater than"),
+    ],
+)
+def test_a_seed_that_is_not_one_is_told(seed: object, says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"seed.*{says}"):
+        parse_request(prompt="rain", seed=seed)
+
+
 def test_only_the_endless_sampler_runs_without_a_length() -> None:
     assert parse_request(prompt="rain", duration_s=None).duration_s is None
     with pytest.raises(InvalidRequestError, match="endless"):
