@@ -34,6 +34,7 @@ class Tab {
   #export;
   #state = { token: '', phase: '', message: 'Ready.' };
   #refusal = ''; // stays beside a take that still plays, until the next one begins
+  #wrong = null; // the field of the refusal: its block, and what is said in it
   #past = new Set();
   #made = 0;
   #concluded = false;
@@ -54,6 +55,12 @@ class Tab {
     this.#find('.lw-play').addEventListener('click', () => this.toggle());
     const level = this.#find('.lw-level input');
     level.addEventListener('input', () => { this.#player.level = level.value / 100; });
+    for (const event of ['input', 'change']) this.#form.addEventListener(event, ({ target }) => this.#mend(target));
+    this.#form.addEventListener('click', ({ target }) => {
+      const button = target.closest('button');
+      // Examples and the seed's buttons change a field without a word from it.
+      if (button && button !== this.#part('generate')) this.#mend();
+    });
     this.#show();
     setInterval(() => this.#beat(), BEAT_MS);
     setInterval(() => this.#draw(), DRAW_MS);
@@ -66,8 +73,34 @@ class Tab {
     if (state.token && state.token !== this.#state.token) this.#begin(state);
     if (state.token) this.#state = { ...this.#state, ...state };
     if (state.drafted) this.#draft(state.token);
-    if (!state.token) this.#refusal = state.message;
+    if (!state.token) this.#refuse(state);
     this.#beat();
+  }
+
+  /** Why nothing begins: in the status line and beside the field at fault, until that is mended. */
+  #refuse({ message, label }) {
+    this.#mend();
+    this.#refusal = message;
+    const named = label && [...this.#form.querySelectorAll('[data-testid=block-info], label > span')]
+      .find(({ textContent }) => textContent.trim() === label || textContent.trim().startsWith(`${label} (`));
+    const block = named?.closest('.block');
+    if (!block) return;
+    const said = document.createElement('p');
+    said.className = 'lw-wrong lw-field-wrong';
+    said.textContent = message;
+    block.append(said);
+    block.querySelector('input, textarea')?.setAttribute('aria-invalid', true);
+    this.#wrong = { block, said };
+  }
+
+  /** The form has changed at `target`: what was said of it may hold no longer. */
+  #mend(target = null) {
+    const typed = target?.matches?.('textarea, input:not([type=checkbox], [type=radio], [type=range])');
+    if (this.#wrong && typed && !this.#wrong.block.contains(target)) return; // another field was typed in
+    this.#wrong?.block.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
+    this.#wrong?.said.remove();
+    this.#wrong = null;
+    this.#refusal = '';
   }
 
   stop() {
@@ -96,7 +129,7 @@ class Tab {
 
   #begin(state) {
     if (this.#state.token) this.#past.add(this.#state.token);
-    this.#refusal = '';
+    this.#mend();
     this.#made = 0;
     this.#concluded = false;
     this.#caughtUp = false;
@@ -215,6 +248,10 @@ class Tab {
 
   #part(name) {
     return document.getElementById(`${this.#name}-${name}`);
+  }
+
+  get #form() {
+    return this.#part('generate').closest('.lw-form');
   }
 
   #find(selector) {

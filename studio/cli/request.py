@@ -289,8 +289,8 @@ def find_preset(name: str, settings: Settings) -> Preset:
 
 
 def _in_options(error: FieldError, fields: Mapping[str, str]) -> str:
-    """The sentence, with the option in the label's place where one sets that field."""
-    for name, field in fields.items():
+    """The sentence; of a value out of bounds with the option in the label's place, where one sets it."""
+    for name, field in fields.items() if error.problem.startswith("must ") else ():
         if error.field == field or error.field.startswith(f"{field}."):
             return f"--{_SPELLING.get(name, name.replace('_', '-'))}: {error.problem}."
     return str(error)

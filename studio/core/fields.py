@@ -78,10 +78,7 @@ WANTED = {
     "model.device": "must be auto, cpu, mps, cuda, or cuda with a number as in cuda:0",
     "draft.sha256": "is of no recording that is kept here: choose the recording again",
 }
-_NUMBERS = {"float", "int", "finite", "greater", "less", "multiple", "decimal"}
-_LISTS = {"tuple", "list", "too", "iterable", "iteration", "set", "frozen"}
 _WRONG = "wrong"
-_GROUPS = {"model", "dict", "mapping", "dataclass"}
 
 
 def wrong(field: str, problem: str) -> PydanticCustomError:
@@ -91,11 +88,12 @@ def wrong(field: str, problem: str) -> PydanticCustomError:
 
 
 class FieldError(InvalidRequestError):
-    """A field can't be what it is; `field` is its place in the request, `problem` what is wrong."""
+    """A field can't be what it is: its place in a request, its label on the page, and what is wrong."""
 
     def __init__(self, field: str, label: str, problem: str) -> None:
         super().__init__(f"{label} {problem}." if label else f"{problem[:1].upper()}{problem[1:]}.")
         self.field = field
+        self.label = label
         self.problem = problem
 
 
@@ -111,7 +109,7 @@ def first_error(error: ValidationError, model: type[BaseModel], mode: object = "
         return FieldError("", "", f"'{_cut(detail['loc'][-1])}' is no setting of Longwave: take it out")
     problem = _problem(kind, detail, place)
     if detail["type"] not in {"value_error", "missing", _WRONG} and place.field != "draft.sha256":
-        problem += _got(detail.get("input"))
+        problem += _got(detail.get("ctx", {}).get("tag", detail.get("input")))
     field = detail.get("ctx", {}).get("field", place.field) + (".kind" if kind == "union" else "")
     tab = mode if isinstance(mode, str) else ""
     label = OF_A_TAB.get((tab, field)) or place.label or LABELS.get(field, "")
@@ -144,7 +142,7 @@ def _find(model: type[BaseModel], loc: Sequence[int | str]) -> _Place:
         members = {_tag(one): one for one in _parts(annotation) if _is_model(one)}
         if isinstance(part, int):
             nth = part + 1
-            annotation = next((one for one in _items(annotation)), Any)
+            annotation, metadata = next(iter(_items(annotation)), Any), ()
         elif part in members and len(members) > 1:
             annotation = members[part]
             tagged.append(part)
@@ -170,21 +168,20 @@ def _problem(kind: str, detail: ErrorDetails, place: _Place) -> str:
         return WANTED[place.field]
     if kind == "union":
         return _one_of(sorted(_tag(one) for one in _parts(place.annotation) if _is_model(one)))
-    if kind in {"literal", "enum"}:
-        return _one_of([choice for one in _parts(place.annotation) for choice in _choices(one)])
-    if kind == "bool":
-        return "must be on or off"
-    if kind in _GROUPS:
+    parts = _parts(place.annotation)
+    choices = [choice for one in parts for choice in _choices(one)]
+    if choices:
+        return _one_of(choices)
+    if any(_is_model(one) for one in parts):
         return "must be a group of settings"
-    if kind in _LISTS and str not in _parts(place.annotation):
-        most = next((_number(limit.max_length) for limit in limits if isinstance(limit, bound.MaxLen)), "")
-        return f"must be a list of up to {most}" if most else "must be a list"
-    if kind in _NUMBERS:
-        whole = "whole " if int in _parts(place.annotation) else ""
-        return f"must be a {whole}number{_range(limits)}"
-    if kind in {"string", "too"}:
+    if bool in parts:
+        return "must be on or off"
+    if int in parts or float in parts:
+        return f"must be a {'whole ' if int in parts else ''}number{_range(limits)}"
+    if str in parts:
         return f"must be text{_length(limits)}"
-    return "can't be that: choose another value"
+    most = next((_number(limit.max_length) for limit in limits if isinstance(limit, bound.MaxLen)), "")
+    return f"must be a list of up to {most}" if most else "must be a group of settings"
 
 
 def _parts(annotation: Any) -> list[Any]:
@@ -249,7 +246,7 @@ def _length(limits: Sequence[Any]) -> str:
 
 def _one_of(choices: Sequence[str]) -> str:
     *most, last = choices or ["as it was"]
-    return f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
+    return f"must be one of {', '.join(most)} or {last}" if most else f"must be {last}"
 
 
 def _number(value: Any) -> str:
@@ -270,6 +267,8 @@ def _got(value: object) -> str:
         text = str(value)
     except (RecursionError, ValueError):  # a number of thousands of digits
         return ""
+    if isinstance(value, int):
+        text = f"{value:,}"
     return f" (it is {len(text):,} long)" if len(text) > 10 * _SHOWN_CHARS else f" (it is {_cut(text)})"
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio.backends.catalog import DRAFTER, ModelInfo
+from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
 from studio.core.request import AudioGenDraft, ClipSampler, GenerationRequest, parse_request
 from studio.service.comparison import Variant, scales, sweep
@@ -204,7 +205,7 @@ def _first_fields(start: FormValues) -> dict[str, Any]:
     }  # fmt: skip
     widgets.example_buttons(parts["prompt"], EXAMPLES)
     parts["duration_s"] = gr.Slider(
-        2.5, MAX_SECONDS, start.duration_s, step=0.5, label="Seconds", elem_id=f"{TAB}-duration"
+        2.5, MAX_SECONDS, start.duration_s, step=0.5, label=LABELS["duration_s"], elem_id=f"{TAB}-duration"
     )
     with gr.Row(elem_classes="lw-balance"):
         pad = widgets.pad(TAB, MAX_SCALE, (_SCALE, _SCALE))
@@ -237,7 +238,7 @@ def _draft_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
     with gr.Accordion("The draft", open=False, elem_id=f"{TAB}-draft-settings"):
         with gr.Row(elem_classes="lw-seed"):
             parts["draft_seed"] = gr.Number(
-                start.draft_seed, label="Its seed (−1: the take's)", precision=0,
+                start.draft_seed, label=f"{LABELS['draft.seed']} (−1: the take's)", precision=0,
                 elem_id=f"{TAB}-draft-seed", min_width=120,
             )  # fmt: skip
             gr.Button("Re-roll", size="sm", elem_id=f"{TAB}-draft-reroll", min_width=60).click(

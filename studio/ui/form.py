@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import gradio as gr
 
 from studio.backends.catalog import ModelInfo, vocabulary
 from studio.core.errors import InvalidRequestError
+from studio.core.fields import LABELS
 from studio.core.lane import format_lane, opening_prompt, parse_lane
 from studio.core.preset import Preset, named_preset
 from studio.core.request import (
@@ -97,7 +99,7 @@ def read_form(values: Sequence[Any], studio: Studio) -> GenerationRequest:
         negative_prompt=form.negative_prompt or "",
         lane=points,
         lane_blend_s=form.lane_blend_s,
-        duration_s=None if form.endless else (form.duration_s or 0.0),
+        duration_s=None if form.endless else _length(form.duration_s),
         seed=form.seed,
         guidance_scale=form.guidance_scale,
         model={"id": form.model or "", "device": settings.device, "dtype": settings.dtype},
@@ -105,6 +107,11 @@ def read_form(values: Sequence[Any], studio: Studio) -> GenerationRequest:
         attention={"kind": form.attention},
         draft=_draft(form, studio),
     )
+
+
+def _length(duration_s: float | None) -> float:
+    """A length that was left empty is none; None would be a take without an end."""
+    return math.nan if duration_s is None else duration_s
 
 
 def _draft(form: FormValues, studio: Studio) -> dict[str, Any]:
@@ -330,7 +337,7 @@ def _numbers(start: FormValues) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes="lw-numbers"):
         parts["duration_s"] = gr.Number(
-            start.duration_s, label="Seconds", elem_id=f"{TAB}-duration", min_width=90
+            start.duration_s, label=LABELS["duration_s"], elem_id=f"{TAB}-duration", min_width=90
         )
         parts["endless"] = gr.Checkbox(start.endless, label="Endless", elem_id=f"{TAB}-endless", min_width=90)
         parts["guidance_scale"] = gr.Number(

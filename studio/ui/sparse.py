@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio.backends.catalog import ModelInfo
+from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
 from studio.core.request import MAX_CLIP_S, ClipSampler, GenerationRequest, LiteFocusAttention, parse_request
 from studio.core.settings import Settings
@@ -183,7 +184,7 @@ def _first_fields(start: FormValues) -> dict[str, Any]:
     }  # fmt: skip
     widgets.example_buttons(parts["prompt"], EXAMPLES)
     parts["duration_s"] = gr.Slider(
-        2.5, MAX_CLIP_S, start.duration_s, step=0.5, label="Seconds", elem_id=f"{TAB}-duration"
+        2.5, MAX_CLIP_S, start.duration_s, step=0.5, label=LABELS["duration_s"], elem_id=f"{TAB}-duration"
     )
     widgets.example_buttons(parts["duration_s"], LENGTHS, " s")
     parts["method"] = gr.Radio(METHODS, value=start.method, label="Attention", elem_id=f"{TAB}-method")
@@ -209,7 +210,7 @@ def _other_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
     with gr.Accordion("What attends to what", open=False, elem_id=f"{TAB}-advanced"):
         with gr.Row():
             parts["ratio"] = gr.Textbox(
-                start.ratio, label="LiteFocus: r", elem_id=f"{TAB}-ratio", min_width=120,
+                start.ratio, label=LABELS["attention.ratio"], elem_id=f"{TAB}-ratio", min_width=120,
                 info="Share of tokens of any frequency that all attend to; auto goes by length.",
             )  # fmt: skip
             parts["sampling"] = gr.Dropdown(
@@ -225,8 +226,8 @@ def _other_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
             )
         with gr.Row():
             parts["merged"] = gr.Number(
-                start.merged, label="Token merging: share", step=0.05, elem_id=f"{TAB}-merged", min_width=120,
-                info="Of the tokens, up to three quarters.",
+                start.merged, label=LABELS["attention.token_merging.ratio"], step=0.05,
+                elem_id=f"{TAB}-merged", min_width=120, info="Of the tokens, up to three quarters.",
             )  # fmt: skip
             parts["blocks"] = gr.Textbox(
                 start.blocks, label="Blocks", placeholder="mid", elem_id=f"{TAB}-blocks", min_width=120,

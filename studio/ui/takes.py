@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -10,6 +11,7 @@ import gradio as gr
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Preview, Progress, Telemetry
+from studio.core.fields import FieldError
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui.live import LiveView, LiveViews
@@ -59,7 +61,7 @@ class TakeHandlers:
         try:
             job = begin()
         except StudioError as error:
-            yield {"token": "", "phase": "failed", "message": str(error)}, gr.skip(), gr.skip(), gr.skip()
+            yield refusal(error), gr.skip(), gr.skip(), gr.skip()
             return
         yield from self._follow(self._views.open(job, self._studio.events(job.id)))
 
@@ -86,6 +88,19 @@ class TakeHandlers:
             # Runs on the event loop when a tab is closed; only sets flags.
             if job.status == "queued" and not job.keep_running:
                 self._studio.stop(job.id)
+
+
+def refusal(error: StudioError) -> dict[str, Any]:
+    """A player's value that says why there is no take, and at which field of the form."""
+    label = error.label if isinstance(error, FieldError) else ""
+    # The page hears of a value that changes: the same refusal a second time is news too.
+    return {
+        "token": "",
+        "phase": "failed",
+        "message": str(error),
+        "label": label,
+        "time": time.monotonic_ns(),
+    }
 
 
 def follow_on(
