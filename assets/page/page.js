@@ -88,7 +88,7 @@ class Tab {
     const said = document.createElement('p');
     said.className = 'lw-wrong lw-field-wrong';
     said.textContent = message;
-    block.append(said);
+    (block.closest('.row') ?? block.closest('.form') ?? block).after(said); // a row's fields are narrow
     block.querySelector('input, textarea')?.setAttribute('aria-invalid', true);
     this.#wrong = { block, said };
   }

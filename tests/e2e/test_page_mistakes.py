@@ -1,4 +1,4 @@
-"""What is wrong with a form is said beside the field, goes when it is mended, and never downloads as a file."""
+"""What is wrong is said beside the field, goes when it is mended, and never downloads as a file."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def test_a_field_at_fault_is_named_until_it_is_mended(
         page.fill("#infinite-duration input", "0")
         page.click("#infinite-generate")
         wait_for_text(page, "#infinite-status", sentence)
-        wait_for_text(page, "#infinite-duration", sentence)
+        page.wait_for_selector(f".lw-field-wrong:has-text({sentence!r})")
         assert page.get_attribute("#infinite-duration input", "aria-invalid") == "true"
         page.fill("#infinite-prompt textarea", "wind")
-        wait_for_text(page, "#infinite-duration", sentence)
+        page.wait_for_selector(f".lw-field-wrong:has-text({sentence!r})")
         page.fill("#infinite-duration input", "3")
         page.wait_for_function(
             "() => !document.querySelector('#infinite-status').innerText.includes('Length')"
-            " && !document.querySelector('#infinite-duration .lw-wrong')"
+            " && !document.querySelector('.lw-field-wrong')"
         )
     page.fill("#infinite-seed input", "-7")
     page.click("#infinite-generate")
-    wait_for_text(page, "#infinite-seed", "Seed must be a whole number from 0")
+    page.wait_for_selector(".lw-field-wrong:has-text('Seed must be a whole number from 0')")
     page.click("#infinite-seed-dice")
-    page.wait_for_function("() => !document.querySelector('#infinite-seed .lw-wrong')")
+    page.wait_for_function("() => !document.querySelector('.lw-field-wrong')")
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
