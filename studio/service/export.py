@@ -28,6 +28,7 @@ _ENCODINGS = {
     ".ogg": ("OGG", "VORBIS"),
 }
 FORMATS = (".wav", *_ENCODINGS)
+_LOSSLESS = {".wav", ".flac"}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -148,10 +149,14 @@ def _write(source: _Source, partial: Path, suffix: str, comment: str, cut: Cut) 
     leveller = Leveller(source.floats, source.sample_rate, source.channels)
     wanted, ceiling = cut.lufs, cut.ceiling_dbtp
     plan, told = leveller.settle(wanted, ceiling), None
+    written, reached = plan, Measured(None, None)
     for attempt in range(_ATTEMPTS):
         text = comment if told is None else with_figures(comment, told.figures)
         _encode(source, leveller.made(plan), partial, suffix, text)
-        level = Level(cut.lufs, cut.ceiling_dbtp, _measured(partial), plan.gain_db, leveller.reduction_db)
+        if told is None or plan != written or suffix not in _LOSSLESS:  # the samples are others than before
+            reached = _measured(partial)
+        written = plan
+        level = Level(cut.lufs, cut.ceiling_dbtp, reached, plan.gain_db, leveller.reduction_db)
         over_db, louder_lu = _astray(level, plan)
         better = cut.lufs - louder_lu
         if attempt < _ATTEMPTS - 2 and (over_db > 0 or abs(better - wanted) > _ASTRAY_LU):

@@ -138,9 +138,14 @@ class Leveller:
         yield _to_16_bits(limiter.flush())
         self.reduction_db = limiter.reduction_db
 
-    def measure(self, plan: Plan) -> Measured:
-        """What a plan would come to."""
-        return measure((made / _FULL_SCALE for made in self.made(plan)), self._rate, self._channels)
+    def loudness(self, plan: Plan) -> float:
+        """What a plan would come to in LUFS; −inf where that can't be measured."""
+        from studio.dsp.loudness import LoudnessMeter
+
+        meter = LoudnessMeter(self._rate, self._channels)
+        for made in self.made(plan):
+            meter.push(made / _FULL_SCALE)
+        return float(meter.integrated())
 
     def settle(self, lufs: float, ceiling_dbtp: float) -> Plan:
         """The plan that brings the sound to `lufs`, or as near as the ceiling allows without squashing it.
@@ -169,9 +174,9 @@ class Leveller:
             step_db = gain_db - best.gain_db
             if abs(step_db) < 0.01:
                 break
-            now = self.measure(Plan(gain_db, limit_dbtp)).lufs
-            brought = -1.0 if now is None else (now - reached) / step_db
-            if now is None or brought < WORTH_LU_PER_DB:
+            now = self.loudness(Plan(gain_db, limit_dbtp))
+            brought = (now - reached) / step_db
+            if brought < WORTH_LU_PER_DB:
                 break
             best, reached, slope = Plan(gain_db, limit_dbtp, now), now, min(brought, 1.0)
             if abs(lufs - reached) <= TOLERANCE_LU:
