@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.dsp.limiter import LOOKAHEAD_S, Limiter
-from studio.dsp.true_peak import TruePeakMeter, oversampling
+from studio.dsp.true_peak import PeakEnvelope, TruePeakMeter, oversampling
 
 RATE = 16000
 
@@ -115,3 +115,13 @@ def test_a_bass_is_turned_down_evenly() -> None:
     tone = spectrum.argmax()
     rest = np.delete(spectrum, range(tone - 3, tone + 4))
     assert 20 * np.log10(np.linalg.norm(rest) / spectrum[tone]) < -40
+
+
+def test_the_envelope_is_highest_at_the_two_samples_a_peak_lies_between() -> None:
+    sound = np.zeros((200, 1))
+    sound[100:102] = 0.5
+    meter = PeakEnvelope(RATE)
+    envelope = np.concatenate([meter.push(sound), meter.flush()])
+    assert len(envelope) == len(sound)
+    assert envelope[100] == envelope[101] == pytest.approx(0.5 * 4 / np.pi, abs=0.01)
+    assert np.delete(envelope, [100, 101]).max() < 0.55
