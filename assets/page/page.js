@@ -4,11 +4,11 @@ import { LivePlayer } from './player.js';
 import { Spectrogram, clock } from './spectrogram.js';
 import { ClipPicture } from './clip.js';
 import { Gauge } from './gauge.js';
+import { ExportForm } from './export.js';
 import { AttentionPicture } from './attention.js';
 
 const BEAT_MS = 250; // the data-attributes promise two updates a second
 const DRAW_MS = 50;
-const FORMATS = ['flac', 'wav', 'mp3', 'ogg'];
 const WORDS = {
   idle: 'Ready', loading: 'Preparing', playing: 'Playing', paused: 'Paused', buffering: 'Waiting for sound',
   stopped: 'Stopped', ended: 'Ended', failed: 'No sound',
@@ -33,10 +33,13 @@ class Tab {
   #picture;
   #attention;
   #gauges = {};
+  #export;
   #state = { token: '', phase: '', message: 'Ready.' };
   #refusal = ''; // stays beside a take that still plays, until the next one begins
+  #wrong = null; // the field of the refusal: its block, and what is said in it
   #past = new Set();
   #made = 0;
+  #concluded = false;
   #beating = false;
   #caughtUp = true;
 
@@ -50,9 +53,16 @@ class Tab {
     for (const [figure, [part, format, beside]] of Object.entries(FIGURES)) {
       if (this.#part(part)) this.#gauges[figure] = new Gauge(this.#part(part), format, beside);
     }
+    this.#export = new ExportForm(this.#find('.lw-export'), () => (this.#state.offset_s ?? 0) + this.#made);
     this.#find('.lw-play').addEventListener('click', () => this.toggle());
     const level = this.#find('.lw-level input');
     level.addEventListener('input', () => { this.#player.level = level.value / 100; });
+    for (const event of ['input', 'change']) this.#form.addEventListener(event, ({ target }) => this.#mend(target));
+    this.#form.addEventListener('click', ({ target }) => {
+      const button = target.closest('button');
+      // Examples and the seed's buttons change a field without a word from it.
+      if (button && button !== this.#part('generate')) this.#mend();
+    });
     this.#show();
     setInterval(() => this.#beat(), BEAT_MS);
     setInterval(() => this.#draw(), DRAW_MS);
@@ -65,8 +75,34 @@ class Tab {
     if (state.token && state.token !== this.#state.token) this.#begin(state);
     if (state.token) this.#state = { ...this.#state, ...state };
     if (state.drafted) this.#draft(state.token);
-    if (!state.token) this.#refusal = state.message;
+    if (!state.token) this.#refuse(state);
     this.#beat();
+  }
+
+  /** Why nothing begins: in the status line and beside the field at fault, until that is mended. */
+  #refuse({ message, label }) {
+    this.#mend();
+    this.#refusal = message;
+    const named = label && [...this.#form.querySelectorAll('[data-testid=block-info], label > span')]
+      .find(({ textContent }) => textContent.trim() === label || textContent.trim().startsWith(`${label} (`));
+    const block = named?.closest('.block');
+    if (!block) return;
+    const said = document.createElement('p');
+    said.className = 'lw-wrong lw-field-wrong';
+    said.textContent = message;
+    (block.closest('.row') ?? block.closest('.form') ?? block).after(said); // a row's fields are narrow
+    block.querySelector('input, textarea')?.setAttribute('aria-invalid', true);
+    this.#wrong = { block, said };
+  }
+
+  /** The form has changed at `target`: what was said of it may hold no longer. */
+  #mend(target = null) {
+    const typed = target?.matches?.('textarea, input:not([type=checkbox], [type=radio], [type=range])');
+    if (this.#wrong && typed && !this.#wrong.block.contains(target)) return; // another field was typed in
+    this.#wrong?.block.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
+    this.#wrong?.said.remove();
+    this.#wrong = null;
+    this.#refusal = '';
   }
 
   stop() {
@@ -95,8 +131,9 @@ class Tab {
 
   #begin(state) {
     if (this.#state.token) this.#past.add(this.#state.token);
-    this.#refusal = '';
+    this.#mend();
     this.#made = 0;
+    this.#concluded = false;
     this.#caughtUp = false;
     this.#picture.clear(state.columns_per_s);
     this.#attention?.clear();
@@ -151,7 +188,8 @@ class Tab {
     if ('length' in this.#picture) this.#picture.length = made;
     if (preview && 'show' in this.#picture) this.#picture.show(preview);
     const over = !['queued', 'running'].includes(state.phase);
-    if (!over) this.#push(figures);
+    if (!over || !this.#concluded) this.#push(figures); // what it came to, once
+    this.#concluded = over;
     if (state.phase === 'failed') this.#player.fail();
     const silent = ['stopped', 'ended', 'failed'].includes(this.#player.state);
     if (over && state.file) this.#offer(state);
@@ -186,42 +224,8 @@ class Tab {
     if (!done.hidden) return;
     const url = new URL(`take/${token}`, document.baseURI);
     this.#find('audio').src = url;
-    const own = FORMATS.find((format) => file.endsWith(`.${format}`));
-    const links = [own, ...FORMATS.filter((format) => format !== own)].map((format) => {
-      const link = document.createElement('a');
-      link.textContent = format.toUpperCase();
-      link.dataset.format = format;
-      link.download = '';
-      return link;
-    });
-    this.#find('.lw-formats').replaceChildren(...links);
-    const form = this.#find('.lw-export');
-    form.reset();
-    form.oninput = () => this.#address(url);
-    form.onsubmit = (event) => event.preventDefault();
-    this.#address(url);
+    this.#export.offer(url, file);
     done.hidden = false;
-  }
-
-  /** What each link of the export fetches: the span and the loudness that the form asks for. */
-  #address(url) {
-    const form = this.#find('.lw-export');
-    const length = (this.#state.offset_s ?? 0) + this.#made;
-    const query = new URLSearchParams();
-    for (const name of ['start', 'end']) {
-      const field = form.elements[name];
-      const value = seconds(field.value);
-      const wrong = Number.isNaN(value) || (value !== null && value > length);
-      field.setCustomValidity(wrong ? `Write it as m:ss, within the ${clock(length)} of the take.` : '');
-      field.setAttribute('aria-invalid', wrong);
-      if (!wrong && value !== null) query.set(name, value);
-    }
-    if (form.elements.lufs.value) query.set('lufs', form.elements.lufs.value);
-    for (const link of this.#find('.lw-formats').children) {
-      query.set('format', `.${link.dataset.format}`);
-      if (form.checkValidity()) link.href = `${url}?${query}`;
-      else link.removeAttribute('href');
-    }
   }
 
   #show() {
@@ -256,6 +260,10 @@ class Tab {
     return document.getElementById(`${this.#name}-${name}`);
   }
 
+  get #form() {
+    return this.#part('generate').closest('.lw-form');
+  }
+
   #find(selector) {
     return this.#root.querySelector(selector);
   }
@@ -265,13 +273,6 @@ class Tab {
 async function local(path) {
   const response = await fetch(new URL(path, document.baseURI), { cache: 'no-store' });
   return URL.createObjectURL(await response.blob());
-}
-
-/** "1:30.5" or "90.5" as seconds; null for nothing, NaN for what is no time. */
-function seconds(text) {
-  if (!text.trim()) return null;
-  const match = /^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)$/.exec(text.trim());
-  return match ? 3600 * (match[1] ?? 0) + 60 * (match[2] ?? 0) + Number(match[3]) : NaN;
 }
 
 function setText(element, text) {

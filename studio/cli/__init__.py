@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from studio import __version__
+from studio.cli import export as _export  # noqa: F401 - adds its command to the library's
 from studio.cli.common import Factories, OneSentenceGroup
 from studio.cli.dual import bench_dual, render_dual
 from studio.cli.evaluate import eval_commands

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studio.core.errors import InvalidRequestError
+from studio.core.fields import FieldError
 from studio.core.lane import opening_prompt, read_lane
 from studio.core.preset import (
     Preset,
@@ -288,8 +289,8 @@ def _parse(
         target[last] = options[name]
     try:
         return parse_request(**{**values, **fixed})
-    except InvalidRequestError as error:
-        raise InvalidRequestError(_in_options(str(error), fields)) from error
+    except FieldError as error:
+        raise InvalidRequestError(_in_options(error, fields)) from error
 
 
 def find_preset(name: str, settings: Settings) -> Preset:
@@ -305,10 +306,9 @@ def find_preset(name: str, settings: Settings) -> Preset:
     return settings_of(path) if path.suffix.lower() in TAGGED else load_preset(path)
 
 
-def _in_options(sentence: str, fields: Mapping[str, str]) -> str:
-    """A field's name at the sentence's beginning becomes the option's."""
-    where, colon, what = sentence.partition(": ")
-    for name, field in fields.items():
-        if colon and (where == field or where.startswith(f"{field}.")):
-            return f"--{_SPELLING.get(name, name.replace('_', '-'))}: {what}"
-    return sentence
+def _in_options(error: FieldError, fields: Mapping[str, str]) -> str:
+    """The sentence; of a value out of bounds with the option in the label's place, where one sets it."""
+    for name, field in fields.items() if error.problem.startswith("must ") else ():
+        if error.field == field or error.field.startswith(f"{field}."):
+            return f"--{_SPELLING.get(name, name.replace('_', '-'))}: {error.problem}."
+    return str(error)

@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from studio.core.errors import InvalidRequestError
-from studio.core.request import MAX_LANE_POINTS, PromptPoint, first_problem
+from studio.core.fields import first_problem
+from studio.core.request import MAX_LANE_POINTS, PromptPoint
 from studio.core.text import read_text
 
 MAX_LANE_BYTES = 1_000_000
@@ -86,4 +87,4 @@ def _parse_line(line: str) -> PromptPoint:
     try:
         return PromptPoint(at_s=round(at_s, 3), prompt=prompt)
     except ValidationError as error:
-        raise InvalidRequestError(first_problem(error)) from error
+        raise InvalidRequestError(first_problem(error, PromptPoint)) from error

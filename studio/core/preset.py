@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, ValidationError
 
 from studio.core.errors import InvalidRequestError
-from studio.core.request import Frozen, GenerationRequest, RecordedDraft, first_problem
+from studio.core.fields import first_problem
+from studio.core.request import Frozen, GenerationRequest, RecordedDraft
 from studio.core.text import Line, one_line, read_text
 
 SCHEMA_VERSION = 1
@@ -182,7 +183,7 @@ def parse_preset(text: str) -> Preset:
     try:
         preset = Preset(**data)
     except ValidationError as error:
-        raise InvalidRequestError(UNUSABLE + first_problem(error)) from error
+        raise InvalidRequestError(UNUSABLE + first_problem(error, Preset)) from error
     if preset.settings.get("prompt"):
         preset.request()
     return preset

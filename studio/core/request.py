@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from studio.core.errors import InvalidRequestError
+from studio.core.fields import first_error, wrong
 from studio.core.text import Line, one_line
 
 MAX_PROMPT_CHARS = 2000
@@ -78,8 +78,8 @@ class EndlessSampler(Frozen):
         window_s, limit_s = self.window_frames * FRAME_S, MAX_WINDOW_FRAMES * FRAME_S
         if window_s > limit_s:
             raise ValueError(
-                f"the window would span {window_s:.0f} s, more than {limit_s:g}: "
-                "take fewer base steps, a larger P (skip_factor), smaller groups or a shorter buffer"
+                f"asks for a window of {window_s:.0f} s, more than {limit_s:g}: "
+                "take fewer base steps, a larger P, smaller groups or a shorter buffer"
             )
         return self
 
@@ -158,7 +158,7 @@ class LiteFocusAttention(Frozen):
     @model_validator(mode="after")
     def _attends(self) -> LiteFocusAttention:
         if not self.focus and not self.compensation:
-            raise ValueError("without focus and compensation nothing is attended to: switch one on")
+            raise ValueError("attends to nothing without focus and compensation: switch one on")
         return self
 
 
@@ -206,10 +206,10 @@ def exact_seed(seed: Any) -> Any:
     if isinstance(seed, str):
         digits = one_line(seed).replace("\N{MINUS SIGN}", "-")
         if digits and not _WHOLE.fullmatch(digits):
-            raise ValueError(f"must be a whole number from 0 to {MAX_SEED}, or -1 for any")
+            raise ValueError(f"must be a whole number from 0 to {MAX_SEED:,}, or −1 for any")
         seed = int(digits.partition(".")[0]) if digits else None
     if isinstance(seed, float) and abs(seed) > EXACT_FLOAT:
-        raise ValueError(f"is exact as a number up to {EXACT_FLOAT} only: give its digits as text")
+        raise ValueError(f"is exact as a number up to {EXACT_FLOAT:,} only: give its digits as text")
     return None if seed == -1 else seed
 
 
@@ -251,7 +251,7 @@ class PromptPoint(Frozen):
     @classmethod
     def _described(cls, prompt: str) -> str:
         if not prompt:
-            raise ValueError("is empty; describe the sound from this time on")
+            raise ValueError("is empty: describe the sound from this time on")
         return prompt
 
 
@@ -284,15 +284,15 @@ class GenerationRequest(Frozen):
     @model_validator(mode="after")
     def _coherent(self) -> GenerationRequest:
         if not self.prompt:
-            raise ValueError("prompt is empty; describe the sound you want, for example 'heavy rain'")
+            raise wrong("prompt", "is empty: describe the sound you want, for example 'heavy rain'")
         if self.duration_s is None and self.sampler.kind != "endless":
-            raise ValueError("only the endless sampler can run without a length; give seconds")
+            raise wrong("duration_s", "is needed, as only the endless sampler runs without one: give seconds")
         if self.sampler.kind == "clip" and (self.duration_s or 0) > MAX_CLIP_S:
-            raise ValueError(f"a clip in one piece lasts up to {MAX_CLIP_S:g} s: take a shorter duration_s")
+            raise wrong("duration_s", f"must be at most {MAX_CLIP_S:g} for a clip in one piece")
         if self.mode in ("sparse", "dual") and self.lane:
-            raise ValueError(f"a clip of the {self.mode.title()} tab follows no prompt lane: empty the lane")
+            raise wrong("lane", f"must be empty: clips of the {self.mode.title()} tab follow no lane")
         if self.sampler.kind == "concat" and self.draft.kind != "none":
-            raise ValueError("joined clips hear no draft: choose the clip or the endless sampler")
+            raise wrong("draft", "is not heard by joined clips: choose the clip or the endless sampler")
         return self
 
     @property
@@ -313,37 +313,9 @@ def parse_request(**values: Any) -> GenerationRequest:
     """Build a request, turning any invalid value into one sentence.
 
     Raises:
-        InvalidRequestError: names the first field at fault and what it may be.
+        FieldError: names the first field at fault and what it may be.
     """
     try:
         return GenerationRequest(**values)
     except ValidationError as error:
-        raise InvalidRequestError(first_problem(error)) from error
-
-
-# Pydantic names the members of a union on the way to a field.
-_TAGS = {
-    "endless", "clip", "concat", "dense", "lite_focus", "token_merging", "none", "audiogen", "recorded",
-}  # fmt: skip
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first validation error as a sentence a user can act on."""
-    problem = error.errors()[0]
-    if problem["type"] == "union_tag_invalid":
-        known = problem["ctx"]["expected_tags"].replace("'", "")
-        given = one_line(problem["ctx"]["tag"])[:_SHOWN_CHARS]
-        return f"{'.'.join(map(str, problem['loc']))}.kind: must be one of {known} (got {given})."
-    where = one_line(".".join(str(part) for part in problem["loc"] if part not in _TAGS))[:_SHOWN_CHARS]
-    message = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    if not where:
-        return message[0].upper() + message[1:] + "."
-    return f"{where}: {message[0].lower() + message[1:]} (got {_short(problem.get('input'))})."
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
-        return "..."
-    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
+        raise first_error(error, GenerationRequest, values.get("mode")) from error

@@ -39,25 +39,28 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
 
 
 class LoudnessMeter:
-    """Integrated loudness and sample peak of one channel, fed in pieces of any length."""
+    """Integrated loudness and sample peak, fed in pieces of any length; each channel counts alike."""
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, channels: int = 1) -> None:
         self._filters = k_weighting(sample_rate)
-        self._state = np.zeros((len(self._filters), 2))
+        self._state = np.zeros((len(self._filters), 2, channels))
         self._hop = round(HOP_S * sample_rate)
-        self._rest = np.zeros(0)
+        self._rest = np.zeros((0, channels))
         self._powers: list[NDArray[np.float64]] = []
         self.peak = 0.0
 
     def push(self, samples: NDArray[np.floating]) -> None:
-        """Take the next samples [n]."""
+        """Take the next samples, [n] or [n, channels]."""
         if not len(samples):
             return
         self.peak = max(self.peak, float(np.abs(samples).max()))
-        weighted, self._state = sosfilt(self._filters, samples.astype(np.float64), zi=self._state)
+        sound = samples.reshape(len(samples), -1).astype(np.float64)
+        weighted, self._state = sosfilt(self._filters, sound, axis=0, zi=self._state)
         sound = np.concatenate([self._rest, weighted])
         whole = len(sound) // self._hop * self._hop
-        self._powers.append(np.square(sound[:whole]).reshape(-1, self._hop).mean(axis=1))
+        channels = sound.shape[1]
+        powers = np.square(sound[:whole]).reshape(-1, self._hop, channels).mean(axis=1)
+        self._powers.append(powers.sum(axis=1))
         self._rest = sound[whole:]
 
     def integrated(self) -> float:

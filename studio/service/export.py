@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from studio.core.audio import format_time, to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
+from studio.service.cut import Cut
 from studio.service.disk import part_beside
+from studio.service.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
 from studio.service.tags import read_comment
 from studio.service.wav import GrowingWav
 
@@ -25,20 +28,21 @@ _ENCODINGS = {
     ".ogg": ("OGG", "VORBIS"),
 }
 FORMATS = (".wav", *_ENCODINGS)
+_LOSSLESS = {".wav", ".flac"}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-@dataclass(frozen=True)
-class Cut:
-    """What of a take is wanted: from `start_s` to `end_s` (None: its end), at `lufs` (None: as it is)."""
-
-    start_s: float = 0.0
-    end_s: float | None = None
-    lufs: float | None = None
-
-
 WHOLE = Cut()
-PEAK_CEILING = 10 ** (-1 / 20)  # a louder target is reached only so far as the peaks stay below −1 dBFS
+_ATTEMPTS = 7  # at a format whose own noise lifts loudness, and peaks over the ceiling
+_ASTRAY_LU = 0.05
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written, and the level it came to if a loudness was asked for."""
+
+    path: Path
+    level: Level | None = None
 
 
 def checked_suffix(path: Path) -> str:
@@ -66,24 +70,39 @@ def disk_error(error: OSError, path: Path) -> StudioError:
 
 
 def convert(source: Path, target: Path, comment: str = "", cut: Cut = WHOLE) -> Path:
+    """As `export`; the path alone."""
+    return export(source, target, comment, cut).path
+
+
+def export(
+    source: Path, target: Path, comment: str = "", cut: Cut = WHOLE, *, labelled: bool = False
+) -> Export:
     """Write the sound of `source` to `target` in the format its suffix names, atomically.
 
     Args:
-        source: a file libsndfile reads, mono.
+        source: a file libsndfile reads.
         target: replaced if it exists; untouched unless the whole conversion went well.
-        comment: ASCII text for the comment tag, the take's JSON. Empty keeps the source's own.
-        cut: the span, and the loudness it is brought to.
+        comment: ASCII text for the comment tag, the take's JSON. Empty keeps the source's own. The level
+            that was reached is added to a take's figures.
+        cut: the span, and the loudness it is brought to; samples of an untouched level stay bit by bit.
+        labelled: the file's name, of what else it is, also says the loudness reached.
 
     Raises:
-        InvalidRequestError: unknown suffix, unreadable source, a span outside it, or a folder that can't be
-            written.
+        InvalidRequestError: unknown suffix, unreadable source, a folder that can't be written, or the source
+            itself as the target.
+        CutError: a span outside the take.
         OutOfResourcesError: the disk is full.
     """
     suffix = checked_suffix(target)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise InvalidRequestError(f"{target.name} is the take itself: choose another name.")
     partial = part_beside(target)
-    write = _write_wav if suffix == ".wav" else _write_encoded
     try:
-        write(source, partial, suffix, comment or read_comment(source), cut)
+        comment = comment or read_comment(source)
+        with sf.SoundFile(source) as sound:
+            level = _write(_Source(sound, cut), partial, suffix, comment, cut)
+        if labelled and level is not None:
+            target = target.with_name(f"{target.stem}__{level.label}{target.suffix}")
         _sync(partial)  # or a power cut after the replacement could leave an empty file
         os.replace(partial, target)
     except OSError as error:
@@ -92,60 +111,106 @@ def convert(source: Path, target: Path, comment: str = "", cut: Cut = WHOLE) -> 
         raise _encode_error(error, source, target) from error
     finally:
         partial.unlink(missing_ok=True)
-    return target
+    return Export(target, level)
 
 
-def _write_encoded(source: Path, partial: Path, suffix: str, comment: str, cut: Cut) -> None:
+class _Source:
+    """The span of an open sound, to be read over and over in blocks [n, channels]."""
+
+    def __init__(self, sound: sf.SoundFile, cut: Cut) -> None:
+        self._sound = sound
+        self._start, self._stop = cut.frames(sound.frames, sound.samplerate)
+        self.sample_rate, self.channels = sound.samplerate, sound.channels
+
+    def samples(self) -> Iterator[NDArray[np.int16]]:
+        """As they are."""
+        return self._blocks("int16")
+
+    def floats(self) -> Iterator[NDArray[np.float64]]:
+        """With full scale 1."""
+        return self._blocks("float64")
+
+    def _blocks(self, dtype: str) -> Iterator[NDArray[Any]]:
+        if self._sound.tell() != self._start:  # in an MP3 a needless seek costs the frame before
+            self._sound.seek(self._start)
+        while (left := self._stop - self._sound.tell()) > 0:
+            block = self._sound.read(min(left, BLOCK_FRAMES), dtype=dtype, always_2d=True)
+            if not len(block):
+                return
+            yield block
+
+
+def _write(source: _Source, partial: Path, suffix: str, comment: str, cut: Cut) -> Level | None:
+    """Write the samples wanted; the level that they came to, where a loudness is asked for.
+
+    It is measured on the file as it is read back. What a lossy format adds is taken off in another attempt;
+    a file whose comment does not yet say its level is written once more.
+    """
+    if cut.lufs is None:
+        _encode(source, source.samples(), partial, suffix, comment)
+        return None
+    leveller = Leveller(source.floats, source.sample_rate, source.channels)
+    wanted, ceiling = cut.lufs, cut.ceiling_dbtp
+    plan, told = leveller.settle(wanted, ceiling), None
+    written, reached = plan, Measured(None, None)
+    for attempt in range(_ATTEMPTS):
+        text = comment if told is None else with_figures(comment, told.figures)
+        _encode(source, leveller.made(plan), partial, suffix, text)
+        if told is None or plan != written or suffix not in _LOSSLESS:  # the samples are others than before
+            reached = _measured(partial)
+        written = plan
+        level = Level(cut.lufs, cut.ceiling_dbtp, reached, plan.gain_db, leveller.reduction_db)
+        over_db, louder_lu = _astray(level, plan)
+        better = cut.lufs - louder_lu
+        if attempt < _ATTEMPTS - 2 and (over_db > 0 or abs(better - wanted) > _ASTRAY_LU):
+            ceiling -= over_db and over_db + (1 + attempt) * MARGIN_DB
+            wanted = better
+            plan = leveller.settle(wanted, ceiling)
+        elif told is not None and told.figures == level.figures:
+            break
+        told = level
+    return level
+
+
+def _astray(level: Level, plan: Plan) -> tuple[float, float]:
+    """What the format added to the sound: decibels above the ceiling, and LU above the loudness planned."""
+    lufs, peak = level.reached.lufs, level.reached.true_peak_dbtp
+    over_db = 0.0 if peak is None else max(0.0, peak - level.ceiling_dbtp)
+    return over_db, 0.0 if lufs is None or plan.lufs is None else lufs - plan.lufs
+
+
+def _encode(
+    source: _Source, samples: Iterable[NDArray[np.int16]], partial: Path, suffix: str, comment: str
+) -> None:
+    partial.unlink(missing_ok=True)
+    if suffix == ".wav":
+        with GrowingWav(partial, source.sample_rate, source.channels) as wav:
+            for block in samples:
+                wav.write(block)
+            wav.close(comment)
+        return
     kind, subtype = _ENCODINGS[suffix]
-    with (
-        sf.SoundFile(source) as sound,
-        sf.SoundFile(partial, "w", sound.samplerate, sound.channels, subtype, format=kind) as out,
-    ):
+    with sf.SoundFile(partial, "w", source.sample_rate, source.channels, subtype, format=kind) as out:
         if comment:
             out.comment = comment
-        for block in _samples(sound, cut):
+        for block in samples:
             out.write(block)
 
 
-def _write_wav(source: Path, partial: Path, suffix: str, comment: str, cut: Cut) -> None:
-    with sf.SoundFile(source) as sound, GrowingWav(partial, sound.samplerate) as out:
-        for block in _samples(sound, cut):
-            out.write(block)
-        out.close(comment)
+def _measured(path: Path) -> Measured:
+    with sf.SoundFile(path) as sound:
+        source = _Source(sound, WHOLE)
+        return measure(source.floats(), source.sample_rate, source.channels)
 
 
-def _samples(sound: sf.SoundFile, cut: Cut) -> Iterator[NDArray[np.int16]]:
-    """The samples wanted, in blocks; those of an untouched take bit by bit."""
-    start, stop = _span(sound, cut)
-    gain = 1.0 if cut.lufs is None else _gain(sound, start, stop, cut.lufs)
-    for block in _read(sound, start, stop):
-        yield block if gain == 1.0 else to_int16(block.astype(np.float32) * np.float32(gain / 32767))
-
-
-def _span(sound: sf.SoundFile, cut: Cut) -> tuple[int, int]:
-    start = round(cut.start_s * sound.samplerate)
-    stop = sound.frames if cut.end_s is None else min(round(cut.end_s * sound.samplerate), sound.frames)
-    if not 0 <= start < stop and (sound.frames or cut != WHOLE):
-        length = format_time(sound.frames / sound.samplerate)
-        raise InvalidRequestError(f"The take is {length} long: choose a span inside it.")
-    return start, stop
-
-
-def _read(sound: sf.SoundFile, start: int, stop: int) -> Iterator[NDArray[np.int16]]:
-    sound.seek(start)
-    while (left := stop - sound.tell()) > 0:
-        yield sound.read(min(left, BLOCK_FRAMES), dtype="int16")
-
-
-def _gain(sound: sf.SoundFile, start: int, stop: int, lufs: float) -> float:
-    """What brings the span to that loudness, or as near as its peaks allow; 1 for silence."""
-    from studio.dsp.loudness import LoudnessMeter  # its filters take longer to import than the page has
-
-    meter = LoudnessMeter(sound.samplerate)
-    for block in _read(sound, start, stop):
-        meter.push(block / 32768)
-    measured = meter.integrated()
-    return min(10 ** ((lufs - measured) / 20), PEAK_CEILING / meter.peak) if np.isfinite(measured) else 1.0
+def with_figures(comment: str, figures: Mapping[str, float]) -> str:
+    """A take's JSON with these among its figures; any other comment as it is."""
+    try:
+        record = json.loads(comment)
+        record["take"]["figures"] = {**record["take"].get("figures", {}), **figures}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return comment
+    return json.dumps(record)
 
 
 def _sync(path: Path) -> None:

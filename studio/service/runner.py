@@ -107,7 +107,8 @@ class Runner:
         if isinstance(sampler, EndlessSampler):
             window = Window(sampler.window_frames * FRAME_S, self.backends.work_mb(job.request.model))
         begun_s = job.first_sample / backend.geometry.sample_rate
-        return Meter(str(backend.device), window, begun_s, at_once=isinstance(sampler, ClipSampler))
+        clip_s = job.request.duration_s if isinstance(sampler, ClipSampler) else None
+        return Meter(str(backend.device), window, begun_s, clip_s=clip_s)
 
     def _open(self, job: Job, sample_rate: int) -> TakeWriter:
         if job.resumed is not None:

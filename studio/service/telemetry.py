@@ -47,13 +47,20 @@ class Meter:
     """Counts a job's sound and work. Time spent waiting for a listener is not work."""
 
     def __init__(
-        self, device: str, window: Window | None = None, begun_s: float = 0.0, *, at_once: bool = False
+        self,
+        device: str,
+        window: Window | None = None,
+        begun_s: float = 0.0,
+        *,
+        clip_s: float | None = None,
     ) -> None:
-        """`begun_s` is how much sound the take had before; `at_once`: its sound comes after all the work."""
+        """`begun_s`: how much sound the take had before; `clip_s`: what comes at once after all steps."""
         self.device = device
         self._window = window
         self._begun_s = begun_s
-        self._at_once = at_once
+        self._clip_s = clip_s
+        self._steps_begun_s = 0.0
+        self._stepped_share = 0.0
         self._start_mb = process_memory_mb() + (device_memory_mb(device) or 0.0)
         self._work_mb = window.work_mb if window else 0.0
         self._lock = threading.Lock()
@@ -74,7 +81,10 @@ class Meter:
             if isinstance(event, StepDone):
                 mean = self._step_s if self._steps else event.step_s
                 self._step_s = _SMOOTHING * mean + (1 - _SMOOTHING) * event.step_s
+                if not self._steps:
+                    self._steps_begun_s = self._worked_s() - event.step_s
                 self._steps += 1
+                self._stepped_share = event.step / event.total if event.total else 0.0
                 self._stepped_s += event.step_s
             elif isinstance(event, AudioChunk):
                 self._audio_s += len(event.samples) / event.sample_rate
@@ -102,8 +112,9 @@ class Meter:
         """The figures of this moment.
 
         The real-time factor is over what followed the first chunk: loading and the first window would hide
-        for minutes whether the machine keeps up. Where the sound comes at once it is over the whole run. It
-        is 0 until there is such sound.
+        for minutes whether the machine keeps up. It is 0 until there is such sound.
+        Where the sound comes at once it is over the whole run; while its steps are made, what they come to at
+        their pace.
         """
         rss_mb, device_mb = process_memory_mb(), device_memory_mb(self.device)
         with self._lock:
@@ -112,7 +123,7 @@ class Meter:
                 rss_mb=rss_mb,
                 device_mb=device_mb,
                 conventional_mb=self._conventional_mb(rss_mb + (device_mb or 0.0)),
-                realtime_factor=self._factor_since(*(() if self._at_once else self._at_first_chunk)),
+                realtime_factor=self._live_factor(),
                 audio_s=self._audio_s,
                 buffered_s=buffered_s,
                 step_ms=1000.0 * self._step_s,
@@ -147,6 +158,14 @@ class Meter:
         self._work_mb = max(self._work_mb, now_mb - self._start_mb)
         windows = max(1.0, (self._begun_s + self._audio_s) / self._window.length_s)
         return now_mb + self._work_mb * (windows - 1.0)
+
+    def _live_factor(self) -> float:
+        if self._clip_s is None:
+            return self._factor_since(*self._at_first_chunk)
+        if self._audio_s or not self._stepped_share:
+            return self._factor_since()
+        stepping_s = (self._worked_s() - self._steps_begun_s) / self._stepped_share
+        return (self._steps_begun_s + stepping_s) / self._clip_s
 
     def _factor_since(self, worked_s: float = 0.0, audio_s: float = 0.0) -> float:
         new_s = self._audio_s - audio_s

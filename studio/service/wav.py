@@ -27,13 +27,13 @@ _BYTES_PER_SAMPLE = 2
 
 
 class GrowingWav:
-    """A new mono 16-bit WAV file. Raises `FileExistsError` where there is one, `OSError` on a full disk."""
+    """A new 16-bit WAV file. Raises `FileExistsError` where there is one, `OSError` on a full disk."""
 
-    def __init__(self, path: Path, sample_rate: int) -> None:
+    def __init__(self, path: Path, sample_rate: int, channels: int = 1) -> None:
         file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by close()
         lock(file)
         try:
-            self._take_up(file, path, sample_rate, 0)
+            self._take_up(file, path, sample_rate, 0, channels)
         except OSError:
             file.close()
             path.unlink(missing_ok=True)
@@ -41,7 +41,7 @@ class GrowingWav:
 
     @classmethod
     def reopen(cls, path: Path, frames: int) -> GrowingWav:
-        """Go on with a file of this writer's after its first `frames` samples; what follows them is cut off.
+        """Go on with a mono file of this writer's after its first `frames` samples; the rest is cut off.
 
         Raises:
             ValueError: it is no such file, or has fewer samples.
@@ -61,11 +61,13 @@ class GrowingWav:
         wav._take_up(file, path, struct.unpack_from("<I", head, 60)[0], frames)
         return wav
 
-    def _take_up(self, file: FileIO, path: Path, sample_rate: int, frames: int) -> None:
+    def _take_up(self, file: FileIO, path: Path, sample_rate: int, frames: int, channels: int = 1) -> None:
         self.path = path
         self.sample_rate = sample_rate
         self._file = file
-        self._data_bytes = frames * _BYTES_PER_SAMPLE
+        self._channels = channels
+        self._frame_bytes = channels * _BYTES_PER_SAMPLE
+        self._data_bytes = frames * self._frame_bytes
         self._tail_bytes = 0
         self._last_sync = time.monotonic()
         self._write_header()
@@ -81,10 +83,10 @@ class GrowingWav:
     @property
     def frames(self) -> int:
         """Samples that the header vouches for."""
-        return self._data_bytes // _BYTES_PER_SAMPLE
+        return self._data_bytes // self._frame_bytes
 
     def write(self, samples: NDArray[np.int16]) -> None:
-        """Append samples [n].
+        """Append samples [n] or [n, channels].
 
         Raises:
             OSError: the disk is full, and the samples that still fitted are kept; or the file was taken away.
@@ -97,7 +99,7 @@ class GrowingWav:
             while written < len(data):
                 written += self._file.write(data[written:]) or 0
         finally:
-            self._data_bytes += written - written % _BYTES_PER_SAMPLE
+            self._data_bytes += written - written % self._frame_bytes
             self._write_header()
         if time.monotonic() - self._last_sync >= SYNC_INTERVAL_S:
             self.sync()
@@ -137,8 +139,9 @@ class GrowingWav:
 
     def _write_header(self) -> None:
         riff_bytes = HEADER_BYTES - 8 + self._data_bytes + self._tail_bytes
-        rate, width = self.sample_rate, _BYTES_PER_SAMPLE
-        fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * width, width, 8 * width)
+        rate, width = self.sample_rate, self._frame_bytes
+        bits = 8 * _BYTES_PER_SAMPLE
+        fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, self._channels, rate, rate * width, width, bits)
         if riff_bytes <= _MAX_RIFF:
             form, size, data_size = b"RIFF", riff_bytes, self._data_bytes
             place = struct.pack("<4sI28x", b"JUNK", 28)

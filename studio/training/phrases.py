@@ -11,11 +11,11 @@ import numpy as np
 from rich.progress import track
 
 from studio.core.errors import ModelNotFoundError
-from studio.core.vocabulary import Vocabulary, stems
+from studio.core.vocabulary import Family, Vocabulary, content, sound_words
 from studio.training.corpus.captions import augment_caption, caption, with_adjectives, without_article
 from studio.training.corpus.clip import describe
 from studio.training.corpus.description import ClipDescription
-from studio.training.corpus.lexicon import Wording, load_lexicon
+from studio.training.corpus.lexicon import FamilyWords, Pool, Wording, load_lexicon
 from studio.training.corpus.primitives import Rng
 from studio.training.teacher import Teacher
 
@@ -38,7 +38,8 @@ TEMPLATES = (
     "{0} on a {1}",
 )
 
-COMMON_FAMILIES, COMMONEST_WORDS = 4, 250  # what names no family: words of many, words of everything
+HOMONYMS = {"break", "band", "curtain", "boy", "bomb", "dive", "speech", "spell", "crow", "opera", "symphony"}
+STAND_INS = {"pad", "arpeggio", "bass"}  # whose kin are other instruments, for want of anything nearer
 OTHER_CAPTIONS = 18  # a clip, beside its own
 VOICE_CAPTIONS = 6  # of each sound of a scene, as if it were alone
 KNOWN_SHARE, TEMPLATE_SHARE = 0.5, 0.6  # of duets: of families' phrases, joined as in captions
@@ -91,21 +92,49 @@ def known_phrases() -> list[str]:
 
 
 def vocabulary() -> Vocabulary:
-    """Every family, and the words that name one: of its nouns and clauses, not of the kin, which are wide."""
-    families: dict[str, set[str]] = {}
-    names: set[str] = set()
-    for name, words in load_lexicon().families.items():
-        pools = [words.nouns, words.clauses, *(wording.nouns for wording in words.values.values())]
-        phrases = [text for pool in pools for text in (*pool.train, *pool.held_out)]
-        families[name] = stems(phrases)
-        alone = [phrase for phrase in map(without_article, phrases) if " " not in phrase]
-        names |= stems([name.replace("_", " "), *alone])
-    spread = Counter(stem for found in families.values() for stem in found)
-    own = {stem for stem, count in spread.items() if count < COMMON_FAMILIES and len(stem) > 2}
+    """Every family by the words that name it and that are told of it, in all its phrases."""
+    lexicon = load_lexicon()
+    shared = [lexicon.near, lexicon.distant, lexicon.reverb, *lexicon.shared_values.values()]
+    sides = [side for wording in shared for side in (wording.before, wording.after)]
     return Vocabulary(
-        families=tuple(name.replace("_", " ") for name in families),
-        stems=frozenset(own - stems(dictionary()[:COMMONEST_WORDS]) | names),
+        families={name.replace("_", " "): _family(name, words) for name, words in lexicon.families.items()},
+        shared=frozenset(one for text in _all(sides) for one in content(text)),
     )
+
+
+def _family(name: str, words: FamilyWords) -> Family:
+    """Its own captions' words count wherever they stand, other sounds' words in its kin only in that phrase.
+
+    A dog "chasing a cat" teaches no cat. A pad stands in for violins: they are left out altogether.
+    """
+    nouns = _all([words.nouns, *(wording.nouns for wording in words.values.values())])
+    told = [side for wording in words.values.values() for side in (wording.before, wording.after)]
+    own = [name.replace("_", " "), *nouns, *_all([words.clauses]), *_all(told)]
+    others = sound_words() - {one for phrase in own for one in content(phrase)}
+    kin = [text for text in words.kin if name not in STAND_INS or others.isdisjoint(content(text))]
+    lone = [text for text in map(without_article, kin) if " " not in text and text not in HOMONYMS]
+    sources = {one for phrase in [name.replace("_", " "), *nouns] for one in _alone(content(phrase))}
+    sources |= {one for word in lone for one in content(word)}
+    companions = {one for phrase in [*own, *kin] for one in content(phrase)} - sources - others
+    phrases = [content(phrase) for phrase in [*nouns, *_all([words.clauses]), *kin]]
+    whole = {
+        " ".join(sorted(found))
+        for found in phrases
+        if not found & sources or not found <= sources | companions
+    }
+    return Family(
+        sources=frozenset(sources),
+        companions=frozenset(companions),
+        phrases=frozenset(whole - {"", *HOMONYMS}),
+    )
+
+
+def _all(pools: Sequence[Pool]) -> list[str]:
+    return [text for pool in pools for text in (*pool.train, *pool.held_out)]
+
+
+def _alone(found: set[str]) -> set[str]:
+    return found if len(found) == 1 else set()
 
 
 def words_near_sound(teacher: Teacher, words: Sequence[str]) -> list[str]:

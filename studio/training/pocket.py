@@ -260,9 +260,12 @@ def export_clap(clap: ClapModel, tokenizer_folder: Path, audioldm: Path) -> None
 
 
 def write_vocabulary(audioldm: Path) -> None:
-    """Write which words the model was trained with: the page warns of prompts that have none of them."""
+    """Write which words the model was trained with: the page names what a prompt asks for besides."""
     known = vocabulary()
-    text = json.dumps({"families": known.families, "stems": sorted(known.stems)}, indent=0)
+    families = {
+        name: {part: sorted(words) for part, words in family} for name, family in known.families.items()
+    }
+    text = json.dumps({"families": families, "shared": sorted(known.shared)}, indent=0)
     (audioldm / VOCABULARY_FILE).write_text(text + "\n")
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio.backends.catalog import DRAFTER, ModelInfo
+from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
 from studio.core.request import AudioGenDraft, ClipSampler, GenerationRequest, parse_request
 from studio.service.comparison import Variant, scales, sweep
@@ -16,6 +17,7 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import compare, drafted, listening, widgets
 from studio.ui.callers import client_of
+from studio.ui.knowledge import Knowledge
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
@@ -119,17 +121,19 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
 
 def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> DualTab:
     """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives what other tabs need."""
+    knowledge = Knowledge(TAB, studio.settings)
     start_values = FormValues(model=studio.settings.dual_model_id)
     with gr.Row(elem_classes="lw-columns"):
         with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
             preset = widgets.preset_choice(TAB, studio.settings.presets)
-            parts = _first_fields(start_values)
+            parts = _first_fields(start_values, knowledge)
             with gr.Row(elem_classes="lw-actions"):
                 start = gr.Button("Generate", variant="primary", elem_id=f"{TAB}-generate", min_width=120)
                 stop = gr.Button("Stop", elem_id=f"{TAB}-stop", min_width=90)
             widgets.status(TAB)
             parts |= _draft_fields(start_values, models)
             parts |= _other_fields(start_values, models)
+            knowledge.bind(parts["prompt"], parts["model"])
         with gr.Column(scale=7, min_width=320, elem_classes="lw-stage"):
             widgets.draft_player(TAB)
             widgets.clip_spectrogram(TAB)
@@ -196,16 +200,17 @@ def _sweep(values: Sequence[Any], studio: Studio) -> list[Variant]:
     return sweep(read_form(form, studio), text)
 
 
-def _first_fields(start: FormValues) -> dict[str, Any]:
+def _first_fields(start: FormValues, knowledge: Knowledge) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "prompt": gr.Textbox(
             label="Prompt", lines=2, max_lines=6, value=start.prompt,
             placeholder="Describe the sound, for example: birds over a stream", elem_id=f"{TAB}-prompt",
         )
     }  # fmt: skip
+    knowledge.lay_out_warning()
     widgets.example_buttons(parts["prompt"], EXAMPLES)
     parts["duration_s"] = gr.Slider(
-        2.5, MAX_SECONDS, start.duration_s, step=0.5, label="Seconds", elem_id=f"{TAB}-duration"
+        2.5, MAX_SECONDS, start.duration_s, step=0.5, label=LABELS["duration_s"], elem_id=f"{TAB}-duration"
     )
     with gr.Row(elem_classes="lw-balance"):
         pad = widgets.pad(TAB, MAX_SCALE, (_SCALE, _SCALE))
@@ -238,7 +243,7 @@ def _draft_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
     with gr.Accordion("The draft", open=False, elem_id=f"{TAB}-draft-settings"):
         with gr.Row(elem_classes="lw-seed"):
             parts["draft_seed"] = widgets.seed_field(
-                start.draft_seed, "Its seed (−1: the take's)", f"{TAB}-draft-seed"
+                start.draft_seed, f"{LABELS['draft.seed']} (−1: the take's)", f"{TAB}-draft-seed"
             )  # fmt: skip
             gr.Button("Re-roll", size="sm", elem_id=f"{TAB}-draft-reroll", min_width=60).click(
                 None, None, parts["draft_seed"], js=_REROLL, **hidden

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import gradio as gr
 
-from studio.backends.catalog import ModelInfo, vocabulary
+from studio.backends.catalog import ModelInfo
 from studio.core.errors import InvalidRequestError
+from studio.core.fields import LABELS
 from studio.core.lane import format_lane, opening_prompt, parse_lane
 from studio.core.preset import Preset, named_preset
 from studio.core.request import (
@@ -21,9 +22,9 @@ from studio.core.request import (
     parse_request,
 )
 from studio.core.settings import Settings
-from studio.core.vocabulary import Vocabulary
 from studio.service.jobs import Studio
 from studio.ui import drafted, widgets
+from studio.ui.knowledge import Knowledge, describe_knowledge
 from studio.ui.recorded import recording_field
 from studio.ui.takes import HIDDEN
 
@@ -97,7 +98,7 @@ def read_form(values: Sequence[Any], studio: Studio) -> GenerationRequest:
         negative_prompt=form.negative_prompt or "",
         lane=points,
         lane_blend_s=form.lane_blend_s,
-        duration_s=None if form.endless else (form.duration_s or 0.0),
+        duration_s=None if form.endless else _length(form.duration_s),
         seed=form.seed,
         guidance_scale=form.guidance_scale,
         model={"id": form.model or "", "device": settings.device, "dtype": settings.dtype},
@@ -105,6 +106,11 @@ def read_form(values: Sequence[Any], studio: Studio) -> GenerationRequest:
         attention={"kind": form.attention},
         draft=_draft(form, studio),
     )
+
+
+def _length(duration_s: float | None) -> float:
+    """A length that was left empty is none; None would be a take without an end."""
+    return math.nan if duration_s is None else duration_s
 
 
 def _draft(form: FormValues, studio: Studio) -> dict[str, Any]:
@@ -157,18 +163,6 @@ def open_preset(name: str | None, values: Sequence[Any], settings: Settings) -> 
     return fill_form(named_preset(name, settings.presets), form) if name else form
 
 
-def describe_knowledge(known: Vocabulary | None) -> str:
-    """What a model knows, where it says so, in a sentence."""
-    return f"It knows {', '.join(known.families)}, and scenes of two of them." if known else ""
-
-
-def warn_of(prompt: str, known: Vocabulary | None) -> str:
-    """A sentence on a prompt that lies outside what the model knows; nothing on any other."""
-    if known is None or not prompt.strip() or known.knows(prompt):
-        return ""
-    return "This may lie outside what the model knows: it will make what comes nearest."
-
-
 def describe_window(lead_s: float, *sampler_values: Any) -> str:
     """What the sampler's settings come to, in a sentence; which of them can't be, where they make none."""
     values = dict(zip(SAMPLER_FIELDS, sampler_values, strict=True))
@@ -196,8 +190,7 @@ class Form:
     def __init__(self, settings: Settings, models: Sequence[ModelInfo]) -> None:
         """Lay the first part out in the column one is in."""
         self._settings = settings
-        # Asked at every key in the prompt: a file to read, or the Hub's cache to search, once a model.
-        self._known = lru_cache(maxsize=16)(lambda model: vocabulary(model or "", settings))
+        self._knowledge = Knowledge(TAB, settings)
         self._models = models
         self._start = FormValues(model=settings.model_id)
         self._preset = widgets.preset_choice(TAB, settings.presets)
@@ -207,7 +200,7 @@ class Form:
                 placeholder="Describe the sound, for example: heavy rain", elem_id=f"{TAB}-prompt",
             )
         }  # fmt: skip
-        self._warning = gr.Markdown("", elem_id=f"{TAB}-outside", elem_classes="lw-said")
+        self._knowledge.lay_out_warning()
         widgets.example_buttons(self._parts["prompt"], EXAMPLES)
         self._parts |= _numbers(self._start)
 
@@ -238,15 +231,13 @@ class Form:
         prompt = self._parts["prompt"]
         model = self._parts["model"] = widgets.model_choice(TAB, self._models, self._start.model)
         knows = gr.Markdown(
-            describe_knowledge(self._known(self._start.model)), elem_id=f"{TAB}-knows", elem_classes="lw-said"
+            describe_knowledge(self._knowledge.of(self._start.model)),
+            elem_id=f"{TAB}-knows",
+            elem_classes="lw-said",
         )
         hidden: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-        model.change(lambda model: describe_knowledge(self._known(model)), model, knows, **hidden)
-        gr.on(
-            [prompt.change, model.change],
-            lambda prompt, model: warn_of(prompt or "", self._known(model)),
-            [prompt, model], self._warning, trigger_mode="always_last", **hidden,
-        )  # fmt: skip
+        model.change(lambda model: describe_knowledge(self._knowledge.of(model)), model, knows, **hidden)
+        self._knowledge.bind(prompt, model)
 
     def _lay_out_lane(self) -> None:
         with gr.Accordion("Prompt lane", open=False, elem_id=f"{TAB}-lane-part"):
@@ -329,7 +320,7 @@ def _numbers(start: FormValues) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes="lw-numbers"):
         parts["duration_s"] = gr.Number(
-            start.duration_s, label="Seconds", elem_id=f"{TAB}-duration", min_width=90
+            start.duration_s, label=LABELS["duration_s"], elem_id=f"{TAB}-duration", min_width=90
         )
         parts["endless"] = gr.Checkbox(start.endless, label="Endless", elem_id=f"{TAB}-endless", min_width=90)
         parts["guidance_scale"] = gr.Number(

@@ -127,7 +127,19 @@ class LiveView:
             first = min(max(columns_from, self._first_column), self._total_columns)
             fresh = bytes(self._columns[(first - self._first_column) * N_BANDS :])
             telemetry, attention, preview = self._telemetry, self._attention, self._preview
-        figures = {}
+        return {
+            **self.state(),
+            "figures": self._figures(telemetry),
+            "made_s": self._next_sample / self.stream.sample_rate,
+            "first_column": first,
+            "columns": base64.b64encode(fresh).decode("ascii"),
+            "attention": attention if attention is not None and attention["step"] > attention_from else None,
+            "preview": _picture(preview) if preview is not None and preview.step > preview_from else None,
+        }
+
+    def _figures(self, telemetry: Telemetry | None) -> dict[str, float | None]:
+        """What the gauges show; once a clip is there, or a take ended within a second, what its file says."""
+        figures: dict[str, float | None] = {}
         if telemetry is not None:
             figures = {
                 "memory_mb": telemetry.rss_mb + (telemetry.device_mb or 0.0),
@@ -136,15 +148,13 @@ class LiveView:
                 "ahead_s": telemetry.buffered_s,
                 "conventional_mb": telemetry.conventional_mb,
             }
-        return {
-            **self.state(),
-            "figures": figures,
-            "made_s": self._next_sample / self.stream.sample_rate,
-            "first_column": first,
-            "columns": base64.b64encode(fresh).decode("ascii"),
-            "attention": attention if attention is not None and attention["step"] > attention_from else None,
-            "preview": _picture(preview) if preview is not None and preview.step > preview_from else None,
-        }
+        outcome = self.job.outcome
+        if isinstance(outcome, Finished) and outcome.path is not None:
+            clip = self.job.request.sampler.kind == "clip"
+            for name in ("rtf", "step_ms"):
+                if name in outcome.figures and (clip or not figures.get(name)):
+                    figures[name] = outcome.figures[name]
+        return figures
 
     @property
     def _total_columns(self) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.service.export import FORMATS, WHOLE, Cut, convert
+from studio.service.cut import Cut, CutError, read_cut
+from studio.service.export import FORMATS, Export, disk_error
+from studio.service.exports import Exports
 from studio.service.library import Library
 from studio.service.naming import portable
 from studio.service.shelf import shown
@@ -27,11 +30,6 @@ from studio.ui.live import LiveViews
 
 POLL_S = 0.05
 CHUNK_BYTES = 1 << 16
-CUT_BOUNDS = {
-    "start": ("start_s", 0.0, 1e7),
-    "end": ("end_s", 0.0, 1e7),
-    "lufs": ("lufs", -70.0, 0.0),
-}
 DRAFT_VIEWS = {
     "sound": (drafted.sound, "audio/wav"),
     "picture": (drafted.picture, "image/png"),
@@ -78,6 +76,15 @@ def first_bytes(path: Path, size: int) -> Iterator[bytes]:
             yield part
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """Why there is no export, and which field of the form is at fault, if one is."""
+
+    message: str
+    status: int
+    field: str = ""
+
+
 def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseRoute]:
     """Routes for `launch(app_kwargs=…)`.
 
@@ -112,25 +119,44 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         view.stream.acknowledge(position_s)
         return JSONResponse(view.beat(columns_from, attention_from, preview_from), headers=NO_STORE)
 
-    async def take(request: Request) -> Response:
+    exports = Exports(scratch)
+
+    async def made(request: Request) -> Export | _Refusal:
+        """The export that an address asks for; or why there is none, in a sentence for the field at fault."""
         view = views.get(request.path_params["token"])
         outcome = view.job.outcome if view is not None else None
         if outcome is None or outcome.path is None or not outcome.path.is_file():
-            return PlainTextResponse("There is no finished take of that name.", 404)
+            return _Refusal("There is no finished take of that name any more.", 404)
         suffix = request.query_params.get("format", outcome.path.suffix)
         if suffix not in FORMATS:
-            return PlainTextResponse(f"Choose one of {', '.join(FORMATS)}.", 400)
-        path = outcome.path
+            return _Refusal(f"Choose one of {', '.join(FORMATS)}.", 400, "format")
         try:
-            cut = _cut(request.query_params)
-            if suffix != path.suffix or cut != WHOLE:
-                path = await run_in_threadpool(_converted, path, suffix, cut, scratch)
+            return await run_in_threadpool(exports.make, outcome.path, suffix, read_cut(request.query_params))
+        except CutError as error:
+            return _Refusal(str(error), 400, error.field)
         except InvalidRequestError as error:
-            return PlainTextResponse(str(error), 400)
+            return _Refusal(str(error), 400)
         except StudioError as error:
-            return PlainTextResponse(str(error), 507)
+            return _Refusal(str(error), 507)
+        except OSError as error:
+            return _Refusal(str(disk_error(error, outcome.path)), 507)
+
+    async def take(request: Request) -> Response:
+        done = await made(request)
+        if isinstance(done, _Refusal):
+            return PlainTextResponse(done.message, done.status)
         disposition = "attachment" if "format" in request.query_params else "inline"
-        return FileResponse(path, filename=path.name, content_disposition_type=disposition)
+        return FileResponse(done.path, filename=done.path.name, content_disposition_type=disposition)
+
+    async def prepare(request: Request) -> Response:
+        """Make an export before the page fetches it, and tell what it came to: a link never leads nowhere."""
+        done = await made(request)
+        if isinstance(done, _Refusal):
+            answer = {"message": done.message, "field": done.field}
+            return JSONResponse(answer, done.status, headers=NO_STORE)
+        level = done.level
+        said = {"said": level.sentence, "level": level.report} if level else {"said": "", "level": None}
+        return JSONResponse({"name": done.path.name, **said}, headers=NO_STORE)
 
     # Not Starlette's mount of a folder: under a proxy's sub-path it looks for the files in the wrong place.
     own_files = {path.name: path for path in page_files.iterdir() if path.is_file()}
@@ -153,6 +179,7 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         Route("/pcm/{token}", pcm),
         Route("/live/{token}", beat, methods=["POST"]),
         Route("/take/{token}", take),
+        Route("/take/{token}/prepare", prepare),
         Route("/page/{name}", page_file),
     ]
 
@@ -176,31 +203,6 @@ async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
         stream.detach()
 
 
-def _cut(words: Mapping[str, str]) -> Cut:
-    """The span (to the millisecond) and the loudness an address asks for.
-
-    Raises:
-        InvalidRequestError: what is no number, or out of all bounds.
-    """
-    values: dict[str, float] = {}
-    for name, (field, low, high) in CUT_BOUNDS.items():
-        if not words.get(name):
-            continue
-        try:
-            values[field] = round(float(words[name]), 3)
-        except (ValueError, OverflowError):
-            values[field] = math.nan
-        if not low <= values[field] <= high:
-            raise InvalidRequestError(f"{name} is a number from {low:g} to {high:g}.")
-    return Cut(**values)
-
-
 def _converted(path: Path, suffix: str, cut: Cut, scratch: Path) -> Path:
-    """The take, or the cut of it, in a format; made once for the sound as it is now."""
-    end = "" if cut.end_s is None else f"{cut.end_s:.12g}"
-    span = f"__{cut.start_s:.12g}-{end}s" if (cut.start_s, end) != (0, "") else ""
-    level = "" if cut.lufs is None else f"__{cut.lufs:.12g}LUFS"
-    folder = scratch / str(path.stat().st_mtime_ns)
-    folder.mkdir(exist_ok=True)
-    target = folder / f"{path.stem}{span}{level}{suffix}"
-    return target if target.is_file() else convert(path, target, cut=cut)
+    """The take, or the cut of it, in a format."""
+    return Exports(scratch).make(path, suffix, cut).path

@@ -18,9 +18,10 @@ from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.hosts import in_address
 from studio.core.settings import Settings, data_dir
+from studio.service.exports import Exports
 from studio.service.jobs import Studio
 from studio.service.scratch import Scratch
-from studio.ui import api, dual, infinite, library, making, sparse, widgets
+from studio.ui import api, dual, export_api, infinite, library, making, sparse, widgets
 from studio.ui.blocks import StudioBlocks
 from studio.ui.callers import Callers, CallerWatch
 from studio.ui.guards import Hosts, LoginGuard, NoForeignReaders, guards, outermost
@@ -75,6 +76,8 @@ class Page:
                 self.blocks.load(others.handlers.turn_to, None, tabs, **HIDDEN)
                 others.follow(self.blocks.load, others.handlers.reattach, None)
             api.build(studio, self._callers)
+            if self.settings.trusted:
+                export_api.build(studio, Exports(self._scratch.path))
 
     def launch(self) -> str:
         """Serve in the background; the page's address.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio.backends.catalog import ModelInfo
+from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
 from studio.core.request import MAX_CLIP_S, ClipSampler, GenerationRequest, LiteFocusAttention, parse_request
 from studio.core.settings import Settings
@@ -18,6 +19,7 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import attention, compare, widgets
 from studio.ui.callers import client_of
+from studio.ui.knowledge import Knowledge
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
 
@@ -109,16 +111,18 @@ def fill_form(preset: Preset, form: FormValues) -> FormValues:
 
 def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> SparseTab:
     """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives what other tabs need."""
+    knowledge = Knowledge(TAB, studio.settings)
     start_values = FormValues(model=studio.settings.clip_model_id)
     with gr.Row(elem_classes="lw-columns"):
         with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
             preset = widgets.preset_choice(TAB, studio.settings.presets)
-            parts = _first_fields(start_values)
+            parts = _first_fields(start_values, knowledge)
             with gr.Row(elem_classes="lw-actions"):
                 start = gr.Button("Generate", variant="primary", elem_id=f"{TAB}-generate", min_width=120)
                 stop = gr.Button("Stop", elem_id=f"{TAB}-stop", min_width=90)
             widgets.status(TAB)
             parts |= _other_fields(start_values, models)
+            knowledge.bind(parts["prompt"], parts["model"])
         with gr.Column(scale=7, min_width=320, elem_classes="lw-stage"):
             picture = widgets.clip_spectrogram(TAB)
             player = widgets.player(TAB)
@@ -176,16 +180,17 @@ def compared(studio: Studio) -> compare.Wanted:
     return lambda values: methods(read_form(values, studio.settings))
 
 
-def _first_fields(start: FormValues) -> dict[str, Any]:
+def _first_fields(start: FormValues, knowledge: Knowledge) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "prompt": gr.Textbox(
             label="Prompt", lines=2, max_lines=6, value=start.prompt,
             placeholder="Describe the sound, for example: ocean waves", elem_id=f"{TAB}-prompt",
         )
     }  # fmt: skip
+    knowledge.lay_out_warning()
     widgets.example_buttons(parts["prompt"], EXAMPLES)
     parts["duration_s"] = gr.Slider(
-        2.5, MAX_CLIP_S, start.duration_s, step=0.5, label="Seconds", elem_id=f"{TAB}-duration"
+        2.5, MAX_CLIP_S, start.duration_s, step=0.5, label=LABELS["duration_s"], elem_id=f"{TAB}-duration"
     )
     widgets.example_buttons(parts["duration_s"], LENGTHS, " s")
     parts["method"] = gr.Radio(METHODS, value=start.method, label="Attention", elem_id=f"{TAB}-method")
@@ -211,7 +216,7 @@ def _other_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
     with gr.Accordion("What attends to what", open=False, elem_id=f"{TAB}-advanced"):
         with gr.Row():
             parts["ratio"] = gr.Textbox(
-                start.ratio, label="LiteFocus: r", elem_id=f"{TAB}-ratio", min_width=120,
+                start.ratio, label=LABELS["attention.ratio"], elem_id=f"{TAB}-ratio", min_width=120,
                 info="Share of tokens of any frequency that all attend to; auto goes by length.",
             )  # fmt: skip
             parts["sampling"] = gr.Dropdown(
@@ -227,8 +232,8 @@ def _other_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
             )
         with gr.Row():
             parts["merged"] = gr.Number(
-                start.merged, label="Token merging: share", step=0.05, elem_id=f"{TAB}-merged", min_width=120,
-                info="Of the tokens, up to three quarters.",
+                start.merged, label=LABELS["attention.token_merging.ratio"], step=0.05,
+                elem_id=f"{TAB}-merged", min_width=120, info="Of the tokens, up to three quarters.",
             )  # fmt: skip
             parts["blocks"] = gr.Textbox(
                 start.blocks, label="Blocks", placeholder="mid", elem_id=f"{TAB}-blocks", min_width=120,

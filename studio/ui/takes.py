@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import gradio as gr
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Preview, Progress, Telemetry
+from studio.core.fields import FieldError
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui.live import LiveView, LiveViews
@@ -60,7 +62,7 @@ class TakeHandlers:
         try:
             job = begin()
         except StudioError as error:
-            yield {"token": "", "phase": "failed", "message": str(error)}, gr.skip(), gr.skip(), gr.skip()
+            yield refusal(error), gr.skip(), gr.skip(), gr.skip()
             return
         yield from self._follow(self._views.open(job, self._studio.events(job.id)))
 
@@ -93,6 +95,19 @@ def _offer(view: LiveView, path: Path | None) -> Any:
     if path is None:
         return gr.skip()
     return gr.update(link=f"take/{view.stream.token}?format={path.suffix.lower()}", interactive=True)
+
+
+def refusal(error: StudioError) -> dict[str, Any]:
+    """A player's value that says why there is no take, and at which field of the form."""
+    label = error.label if isinstance(error, FieldError) else ""
+    # The page hears of a value that changes: the same refusal a second time is news too.
+    return {
+        "token": "",
+        "phase": "failed",
+        "message": str(error),
+        "label": label,
+        "time": time.monotonic_ns(),
+    }
 
 
 def follow_on(

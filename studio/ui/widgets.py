@@ -32,12 +32,19 @@ _PLAYER = """
 </div>
 <div class="lw-done" hidden>
   <audio controls preload="metadata" aria-label="The finished take"></audio>
-  <form class="lw-export">
-    <label>From <input name="start" placeholder="0:00" size="6" inputmode="numeric"></label>
-    <label>to <input name="end" placeholder="end" size="6" inputmode="numeric"></label>
+  <form class="lw-export" novalidate>
+    <label>From <input name="start" placeholder="0:00" size="6" inputmode="numeric">
+      <span class="lw-wrong"></span></label>
+    <label>to <input name="end" placeholder="end" size="6" inputmode="numeric">
+      <span class="lw-wrong"></span></label>
     <label>Loudness <select name="lufs"><option value="">as it is</option>
-      <option value="-23">−23 LUFS</option><option value="-14">−14 LUFS</option></select></label>
+      <option value="-23">−23 LUFS</option><option value="-16">−16 LUFS</option>
+      <option value="-14">−14 LUFS</option></select></label>
+    <label hidden>Ceiling <input name="ceiling" value="-1" size="4" inputmode="decimal"
+      title="What the true peak stays below"> dBTP
+      <span class="lw-wrong"></span></label>
     <span class="lw-formats"></span>
+    <p class="lw-told" role="status" aria-live="polite"></p>
   </form>
 </div>
 """

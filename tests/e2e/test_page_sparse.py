@@ -71,6 +71,8 @@ def test_a_clip_emerges_plays_and_is_a_file(
     assert (request.mode, request.attention.kind, request.attention.ratio) == ("sparse", "lite_focus", 0.2)
     page.wait_for_selector("#sparse-player audio[src]")
     page.wait_for_selector("#sparse-download:not([disabled])")
+    factor = f"{job.outcome.figures['rtf']:.2f} ×"
+    assert page.inner_text("#sparse-rtf .lw-value") == factor, "what it came to, once it is done"
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 

@@ -103,7 +103,7 @@ def test_a_span_is_exported_in_every_format(
             link.click()
         target = tmp_path / download.value.suggested_filename
         download.value.save_as(target)
-        assert "__1-3.5s__-23LUFS" in target.name
+        assert "__1-3.5s__-23.0LUFS" in target.name
         samples, rate = sf.read(target)
         assert len(samples) / rate == pytest.approx(2.5, abs=0.1)
     assert {path.suffix for path in tmp_path.iterdir()} == {".wav", ".flac", ".mp3", ".ogg"}

@@ -362,6 +362,22 @@ def test_the_live_factor_leaves_the_start_out(clock: SimpleNamespace) -> None:
     assert meter.figures()["rtf"] == pytest.approx(1.7)
 
 
+def test_a_clip_s_factor_is_what_its_steps_come_to_at_their_pace(clock: SimpleNamespace) -> None:
+    meter = Meter("cpu", clip_s=2.0)
+    clock.now = 2.0  # loading
+    assert meter.snapshot(0.0).realtime_factor == 0.0
+    clock.now = 2.5
+    meter.see(StepDone(1, 20, 0.5))
+    assert meter.snapshot(0.0).realtime_factor == pytest.approx((2 + 20 * 0.5) / 2)
+    clock.now = 7.0
+    meter.see(StepDone(10, 20, 0.5))
+    assert meter.snapshot(0.0).realtime_factor == pytest.approx((2 + 20 * 0.5) / 2)
+    clock.now = 13.0
+    meter.see(second(0))
+    meter.see(second(1))
+    assert meter.snapshot(0.0).realtime_factor == pytest.approx(6.5)
+
+
 def test_a_conventional_run_takes_a_window_s_memory_for_every_window(
     clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

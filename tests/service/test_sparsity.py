@@ -159,13 +159,13 @@ def test_what_the_model_lacks_is_said_before_the_first_step(
 @pytest.mark.parametrize(
     ("attention", "said"),
     [
-        ({**LITE, "ratio": 0}, "attention.ratio"),
-        ({**LITE, "ratio": 1.01}, "attention.ratio"),
-        ({**LITE, "ratio": "much"}, "attention.ratio: must be 'auto', or a share"),
-        ({**LITE, "ratio": float("nan")}, "attention.ratio"),
+        ({**LITE, "ratio": 0}, "LiteFocus r"),
+        ({**LITE, "ratio": 1.01}, "LiteFocus r"),
+        ({**LITE, "ratio": "much"}, "LiteFocus r must be 'auto', or a share"),
+        ({**LITE, "ratio": float("nan")}, "LiteFocus r"),
         ({**LITE, "focus": False, "compensation": False}, "switch one on"),
-        ({**LITE, "blocks": ["attic"]}, "attention.blocks"),
-        ({**MERGING, "ratio": 1.0}, "attention.ratio"),
+        ({**LITE, "blocks": ["attic"]}, "Blocks"),
+        ({**MERGING, "ratio": 1.0}, "Token merging share"),
     ],
 )
 def test_values_out_of_bounds_are_one_sentence(attention: dict[str, Any], said: str) -> None:

@@ -120,8 +120,8 @@ def test_the_window_is_described() -> None:
     steps = EndlessSampler().steps
     assert f"{steps} steps" in said
     assert f"{(steps * 8 + 8) * FRAME_S:.1f} s" in said
-    assert "window would span" in describe_window(8.0, "auto", 1000, 1, 32, 8, 16, 0)
-    assert "skip_factor" in describe_window(8.0, "auto", 24, 0, 8, 8, 16, 0)
+    assert "asks for a window" in describe_window(8.0, "auto", 1000, 1, 32, 8, 16, 0)
+    assert "P must be a whole number" in describe_window(8.0, "auto", 24, 0, 8, 8, 16, 0)
 
 
 def test_attention_and_draft_compose_with_the_sampler() -> None:

@@ -57,6 +57,26 @@ def test_an_attention_map_comes_once_and_small(frames: int) -> None:
     assert view.beat(0, attention_from=32)["attention"] is None
 
 
+@pytest.mark.parametrize("seen", [[], [0.0], [2.5]], ids=str)
+def test_a_clip_that_is_there_has_its_real_time_factor(seen: list[float], tmp_path: Path) -> None:
+    job = Job(parse_request(mode="sparse", prompt="x", sampler={"kind": "clip"}), PcmStream(8.0))
+    view = LiveView(job)
+    for factor in seen:
+        view.see(Telemetry(100.0, None, factor, 0.0, 0.0, 20.0))
+        assert view.beat(0)["figures"]["rtf"] == factor
+    job.end(Finished(tmp_path / "take.flac", 10.0, {"rtf": 0.75, "step_ms": 31.0}))
+    assert view.beat(0)["figures"]["rtf"] == 0.75
+    assert view.beat(0)["figures"]["step_ms"] == 31.0
+
+
+def test_an_endless_take_keeps_the_factor_that_leaves_its_start_out(tmp_path: Path) -> None:
+    for seen, told in [(0.3, 0.3), (0.0, 0.9)]:
+        view = new_view()
+        view.see(Telemetry(100.0, None, seen, 4.0, 0.0, 20.0))
+        view.job.end(Finished(tmp_path / "take.flac", 10.0, {"rtf": 0.9}))
+        assert view.beat(0)["figures"]["rtf"] == told
+
+
 def test_lost_chunks_leave_the_pictures_time_right() -> None:
     view, holed = new_view(), NOISE.copy()
     view.see(AudioChunk(NOISE[:8000], RATE, 0))

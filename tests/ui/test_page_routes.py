@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,15 +105,17 @@ def test_a_span_at_a_loudness(client: TestClient, view: LiveView, tmp_path: Path
     path = tmp_path / "take.flac"
     sf.write(path, np.tile(SOUND, 3), 16000)
     view.job.end(Finished(path, 3.0))
-    wanted = {"format": suffix, "start": "0.5", "end": "2.5", "lufs": "-23"}
+    wanted = {"format": suffix, "start": "0.5", "end": "2.5", "lufs": "-26"}
     answer = client.get(f"/take/{view.stream.token}", params=wanted)
-    assert f"take__0.5-2.5s__-23LUFS{suffix}" in answer.headers["content-disposition"]
+    named = re.search(rf'"take__0\.5-2\.5s__(-[0-9.]+)LUFS\{suffix}"', answer.headers["content-disposition"])
+    assert named is not None
     (tmp_path / f"got{suffix}").write_bytes(answer.content)
     samples, rate = sf.read(tmp_path / f"got{suffix}")
     assert len(samples) / rate == pytest.approx(2.0, abs=0.1)
     meter = LoudnessMeter(rate)
     meter.push(samples)
-    assert meter.integrated() == pytest.approx(-23, abs=0.5)
+    assert meter.integrated() == pytest.approx(-26, abs=0.2)
+    assert float(named[1]) == pytest.approx(meter.integrated(), abs=0.06)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +139,71 @@ def test_a_span_that_is_none_is_told(
     answer = client.get(f"/take/{view.stream.token}", params=wanted)
     assert answer.status_code == 400
     assert answer.text.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"start": "0:00.6", "end": "0:00.4"}, "end"),
+        ({"start": "0.5", "end": "0.5"}, "end"),
+        ({"end": "0:02"}, "end"),
+        ({"start": "1:75"}, "start"),
+        ({"lufs": "loud"}, "lufs"),
+        ({"lufs": "-14", "ceiling": "3"}, "ceiling"),
+        ({"format": ".exe"}, "format"),
+    ],
+    ids=str,
+)
+def test_what_can_t_be_exported_is_told_before_anything_is_fetched(
+    client: TestClient, view: LiveView, tmp_path: Path, wanted: dict[str, str], field: str
+) -> None:
+    path = tmp_path / "take.flac"
+    sf.write(path, SOUND, 16000)
+    view.job.end(Finished(path, 1.0))
+    answer = client.get(f"/take/{view.stream.token}/prepare", params={"format": ".wav", **wanted})
+    assert answer.status_code == 400
+    assert answer.json()["field"] == field
+    assert answer.json()["message"].endswith(".")
+    path.unlink()
+    answer = client.get(f"/take/{view.stream.token}/prepare", params={"format": ".wav"})
+    assert answer.json()["message"] == "There is no finished take of that name any more."
+
+
+def test_what_an_export_came_to_is_told_with_its_name(
+    client: TestClient, view: LiveView, tmp_path: Path
+) -> None:
+    path = tmp_path / "take.flac"
+    sf.write(path, np.random.default_rng(0).normal(0, 0.05, 32000), 16000)
+    view.job.end(Finished(path, 2.0))
+    wanted = {"format": ".wav", "lufs": "-20", "ceiling": "-2"}
+    answer = client.get(f"/take/{view.stream.token}/prepare", params=wanted).json()
+    assert answer["name"] == "take__-20.0LUFS.wav"
+    assert (answer["level"]["lufs"], answer["level"]["ceiling_dbtp"]) == (-20.0, -2.0)
+    assert "−20.0 LUFS" in answer["said"]
+    fetched = client.get(f"/take/{view.stream.token}", params=wanted)
+    assert f'filename="{answer["name"]}"' in fetched.headers["content-disposition"]
+    plain = client.get(f"/take/{view.stream.token}/prepare", params={"format": ".wav"}).json()
+    assert plain == {"name": "take.wav", "said": "", "level": None}
+
+
+def test_an_export_that_fails_on_the_disk_is_a_sentence(
+    client: TestClient, view: LiveView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "take.flac"
+    sf.write(path, SOUND, 16000)
+    view.job.end(Finished(path, 1.0))
+
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("studio.service.export.os.replace", full)
+    answer = client.get(f"/take/{view.stream.token}/prepare", params={"format": ".wav"})
+    assert answer.status_code == 507
+    assert "is full" in answer.json()["message"]
+    path.write_bytes(b"no sound any more")
+    answer = client.get(f"/take/{view.stream.token}/prepare", params={"format": ".wav"})
+    assert answer.status_code == 400
+    assert "Can't convert" in answer.json()["message"]
 
 
 def test_other_hosts_are_refused_and_every_answer_is_guarded(client: TestClient) -> None:

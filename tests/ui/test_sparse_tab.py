@@ -110,19 +110,19 @@ def test_a_file_does_not_wait_for_its_listener(handlers: Handlers, studio: Studi
     ("changes", "word"),
     [
         ({"prompt": ""}, "prompt is empty"),
-        ({"duration_s": 0}, "duration_s"),
-        ({"duration_s": -1}, "duration_s"),
-        ({"duration_s": float("nan")}, "duration_s"),
-        ({"duration_s": 1e9}, "duration_s"),
-        ({"steps": 0}, "sampler.steps"),
-        ({"steps": None}, "sampler.steps"),
+        ({"duration_s": 0}, "length (seconds)"),
+        ({"duration_s": -1}, "length (seconds)"),
+        ({"duration_s": float("nan")}, "length (seconds)"),
+        ({"duration_s": 1e9}, "length (seconds)"),
+        ({"steps": 0}, "steps"),
+        ({"steps": None}, "steps"),
         ({"method": "thin"}, "thin"),
-        ({"method": "lite_focus", "ratio": "0"}, "attention.ratio"),
-        ({"method": "lite_focus", "ratio": None}, "attention.ratio"),
+        ({"method": "lite_focus", "ratio": "0"}, "litefocus r"),
+        ({"method": "lite_focus", "ratio": None}, "litefocus r"),
         ({"method": "lite_focus", "focus": False, "compensation": False}, "switch one on"),
-        ({"method": "lite_focus", "blocks": "cellar"}, "attention.blocks"),
+        ({"method": "lite_focus", "blocks": "cellar"}, "blocks"),
         ({"method": "lite_focus"}, "no attention to make sparse"),
-        ({"method": "token_merging", "merged": 1}, "attention.ratio"),
+        ({"method": "token_merging", "merged": 1}, "token merging share"),
     ],
 )
 def test_bad_values_become_one_sentence(handlers: Handlers, changes: dict[str, Any], word: str) -> None:
@@ -171,8 +171,8 @@ def test_a_page_takes_up_takes_of_its_tab_alone(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"duration_s": 600.5}, "up to 600 s"),
-        ({"lane": [{"at_s": 1, "prompt": "wind"}]}, "no prompt lane"),
+        ({"duration_s": 600.5}, "at most 600"),
+        ({"lane": [{"at_s": 1, "prompt": "wind"}]}, "follow no lane"),
     ],
 )
 def test_what_a_clip_can_t_be_is_refused_wherever_it_is_asked_for(changes: dict[str, Any], said: str) -> None:
