@@ -25,7 +25,7 @@ def test_a_take_is_deleted_put_back_and_deleted_for_good(tmp_path: Path) -> None
     assert longwave("library", "restore", "sea/a", *outputs).stdout == "sea/a\n"
     assert "sea/a" in longwave("library", "list", *outputs).stdout
     longwave("library", "delete", "sea/a", *outputs)
-    assert "1 takes" in one_sentence(longwave("library", "empty", *outputs))
+    assert "(1 take, " in one_sentence(longwave("library", "empty", *outputs))
     assert "MB freed" in longwave("library", "empty", "--yes", *outputs).stdout
     assert "not in the trash" in one_sentence(longwave("library", "restore", "sea/a", *outputs))
     gone = longwave("library", "delete", "sea/a", "--for-good", *outputs)

@@ -118,7 +118,7 @@ def empty(
 
     deleted = Library(outputs).trash
     if not yes:
-        raise InvalidRequestError(
-            f"{len(deleted.takes())} takes, {deleted.size() / 1e6:.1f} MB, can't be got back: give --yes."
-        )
+        takes = len(deleted.takes())
+        held = f"{takes} take{'' if takes == 1 else 's'}, {deleted.size() / 1e6:.1f} MB"
+        raise InvalidRequestError(f"What is in the trash can't be got back then ({held}): give --yes.")
     typer.echo(f"The trash is empty: {deleted.empty() / 1e6:.1f} MB freed.")
