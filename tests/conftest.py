@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+# On a busy machine an example may take any time; how long is no property of the code.
+settings.register_profile("longwave", deadline=None)
+settings.load_profile("longwave")
 
 if TYPE_CHECKING:
     from studio.service.jobs import Studio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import gradio as gr
@@ -11,6 +12,7 @@ from gradio.data_classes import FileData
 from studio.core.sound_files import SUFFIXES
 from studio.service.jobs import Studio
 from studio.ui import api, dual, infinite
+from studio.ui.callers import Callers
 from studio.ui.form import FormValues
 from studio.ui.infinite import Handlers
 from studio.ui.live import LiveViews
@@ -54,7 +56,7 @@ def test_the_page_takes_every_type_that_the_reader_takes(studio: Studio, tmp_pat
             infinite.build(studio, views, [])
         with gr.Tab():
             dual.build(studio, views, [])
-        api.build(studio)
+        api.build(studio, Callers())
     fields = [block for block in page.blocks.values() if isinstance(block, gr.File)]
     recordings = [
         field for field in fields if not isinstance(field, gr.DownloadButton) and field.label != "Take"
@@ -79,11 +81,12 @@ def test_a_take_says_at_its_end_what_was_noticed(studio: Studio, hot: Path) -> N
 
 def test_the_api_says_it_beside_the_figures(studio: Studio, hot: Path) -> None:
     with gr.Blocks() as page:
-        api.build(studio)
+        api.build(studio, Callers())
     functions = {function.api_name: function.fn for function in page.fns.values()}
-    _, figures = functions["infinite"]("rain", "", 3.0, 1, "tone", "", "", str(hot))
+    call = functions["infinite"]
+    _, figures = asyncio.run(call(gr.Request(), "rain", "", 3.0, 1, "tone", "", "", str(hot)))
     assert figures["notes"] == [SCALED]
-    _, figures = functions["infinite"]("rain", "", 1.0, 1, "tone", "", "")
+    _, figures = asyncio.run(call(gr.Request(), "rain", "", 1.0, 1, "tone", "", ""))
     assert "notes" not in figures
 
 
