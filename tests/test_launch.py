@@ -260,16 +260,23 @@ def test_a_second_one_waits_and_a_killed_one_leaves_no_lock(how: int, tmp_path: 
         words = [sys.executable, "-c", HOLD, str(ROOT), str(tmp_path / "local"), str(seconds)]
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    with start(600) as first:
+    first = start(600)
+    second = None
+    try:
         assert first.stdout is not None
         assert first.stdout.readline() == "in\n"
-        with start(0) as second:
-            assert second.stderr is not None
-            assert "waiting for it" in second.stderr.readline()
-            assert second.poll() is None
-            first.send_signal(how)
-            assert second.communicate(timeout=60)[0] == "in\n"
-            assert second.returncode == 0
+        second = start(0)
+        assert second.stderr is not None
+        assert "waiting for it" in second.stderr.readline()
+        assert second.poll() is None
+        first.send_signal(how)
+        assert second.communicate(timeout=60)[0] == "in\n"
+        assert second.returncode == 0
+    finally:
+        for process in (first, second):
+            if process is not None:
+                process.kill()
+                process.communicate()
 
 
 # --- the folder's name, and Python's own settings --------------------------------------------------------
@@ -305,7 +312,7 @@ def start_in(folder: Path, cwd: Path, *words: str, **more: str) -> str:
 @pytest.mark.parametrize("name", ["takes: spring", ":", "two words", "Töne – 音", "it's $HOME;#%", "-m"])
 def test_the_projects_folder_has_any_name(name: str, project: Path, tmp_path: Path) -> None:
     folder = project.rename(tmp_path / name)
-    (tmp_path / "rich.py").write_text("raise RuntimeError('of the folder that it was started in')")
+    (tmp_path / "typer.py").write_text("raise RuntimeError('of the folder that it was started in')")
     try:
         assert "night-train" in start_in(folder, tmp_path, "presets", "list")
         assert "night-train" in start_in(folder, tmp_path, "presets", "list", PYTHONSAFEPATH="1", LC_ALL="C")

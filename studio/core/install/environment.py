@@ -220,14 +220,16 @@ class Installer:
 
         One that needs the system's library because no source has it with its own is left so.
         """
-        given_up = set()  # type: set[str]
+        mended, given_up = set(), set()  # type: Tuple[set[str], set[str]]
         while True:
             faults = [fault for fault in self.try_packages(groups) if fault["name"] not in given_up]
             if not faults:
                 return
             fault = faults[0]
-            left = self.take_from_another_source(fault, groups)
+            # A package that loads alone and not beside the others has been changed once, in vain.
+            left = fault if fault["name"] in mended else self.take_from_another_source(fault, groups)
             if left is None:
+                mended.add(fault["name"])
                 continue
             if left["needed"] and not left["borrows"]:
                 raise LaunchError(does_not_load(left["name"], left["why"], is_debian()))

@@ -204,6 +204,20 @@ def test_the_systems_library_will_do_where_no_index_has_one(uv: Any) -> None:
     assert world.installed == ["first", "second", "first"]
 
 
+def test_one_that_loads_only_by_itself_is_changed_once(uv: Any) -> None:
+    world = World({})
+
+    def answer(command: list[str], environ: Mapping[str, str]) -> tuple[int, str, str]:
+        if "--reinstall-package" in command or "--only" in command:
+            return world(command, environ)
+        return 0, json.dumps(GOOD), ""
+
+    uv(answer)
+    with pytest.raises(LaunchError, match="soundfile doesn't load"):
+        installer().mend([])
+    assert world.installed == ["first"]
+
+
 def test_what_only_drafts_need_is_no_reason_to_stop(uv: Any, capsys: pytest.CaptureFixture[str]) -> None:
     fault = {**GOOD, "needed": False}
     uv(World({"": fault, "first": fault, "second": fault}))
