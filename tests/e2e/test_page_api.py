@@ -66,19 +66,21 @@ def test_a_take_goes_on_from_a_recording(client: Client, tmp_path: Path) -> None
 
 
 def test_the_tabs_have_the_only_public_functions(client: Client) -> None:
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/infinite", "/sparse", "/dual"]
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == [
+        "/infinite", "/sparse", "/dual", "/export",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("values", "word"),
     [
         (("", "", 2.0, 0), "prompt"),
-        (("rain", "", -2.0, 0), "duration_s"),
-        (("rain", "", 1e9, 0), "duration_s"),
-        (("rain", "", None, 0), "duration_s"),
+        (("rain", "", -2.0, 0), "length (seconds)"),
+        (("rain", "", 1e9, 0), "length (seconds)"),
+        (("rain", "", None, 0), "length (seconds)"),
         (("rain", "", 2.0, -5), "seed"),
         (("x" * 10_000, "", 2.0, 0), "prompt"),
-        (("rain", "x" * 10_000, 2.0, 0), "negative_prompt"),
+        (("rain", "x" * 10_000, 2.0, 0), "negative prompt"),
         (("rain", "", 2.0, 0, "nonesuch"), "no model"),
         (("rain", "", 2.0, 0, "/etc"), "model"),
         (("rain", "", 2.0, 0, "tone", "wind"), "prompt lane"),
@@ -140,7 +142,7 @@ def test_a_clip_in_one_piece(client: Client, tone_site: Any) -> None:
         (("rain", "", 3.0, 1, "", "thin"), "thin"),
         (("rain", "", 3.0, 1, "", "lite_focus", "7"), "attention.ratio"),
         (("rain", "", 3.0, 1), "no attention to make sparse"),
-        (("rain", "", -3.0, 1), "duration_s"),
+        (("rain", "", -3.0, 1), "length (seconds)"),
         (("", "", 3.0, 1), "prompt is empty"),
         (("rain", "", 3.0, 1, "", "", "", 0, "night-crickets"), "infinite takes"),
     ],

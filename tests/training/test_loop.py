@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,54 +17,63 @@ from studio.core.interrupts import all_as_interrupt
 from studio.training.loop import LoopOptions, TrainState, cosine_factor, run
 
 
-def fit_line(folder: Path, steps: int) -> TrainState:
-    """A tiny regression whose every draw comes from the step's generator."""
-    torch.manual_seed(0)
-    model = nn.Linear(3, 1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    state = TrainState(model, {"line": optimizer})
-
-    def step(_: int, generator: torch.Generator) -> dict[str, float]:
-        x = torch.randn(8, 3, generator=generator)
-        loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return {"loss": loss.item()}
-
-    run(state, step, LoopOptions(folder, steps, log_every=5), "line")
-    return state
-
-
-def test_a_killed_run_goes_on_from_its_last_save(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    reference = fit_line(tmp_path / "whole", 30)
-
-    class KilledError(Exception):
-        pass
-
+def fit_line(
+    folder: Path, steps: int, before: Callable[[int], object] = lambda _: None, **options: float
+) -> TrainState:
+    """A tiny regression, every draw from the step's generator; `before` is called in every step."""
     torch.manual_seed(0)
     model = nn.Linear(3, 1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     state = TrainState(model, {"line": optimizer})
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
-        if number == 17:
-            raise KilledError
         x = torch.randn(8, 3, generator=generator)
         loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
         optimizer.zero_grad()
         loss.backward()
+        before(number)
         optimizer.step()
         return {"loss": loss.item()}
 
+    run(state, step, LoopOptions(folder, steps, log_every=5, **options), "line")
+    return state
+
+
+def same(one: TrainState, other: TrainState) -> bool:
+    pairs = zip(
+        [*one.model.parameters(), *one.ema.parameters()],
+        [*other.model.parameters(), *other.ema.parameters()],
+        strict=True,
+    )
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_killed_run_goes_on_from_its_last_save(tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    def kill(number: int) -> None:
+        if number == 17:
+            raise KilledError
+
+    reference = fit_line(tmp_path / "whole", 30)
     with pytest.raises(KilledError):
-        run(state, step, LoopOptions(tmp_path / "killed", 30, save_every_s=0.0), "line")
-    resumed = fit_line(tmp_path / "killed", 30)
-    for a, b in zip(reference.model.parameters(), resumed.model.parameters(), strict=True):
-        assert torch.equal(a, b)
-    for a, b in zip(reference.ema.parameters(), resumed.ema.parameters(), strict=True):
-        assert torch.equal(a, b)
+        fit_line(tmp_path / "killed", 30, kill, save_every_s=0.0)
+    assert same(reference, fit_line(tmp_path / "killed", 30))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_it_saves_the_step_it_is_in(tmp_path: Path, number: signal.Signals) -> None:
+    def ask(step: int) -> None:
+        if step == 17:
+            os.kill(os.getpid(), number)
+
+    reference = fit_line(tmp_path / "whole", 30)
+    with all_as_interrupt(), pytest.raises(KeyboardInterrupt):
+        fit_line(tmp_path / "asked", 30, ask)
+    assert torch.load(tmp_path / "asked" / "last.pt", weights_only=True)["step"] == 18
+    assert same(reference, fit_line(tmp_path / "asked", 30))
 
 
 def test_the_average_follows_and_the_log_is_kept(tmp_path: Path) -> None:
@@ -86,31 +96,3 @@ def test_every_recipe_has_its_command() -> None:
     from studio.training.recipes import RECIPES
 
     assert set(NAMED) == set(RECIPES)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_end_it_saves_the_step_it_is_in(tmp_path: Path, number: signal.Signals) -> None:
-    torch.manual_seed(0)
-    reference = fit_line(tmp_path / "whole", 30)
-    torch.manual_seed(0)
-    model = nn.Linear(3, 1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    state = TrainState(model, {"line": optimizer})
-
-    def step(at: int, generator: torch.Generator) -> dict[str, float]:
-        x = torch.randn(8, 3, generator=generator)
-        loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        if at == 17:
-            os.kill(os.getpid(), number)
-        optimizer.step()
-        return {"loss": loss.item()}
-
-    with all_as_interrupt(), pytest.raises(KeyboardInterrupt):
-        run(state, step, LoopOptions(tmp_path / "asked", 30), "line")
-    assert state.step == 18
-    resumed = fit_line(tmp_path / "asked", 30)
-    for whole, again in zip(reference.model.parameters(), resumed.model.parameters(), strict=True):
-        assert torch.equal(whole, again)
