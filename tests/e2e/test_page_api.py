@@ -140,9 +140,9 @@ def test_a_clip_in_one_piece(client: Client, tone_site: Any) -> None:
     ("values", "said"),
     [
         (("rain", "", 3.0, 1, "", "thin"), "thin"),
-        (("rain", "", 3.0, 1, "", "lite_focus", "7"), "attention.ratio"),
+        (("rain", "", 3.0, 1, "", "lite_focus", "7"), "a share of the tokens"),
         (("rain", "", 3.0, 1), "no attention to make sparse"),
-        (("rain", "", -3.0, 1), "length (seconds)"),
+        (("rain", "", -3.0, 1), r"length \(seconds\)"),
         (("", "", 3.0, 1), "prompt is empty"),
         (("rain", "", 3.0, 1, "", "", "", 0, "night-crickets"), "infinite takes"),
     ],
