@@ -5,6 +5,7 @@ torch, diffusers and huggingface_hub load only when a function needs them, so th
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from studio.backends import checkpoint
 from studio.backends.checkpoint import verify
+from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "vocabulary"]
 
 DRAFTER = "audiogen"  # the system of what makes drafts: no tab offers it as a model for takes
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"[A-Za-z0-9]([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
+_LONGEST_ID = 96  # the Hub's own
 _TEXT_ENCODERS = {"facebook/audiogen-medium": "t5-large"}  # what a checkpoint reads texts with and lacks
 _TEXT_WEIGHTS = "model.safetensors"  # the Hub's library moves it into place once it is whole
 _TEXT_FILES = ["config.json", "generation_config.json", "spiece.model", "tokenizer*", _TEXT_WEIGHTS]
@@ -128,16 +131,16 @@ def resolve(model_id: str, settings: Settings, *, download: bool = True) -> Path
     """
     embedded = settings.assets / model_id
     if model_id.startswith("pocket/") and ".." not in model_id:
-        if embedded.is_dir():
+        if is_folder(embedded):
             return embedded
         raise ModelNotFoundError(
             f"The embedded model '{model_id}' is not in {settings.assets.name}; reinstall Longwave."
         )
-    local = Path(model_id).expanduser()
-    if local.is_dir():
+    local = Path(os.path.expanduser(model_id))  # which leaves a stranger's home as it is
+    if is_folder(local):
         return local
-    if not _HUB_ID.fullmatch(model_id):
-        raise ModelNotFoundError(f"There is no model '{model_id}'; see 'longwave models list'.")
+    if not is_hub_id(model_id):
+        raise ModelNotFoundError(f"There is no model {quoted(model_id)}; see 'longwave models list'.")
     return _from_hub(model_id, download=download)
 
 
@@ -203,15 +206,21 @@ def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
     """The words that a model was trained with; None for one that does not say."""
     try:
         file = resolve(model_id, settings, download=False) / VOCABULARY_FILE
-        return Vocabulary.model_validate_json(file.read_bytes())
+        return Vocabulary.model_validate_json(read_bytes(file, MAX_CONFIG_BYTES))
     except (StudioError, OSError, ValueError):
         return None
+
+
+def is_hub_id(model_id: str) -> bool:
+    """Whether a model's id may be one of the Hub's, by the Hub's rules."""
+    rare = "--" in model_id or ".." in model_id or model_id.endswith(".git")
+    return len(model_id) <= _LONGEST_ID and not rare and _HUB_ID.fullmatch(model_id) is not None
 
 
 def _is_here(model_id: str, settings: Settings) -> bool:
     try:
         return not verify(resolve(model_id, settings, download=False))
-    except ModelNotFoundError:
+    except (StudioError, OSError):
         return False
 
 

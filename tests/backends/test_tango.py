@@ -85,6 +85,18 @@ def test_same_latents_as_diffusers_scheduler_and_unet(tango_folder: Path, backen
     torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("others", [["a dog " * 9], ["", "a dog " * 3, "rain"], ["dog", "a " * 40]])
+def test_what_stands_beside_a_prompt_changes_nothing_of_it(backend: TangoBackend, others: list[str]) -> None:
+    (alone,) = backend.encode_text([PROMPT]).tokens
+    for beside in ([*others, PROMPT], [PROMPT, *others]):
+        row = beside.index(PROMPT)
+        (said,) = backend.encode_text(beside).tokens
+        assert said.mask is not None
+        length = alone.states.shape[1]
+        assert torch.equal(said.states[row, :length], alone.states[0])
+        assert said.mask[row].tolist() == [1] * length + [0] * (said.mask.shape[1] - length)
+
+
 def test_is_a_backend(backend: TangoBackend) -> None:
     assert isinstance(backend, Backend)
     assert (backend.geometry.hop_samples, backend.geometry.frame_multiple) == (640, 2)
