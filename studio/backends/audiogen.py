@@ -122,6 +122,13 @@ class AudioGen:
             codes, _ = self._model.compression_model.encode(sound)
         return self.decode(codes[0].cpu().numpy().astype(np.int16))
 
+    def try_out(self) -> None:
+        """Make, decode and encode a little sound: what fits shows there alone."""
+        made = self.draft("a dog barks", _TRIED_S, seed=0)
+        self.encode(np.zeros(max(1, len(made.samples)), np.float32))
+        if self.nothing is not None:
+            self.decode(self.nothing[:, :8])
+
     def _codes(self, tokens: NDArray[np.int16]) -> Tensor:
         """Tokens [codebooks, L] as audiocraft takes them: [1, codebooks, L]."""
         return torch.from_numpy(tokens.astype(np.int64))[None].to(self._model.device)
@@ -130,13 +137,6 @@ class AudioGen:
 def _up_to(total: int, on_progress: OnTokens) -> OnTokens:
     """audiocraft counts all that is made against the piece that it is making: count against `total`."""
     return lambda made, _: on_progress(min(made, total), total)
-
-    def try_out(self) -> None:
-        """Make, decode and encode a little sound: what fits shows there alone."""
-        made = self.draft("a dog barks", _TRIED_S, seed=0)
-        self.encode(np.zeros(max(1, len(made.samples)), np.float32))
-        if self.nothing is not None:
-            self.decode(self.nothing[:, :8])
 
 
 @opens_checkpoint

@@ -73,7 +73,9 @@ def opens_checkpoint(
     def opening(folder: Path, *args: Options.args, **options: Options.kwargs) -> Opened:
         with weights_errors(folder.name):
             opened: Any = load(folder, *args, **options)
-            opened.try_out()
+        try_out = opened.try_out
+        with weights_errors(folder.name):
+            try_out()
         return opened
 
     return opening

@@ -134,7 +134,7 @@ def resolve(model_id: str, settings: Settings, *, download: bool = True) -> Path
         if is_folder(embedded):
             return embedded
         raise ModelNotFoundError(
-            f"The embedded model '{model_id}' is not in {settings.assets.name}; reinstall Longwave."
+            f"The embedded model {quoted(model_id)} is not in {settings.assets.name}; reinstall Longwave."
         )
     local = Path(os.path.expanduser(model_id))  # which leaves a stranger's home as it is
     if is_folder(local):

@@ -126,15 +126,15 @@ def held_by(file: Path) -> Held:
     Raises:
         WeightsError: it is missing, truncated, or its header does not describe its content.
     """
-    if not is_file(file):
-        raise WeightsError(f"{short(file)} is missing.")
     try:
+        if not is_file(file):
+            raise WeightsError(f"{short(file)} is missing.")
         return _safetensors(file) if file.suffix == ".safetensors" else _archive(file)
-    except WeightsError:
-        raise
+    except WeightsError as error:
+        raise WeightsError(f"{str(error).rstrip('.')}; get the checkpoint again.") from error
     except Exception as error:  # whatever a library makes of bytes that anybody may have written
         log.debug("reading %s", file, exc_info=True)
-        raise WeightsError(f"{short(file)} can't be read.") from error
+        raise WeightsError(f"{short(file)} can't be read; get the checkpoint again.") from error
 
 
 def _safetensors(file: Path) -> Held:
