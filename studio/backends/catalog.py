@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from studio.backends import checkpoint
 from studio.backends.checkpoint import verify
+from studio.backends.download import TEXT_ENCODERS, plan
+from studio.backends.download import download as get
 from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
@@ -28,7 +30,7 @@ __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "v
 DRAFTER = "audiogen"  # the system of what makes drafts: no tab offers it as a model for takes
 _HUB_ID = re.compile(r"[A-Za-z0-9]([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 _LONGEST_ID = 96  # the Hub's own
-_TEXT_ENCODERS = {"facebook/audiogen-medium": "t5-large"}  # what a checkpoint reads texts with and lacks
+_NOWHERE = Path()
 _TEXT_WEIGHTS = "model.safetensors"  # the Hub's library moves it into place once it is whole
 _TEXT_FILES = ["config.json", "generation_config.json", "spiece.model", "tokenizer*", _TEXT_WEIGHTS]
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", *checkpoint.AUDIOGEN_FILES]
@@ -211,6 +213,23 @@ def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
         return None
 
 
+def find(model_id: str, settings: Settings) -> Path | None:
+    """The folder of a checkpoint that is here and whole; None where it is not, or has no folder.
+
+    Never raises.
+    """
+    try:
+        folder = resolve(model_id, settings, download=False)
+    except (StudioError, OSError):
+        return None
+    return None if verify(folder) else folder
+
+
+def licence_of(model_id: str) -> str:
+    """The licence that the catalog states for a model; empty for one that it doesn't list."""
+    return next((model.licence for model in MODELS if model.id == model_id), "")
+
+
 def is_hub_id(model_id: str) -> bool:
     """Whether a model's id may be one of the Hub's, by the Hub's rules."""
     rare = "--" in model_id or ".." in model_id or model_id.endswith(".git")
@@ -218,55 +237,29 @@ def is_hub_id(model_id: str) -> bool:
 
 
 def _is_here(model_id: str, settings: Settings) -> bool:
-    try:
-        return not verify(resolve(model_id, settings, download=False))
-    except (StudioError, OSError):
-        return False
-
-
-def _pickled(folder: Path) -> list[str]:
-    """What an old repository holds as pickles alone: just those are fetched."""
-    if checkpoint.is_published_tango(folder):
-        return list(checkpoint.PUBLISHED_FILES)
-    if checkpoint.is_audiogen(folder):
-        return []
-    return [
-        f"{name}/*.bin"
-        for name in checkpoint.COMPONENTS[checkpoint.system_of(folder)]
-        if name not in checkpoint.WEIGHTLESS and not checkpoint.weight_files(folder / name)
-    ]
+    return find(model_id, settings) is not None
 
 
 def _from_hub(model_id: str, *, download: bool) -> Path:
     """A Hub repository's files in the local cache."""
+    encoder = TEXT_ENCODERS.get(model_id)
+    folder = _cached(model_id, _HUB_FILES)
+    reads = encoder is None or (_cached(encoder, _TEXT_FILES) / _TEXT_WEIGHTS).is_file()
+    if folder != _NOWHERE and reads and (not download or not verify(folder)):
+        return folder
+    if not download:
+        raise ModelNotFoundError(f"The model '{model_id}' is not downloaded yet.")
+    return get(plan(model_id))
+
+
+def _cached(repository: str, patterns: list[str]) -> Path:
+    """Where a repository lies in the Hub's cache, whole or not; nowhere, if it doesn't."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
 
-    def fetch(repository: str, patterns: list[str], local: bool) -> Path:
-        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=local))
-
-    encoder = _TEXT_ENCODERS.get(model_id)
     try:
-        folder = fetch(model_id, _HUB_FILES, local=True)
-        if encoder and not (fetch(encoder, _TEXT_FILES, local=True) / _TEXT_WEIGHTS).is_file():
-            raise LocalEntryNotFoundError(f"{encoder} is not whole.")
-        if not verify(folder) or not download:
-            return folder
-    except LocalEntryNotFoundError as error:
-        if not download:
-            raise ModelNotFoundError(f"The model '{model_id}' is not downloaded yet.") from error
-    try:
-        folder = fetch(model_id, _HUB_FILES, local=False)
-        if encoder:
-            fetch(encoder, _TEXT_FILES, local=False)
-        pickled = _pickled(folder)
-        return fetch(model_id, [*_HUB_FILES, *pickled], local=False) if pickled else folder
-    except RepositoryNotFoundError as error:
-        raise ModelNotFoundError(
-            f"There is no model '{model_id}', neither here nor on the Hub; see 'longwave models list'."
-        ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise ModelNotFoundError(
-            f"The model '{model_id}' is not here and the Hub can't be reached; "
-            "connect to the internet, or give a folder that holds it."
-        ) from error
+        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=True))
+    except IncompleteSnapshotError as error:  # of files that nobody needs: `verify` knows better
+        return Path(error.snapshot_path)
+    except LocalEntryNotFoundError:
+        return _NOWHERE

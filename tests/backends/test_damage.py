@@ -28,7 +28,9 @@ LOADERS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def folders(tiny_folder: Path, tiny_folder2: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def folders(
+    tiny_folder: Path, tiny_folder2: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """A whole tiny checkpoint of each system."""
     root = tmp_path_factory.mktemp("whole")
     made = make_tango(root / "tango")
@@ -154,7 +156,9 @@ def test_configs_with_any_value_in_any_place(
     st.dictionaries(
         st.text(max_size=8),
         st.one_of(
-            st.none(), st.integers(), st.text(max_size=4),
+            st.none(),
+            st.integers(),
+            st.text(max_size=4),
             st.fixed_dictionaries(
                 {
                     "dtype": st.sampled_from(["F32", "F16", "BF16", "I64", "BOOL", "f32", 5]),
@@ -164,7 +168,7 @@ def test_configs_with_any_value_in_any_place(
             ),
         ),
         max_size=4,
-    )  # fmt: skip
+    )
 )
 def test_what_passes_as_a_header_is_read_by_the_library_too(header: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
@@ -180,8 +184,9 @@ def test_what_passes_as_a_header_is_read_by_the_library_too(header: dict[str, An
 
 @pytest.mark.parametrize(
     "name",
-    ["~nosuchuser/x", "a/..", "-x/--y", "../..", "a/b\0", "\0", "x" * 5000, "a/" + "b" * 300, "a//b", "/a/b/c/",
-     "", " ", ".", "a/b.git", "é/ü", "~" * 300, "pocket/\0", "pocket/" + "x" * 5000, "cvssp/..", "a\n/b"],
+    ["~nosuchuser/x", "a/..", "-x/--y", "../..", "a/b\0", "\0", "x" * 5000, "a/" + "b" * 300, "a//b",
+     "/a/b/c/", "", " ", ".", "a/b.git", "é/ü", "~" * 300, "pocket/\0", "pocket/" + "x" * 5000, "cvssp/..",
+     "a\n/b"],
 )  # fmt: skip
 def test_names_of_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
