@@ -28,6 +28,7 @@ MISSING = (
     "AudioGen needs audiocraft, which is not installed: run `uv pip install --group audiocraft` in the "
     "studio's environment, or give a draft of your own."
 )
+_DEEPEST = 50  # of a config's levels
 _KERNEL = "memory_efficient_attention"  # only looked for: torch's own attention is what computes
 
 
@@ -98,9 +99,11 @@ def _plain_config(text: Any, name: str) -> Any:
     if not isinstance(text, str) or len(text) > MAX_CONFIG_BYTES or "${" in text:
         raise WeightsError(f"{name} has no readable config; get the checkpoint again.")
     try:
-        events = list(yaml.parse(text, Loader=yaml.SafeLoader))
-        if any(isinstance(event, yaml.AliasEvent) for event in events):  # a few of them describe gigabytes
-            raise yaml.YAMLError("aliases")
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST:  # a few aliases describe gigabytes
+                raise yaml.YAMLError("too much")
         config = yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise WeightsError(f"{name} has no readable config; get the checkpoint again.") from error

@@ -69,7 +69,8 @@ def test_pndm_has_a_default_of_its_own() -> None:
     ("field", "value"),
     [
         ("trained_betas", [0.1, 0.2]), ("trained_betas", []), ("rescale_betas_zero_snr", True),
-        ("clip_sample", True), ("clip_sample", "no"), ("thresholding", True), ("_class_name", "EvilScheduler"),
+        ("clip_sample", True), ("clip_sample", "no"), ("thresholding", True),
+        ("_class_name", "EvilScheduler"),
         ("_class_name", "FlowMatchEulerDiscreteScheduler"), ("_class_name", None), ("_class_name", ["DDIM"]),
         ("beta_schedule", "squaredcos_cap_v2"), ("beta_schedule", 5), ("beta_schedule", ["linear"]),
         ("prediction_type", "sample"), ("prediction_type", {}), ("timestep_spacing", "trailing"),
