@@ -28,7 +28,7 @@ def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.
         WeightsError: files are missing, damaged, or do not fit the config beside them.
         OutOfResourcesError: the device's memory is too small.
     """
-    _quieten()
+    quieten()
     with weights_errors(folder.name, lambda _: first_misfit(network, folder)):
         check_config(read_json(folder / "config.json"), folder.name)
         with no_larger_than(held(folder), folder.name):
@@ -125,7 +125,7 @@ class Parts:
         return load_tokenizer(kind, component(self.folder, name))
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Loading is told in the studio's own words: no bars, and no warnings of what we know, on stderr."""
     import diffusers.utils.logging
     import transformers.utils.logging

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -171,7 +172,7 @@ def download(wanted: Plan, on_bytes: OnBytes = lambda here, total: None) -> Path
     wanted.require_room()
     done = 0
     for file in wanted.files:
-        _fetch(file, lambda here, before=done: on_bytes(before + here, wanted.size))
+        _fetch(file, partial(_tell, on_bytes, done, wanted.size))
         done += file.size
     folders = {}
     with hub_errors(wanted.model_id):
@@ -231,6 +232,10 @@ def _sentence(model_id: str, error: BaseException) -> str:
         f"The model '{model_id}' is not here and the Hub can't be reached; "
         "connect to the internet, or give a folder that holds it."
     )
+
+
+def _tell(on_bytes: OnBytes, before: int, total: int, here: int) -> None:
+    on_bytes(before + here, total)
 
 
 def _fetch(file: HubFile, on_bytes: Callable[[int], None]) -> None:
@@ -332,7 +337,7 @@ def _silent() -> Any:
     """A progress bar that shows nothing: progress is told in the studio's own words."""
     from huggingface_hub.utils import tqdm
 
-    class Silent(tqdm):  # type: ignore[misc, valid-type]
+    class Silent(tqdm):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **{**options, "disable": True})
 

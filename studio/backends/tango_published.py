@@ -16,7 +16,7 @@ from torch import Tensor
 
 from studio.backends.boundary import no_larger_than, weights_errors
 from studio.backends.checkpoint import PUBLISHED_FILES
-from studio.backends.components import load_tokenizer
+from studio.backends.components import load_tokenizer, quieten
 from studio.backends.configs import check_config
 from studio.backends.device import choose_device, choose_dtype
 from studio.backends.reading import held_by, is_file, quoted, read_json
@@ -66,6 +66,7 @@ def networks(folder: Path, device: str, dtype: str) -> dict[str, Any]:
     """
     from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
+    quieten()
     place = choose_device(device)
     dtypes = {"unet": choose_dtype(dtype, place)}
     texts = _text_folder(folder)
