@@ -172,7 +172,11 @@ def convert_vae(weights: _Weights, config: dict[str, Any]) -> Any:
         )
 
     own = weights.take(lambda name: not name.startswith("vocoder."))
-    return weights.put(build, convert_ldm_vae_checkpoint(own, theirs))
+    state = convert_ldm_vae_checkpoint(own, theirs)
+    vae = weights.put(build, state)
+    if beyond := sorted(state.keys() - vae.state_dict().keys()):
+        raise WeightsError(f"vae_config.json leaves out {beyond[0]}; get the checkpoint again.")
+    return vae
 
 
 def convert_vocoder(weights: _Weights) -> Any:

@@ -164,15 +164,11 @@ def test_files_that_are_none(published: Path, tmp_path: Path, name: str, damage:
 
 
 @pytest.mark.parametrize("key", ["ch", "ch_mult", "num_res_blocks", "z_channels", "in_channels", "out_ch"])
-@pytest.mark.parametrize("value", [0, -1, 10**9, "8", None, [10**9], True, 1e300])
+@pytest.mark.parametrize("value", [0, -1, 10**9, "8", None, [10**9], 1e300])
 def test_any_value_in_the_vaes_config(published: Path, tmp_path: Path, key: str, value: object) -> None:
     folder = Path(shutil.copytree(published, tmp_path / "bad"))
     config = {"ddconfig": {**DDCONFIG, key: value}, "scale_factor": 0.9}
     (folder / "vae_config.json").write_text(json.dumps(config))
-    same = value is True and key in {"num_res_blocks", "in_channels", "out_ch"}
-    if same:
-        tango.load(folder, "cpu").unload()
-        return
     with pytest.raises(WeightsError):
         tango.load(folder, "cpu")
 
