@@ -139,7 +139,7 @@ def resolve(model_id: str, settings: Settings, *, download: bool = True) -> Path
             f"The embedded model {quoted(model_id)} is not in {settings.assets.name}; reinstall Longwave."
         )
     local = Path(os.path.expanduser(model_id))  # which leaves a stranger's home as it is
-    if is_folder(local):
+    if model_id.strip() and is_folder(local):
         return local
     if not is_hub_id(model_id):
         raise ModelNotFoundError(f"There is no model {quoted(model_id)}; see 'longwave models list'.")

@@ -155,6 +155,8 @@ def _problems(folder: Path) -> list[str]:
             read_json(folder / name)
         return _weight_problems([folder / name for name in PUBLISHED_FILES])
     places = {name: component(folder, name) for name in COMPONENTS[system_of(folder)]}
+    if not any(is_folder(place) for place in places.values()):
+        return [f"{folder.name} holds no model that the studio knows."]
     problems = []
     for name, place in places.items():
         if not is_folder(place):
