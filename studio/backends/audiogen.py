@@ -6,12 +6,9 @@ language model's text encoder may be a T5 folder inside it.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -19,14 +16,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.backends.audiocraft import import_audiocraft
-from studio.backends.checkpoint import AUDIOGEN_FILES
+from studio.backends.audiocraft import import_audiocraft, plain_files_only
+from studio.backends.boundary import misfit, no_larger_than, opens_checkpoint, weights_errors
+from studio.backends.checkpoint import AUDIOGEN_FILES, held, weight_files
+from studio.backends.configs import check_config
 from studio.backends.device import choose_device
 from studio.backends.draft import AcousticDraft, OnTokens, Sampling, read_nothing
+from studio.backends.reading import Held, held_by, is_file, quoted, read_json
 from studio.core.errors import InvalidRequestError, ModelNotFoundError, OutOfResourcesError, WeightsError
 from studio.models.tokens import tokenize
 
 MAX_S = 600.0
+_TRIED_S = 0.1
+_LARGEST_T5 = Held(1000, 400_000_000)  # t5-large's encoder, which published checkpoints read texts with
 _AS_TRAINED = Sampling()
 
 
@@ -120,6 +122,13 @@ class AudioGen:
             codes, _ = self._model.compression_model.encode(sound)
         return self.decode(codes[0].cpu().numpy().astype(np.int16))
 
+    def try_out(self) -> None:
+        """Make, decode and encode a little sound: what fits shows there alone."""
+        made = self.draft("a dog barks", _TRIED_S, seed=0)
+        self.encode(np.zeros(max(1, len(made.samples)), np.float32))
+        if self.nothing is not None:
+            self.decode(self.nothing[:, :8])
+
     def _codes(self, tokens: NDArray[np.int16]) -> Tensor:
         """Tokens [codebooks, L] as audiocraft takes them: [1, codebooks, L]."""
         return torch.from_numpy(tokens.astype(np.int64))[None].to(self._model.device)
@@ -130,6 +139,7 @@ def _up_to(total: int, on_progress: OnTokens) -> OnTokens:
     return lambda made, _: on_progress(min(made, total), total)
 
 
+@opens_checkpoint
 def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> AudioGen:
     """Open a checkpoint folder by audiocraft's own loader.
 
@@ -140,26 +150,27 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
         OutOfResourcesError: the device's memory is too small.
     """
     chosen = choose_device(device)
-    missing = [name for name in AUDIOGEN_FILES if not (folder / name).is_file()]
+    missing = [name for name in AUDIOGEN_FILES if not is_file(folder / name)]
     if missing:
         raise WeightsError(f"{folder.name} has no {missing[0]}; get the checkpoint again.")
     import_audiocraft()
     from audiocraft.models import AudioGen as Theirs
 
-    try:
-        with texts_read_from(folder):
-            model = Theirs.get_pretrained(str(folder), device=str(chosen))
-        return AudioGen(model_id or folder.name, model, read_nothing(folder))
-    except torch.OutOfMemoryError as error:
-        raise OutOfResourcesError(
-            f"{folder.name} does not fit into the memory of {chosen}; choose a smaller model or the CPU."
-        ) from error
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, UnpicklingError) as error:
-        misfit = re.search(r"size mismatch for [^:]+", str(error))
-        why = misfit[0] if misfit else type(error).__name__
-        raise WeightsError(
-            f"{folder.name} can't be opened as an AudioGen checkpoint ({why}); get it again."
-        ) from error
+    held = sum((held_by(folder / name) for name in AUDIOGEN_FILES), _text_weights(folder))
+    with (
+        weights_errors(folder.name, misfit),
+        plain_files_only(),
+        texts_read_from(folder),
+        no_larger_than(held, folder.name),
+    ):
+        model = Theirs.get_pretrained(str(folder), device=str(chosen))
+    return AudioGen(model_id or folder.name, model, read_nothing(folder))
+
+
+def _text_weights(folder: Path) -> Held:
+    """What the text encoders in a checkpoint's folder hold, and the largest that may come from the Hub."""
+    inside = [held(file.parent) for file in folder.glob("*/config.json") if weight_files(file.parent)]
+    return sum(inside, _LARGEST_T5)
 
 
 @contextmanager
@@ -176,17 +187,19 @@ def texts_read_from(folder: Path) -> Iterator[None]:
 
         def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
             wanted, place = name, (folder / name).resolve()
-            if (place / "config.json").is_file() and place.is_relative_to(folder.resolve().parent):
+            if is_file(place / "config.json") and place.is_relative_to(folder.resolve().parent):
                 name = str(place)
                 if name not in self.MODELS:
                     self.MODELS.append(name)
-                    self.MODELS_DIMS[name] = json.loads((place / "config.json").read_text())["d_model"]
+                    config = read_json(place / "config.json")
+                    check_config(config, place.name)
+                    self.MODELS_DIMS[name] = config["d_model"]
             try:
                 super().__init__(name, *args, **kwargs)
             except (OSError, AssertionError) as error:  # theirs for a name that is on no list
                 raise ModelNotFoundError(
-                    f"AudioGen's text encoder '{wanted}' is neither whole in {folder.name} nor to be had "
-                    "from the Hub; connect to the internet, or put it into a folder of that name there."
+                    f"AudioGen's text encoder {quoted(wanted)} is neither whole in {folder.name} nor to be "
+                    "had from the Hub; connect to the internet, or put it into a folder of that name there."
                 ) from error
 
         def tokenize(self, x: list[str | None]) -> Any:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Conditioning
+from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
-from studio.backends.latent import LatentBackend, read_schedule
+from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
 from studio.core.errors import WeightsError
 from studio.models.tokens import clap_vectors
 
@@ -36,8 +37,9 @@ class AudioLDMBackend(LatentBackend):
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """CLAP's text vectors of unit length, pooled [B, D], in the order of the prompts."""
-        vectors = clap_vectors(self._text_encoder, self._tokenizer, prompts)
-        return Conditioning(pooled=vectors.to(self.dtype))
+        # One by one: what is padded beside a longer text comes out a little otherwise.
+        vectors = [clap_vectors(self._text_encoder, self._tokenizer, [prompt]) for prompt in prompts]
+        return Conditioning(pooled=torch.cat(vectors).to(self.dtype))
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         assert conditioning.pooled is not None, "AudioLDM is conditioned on a pooled text vector"
@@ -65,6 +67,7 @@ class AudioLDMBackend(LatentBackend):
         del self._text_encoder
 
 
+@opens_checkpoint
 def load(
     folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
 ) -> AudioLDMBackend:
@@ -88,6 +91,7 @@ def load(
         vae=parts.network(AutoencoderKL, "vae"),
         vocoder=parts.network(SpeechT5HifiGan, "vocoder"),
         schedule=read_schedule(folder),
+        mel_padding=read_mel_padding(folder, "audioldm"),
     )
 
 

@@ -16,13 +16,16 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Conditioning, Tokens
+from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
+from studio.backends.configs import whole
 from studio.backends.device import choose_dtype
-from studio.backends.latent import LatentBackend, read_schedule
+from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
 from studio.core.errors import WeightsError
-from studio.models.tokens import clap_vectors, t5_states
+from studio.models.tokens import alone, clap_vectors, t5_states
 
 GENERATED = 8  # states that GPT-2 makes, where the checkpoint does not say
+_MOST_GENERATED = 256
 
 
 @dataclass
@@ -40,14 +43,17 @@ class TextNetworks:
     def encode(self, prompts: Sequence[str]) -> tuple[Tokens, Tokens]:
         """GPT-2's states [B, 8, D] without a mask, and T5's [B, L, D'] with one.
 
-        Shorter prompts are padded to the longest, and GPT-2 counts padding as positions, as in diffusers'
-        pipeline with a negative prompt. So a prompt beside a longer negative one is read a little otherwise
-        than alone.
+        Each prompt is read by itself, whatever stands beside it: GPT-2 counts padding as positions.
         """
-        vectors = clap_vectors(self.clap, self.clap_tokenizer, prompts)
-        states, mask = t5_states(self.t5, self.t5_tokenizer, prompts)
-        generated = generate(self.projection, self.gpt2, vectors, states, mask)
-        return Tokens(generated), Tokens(states, mask)
+        generated = torch.cat([self._generate(prompt) for prompt in prompts])
+        return Tokens(generated), Tokens(*alone(self._read, prompts))
+
+    def _read(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        return t5_states(self.t5, self.t5_tokenizer, prompts)
+
+    def _generate(self, prompt: str) -> Tensor:
+        vectors = clap_vectors(self.clap, self.clap_tokenizer, [prompt])
+        return generate(self.projection, self.gpt2, vectors, *self._read([prompt]))
 
 
 def generate(projection: Any, gpt2: Any, clap_vectors: Tensor, t5_states: Tensor, t5_mask: Tensor) -> Tensor:
@@ -67,6 +73,10 @@ def generate(projection: Any, gpt2: Any, clap_vectors: Tensor, t5_states: Tensor
     )
     states, mask = projected.hidden_states, projected.attention_mask
     count = getattr(gpt2.config, "max_new_tokens", None) or GENERATED
+    if not whole(count, 1, _MOST_GENERATED):
+        raise WeightsError(
+            "GPT-2's config asks for an impossible number of states; get the checkpoint again."
+        )
     for _ in range(count):
         last = gpt2(inputs_embeds=states, attention_mask=mask).last_hidden_state[:, -1:]
         states = torch.cat([states, last], dim=1)
@@ -108,6 +118,7 @@ class AudioLDM2Backend(LatentBackend):
         del self._text
 
 
+@opens_checkpoint
 def load(
     folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
 ) -> AudioLDM2Backend:
@@ -144,6 +155,7 @@ def load(
         vae=parts.network(AutoencoderKL, "vae"),
         vocoder=parts.network(SpeechT5HifiGan, "vocoder"),
         schedule=read_schedule(folder),
+        mel_padding=read_mel_padding(folder, "audioldm2"),
     )
 
 

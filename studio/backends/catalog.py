@@ -5,6 +5,7 @@ torch, diffusers and huggingface_hub load only when a function needs them, so th
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from studio.backends import checkpoint
 from studio.backends.checkpoint import verify
+from studio.backends.download import TEXT_ENCODERS, plan
+from studio.backends.download import download as get
+from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
@@ -24,8 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "vocabulary"]
 
 DRAFTER = "audiogen"  # the system of what makes drafts: no tab offers it as a model for takes
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_TEXT_ENCODERS = {"facebook/audiogen-medium": "t5-large"}  # what a checkpoint reads texts with and lacks
+_HUB_ID = re.compile(r"[A-Za-z0-9]([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
+_LONGEST_ID = 96  # the Hub's own
+_NOWHERE = Path()
 _TEXT_WEIGHTS = "model.safetensors"  # the Hub's library moves it into place once it is whole
 _TEXT_FILES = ["config.json", "generation_config.json", "spiece.model", "tokenizer*", _TEXT_WEIGHTS]
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", *checkpoint.AUDIOGEN_FILES]
@@ -128,16 +133,16 @@ def resolve(model_id: str, settings: Settings, *, download: bool = True) -> Path
     """
     embedded = settings.assets / model_id
     if model_id.startswith("pocket/") and ".." not in model_id:
-        if embedded.is_dir():
+        if is_folder(embedded):
             return embedded
         raise ModelNotFoundError(
-            f"The embedded model '{model_id}' is not in {settings.assets.name}; reinstall Longwave."
+            f"The embedded model {quoted(model_id)} is not in {settings.assets.name}; reinstall Longwave."
         )
-    local = Path(model_id).expanduser()
-    if local.is_dir():
+    local = Path(os.path.expanduser(model_id))  # which leaves a stranger's home as it is
+    if model_id.strip() and is_folder(local):
         return local
-    if not _HUB_ID.fullmatch(model_id):
-        raise ModelNotFoundError(f"There is no model '{model_id}'; see 'longwave models list'.")
+    if not is_hub_id(model_id):
+        raise ModelNotFoundError(f"There is no model {quoted(model_id)}; see 'longwave models list'.")
     return _from_hub(model_id, download=download)
 
 
@@ -203,61 +208,58 @@ def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
     """The words that a model was trained with; None for one that does not say."""
     try:
         file = resolve(model_id, settings, download=False) / VOCABULARY_FILE
-        return Vocabulary.model_validate_json(file.read_bytes())
+        return Vocabulary.model_validate_json(read_bytes(file, MAX_CONFIG_BYTES))
     except (StudioError, OSError, ValueError):
         return None
 
 
-def _is_here(model_id: str, settings: Settings) -> bool:
+def find(model_id: str, settings: Settings) -> Path | None:
+    """The folder of a checkpoint that is here and whole; None where it is not, or has no folder.
+
+    Never raises.
+    """
     try:
-        return not verify(resolve(model_id, settings, download=False))
-    except ModelNotFoundError:
-        return False
+        folder = resolve(model_id, settings, download=False)
+    except (StudioError, OSError):
+        return None
+    return None if verify(folder) else folder
 
 
-def _pickled(folder: Path) -> list[str]:
-    """What an old repository holds as pickles alone: just those are fetched."""
-    if checkpoint.is_published_tango(folder):
-        return list(checkpoint.PUBLISHED_FILES)
-    if checkpoint.is_audiogen(folder):
-        return []
-    return [
-        f"{name}/*.bin"
-        for name in checkpoint.COMPONENTS[checkpoint.system_of(folder)]
-        if name not in checkpoint.WEIGHTLESS and not checkpoint.weight_files(folder / name)
-    ]
+def licence_of(model_id: str) -> str:
+    """The licence that the catalog states for a model; empty for one that it doesn't list."""
+    return next((model.licence for model in MODELS if model.id == model_id), "")
+
+
+def is_hub_id(model_id: str) -> bool:
+    """Whether a model's id may be one of the Hub's, by the Hub's rules."""
+    rare = "--" in model_id or ".." in model_id or model_id.endswith(".git")
+    return len(model_id) <= _LONGEST_ID and not rare and _HUB_ID.fullmatch(model_id) is not None
+
+
+def _is_here(model_id: str, settings: Settings) -> bool:
+    return find(model_id, settings) is not None
 
 
 def _from_hub(model_id: str, *, download: bool) -> Path:
     """A Hub repository's files in the local cache."""
+    encoder = TEXT_ENCODERS.get(model_id)
+    folder = _cached(model_id, _HUB_FILES)
+    reads = encoder is None or (_cached(encoder, _TEXT_FILES) / _TEXT_WEIGHTS).is_file()
+    if folder != _NOWHERE and reads and (not download or not verify(folder)):
+        return folder
+    if not download:
+        raise ModelNotFoundError(f"The model '{model_id}' is not downloaded yet.")
+    return get(plan(model_id))
+
+
+def _cached(repository: str, patterns: list[str]) -> Path:
+    """Where a repository lies in the Hub's cache, whole or not; nowhere, if it doesn't."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
 
-    def fetch(repository: str, patterns: list[str], local: bool) -> Path:
-        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=local))
-
-    encoder = _TEXT_ENCODERS.get(model_id)
     try:
-        folder = fetch(model_id, _HUB_FILES, local=True)
-        if encoder and not (fetch(encoder, _TEXT_FILES, local=True) / _TEXT_WEIGHTS).is_file():
-            raise LocalEntryNotFoundError(f"{encoder} is not whole.")
-        if not verify(folder) or not download:
-            return folder
-    except LocalEntryNotFoundError as error:
-        if not download:
-            raise ModelNotFoundError(f"The model '{model_id}' is not downloaded yet.") from error
-    try:
-        folder = fetch(model_id, _HUB_FILES, local=False)
-        if encoder:
-            fetch(encoder, _TEXT_FILES, local=False)
-        pickled = _pickled(folder)
-        return fetch(model_id, [*_HUB_FILES, *pickled], local=False) if pickled else folder
-    except RepositoryNotFoundError as error:
-        raise ModelNotFoundError(
-            f"There is no model '{model_id}', neither here nor on the Hub; see 'longwave models list'."
-        ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise ModelNotFoundError(
-            f"The model '{model_id}' is not here and the Hub can't be reached; "
-            "connect to the internet, or give a folder that holds it."
-        ) from error
+        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=True))
+    except IncompleteSnapshotError as error:  # of files that nobody needs: `verify` knows better
+        return Path(error.snapshot_path)
+    except LocalEntryNotFoundError:
+        return _NOWHERE

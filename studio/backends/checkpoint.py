@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
+import os
 import re
-import zipfile
 from pathlib import Path
-from typing import Any
 
-from studio.core.errors import WeightsError
+from studio.backends import reading
+from studio.backends.reading import (
+    MAX_INDEX_BYTES,
+    MAX_VOCABULARY_BYTES,
+    Held,
+    held_by,
+    is_file,
+    is_folder,
+    quoted,
+    read_json,
+    short,
+)
+from studio.core.errors import StudioError, WeightsError
+
+__all__ = ["read_json"]  # and what is defined here
+
+log = logging.getLogger(__name__)
 
 INDEX_FILE = "model_index.json"
 SHARED_FILE = "shared.json"  # ours: components that lie in the folder of a model beside this one
+MEL_PADDING_FIELD = "_mel_padding"  # ours, in the index: diffusers passes over such names
 SYSTEMS = {
     "AudioLDMPipeline": "audioldm",
     "AudioLDM2Pipeline": "audioldm2",
@@ -37,41 +53,46 @@ _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
 WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}
 _WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 _PIECES, _PIECE_BYTES = 17, 1 << 16  # of each weight file, for its fingerprint
-_MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of a checkpoint.
-
-    Raises:
-        WeightsError: the file is missing or holds no JSON object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WeightsError(f"{_short(path)} is missing; get the checkpoint again.") from error
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{_short(path)} can't be read as JSON; get the checkpoint again.") from error
-    if not isinstance(value, dict):
-        raise WeightsError(f"{_short(path)} holds no JSON object; get the checkpoint again.")
-    return value
+_MAX_FILES = 1000  # of a component
+_VOCABULARIES = (".txt", ".model", ".jinja")
+_SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.(safetensors|bin)")  # a name, so nothing outside its folder
 
 
 def weight_files(component: Path) -> list[Path]:
     """A component's weight files, safetensors first, then pickles; shards as their index lists them.
 
     Empty if there are none. A missing shard is listed all the same.
+
+    Raises:
+        WeightsError: the index of the shards is damaged.
     """
     for suffix in ("safetensors", "bin"):
         for stem in _WEIGHT_STEMS:
             single = component / f"{stem}.{suffix}"
-            if single.is_file():
+            if is_file(single):
                 return [single]
             index = component / f"{stem}.{suffix}.index.json"
-            if index.is_file():
-                names = sorted(set(read_json(index).get("weight_map", {}).values()))
-                return [component / name for name in names]
+            if is_file(index):
+                return [component / name for name in _shards(index, suffix)]
     return []
+
+
+def _shards(index: Path, suffix: str) -> list[str]:
+    places = read_json(index, MAX_INDEX_BYTES).get("weight_map")
+    names = set(map(str, places.values())) if isinstance(places, dict) else set()
+    sound = all(_SHARD.fullmatch(name) and name.endswith(suffix) for name in names)
+    if not sound or not 0 < len(names) <= _MAX_FILES:
+        raise WeightsError(f"{short(index)} names no files of weights; get the checkpoint again.")
+    return sorted(names)
+
+
+def held(component: Path) -> Held:
+    """What all weight files of a component hold together.
+
+    Raises:
+        WeightsError: there are none, or one is damaged.
+    """
+    return sum((held_by(file) for file in weight_files(component)), Held(0, 0))
 
 
 def system_of(folder: Path) -> str:
@@ -82,29 +103,29 @@ def system_of(folder: Path) -> str:
     """
     if is_audiogen(folder):
         raise WeightsError(f"{folder.name} makes drafts, not takes: choose a model of another kind.")
-    if not (folder / INDEX_FILE).is_file():
+    if not is_file(folder / INDEX_FILE):
         return "tango" if is_published_tango(folder) else "audioldm"
     pipeline = str(read_json(folder / INDEX_FILE).get("_class_name"))
     if pipeline not in SYSTEMS:
         known = ", ".join(SYSTEMS)
-        raise WeightsError(f"{folder.name} is made for '{pipeline}'; give a folder made for {known}.")
+        raise WeightsError(f"{folder.name} is made for {quoted(pipeline)}; give a folder made for {known}.")
     return SYSTEMS[pipeline]
 
 
 def is_published_tango(folder: Path) -> bool:
     """Whether a folder is in the layout of TANGO's authors, who have no folder a component."""
-    return all((folder / name).is_file() for name in PUBLISHED_CONFIGS)
+    return all(is_file(folder / name) for name in PUBLISHED_CONFIGS)
 
 
 def is_audiogen(folder: Path) -> bool:
     """Whether a folder is an AudioGen's: what makes drafts, and no takes."""
-    return any((folder / name).is_file() for name in AUDIOGEN_FILES)
+    return any(is_file(folder / name) for name in AUDIOGEN_FILES)
 
 
 def component(folder: Path, name: str) -> Path:
     """Where a component lies: in the folder, or as its `shared.json` says, in the model's beside it."""
     own = folder / name
-    if own.is_dir() or not (folder / SHARED_FILE).is_file():
+    if is_folder(own) or not is_file(folder / SHARED_FILE):
         return own
     place = read_json(folder / SHARED_FILE).get(name)
     return folder.resolve() / place if isinstance(place, str) and _BESIDE.fullmatch(place) else own
@@ -113,21 +134,32 @@ def component(folder: Path, name: str) -> Path:
 def verify(folder: Path) -> list[str]:
     """What is wrong with a checkpoint folder, a sentence each; empty if it looks whole.
 
-    Reads configs and the headers of weight files, not the weights.
+    Reads configs and the headers of weight files, not the weights. Never raises, whatever lies there.
     """
-    if not folder.is_dir():
+    try:
+        return _problems(folder)
+    except StudioError as error:
+        return [_sentence(error)]
+    except Exception:  # a folder may hold anything, and a list of checkpoints is not to end over one
+        log.debug("looking at %s", folder, exc_info=True)
+        return [f"{folder.name} can't be read."]
+
+
+def _problems(folder: Path) -> list[str]:
+    if not is_folder(folder):
         return [f"The folder {folder.name} does not exist."]
     if is_audiogen(folder):
-        return [problem for name in AUDIOGEN_FILES if (problem := _weight_problem(folder / name))]
+        return _weight_problems([folder / name for name in AUDIOGEN_FILES])
     if is_published_tango(folder):
-        return [problem for name in PUBLISHED_FILES if (problem := _weight_problem(folder / name))]
-    try:
-        places = {name: component(folder, name) for name in COMPONENTS[system_of(folder)]}
-    except WeightsError as error:
-        return [str(error)]
+        for name in PUBLISHED_CONFIGS:
+            read_json(folder / name)
+        return _weight_problems([folder / name for name in PUBLISHED_FILES])
+    places = {name: component(folder, name) for name in COMPONENTS[system_of(folder)]}
+    if not any(is_folder(place) for place in places.values()):
+        return [f"{folder.name} holds no model that the studio knows."]
     problems = []
     for name, place in places.items():
-        if not place.is_dir():
+        if not is_folder(place):
             problems.append(f"The component {name} is missing.")
             continue
         problems += _verify_component(place)
@@ -150,6 +182,8 @@ def fingerprint(folder: Path) -> str:
         files = [file for place in places for file in weight_files(place)]
     digest = hashlib.sha256()
     for file in files:
+        if not is_file(file):
+            raise WeightsError(f"{short(file)} is missing.")
         size = file.stat().st_size
         digest.update(f"{file.parent.name}/{file.name} {size}\n".encode())
         with open(file, "rb") as weights:
@@ -168,6 +202,7 @@ def require(folder: Path) -> None:
 
 def _verify_component(component: Path) -> list[str]:
     try:
+        _require_modest(component)
         if component.name.startswith("tokenizer"):
             return _tokenizer_problems(component)
         if component.name == "scheduler":
@@ -179,49 +214,43 @@ def _verify_component(component: Path) -> list[str]:
             return []
         files = weight_files(component)
     except WeightsError as error:
-        return [str(error).split(";")[0] + "."]
+        return [_sentence(error)]
     if not files:
         return [f"The weights of {component.name} are missing."]
-    return [problem for file in files if (problem := _weight_problem(file))]
+    return _weight_problems(files)
+
+
+def _require_modest(component: Path) -> None:
+    """Every file beside the weights is small: the libraries read them whole, and by rules of their own."""
+    with os.scandir(component) as entries:
+        for number, entry in enumerate(entries):
+            if number >= _MAX_FILES:
+                raise WeightsError(f"{component.name} holds more files than a part of a model has.")
+            path = Path(entry.path)
+            if path.suffix == ".json":
+                reading.parse_json_file(path, MAX_VOCABULARY_BYTES)
+            elif path.suffix in _VOCABULARIES:
+                reading.read_bytes(path, MAX_VOCABULARY_BYTES)
 
 
 def _tokenizer_problems(component: Path) -> list[str]:
-    if (component / "tokenizer.json").is_file():
-        read_json(component / "tokenizer.json")
-        return []
-    if (component / "vocab.json").is_file() and (component / "merges.txt").is_file():
-        read_json(component / "vocab.json")
-        return []
-    if (component / "spiece.model").is_file():
+    whole = is_file(component / "vocab.json") and is_file(component / "merges.txt")
+    if whole or is_file(component / "tokenizer.json") or is_file(component / "spiece.model"):
         return []
     return [f"The vocabulary of {component.name} is missing."]
 
 
-def _weight_problem(file: Path) -> str | None:
-    """What is wrong with one weight file, from its header or directory."""
-    if not file.is_file():
-        return f"{_short(file)} is missing."
-    if file.suffix != ".safetensors":
-        # A pickle from torch.save is a zip archive, whose directory stands at the very end.
-        return None if zipfile.is_zipfile(file) else f"{_short(file)} is truncated or no archive of weights."
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if size < 8 or length > min(size - 8, _MAX_HEADER_BYTES):
-            return f"{_short(file)} is truncated."
+def _weight_problems(files: list[Path]) -> list[str]:
+    """What is wrong with weight files, from their headers or directories."""
+    problems = []
+    for file in files:
         try:
-            header = json.loads(stream.read(length))
-            end = max(
-                (entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"),
-                default=0,
-            )
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-            return f"{_short(file)} has no readable header."
-    if size != 8 + length + end:
-        return f"{_short(file)} is {size} bytes long instead of {8 + length + end}."
-    return None
+            held_by(file)
+        except WeightsError as error:
+            problems.append(_sentence(error))
+    return problems
 
 
-def _short(path: Path) -> str:
-    """The component and file name: enough to find it, without the machine's folders."""
-    return f"{path.parent.name}/{path.name}"
+def _sentence(error: StudioError) -> str:
+    """What is wrong, without what to do: that is said once, behind all that is wrong."""
+    return str(error).split("; get ")[0].rstrip(".") + "."

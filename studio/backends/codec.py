@@ -10,11 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import load_network
 from studio.backends.device import choose_device
 from studio.backends.draft import AcousticDraft, read_nothing
+from studio.backends.reading import is_folder
 from studio.core.errors import WeightsError
 
+TRIED_TOKENS = 8
 FOLDER = "encodec"  # in an AudioGen's folder, where it was exported
 
 
@@ -50,7 +53,14 @@ class EncodecCodec:
             latents = self._model.quantizer.decode(codes.transpose(0, 1)).transpose(1, 2)
         return latents.float().cpu().clone()
 
+    def try_out(self) -> None:
+        """Encode and decode a little sound, and what nothing sounds like: what fits shows there alone."""
+        self.encode(np.zeros(int(self.sample_rate) // 4, np.float32))
+        if self.nothing is not None:
+            self.decode(self.nothing[:, :TRIED_TOKENS])
 
+
+@opens_checkpoint
 def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> EncodecCodec:
     """Open an AudioGen's codec as it was exported for transformers.
 
@@ -59,7 +69,7 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
         InvalidRequestError: no such device.
     """
     chosen = choose_device(device)
-    if not (folder / FOLDER).is_dir():
+    if not is_folder(folder / FOLDER):
         raise WeightsError(f"{folder.name} has no {FOLDER}; get the checkpoint again.")
     from transformers import EncodecModel
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from studio.backends.checkpoint import component, require, weight_files
+from studio.backends.boundary import no_larger_than, weights_errors
+from studio.backends.checkpoint import component, held, require, weight_files
+from studio.backends.configs import check_config
 from studio.backends.device import choose_device
-from studio.core.errors import OutOfResourcesError, WeightsError
-
-_LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError, UnpicklingError)
+from studio.backends.reading import read_json
+from studio.core.errors import WeightsError
 
 
 def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
@@ -28,11 +28,14 @@ def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.
         WeightsError: files are missing, damaged, or do not fit the config beside them.
         OutOfResourcesError: the device's memory is too small.
     """
-    _quieten()
-    safe = all(file.suffix == ".safetensors" for file in weight_files(folder))
-    # diffusers opens pickles with weights_only by itself and takes no such argument; transformers takes it.
-    options: dict[str, Any] = {} if hasattr(network, "load_config") else {"weights_only": True}
-    try:
+    quieten()
+    with weights_errors(folder.name, lambda _: first_misfit(network, folder)):
+        check_config(read_json(folder / "config.json"), folder.name)
+        with no_larger_than(held(folder), folder.name):
+            _on_meta(network, folder)
+        safe = all(file.suffix == ".safetensors" for file in weight_files(folder))
+        # diffusers opens pickles with weights_only by itself and takes no such argument.
+        options: dict[str, Any] = {} if hasattr(network, "load_config") else {"weights_only": True}
         module, info = network.from_pretrained(
             folder,
             local_files_only=True,
@@ -47,14 +50,14 @@ def load_network(network: Any, folder: Path, device: torch.device, dtype: torch.
                 f"{folder.name} lacks {len(missing)} tensors ({missing[0]}, …); get the checkpoint again."
             )
         return module.to(device=device, dtype=dtype).eval().requires_grad_(False)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfResourcesError(
-            f"{folder.name} does not fit into the memory of {device}; choose a smaller model or the CPU."
-        ) from error
-    except _LOAD_ERRORS as error:
-        misfit = first_misfit(network, folder)
-        why = misfit or "its weights are damaged or do not fit its config"
-        raise WeightsError(f"{folder.name} can't be loaded: {why}; get the checkpoint again.") from error
+
+
+def _on_meta(network: Any, folder: Path) -> Any:
+    """The network that a folder's config describes, without memory for its weights."""
+    with torch.device("meta"):
+        if hasattr(network, "load_config"):
+            return network.from_config(network.load_config(folder, local_files_only=True))
+        return network(network.config_class.from_pretrained(folder, local_files_only=True))
 
 
 def first_misfit(network: Any, folder: Path) -> str:
@@ -63,13 +66,7 @@ def first_misfit(network: Any, folder: Path) -> str:
     Empty where they can't be compared.
     """
     try:
-        with torch.device("meta"):
-            config = network.load_config(folder) if hasattr(network, "load_config") else None
-            module = (
-                network.from_config(config)
-                if config
-                else network(network.config_class.from_pretrained(folder))
-            )
+        module = _on_meta(network, folder)
         wanted = {name: list(value.shape) for name, value in module.state_dict().items()}
         for file in weight_files(folder):
             for name, shape in _shapes(file):
@@ -97,10 +94,8 @@ def load_tokenizer(kind: Any, folder: Path) -> Any:
     Raises:
         WeightsError: its vocabulary is missing or damaged.
     """
-    try:
+    with weights_errors(folder.name, lambda _: "its vocabulary is damaged"):
         return kind.from_pretrained(folder, local_files_only=True)
-    except _LOAD_ERRORS as error:
-        raise WeightsError(f"The {folder.name}'s vocabulary is damaged; get the checkpoint again.") from error
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,7 @@ class Parts:
         return load_tokenizer(kind, component(self.folder, name))
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Loading is told in the studio's own words: no bars, and no warnings of what we know, on stderr."""
     import diffusers.utils.logging
     import transformers.utils.logging

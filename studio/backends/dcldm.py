@@ -6,14 +6,17 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from studio.backends.base import Conditioning
+from studio.backends.base import Conditioning, Tokens
+from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
 from studio.backends.draft import AcousticDraft
 from studio.backends.tango import TangoBackend, networks
 from studio.core.errors import InvalidRequestError, WeightsError
+from studio.models.dual_attention import ACOUSTIC_WIDTH, ENCODINGS, AcousticBranch
 
 
 class DcLdmBackend(TangoBackend):
@@ -28,6 +31,8 @@ class DcLdmBackend(TangoBackend):
         super().__init__(model_id, unet=unet, **others)
         self.branch = branch
         self.encoding: str = branch.config.encoding
+        if self.encoding not in ENCODINGS:
+            raise WeightsError("The acoustic branch hears an unknown encoding; get the checkpoint again.")
         try:
             self._patches.enter_context(branch.attached(unet))
         except InvalidRequestError as error:
@@ -51,18 +56,20 @@ class DcLdmBackend(TangoBackend):
         with hearing:
             return super()._predict(latents, timesteps, conditioning)
 
+    def _tried_conditioning(self) -> Conditioning:
+        said = super()._tried_conditioning()
+        return Conditioning(tokens=(*said.tokens, Tokens(torch.zeros(1, 2, ACOUSTIC_WIDTH))))
+
     def _unload_text(self) -> None:
         super()._unload_text()
         del self.branch
 
 
+@opens_checkpoint
 def load(
     folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
 ) -> DcLdmBackend:
     """Load a folder with TANGO's components and an `acoustic_branch`; raises as `tango.load`."""
     parts = Parts.open(folder, device)
-
-    from studio.models.dual_attention import AcousticBranch
-
     branch = parts.network(AcousticBranch, "acoustic_branch", choose_dtype(dtype, parts.device))
     return DcLdmBackend(model_id or folder.name, branch=branch, **networks(parts, dtype))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.backends.reading import is_file
 from studio.core.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -98,12 +99,16 @@ def read_nothing(folder: Path) -> NDArray[np.int16] | None:
         WeightsError: the file is damaged.
     """
     path = folder / NOTHING_FILE
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
-        return np.asarray(np.load(path, allow_pickle=False), np.int16)
-    except (OSError, ValueError, EOFError) as error:
+        # Mapped first: a header may claim any size, and only what is there can be mapped.
+        tokens = np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
+    except Exception as error:  # numpy reads headers by tokenizers and archives by zipfile: each has its own
         raise WeightsError(f"{path.name} is damaged; get the checkpoint again.") from error
+    if tokens.ndim != 2 or not tokens.size or tokens.dtype.kind not in "iu" or tokens.min() < 0:
+        raise WeightsError(f"{path.name} holds no tokens; get the checkpoint again.")
+    return tokens.astype(np.int16)
 
 
 def round_and_round(tokens: NDArray[np.int16], length: int) -> NDArray[np.int16]:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from studio.backends import checkpoint
 from studio.backends.base import Conditioning, Geometry
+from studio.backends.configs import real, whole
 from studio.backends.decode import (
     ATTENTIVE,
     CONVOLUTIONAL,
@@ -31,12 +32,16 @@ from studio.backends.decode import (
 )
 from studio.backends.device import ChannelsLast
 from studio.backends.prediction import to_noise
+from studio.backends.reading import is_file, read_json
 from studio.core.errors import WeightsError
-from studio.dsp.mel import log_mel
+from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
 from studio.models.framewise import framewise
 from studio.samplers.schedule import NoiseSchedule
 
 PREVIEW_FRAMES = 256
+# Of vocoder and U-Net, well beyond what any of these systems has: mel bands, samples a mel frame, mel frames.
+_MAX_BANDS, _MAX_HOP, _MAX_CONTEXT, _MAX_LEVELS = 1024, 4096, 2000, 8
+_SAMPLE_RATES = (4000, 192_000)
 
 
 @dataclass
@@ -85,8 +90,11 @@ class LatentBackend(ABC):
         vocoder: Any,
         schedule: NoiseSchedule,
         plan: BlockPlan | None = None,
+        mel_padding: int = CENTRED,
     ) -> None:
-        """Take loaded networks, all on the U-Net's device; `plan` overrides how streams are cut.
+        """Take loaded networks, all on the U-Net's device.
+
+        `plan` overrides how streams are cut; `mel_padding` is `dsp.mel.log_mel`'s, as the VAE was trained.
 
         Raises:
             WeightsError: the networks' sizes do not fit each other.
@@ -100,6 +108,7 @@ class LatentBackend(ABC):
         self._sound = SoundNetworks(vae, vocoder)
         self._plan = plan or (ATTENTIVE if self._sound.has_attention else CONVOLUTIONAL)
         self._context = vocoder_context(vocoder.config)
+        self._mel_padding = mel_padding
         self._patches = ExitStack()
         self._patches.enter_context(ChannelsLast(unet))
         self._patches.enter_context(ChannelsLast(vae))
@@ -143,7 +152,8 @@ class LatentBackend(ABC):
     def encode_audio(self, samples: NDArray[np.float32]) -> Tensor:
         """Samples [n] in [−1, 1] → latents [1, C, n // hop_samples, F], float32 on the U-Net's device."""
         whole = len(samples) // self.geometry.hop_samples * self.geometry.hop_samples
-        return self._sound.encode_mel(log_mel(torch.from_numpy(samples[:whole]))[None]).clone()
+        mel = log_mel(torch.from_numpy(samples[:whole]), self._mel_padding)
+        return self._sound.encode_mel(mel[None]).clone()
 
     def decode(self, latents: Tensor) -> NDArray[np.float32]:
         """Latents [1, C, T, F] → samples [T · hop_samples]: at once up to 20 s, else in long blocks."""
@@ -160,6 +170,23 @@ class LatentBackend(ABC):
     def stream_decoder(self) -> BlockDecoder:
         """A fresh decoder for one take."""
         return BlockDecoder(self._sound, self._plan, self._context, self.geometry.hop_samples)
+
+    def try_out(self) -> None:
+        """Go once through every network, with a text and a few frames: what fits shows there alone.
+
+        Raises:
+            WeightsError: other sizes come out than the configs say. Libraries raise what they like.
+        """
+        latents = torch.zeros(2, self.geometry.channels, self.geometry.frame_multiple, self.geometry.bands)
+        noise = self.predict_noise(latents, torch.tensor([1, 1]), 0, self._tried_conditioning())
+        samples = self.decode(latents[:1])
+        fits = noise.shape == latents.shape and len(samples) == latents.shape[2] * self.geometry.hop_samples
+        if not fits:
+            raise WeightsError("This checkpoint's networks give other sizes than they take; get it again.")
+
+    def _tried_conditioning(self) -> Conditioning:
+        """What `try_out` says to the U-Net, two items of it."""
+        return self.encode_text(["", "a dog barks in the rain"])
 
     def unload(self) -> None:
         """Take the patches off and let go of the weights; the backend can't be used afterwards."""
@@ -179,30 +206,50 @@ def read_schedule(folder: Path) -> NoiseSchedule:
     """The noise schedule that a checkpoint's scheduler_config.json describes.
 
     Raises:
-        WeightsError: there is none, or one that is not known.
+        WeightsError: there is none, or one that can't be followed.
     """
-    try:
-        return NoiseSchedule.from_config(checkpoint.read_json(folder / "scheduler" / "scheduler_config.json"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(
-            "The checkpoint's scheduler_config.json has no noise schedule; get it again."
-        ) from error
+    return NoiseSchedule.from_config(checkpoint.read_json(folder / "scheduler" / "scheduler_config.json"))
+
+
+def read_mel_padding(folder: Path, system: str) -> int:
+    """How the log-mels that a checkpoint's VAE was trained on are padded.
+
+    As its model_index.json says, which our own do; else as its system's authors do it: AudioLDM 2 seamless,
+    the others centred.
+
+    Raises:
+        WeightsError: the index is damaged or says something else.
+    """
+    index = folder / checkpoint.INDEX_FILE
+    said = read_json(index).get(checkpoint.MEL_PADDING_FIELD) if is_file(index) else None
+    if said is None:
+        return SEAMLESS if system == "audioldm2" else CENTRED
+    if said not in (SEAMLESS, CENTRED):
+        raise WeightsError(f"{folder.name} has log-mels of an unknown padding; use another checkpoint.")
+    return int(said)
 
 
 def _geometry(unet: Any, vae: Any, vocoder: Any) -> Geometry:
     """Sizes read from the configs, once they are seen to fit each other."""
-    factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    widths, factor = unet.config.block_out_channels, 2 ** (len(vae.config.block_out_channels) - 1)
+    bands, hop = vocoder.config.model_in_dim, math.prod(vocoder.config.upsample_rates)
     fits = (
         factor == MEL_PER_LATENT
         and unet.config.in_channels == unet.config.out_channels == vae.config.latent_channels
-        and vocoder.config.model_in_dim % factor == 0
+        and 0 < len(widths) <= _MAX_LEVELS
+        and bands % factor == 0
+        and whole(bands, 1, _MAX_BANDS)
+        and whole(hop, 1, _MAX_HOP)
+        and whole(vocoder.config.sampling_rate, *_SAMPLE_RATES)
+        and real(vae.config.scaling_factor, 1e-6, 1e6)
+        and vocoder_context(vocoder.config) <= _MAX_CONTEXT
     )
     if not fits:
         raise WeightsError("U-Net, VAE and vocoder of this checkpoint do not fit together; get it again.")
     return Geometry(
         sample_rate=vocoder.config.sampling_rate,
         channels=unet.config.in_channels,
-        bands=vocoder.config.model_in_dim // factor,
-        hop_samples=factor * math.prod(vocoder.config.upsample_rates),
-        frame_multiple=2 ** (len(unet.config.block_out_channels) - 1),
+        bands=bands // factor,
+        hop_samples=factor * hop,
+        frame_multiple=2 ** (len(widths) - 1),
     )

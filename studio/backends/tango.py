@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from studio.backends.base import Conditioning, Tokens
+from studio.backends.boundary import opens_checkpoint
 from studio.backends.checkpoint import is_published_tango
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
-from studio.backends.latent import LatentBackend, read_schedule
+from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
 from studio.core.errors import WeightsError
-from studio.models.tokens import t5_states
+from studio.models.tokens import alone, t5_states
 
 
 class TangoBackend(LatentBackend):
@@ -35,9 +37,8 @@ class TangoBackend(LatentBackend):
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """T5's states [B, L, D] with their mask, in the order of the prompts."""
         # Cloned out of inference mode, so that callers may change them in place.
-        return Conditioning(
-            tokens=(Tokens(*t5_states(self._text_encoder, self._tokenizer, prompts)).clone(),)
-        )
+        read = partial(t5_states, self._text_encoder, self._tokenizer)
+        return Conditioning(tokens=(Tokens(*alone(read, prompts)).clone(),))
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         text = conditioning.tokens[0].expand(len(latents))
@@ -54,6 +55,7 @@ class TangoBackend(LatentBackend):
         del self._text_encoder
 
 
+@opens_checkpoint
 def load(
     folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
 ) -> TangoBackend:
@@ -84,4 +86,5 @@ def networks(parts: Parts, dtype: str) -> dict[str, Any]:
         "vae": parts.network(AutoencoderKL, "vae"),
         "vocoder": parts.network(SpeechT5HifiGan, "vocoder"),
         "schedule": read_schedule(parts.folder),
+        "mel_padding": read_mel_padding(parts.folder, "tango"),
     }

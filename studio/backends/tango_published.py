@@ -6,18 +6,23 @@ under their original names. T5's own config and vocabulary come from where `main
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from studio.backends.checkpoint import PUBLISHED_FILES, read_json
-from studio.backends.components import load_tokenizer
+from studio.backends.boundary import no_larger_than, weights_errors
+from studio.backends.checkpoint import PUBLISHED_FILES
+from studio.backends.components import load_tokenizer, quieten
+from studio.backends.configs import check_config
 from studio.backends.device import choose_device, choose_dtype
+from studio.backends.reading import held_by, is_file, quoted, read_json
 from studio.backends.shapes import tango_unet
-from studio.core.errors import ModelNotFoundError, OutOfResourcesError, WeightsError
+from studio.core.errors import ModelNotFoundError, WeightsError
+from studio.dsp.mel import CENTRED
 from studio.samplers.schedule import NoiseSchedule
 
 # Stable Diffusion 2.1's, which main_config.json names; 865.93 M parameters go with no other.
@@ -29,9 +34,10 @@ SCHEDULER_CONFIG = {
     "prediction_type": "v_prediction",
     "set_alpha_to_one": False,
     "steps_offset": 1,
+    "clip_sample": False,
 }
 # HiFi-GAN's for 16 kHz and 64 bands, which is in AudioLDM's code and not in its files.
-VOCODER_CONFIG = {
+VOCODER_CONFIG: dict[str, Any] = {
     "model_in_dim": 64,
     "sampling_rate": 16000,
     "upsample_initial_channel": 1024,
@@ -41,6 +47,11 @@ VOCODER_CONFIG = {
     "resblock_dilation_sizes": [[1, 3, 5]] * 3,
     "normalize_before": False,
 }
+_TIED = ("shared.weight", "encoder.embed_tokens.weight")
+_FLAN_T5 = re.compile(r"google/flan-t5-(small|base|large|xl|xxl)")
+_BESIDE = re.compile(
+    r"\w[\w-]*(\.[\w-]+)*(/\w[\w-]*(\.[\w-]+)*)?"
+)  # a folder in the checkpoint's, or one in it
 T5_FILES = ["config.json", "tokenizer*", "special_tokens_map.json", "spiece.model"]
 
 
@@ -55,117 +66,163 @@ def networks(folder: Path, device: str, dtype: str) -> dict[str, Any]:
     """
     from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
+    quieten()
     place = choose_device(device)
-    main, sound = (_read(folder / name) for name in PUBLISHED_FILES)
-    texts = _text_folder(folder)
-    text_encoder = T5EncoderModel(T5Config.from_pretrained(texts))
-    made = {
-        "text_encoder": _fill(text_encoder, _under(main, "text_encoder.")),
-        "unet": _fill(tango_unet(), _under(main, "unet.")),
-        "vae": convert_vae(sound, read_json(folder / "vae_config.json")),
-        "vocoder": convert_vocoder(_under(sound, "vocoder.")),
-    }
     dtypes = {"unet": choose_dtype(dtype, place)}
-    try:
-        moved = {
-            name: network.to(place, dtypes.get(name, torch.float32)).eval().requires_grad_(False)
-            for name, network in made.items()
-        }
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfResourcesError(
-            f"{folder.name} does not fit into the memory of {place}; choose the CPU."
-        ) from error
+    texts = _text_folder(folder)
     tokenizer = load_tokenizer(T5Tokenizer, texts)
-    return {**moved, "tokenizer": tokenizer, "schedule": NoiseSchedule.from_config(SCHEDULER_CONFIG)}
+    check_config(read_json(texts / "config.json"), texts.name)
+
+    def text_encoder() -> Any:
+        return T5EncoderModel(T5Config.from_pretrained(texts, local_files_only=True))
+
+    with weights_errors(folder.name):
+        main = _Weights(folder / PUBLISHED_FILES[0])
+        made = {
+            "text_encoder": main.fill(text_encoder, "text_encoder."),
+            "unet": main.fill(tango_unet, "unet."),
+        }
+        del main
+        sound = _Weights(folder / PUBLISHED_FILES[1])
+        made["vocoder"] = convert_vocoder(sound)
+        made["vae"] = convert_vae(sound, read_json(folder / "vae_config.json"))
+        del sound
+        moved = {}
+        while made:  # one after the other, and what has been moved is let go of
+            name, network = made.popitem()
+            network = network.to(place, dtypes.get(name, torch.float32))
+            moved[name] = network.eval().requires_grad_(False)
+            del network
+    return {
+        **moved,
+        "tokenizer": tokenizer,
+        "schedule": NoiseSchedule.from_config(SCHEDULER_CONFIG),
+        "mel_padding": CENTRED,
+    }
 
 
-def convert_vae(state: dict[str, Tensor], config: dict[str, Any]) -> Any:
+class _Weights:
+    """A published file's tensors, each handed out once: what is taken is not held here any more."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `WeightsError` for a file that is damaged or holds anything but tensors."""
+        self.path = path
+        self.held = held_by(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or not all(
+            isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+        ):
+            raise WeightsError(f"{path.name} holds no weights; get the checkpoint again.")
+        self._state: dict[str, Tensor] = state
+
+    def take(self, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+        """The tensors of these names."""
+        return {name: self._state.pop(name) for name in list(self._state) if wanted(name)}
+
+    def fill(self, build: Callable[[], Any], prefix: str) -> Any:
+        """The network that `build` makes, with the tensors under a prefix as its weights."""
+        state = self.take(lambda name: name.startswith(prefix))
+        return self.put(build, {name.removeprefix(prefix): value for name, value in state.items()})
+
+    def put(self, build: Callable[[], Any], state: dict[str, Tensor]) -> Any:
+        """The network that `build` makes, these tensors themselves as its weights: no memory but theirs.
+
+        Names the first that does not fit.
+        """
+        with torch.device("meta"), no_larger_than(self.held, self.path.name):
+            network = build()
+        for one, other in (_TIED, _TIED[::-1]):  # T5's one embedding under two names
+            if one in state:
+                state.setdefault(other, state[one])
+        own = network.state_dict()
+        for name, value in own.items():
+            if name not in state:
+                raise WeightsError(f"The checkpoint has no {name}; get it again.")
+            if state[name].shape != value.shape:
+                raise WeightsError(
+                    f"{name} is {tuple(state[name].shape)} in the checkpoint, not {tuple(value.shape)}: "
+                    "it is of another architecture."
+                )
+        network.load_state_dict({name: state[name] for name in own}, strict=True, assign=True)
+        return network
+
+
+def convert_vae(weights: _Weights, config: dict[str, Any]) -> Any:
     """AudioLDM's original autoencoder as diffusers' `AutoencoderKL`."""
     from diffusers import AutoencoderKL
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
-    shape = config.get("ddconfig", {})
+    check_config(config, "vae_config.json")
+    shape = config["ddconfig"]
     widths = [shape["ch"] * factor for factor in shape["ch_mult"]]
     theirs = {
         "down_block_types": ["DownEncoderBlock2D"] * len(widths),
         "up_block_types": ["UpDecoderBlock2D"] * len(widths),
     }
-    vae = AutoencoderKL(
-        in_channels=shape["in_channels"],
-        out_channels=shape["out_ch"],
-        latent_channels=shape["z_channels"],
-        block_out_channels=widths,
-        layers_per_block=shape["num_res_blocks"],
-        scaling_factor=float(config.get("scale_factor", 1.0)),
-        **theirs,
-    )
-    own = {name: value for name, value in state.items() if not name.startswith("vocoder.")}
-    return _fill(vae, convert_ldm_vae_checkpoint(own, theirs))
+
+    def build() -> Any:
+        return AutoencoderKL(
+            in_channels=shape["in_channels"],
+            out_channels=shape["out_ch"],
+            latent_channels=shape["z_channels"],
+            block_out_channels=widths,
+            layers_per_block=shape["num_res_blocks"],
+            scaling_factor=float(config.get("scale_factor", 1.0)),
+            **theirs,
+        )
+
+    own = weights.take(lambda name: not name.startswith("vocoder."))
+    state = convert_ldm_vae_checkpoint(own, theirs)
+    vae = weights.put(build, state)
+    if beyond := sorted(state.keys() - vae.state_dict().keys()):
+        raise WeightsError(f"vae_config.json leaves out {beyond[0]}; get the checkpoint again.")
+    return vae
 
 
-def convert_vocoder(state: dict[str, Tensor]) -> Any:
+def convert_vocoder(weights: _Weights) -> Any:
     """HiFi-GAN's generator, its weight norm removed, as transformers' `SpeechT5HifiGan`."""
     from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-    vocoder = SpeechT5HifiGan(SpeechT5HifiGanConfig(**VOCODER_CONFIG))
+    state = weights.take(lambda name: name.startswith("vocoder."))
+    names = {name: name.removeprefix("vocoder.") for name in state}
     renamed = {
-        name.replace("ups.", "upsampler.", 1) if name.startswith("ups.") else name: value
-        for name, value in state.items()
+        name.replace("ups.", "upsampler.", 1) if name.startswith("ups.") else name: state[theirs]
+        for theirs, name in names.items()
     }
-    still = {"mean": vocoder.mean, "scale": vocoder.scale}  # of a standardisation that is off
-    return _fill(vocoder, {**still, **renamed})
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (OSError, RuntimeError, ValueError, UnpicklingError, EOFError) as error:
-        raise WeightsError(
-            f"{path.name} is damaged or no file of weights; get the checkpoint again."
-        ) from error
-
-
-def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
-def _fill(network: Any, state: dict[str, Tensor]) -> Any:
-    """Put weights in, naming the first that does not fit."""
-    own = network.state_dict()
-    tied = {"encoder.embed_tokens.weight", "shared.weight"}  # T5's one embedding under two names
-    for name, value in own.items():
-        if name in tied and name not in state:
-            continue
-        if name not in state:
-            raise WeightsError(f"The checkpoint has no {name}; get it again.")
-        if state[name].shape != value.shape:
-            raise WeightsError(
-                f"{name} is {tuple(state[name].shape)} in the checkpoint, not {tuple(value.shape)}: "
-                "it is of another architecture."
-            )
-    network.load_state_dict(state, strict=False)
-    return network
+    bands = VOCODER_CONFIG["model_in_dim"]
+    still = {"mean": torch.zeros(bands), "scale": torch.ones(bands)}  # of a standardisation that is off
+    return weights.put(lambda: SpeechT5HifiGan(SpeechT5HifiGanConfig(**VOCODER_CONFIG)), {**still, **renamed})
 
 
 def _text_folder(folder: Path) -> Path:
-    """T5's config and vocabulary: beside the checkpoint, or from the Hub, without its weights."""
+    """T5's config and vocabulary: beside the checkpoint, or from the Hub, without its weights.
+
+    A folder can't send the studio to just any repository: only FLAN-T5's own are asked for.
+    """
     name = str(read_json(folder / "main_config.json").get("text_encoder_name", ""))
-    beside = folder / name
-    if name and ".." not in name and (beside / "config.json").is_file():
-        return beside
+    if _BESIDE.fullmatch(name) and is_file(folder / name / "config.json"):
+        return folder / name
+    if found := _flan_t5(name):
+        return found
+    raise ModelNotFoundError(
+        f"TANGO's text encoder {quoted(name)} is not here and the Hub can't be reached; connect to the "
+        "internet, or put its config and vocabulary into a folder of that name in the checkpoint's."
+    )
+
+
+def _flan_t5(name: str) -> Path | None:
+    if not _FLAN_T5.fullmatch(name):
+        return None
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     for local in (True, False):
         try:
             found = Path(snapshot_download(name, allow_patterns=T5_FILES, local_files_only=local))
-            if (found / "config.json").is_file():
-                return found
         except LocalEntryNotFoundError:
             continue
-        except (HfHubHTTPError, HFValidationError, OSError):
-            break
-    raise ModelNotFoundError(
-        f"TANGO's text encoder '{name}' is not here and the Hub can't be reached; connect to the internet, "
-        "or put its config and vocabulary into a folder of that name in the checkpoint's."
-    )
+        except (HfHubHTTPError, OSError):
+            return None
+        if is_file(found / "config.json"):
+            return found
+    return None

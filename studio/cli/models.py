@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studio.cli.common import AsJson, fail, print_json
+from studio.cli.common import AsJson, fail, print_json, terminal
 from studio.core.settings import Settings
+
+if TYPE_CHECKING:
+    from studio.backends.download import Plan
 
 models_commands = typer.Typer(help="The checkpoints: which there are, get one, check one.")
 
@@ -29,13 +33,53 @@ def list_command(as_json: AsJson = False) -> None:
 
 @models_commands.command()
 def download(model_id: ModelId) -> None:
-    """Bring a checkpoint from the Hub into the local cache; prints its folder."""
-    from studio.backends.catalog import resolve
+    """Bring a checkpoint from the Hub into the local cache; prints its folder.
+
+    HF_ENDPOINT names a mirror, HF_TOKEN a token for what asks for one. What was broken off is gone on with.
+    """
+    from studio.backends.catalog import find, is_hub_id, licence_of, resolve
+    from studio.backends.download import plan
 
     if _is_builtin(model_id):
         typer.echo(f"{model_id} is part of the program: there is nothing to download.")
         return
-    typer.echo(str(resolve(model_id, Settings())))
+    settings = Settings()
+    folder = find(model_id, settings)
+    if folder is None and is_hub_id(model_id):
+        wanted = plan(model_id, licence_of(model_id))
+        left = wanted.size - wanted.here
+        typer.echo(
+            f"{model_id}: {_size(wanted.size)} in {len(wanted.files)} files, {_size(left)} still to come; "
+            f"{_size(wanted.free)} free on the disk; licence {wanted.licence}.",
+            err=True,
+        )
+        folder = _get(wanted)
+    typer.echo(str(folder or resolve(model_id, settings)))
+
+
+def _get(wanted: Plan) -> Path:
+    """Download what a plan names, showing bytes, speed and time left."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    from studio.backends.download import download as get
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=terminal(), disable=not terminal().is_terminal
+    ) as shown:
+        task = shown.add_task(wanted.model_id, total=wanted.size, completed=wanted.here)
+        return get(wanted, lambda here, _: shown.update(task, completed=here))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 @models_commands.command()

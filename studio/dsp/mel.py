@@ -13,7 +13,9 @@ from torch.nn import functional
 SAMPLE_RATE = 16000
 N_FFT = 1024
 HOP_SAMPLES = 160
-PAD_SAMPLES = (N_FFT - HOP_SAMPLES) // 2  # 432: n samples give exactly n / hop frames
+# How a clip's ends are reflected; n samples give n // hop frames either way.
+SEAMLESS = (N_FFT - HOP_SAMPLES) // 2  # 432, AudioLDM 2 and our own: frame i is centred on hop i's middle
+CENTRED = N_FFT // 2  # 512, AudioLDM and TANGO: frame i is centred on hop i's beginning, 5 ms earlier
 N_MELS = 64
 F_MIN_HZ = 0.0
 F_MAX_HZ = 8000.0
@@ -66,24 +68,25 @@ def _operators(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor
     return window, bank
 
 
-def log_mel(samples: Tensor) -> Tensor:
+def log_mel(samples: Tensor, pad_samples: int = SEAMLESS) -> Tensor:
     """Samples [..., n] in [−1, 1] → log-mel [..., n // 160, 64], natural log of magnitudes.
 
     Differentiable; runs where `samples` are. Half precisions are computed, and given back, in float32.
-    n must exceed 432, the reflected margin.
+    n must exceed `pad_samples`, the reflected margin: `SEAMLESS` or `CENTRED`.
 
     Raises:
         ValueError: fewer samples than the margin needs.
     """
-    if samples.shape[-1] <= PAD_SAMPLES:
-        raise ValueError(f"log_mel needs more than {PAD_SAMPLES} samples, got {samples.shape[-1]}")
+    if samples.shape[-1] <= pad_samples:
+        raise ValueError(f"log_mel needs more than {pad_samples} samples, got {samples.shape[-1]}")
     if samples.dtype not in {torch.float32, torch.float64}:
         samples = samples.float()
     window, bank = _operators(samples.device, samples.dtype)
     flat = samples.reshape(-1, samples.shape[-1])
-    padded = functional.pad(flat, (PAD_SAMPLES, PAD_SAMPLES), mode="reflect")
+    padded = functional.pad(flat, (pad_samples, pad_samples), mode="reflect")
     spectrum = torch.stft(
         padded, N_FFT, HOP_SAMPLES, window=window, center=False, onesided=True, return_complex=True
     )
-    mel = spectrum.abs().transpose(-1, -2) @ bank
+    frames = samples.shape[-1] // HOP_SAMPLES  # a centred clip has one more, beyond its end
+    mel = spectrum[..., :frames].abs().transpose(-1, -2) @ bank
     return mel.clamp(min=MAGNITUDE_FLOOR).log().reshape(*samples.shape[:-1], -1, N_MELS)

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from studio.core.errors import WeightsError
+from studio.backends.boundary import no_larger_than, weights_errors
+from studio.backends.configs import check_config
+from studio.backends.reading import held_by, read_json
 from studio.dsp.mel import log_mel
 
 EMBEDDING = 64
@@ -74,15 +75,13 @@ class Judge(nn.Module):
         Raises:
             WeightsError: the files are missing or damaged.
         """
-        try:
-            config = json.loads((folder / "judge.json").read_text())
-            judge = cls(config["families"], tuple(config["widths"]))
+        with weights_errors("The judge"):
+            config = read_json(folder / "judge.json")
+            check_config(config, "the judge")
+            with no_larger_than(held_by(folder / "judge.safetensors"), "The judge"):
+                judge = cls(list(config["families"]), tuple(config["widths"]))
             weights = load_file(folder / "judge.safetensors")
             judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise WeightsError(
-                f"The judge in {folder} can't be read: install Longwave's assets anew."
-            ) from error
         return judge.eval()
 
     @torch.inference_mode()

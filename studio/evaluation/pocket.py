@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.backends.components import load_network, load_tokenizer
 from studio.dsp.mel import log_mel
 from studio.evaluation.judge import Judge
 from studio.models.tokens import tokenize
@@ -56,15 +57,20 @@ class Networks:
 
     @classmethod
     def load(cls, folder: Path, judge: Path) -> Networks:
-        """From a pocket folder (with `clap/` beside the pipeline's parts), all in float32."""
+        """From a pocket folder (with `clap/` beside the pipeline's parts), all in float32.
+
+        Raises:
+            WeightsError: parts are missing or damaged.
+        """
         from diffusers import AutoencoderKL
         from transformers import AutoTokenizer, ClapModel, SpeechT5HifiGan
 
+        cpu = torch.device("cpu")
         return cls(
-            AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32).eval(),
-            SpeechT5HifiGan.from_pretrained(folder / "vocoder", dtype=torch.float32).eval(),
-            ClapModel.from_pretrained(folder / "clap", dtype=torch.float32).eval(),
-            AutoTokenizer.from_pretrained(folder / "tokenizer"),
+            load_network(AutoencoderKL, folder / "vae", cpu, torch.float32),
+            load_network(SpeechT5HifiGan, folder / "vocoder", cpu, torch.float32),
+            load_network(ClapModel, folder / "clap", cpu, torch.float32),
+            load_tokenizer(AutoTokenizer, folder / "tokenizer"),
             Judge.load(judge),
         )
 

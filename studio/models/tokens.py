@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.nn import functional
+
+Read = Callable[[Sequence[str]], tuple[Any, Any]]
+"""Prompts → states [B, L, D] and their mask [B, L]."""
+_LONGEST = 4096  # tokens, where a tokenizer knows no limit
 
 
 def clap_vectors(tower: Any, tokenizer: Any, prompts: Sequence[str]) -> Any:
@@ -28,6 +32,22 @@ def t5_states(encoder: Any, tokenizer: Any, prompts: Sequence[str]) -> tuple[Any
     return states, tokens.attention_mask
 
 
+def alone(read: Read, prompts: Sequence[str]) -> tuple[Any, Any]:
+    """What `read` gives of each prompt in a call of its own, padded together: states [B, L, D], mask [B, L].
+
+    Read together, shorter prompts would be padded first, and a network that counts positions reads padding:
+    then a long prompt changes what its neighbours mean.
+    """
+    said = [read([prompt]) for prompt in prompts]
+    longest = max(states.shape[1] for states, _ in said)
+    return tuple(  # type: ignore[return-value]
+        torch.cat(
+            [functional.pad(part, (0, 0) * (part.dim() - 2) + (0, longest - part.shape[1])) for part in parts]
+        )
+        for parts in zip(*said, strict=True)
+    )
+
+
 def tokenize(tokenizer: Any, prompts: Sequence[str], limit: int | None = None) -> Any:
     """Padded `input_ids` and `attention_mask` [B, L], cut at `limit` or at the tokenizer's own length.
 
@@ -36,5 +56,5 @@ def tokenize(tokenizer: Any, prompts: Sequence[str], limit: int | None = None) -
     """
     if tokenizer.init_kwargs.get("do_lower_case", False):
         prompts = [prompt.lower() for prompt in prompts]
-    length = min(limit or tokenizer.model_max_length, tokenizer.model_max_length)
+    length = min(limit or _LONGEST, tokenizer.model_max_length, _LONGEST)
     return tokenizer(list(prompts), padding=True, truncation=True, max_length=length, return_tensors="pt")

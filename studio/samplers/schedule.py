@@ -11,6 +11,24 @@ from torch import Tensor
 
 from studio.core.errors import WeightsError
 
+MAX_TRAIN_STEPS = 10_000  # these systems have 1000
+# What a scheduler's fields may say. One that is not named here changes nothing of what a DDIM step computes.
+_FOLLOWED: dict[str, tuple[object, ...]] = {
+    "_class_name": (
+        "DDIMScheduler",
+        "DDPMScheduler",
+        "PNDMScheduler",
+    ),  # one noise, whose steps are DDIM's here
+    "beta_schedule": ("linear", "scaled_linear"),
+    "prediction_type": ("epsilon", "v_prediction"),
+    "timestep_spacing": ("leading",),
+    "trained_betas": (None,),
+    "rescale_betas_zero_snr": (None, False),
+    "clip_sample": (None, False),
+    "thresholding": (None, False),
+    "set_alpha_to_one": (True, False),
+}
+
 
 @dataclass(frozen=True)
 class NoiseSchedule:
@@ -34,29 +52,26 @@ class NoiseSchedule:
         """From a diffusers scheduler's config.
 
         Raises:
-            WeightsError: a beta schedule, spacing or prediction type this studio can't follow.
+            WeightsError: a field is missing, is no number that it can be, or asks for what this studio can't
+                follow.
         """
-        count = int(config.get("num_train_timesteps", 1000))
-        start, end = float(config["beta_start"]), float(config["beta_end"])
-        kind = config.get("beta_schedule", "linear")
-        if kind == "scaled_linear":
-            betas = torch.linspace(start**0.5, end**0.5, count, dtype=torch.float64) ** 2
-        elif kind == "linear":
+        for field, followed in _FOLLOWED.items():
+            if field in config and not any(
+                config[field] is value or config[field] == value for value in followed
+            ):
+                raise _unfollowed(field, config[field])
+        count = _number(config, "num_train_timesteps", 1, MAX_TRAIN_STEPS, 1000)
+        offset = _number(config, "steps_offset", 0, count - 1, 0)
+        start, end = (_number(config, name, 1e-8, 0.999) for name in ("beta_start", "beta_end"))
+        if config.get("beta_schedule", "linear") == "linear":
             betas = torch.linspace(start, end, count, dtype=torch.float64)
         else:
-            raise WeightsError(
-                f"This checkpoint's beta schedule '{kind}' is not known; use another checkpoint."
-            )
-        prediction = config.get("prediction_type", "epsilon")
-        if prediction not in {"epsilon", "v_prediction"}:
-            raise WeightsError(
-                f"This checkpoint predicts '{prediction}', which is not known; use another one."
-            )
-        if config.get("timestep_spacing", "leading") != "leading":
-            raise WeightsError("Only leading timestep spacing is known; use another checkpoint.")
+            betas = torch.linspace(start**0.5, end**0.5, count, dtype=torch.float64) ** 2
         alphas = torch.cumprod(1.0 - betas, dim=0)
-        clean = 1.0 if config.get("set_alpha_to_one", True) else float(alphas[0])
-        return cls(alphas, clean, int(config.get("steps_offset", 0)), prediction)
+        # PNDM's own default differs from the others'.
+        to_one = config.get("set_alpha_to_one", config.get("_class_name") != "PNDMScheduler")
+        clean = 1.0 if to_one else float(alphas[0])
+        return cls(alphas, clean, int(offset), config.get("prediction_type", "epsilon"))
 
     def timesteps(self, steps: int) -> Tensor:
         """`steps` inference timesteps, noisiest first, spaced as diffusers' "leading". int64 [steps]."""
@@ -69,3 +84,22 @@ class NoiseSchedule:
         table = self.alphas_cumprod.to(timesteps.device)
         values = table[timesteps.clamp(min=0)]
         return torch.where(timesteps < 0, torch.full_like(values, self.clean_alpha_bar), values)
+
+
+def _number(
+    config: Mapping[str, Any], field: str, smallest: float, largest: float, default: float | None = None
+) -> Any:
+    """A field's number, whole where its bounds are."""
+    value = config.get(field, default)
+    kinds = {int} if isinstance(smallest, int) else {int, float}
+    if type(value) not in kinds or not smallest <= value <= largest:
+        raise _unfollowed(field, value)
+    return value
+
+
+def _unfollowed(field: str, value: object) -> WeightsError:
+    shown = "".join(letter for letter in str(value)[:40] if letter.isprintable())
+    return WeightsError(
+        f"This checkpoint's scheduler_config.json says {shown or 'nothing'} for {field}, "
+        "which can't be followed; use another checkpoint."
+    )

@@ -54,7 +54,7 @@ def bench_endless(
                 audio_s = event.end_sample / event.sample_rate
                 memory.append((audio_s, process_memory_mb()))
         took_s = time.perf_counter() - began
-    strategy = renderer.strategy(backend, cancel) if sampler.strategy == "auto" else sampler.strategy
+    strategy = renderer.strategy(backend, sampler, cancel) if sampler.strategy == "auto" else sampler.strategy
     plan = plan_window(sampler, strategy, backend)
     return {
         "model": backend.id,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 MEASURE_PROMPT = "sound"
 MEASURE_WARMUP_STEPS = 10
+SHORTEST_QUEUE = 3  # frames, to have a beginning, a middle and an end
 
 
 def plan_window(sampler: EndlessSampler, strategy: str, backend: Backend) -> FifoPlan:
@@ -183,17 +184,17 @@ def _go_on(
     )
 
 
-def measure_strategy(backend: Backend, cancel: CancelToken) -> str:
-    """The strategy for this checkpoint, by where its self-attention looks on an equal ramp (§2.2.2).
+def measure_strategy(backend: Backend, sampler: EndlessSampler, cancel: CancelToken) -> str:
+    """The strategy for a checkpoint and window, by where its self-attention looks on an equal ramp (§2.2.2).
 
-    A function of the checkpoint alone (its own prompt, seed and ramp), so that a request renders the same
-    whatever was rendered before it. A backend without attention layers gets "equal".
+    A function of the two alone (its own prompt, seed and ramp), so that a request renders the same whatever
+    was rendered before it. A backend without attention layers gets "equal", and so does a window too short
+    to have thirds.
     """
-    if not backend.attention_layers():
-        return "equal"
-    sampler = EndlessSampler.model_validate({})
-    request = parse_request(prompt=MEASURE_PROMPT, seed=0, guidance_scale=1.0, sampler=sampler)
     plan = plan_window(sampler, "equal", backend)
+    if not backend.attention_layers() or plan.queue_frames < SHORTEST_QUEUE:
+        return "equal"
+    request = parse_request(prompt=MEASURE_PROMPT, seed=0, guidance_scale=1.0, sampler=sampler)
     denoise = bind(request, backend, cancel)
     state, _ = _warm_start(request, MEASURE_WARMUP_STEPS, plan, denoise, backend)
     with _watch(backend, plan) as probe:
@@ -207,6 +208,6 @@ def _watch(backend: Backend, plan: FifoPlan) -> AbstractContextManager[Attention
 
 def _attention_map(step: int, probe: AttentionProbe, plan: FifoPlan) -> AttentionMap:
     regions = {"buffer": (0, plan.buffer_frames)} if plan.buffer_frames else {}
-    if plan.queue_frames >= 3:
+    if plan.queue_frames >= SHORTEST_QUEUE:
         regions |= key_regions(plan.buffer_frames, plan.window_frames)
     return AttentionMap(step, probe.map.numpy(), regions)

@@ -32,7 +32,7 @@ class Renderer:
         """
         self._drafts = drafts
         self._estimates = estimates
-        self._strategies: dict[str, str] = {}
+        self._strategies: dict[tuple[object, ...], str] = {}
         self._calibrations: dict[tuple[object, ...], Calibration] = {}
         self._lock = threading.Lock()
 
@@ -68,9 +68,9 @@ class Renderer:
             if isinstance(origin, Mapping):  # "auto" is what was measured then
                 strategy = origin.get("strategy", strategy)
             if strategy == "auto":
-                if backend.id not in self._strategies:
+                if _window(backend, sampler) not in self._strategies:
                     yield Progress("Looking where the model attends to")
-                strategy = self.strategy(backend, cancel)
+                strategy = self.strategy(backend, sampler, cancel)
             yield Progress("Going on" if saved else "Making the first seconds")
             assert not isinstance(hearing, Hearing)
             yield from render_endless(request, sampler, strategy, backend, cancel, steering, origin, hearing)
@@ -124,11 +124,17 @@ class Renderer:
                 )
             return require_fit(self._calibrations[alike], request, backend)
 
-    def strategy(self, backend: Backend, cancel: CancelToken) -> str:
-        """What "auto" means for this checkpoint, measured the first time."""
+    def strategy(self, backend: Backend, sampler: EndlessSampler, cancel: CancelToken) -> str:
+        """What "auto" means for this checkpoint and window, measured the first time."""
         from studio.service.endless import measure_strategy
 
         with self._lock:
-            if backend.id not in self._strategies:
-                self._strategies[backend.id] = measure_strategy(backend, cancel)
-            return self._strategies[backend.id]
+            window = _window(backend, sampler)
+            if window not in self._strategies:
+                self._strategies[window] = measure_strategy(backend, sampler, cancel)
+            return self._strategies[window]
+
+
+def _window(backend: Backend, sampler: EndlessSampler) -> tuple[object, ...]:
+    """What decides how a window's frames are laid out."""
+    return backend.id, sampler.base_steps, sampler.skip_factor, sampler.group_size, sampler.buffer_frames

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends import tango_published
-from studio.backends.checkpoint import INDEX_FILE, is_published_tango, read_json
+from studio.backends.checkpoint import INDEX_FILE, MEL_PADDING_FIELD, is_published_tango, read_json
 from studio.backends.components import Parts
 from studio.backends.draft import AcousticDraft, Drafter, draft_of_nothing
 from studio.backends.latent import SoundNetworks
 from studio.backends.tango import networks
 from studio.core.errors import InvalidRequestError
-from studio.dsp.mel import log_mel
+from studio.dsp.mel import SEAMLESS, log_mel
 from studio.models.dual_attention import ENCODINGS, AcousticBranch
 from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
 from studio.training.dcldm_samples import write_samples
@@ -200,6 +200,7 @@ def _write(out: Path, parts: dict[str, Any], init: Path, options: DcLdmOptions) 
     given = init / "scheduler" / SCHEDULER_FILE
     config = read_json(given) if given.is_file() else tango_published.SCHEDULER_CONFIG
     (scheduler / SCHEDULER_FILE).write_text(json.dumps(config, indent=2) + "\n")
-    (out / INDEX_FILE).write_text(json.dumps({"_class_name": "DcLdmPipeline"}, indent=2) + "\n")
+    index = {"_class_name": "DcLdmPipeline", MEL_PADDING_FIELD: SEAMLESS}
+    (out / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")
     trained = {**asdict(options), "run_dir": options.run_dir.name}
     (out / "training.json").write_text(json.dumps(trained, indent=2) + "\n")

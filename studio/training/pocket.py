@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +22,10 @@ from rich.progress import track
 from torch import Tensor
 from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
 
+from studio.backends.checkpoint import INDEX_FILE, MEL_PADDING_FIELD
 from studio.core.errors import ModelNotFoundError, WeightsError
 from studio.core.vocabulary import VOCABULARY_FILE
+from studio.dsp.mel import SEAMLESS
 from studio.models.tokens import tokenize
 from studio.training.clap import gather_texts, train_clap
 from studio.training.clap_scenes import SceneTexts, said_of_clips, teach_scenes
@@ -269,6 +270,11 @@ def write_vocabulary(audioldm: Path) -> None:
     (audioldm / VOCABULARY_FILE).write_text(text + "\n")
 
 
+def pocket_index(pipeline: str) -> dict[str, Any]:
+    """What each pocket model's index begins with: its pipeline, and how its VAE's log-mels are padded."""
+    return {"_class_name": pipeline, MEL_PADDING_FIELD: SEAMLESS}
+
+
 def write_index(audioldm: Path) -> None:
     """Write `model_index.json` by assembling the pipeline once, as diffusers does.
 
@@ -292,7 +298,9 @@ def write_index(audioldm: Path) -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         pipeline.save_pretrained(scratch)
-        shutil.copy(Path(scratch) / "model_index.json", audioldm / "model_index.json")
+        index = json.loads((Path(scratch) / INDEX_FILE).read_text())
+    index = {**pocket_index(index["_class_name"]), **index}
+    (audioldm / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")
 
 
 @torch.inference_mode()

@@ -24,6 +24,7 @@ from studio.training.pocket import (
     all_captions,
     cache_latents,
     cache_text_vectors,
+    pocket_index,
     save_part,
     tower_texts,
     train_corpus,
@@ -121,7 +122,7 @@ def write_folder(options: PocketOptions) -> None:
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
     theirs = read_json(options.audioldm / INDEX_FILE)
     index = {
-        "_class_name": AudioLDM2Pipeline.__name__,
+        **pocket_index(AudioLDM2Pipeline.__name__),
         "_diffusers_version": diffusers.__version__,
         **{name: theirs[name] for name in ("vae", "vocoder", "tokenizer", "scheduler")},
         "text_encoder": ["transformers", "ClapModel"],

@@ -31,6 +31,7 @@ from studio.training.pocket import (
     all_captions,
     cache_latents,
     file_digest,
+    pocket_index,
     save_part,
     train_corpus,
 )
@@ -71,7 +72,7 @@ def run_tango(options: PocketOptions) -> None:
     save_part(unet, folder / "unet")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
     (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
-    (folder / INDEX_FILE).write_text(json.dumps({"_class_name": "TangoPipeline"}, indent=2) + "\n")
+    (folder / INDEX_FILE).write_text(json.dumps(pocket_index("TangoPipeline"), indent=2) + "\n")
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
 
 
@@ -147,7 +148,7 @@ def run_dcldm(options: PocketOptions) -> None:
     save_part(branch, folder / "acoustic_branch")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
     (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
-    (folder / INDEX_FILE).write_text(json.dumps({"_class_name": "DcLdmPipeline"}, indent=2) + "\n")
+    (folder / INDEX_FILE).write_text(json.dumps(pocket_index("DcLdmPipeline"), indent=2) + "\n")
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
 
 

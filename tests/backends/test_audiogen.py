@@ -14,7 +14,7 @@ from transformers import T5Config, T5EncoderModel
 from studio.backends import audiogen, codec
 from studio.backends.audiocraft import MISSING, is_installed
 from studio.backends.checkpoint import AUDIOGEN_FILES
-from studio.backends.draft import NOTHING_FILE, Sampling
+from studio.backends.draft import NOTHING_FILE, Sampling, read_nothing
 from studio.core.errors import InvalidRequestError, ModelNotFoundError, WeightsError
 from studio.training import audiogen as recipe
 from studio.training.data import build_corpus
@@ -144,7 +144,7 @@ def test_folders_that_are_none(folder: Path, tmp_path: Path) -> None:
         audiogen.load(tmp_path, "cpu")
     for name in AUDIOGEN_FILES:
         (tmp_path / name).write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="can't be opened"):
+    with pytest.raises(WeightsError, match=r"state_dict\.bin is truncated"):
         audiogen.load(tmp_path, "cpu")
 
 
@@ -229,3 +229,113 @@ def test_a_draft_goes_on_from_its_past_and_many_are_made_at_once(model: audiogen
     many = model.draft_many(["rain", "wind", ""], 0.5, seed=1)
     assert many.shape == (3, 4, 25)
     assert model.latents(many).shape == (3, 25, 128)
+
+
+class _Marker:
+    """Leaves a file where it is unpickled by what runs code."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+@needs_audiocraft
+@pytest.mark.parametrize("name", AUDIOGEN_FILES)
+def test_no_pickle_runs_even_where_torch_is_told_to_trust_them(
+    folder: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    bad = shutil.copytree(folder, tmp_path / "bad")
+    package = torch.load(bad / name, weights_only=True)
+    torch.save({**package, "more": _Marker(tmp_path / "marker")}, bad / name)
+    with pytest.raises(WeightsError):
+        audiogen.load(bad, "cpu")
+    assert not (tmp_path / "marker").exists()
+    torch.load(bad / name)  # as audiocraft itself would
+    assert (tmp_path / "marker").exists(), "the marker works"
+
+
+@needs_audiocraft
+@pytest.mark.parametrize("name", AUDIOGEN_FILES)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pretrained": "evil/repo"},
+        {"pretrained": "//pretrained/facebook/encodec_32khz"},
+        {"xp.cfg": "a: !!python/object/apply:os.system ['true']"},
+        {"xp.cfg": "a: &a [1]\nb: [*a, *a]"},
+        {"xp.cfg": "a: ${oc.env:HOME}"},
+        {"xp.cfg": "[" * 5000},
+        {"xp.cfg": "\0"},
+        {"xp.cfg": "just words"},
+        {"xp.cfg": 5},
+        {"xp.cfg": "{}"},
+        {"best_state": 5},
+        {"best_state": {}},
+    ],
+)
+def test_what_is_no_plain_package_is_refused_and_nobody_is_asked(
+    folder: Path, tmp_path: Path, name: str, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audiocraft.models import loaders
+
+    def ask(*_: Any, **__: Any) -> str:
+        raise AssertionError("the Hub is asked")
+
+    monkeypatch.setattr(loaders, "hf_hub_download", ask)
+    before = loaders._get_state_dict
+    bad = shutil.copytree(folder, tmp_path / "bad")
+    torch.save({**torch.load(bad / name, weights_only=True), **change}, bad / name)
+    with pytest.raises(WeightsError) as caught:
+        audiogen.load(bad, "cpu")
+    assert str(caught.value).isprintable()
+    assert "is asked" not in str(caught.value.__cause__)
+    assert loaders._get_state_dict is before
+
+
+@needs_audiocraft
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("state_dict.bin", "transformer_lm.dim", 10**7),
+        ("state_dict.bin", "transformer_lm.num_layers", 10**6),
+        ("state_dict.bin", "transformer_lm.card", -1),
+        ("state_dict.bin", "transformer_lm.num_heads", 0),
+        ("compression_state_dict.bin", "seanet.dimension", 10**7),
+        ("compression_state_dict.bin", "seanet.ratios", "wrong"),
+    ],
+)
+def test_sizes_that_no_weights_fill_are_refused(
+    folder: Path, tmp_path: Path, name: str, key: str, value: Any
+) -> None:
+    from omegaconf import OmegaConf
+
+    bad = shutil.copytree(folder, tmp_path / "bad")
+    package = torch.load(bad / name, weights_only=True)
+    config = OmegaConf.create(package["xp.cfg"])
+    OmegaConf.update(config, key, value)
+    torch.save({**package, "xp.cfg": OmegaConf.to_yaml(config)}, bad / name)
+    with pytest.raises(WeightsError) as caught:
+        audiogen.load(bad, "cpu")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x93NUMPY\x01\x00\x46\x00{'descr': '<i2', 'fortran_order': False, 'shape': (4, 10**0)}".ljust(80),
+        b"\x93NUMPY\x01\x00\x46\x00" + b"(" * 70,
+        b"PK\x03\x04",
+    ],
+)
+def test_tokens_of_nothing_that_are_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / NOTHING_FILE).write_bytes(content)
+    with pytest.raises(WeightsError):
+        read_nothing(tmp_path)
+    for array in (np.zeros((2, 2)), np.zeros(4, np.int16), np.full((4, 4), -1), np.array([["a"]])):
+        np.save(tmp_path / NOTHING_FILE, array)
+        with pytest.raises(WeightsError):
+            read_nothing(tmp_path)

@@ -34,11 +34,21 @@ def backend(tiny_folder2: Path) -> Iterator[AudioLDM2Backend]:
     loaded.unload()
 
 
-@pytest.mark.parametrize("negative", ["", "a dog"])
+def read_alone(pipeline: AudioLDM2Pipeline, text: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What diffusers' own encoding gives of one text: T5's states, their mask, GPT-2's states."""
+    return pipeline.encode_prompt(text, torch.device("cpu"), 1, do_classifier_free_guidance=False)
+
+
+def pad(part: torch.Tensor, length: int) -> torch.Tensor:
+    return torch.nn.functional.pad(part, (0, 0) * (part.dim() - 2) + (0, length - part.shape[1]))
+
+
+@pytest.mark.parametrize("negative", ["", "a dog", "a dog a dog a dog heavy rain a dog"])
 @pytest.mark.parametrize("frames", [16, 26])
 def test_same_waveform_as_the_pipeline(
     tiny_folder2: Path, backend: AudioLDM2Backend, negative: str, frames: int
 ) -> None:
+    """Each text is read alone, then padded; the pipeline by itself pads and cuts a negative to the prompt."""
     latents = torch.randn(1, 8, frames, 16, generator=torch.Generator().manual_seed(0))
     conditioning = backend.encode_text([negative, PROMPT])
 
@@ -48,13 +58,34 @@ def test_same_waveform_as_the_pipeline(
     ours = backend.decode(ddim_sample(guided(denoise, 2.5), backend.schedule, latents.clone(), 4))
     pipeline = AudioLDM2Pipeline.from_pretrained(tiny_folder2, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
+    read, mask, generated = read_alone(pipeline, PROMPT)
+    against, its_mask, its_generated = read_alone(pipeline, negative)
+    length = max(read.shape[1], against.shape[1])
     theirs = pipeline(
-        PROMPT, audio_length_in_s=frames * 0.04, num_inference_steps=4, guidance_scale=2.5,
-        negative_prompt=negative, latents=latents,
+        audio_length_in_s=frames * 0.04, num_inference_steps=4, guidance_scale=2.5, latents=latents,
+        prompt_embeds=pad(read, length), attention_mask=pad(mask, length), generated_prompt_embeds=generated,
+        negative_prompt_embeds=pad(against, length), negative_attention_mask=pad(its_mask, length),
+        negative_generated_prompt_embeds=its_generated,
     ).audios[0]  # fmt: skip
     assert ours.shape == theirs.shape == (frames * 640,)
     assert ours.std() > 1e-3
     np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+@pytest.mark.parametrize("others", [["a dog " * 9], ["", "a dog " * 3, "rain"], ["dog", "a " * 40]])
+def test_what_stands_beside_a_prompt_changes_nothing_of_it(
+    backend: AudioLDM2Backend, others: list[str]
+) -> None:
+    alone = backend.encode_text([PROMPT]).tokens
+    for beside in ([*others, PROMPT], [PROMPT, *others]):
+        row = beside.index(PROMPT)
+        generated, t5 = backend.encode_text(beside).tokens
+        assert t5.mask is not None
+        assert alone[1].mask is not None
+        assert torch.equal(generated.states[row], alone[0].states[0])
+        length = alone[1].states.shape[1]
+        assert torch.equal(t5.states[row, :length], alone[1].states[0])
+        assert t5.mask[row].sum() == alone[1].mask.sum() == length
 
 
 def test_is_a_backend(backend: AudioLDM2Backend) -> None:

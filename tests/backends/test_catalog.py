@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from studio.backends import catalog
 from studio.backends.device import cpu_has_bfloat16
 from studio.core.errors import ModelNotFoundError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
+from tests.backends.fake_hub import FakeHub, serving
+from tests.backends.test_download import point_at
 
 
 @pytest.fixture
@@ -90,34 +93,26 @@ def test_bfloat16_is_read_from_the_flags(tmp_path: Path, flags: str, expected: b
 def test_a_download_brings_the_text_encoder_that_a_checkpoint_lacks(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Hub of folders: what is asked of it, and when a checkpoint counts as here."""
-    import huggingface_hub
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    here: dict[str, Path] = {}
-
-    def snapshot(repository: str, *, allow_patterns: list[str], local_files_only: bool) -> str:
-        if repository not in here:
-            if local_files_only:
-                raise LocalEntryNotFoundError(repository)
-            here[repository] = tmp_path / repository
-            here[repository].mkdir(parents=True, exist_ok=True)
-        if not local_files_only:
-            names = ("state_dict.bin", "compression_state_dict.bin", "model.safetensors")
-            for name in set(names) & set(allow_patterns):
-                (here[repository] / name).write_bytes(b"weights")
-        return str(here[repository])
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    with pytest.raises(ModelNotFoundError, match="not downloaded yet"):
-        catalog.resolve("facebook/audiogen-medium", settings, download=False)
-    assert catalog.resolve("facebook/audiogen-medium", settings) == tmp_path / "facebook/audiogen-medium"
-    assert set(here) == {"facebook/audiogen-medium", "t5-large"}
-    assert catalog.fingerprint("facebook/audiogen-medium", settings)
-    (here["t5-large"] / "model.safetensors").unlink()
-    with pytest.raises(ModelNotFoundError, match="not downloaded yet"):
-        catalog.resolve("facebook/audiogen-medium", settings, download=False)
-    catalog.resolve("facebook/audiogen-medium", settings)
-    assert (here["t5-large"] / "model.safetensors").is_file(), (
-        "fetched although the checkpoint itself was here"
-    )
+    """What is asked of the Hub, and when a checkpoint counts as here."""
+    own, texts = tmp_path / "hub" / "own", tmp_path / "hub" / "texts"
+    for folder in (own, texts):
+        folder.mkdir(parents=True)
+    for name in ("state_dict.bin", "compression_state_dict.bin"):
+        torch.save({"xp.cfg": "a: 1", "best_state": {}}, own / name)
+    for name in ("model.safetensors", "pytorch_model.bin", "spiece.model"):
+        (texts / name).write_bytes(b"weights")
+    with serving(FakeHub({"facebook/audiogen-medium": own, "t5-large": texts})) as hub:
+        point_at(hub.url, tmp_path / "cache", monkeypatch)
+        with pytest.raises(ModelNotFoundError, match="not downloaded yet"):
+            catalog.resolve("facebook/audiogen-medium", settings, download=False)
+        folder = catalog.resolve("facebook/audiogen-medium", settings)
+        assert catalog.verify(folder) == []
+        assert catalog.fingerprint("facebook/audiogen-medium", settings)
+        encoder = next((tmp_path / "cache" / "models--t5-large").glob("snapshots/*/model.safetensors"))
+        assert not (encoder.parent / "pytorch_model.bin").exists()
+        encoder.resolve().unlink()
+        encoder.unlink()
+        with pytest.raises(ModelNotFoundError, match="not downloaded yet"):
+            catalog.resolve("facebook/audiogen-medium", settings, download=False)
+        assert catalog.resolve("facebook/audiogen-medium", settings) == folder
+        assert encoder.is_file(), "fetched although the checkpoint itself was here"

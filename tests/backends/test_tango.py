@@ -18,10 +18,12 @@ from studio.backends import catalog, dcldm, tango
 from studio.backends.base import Backend, Conditioning, Tokens
 from studio.backends.dcldm import DcLdmBackend
 from studio.backends.draft import AcousticDraft
+from studio.backends.latent import read_mel_padding
 from studio.backends.tango import TangoBackend
 from studio.core.errors import WeightsError
 from studio.core.request import ModelChoice, parse_request
 from studio.core.settings import Settings
+from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
 from studio.models.dual_attention import ENCODINGS, AcousticBranch
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided
@@ -83,6 +85,48 @@ def test_same_latents_as_diffusers_scheduler_and_unet(tango_folder: Path, backen
             guided_v = negative + 3.0 * (positive - negative)
             theirs = scheduler.step(guided_v, timestep, theirs).prev_sample
     torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("others", [["a dog " * 9], ["", "a dog " * 3, "rain"], ["dog", "a " * 40]])
+def test_what_stands_beside_a_prompt_changes_nothing_of_it(backend: TangoBackend, others: list[str]) -> None:
+    (alone,) = backend.encode_text([PROMPT]).tokens
+    for beside in ([*others, PROMPT], [PROMPT, *others]):
+        row = beside.index(PROMPT)
+        (said,) = backend.encode_text(beside).tokens
+        assert said.mask is not None
+        length = alone.states.shape[1]
+        assert torch.equal(said.states[row, :length], alone.states[0])
+        assert said.mask[row].tolist() == [1] * length + [0] * (said.mask.shape[1] - length)
+
+
+@pytest.mark.parametrize(("said", "padding"), [(None, CENTRED), (432, SEAMLESS), (512, CENTRED)])
+def test_sound_is_padded_as_the_checkpoint_says(
+    tango_folder: Path, tmp_path: Path, said: int | None, padding: int
+) -> None:
+    folder = Path(shutil.copytree(tango_folder, tmp_path / "tiny"))
+    index = {"_class_name": "TangoPipeline"} | ({} if said is None else {"_mel_padding": said})
+    (folder / "model_index.json").write_text(json.dumps(index))
+    backend = tango.load(folder, "cpu", "float32")
+    samples = np.random.default_rng(0).uniform(-0.3, 0.3, 20 * 640).astype(np.float32)
+    mel = log_mel(torch.from_numpy(samples), padding)
+    torch.testing.assert_close(backend.encode_audio(samples), backend._sound.encode_mel(mel[None]))
+
+
+@pytest.mark.parametrize("said", [0, 433, -512, "432", [432], True, 10**9])
+def test_an_unknown_padding_is_refused(tango_folder: Path, tmp_path: Path, said: object) -> None:
+    folder = Path(shutil.copytree(tango_folder, tmp_path / "tiny"))
+    (folder / "model_index.json").write_text(
+        json.dumps({"_class_name": "TangoPipeline", "_mel_padding": said})
+    )
+    with pytest.raises(WeightsError, match="padding"):
+        tango.load(folder, "cpu")
+
+
+def test_pocket_models_say_that_theirs_is_seamless() -> None:
+    systems = {"audioldm": CENTRED, "tango": CENTRED, "dcldm": CENTRED, "audioldm2": SEAMLESS}
+    for system, default in systems.items():
+        assert read_mel_padding(Settings().assets / "pocket" / system, system) == SEAMLESS == 432
+        assert read_mel_padding(Path("nowhere"), system) == default
 
 
 def test_is_a_backend(backend: TangoBackend) -> None:

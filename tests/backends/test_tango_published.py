@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from studio.core.errors import ModelNotFoundError, WeightsError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
 from tests.backends.conftest import make_t5_tokenizer
+from tests.backends.damage import FILES, Damage
 
 T5_NAME = "google/tiny-t5"
 VOCODER = {
@@ -117,6 +119,82 @@ def test_every_tensor_finds_its_place(published: Path) -> None:
             assert torch.equal(value, main[f"{part}.{name}"]), name
     assert networks["vae"].config.scaling_factor == 0.9
     assert networks["schedule"].prediction_type == "v_prediction"
+
+
+def test_networks_are_made_of_the_files_tensors_themselves(
+    published: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Built without memory of their own, and nothing is said about it."""
+    built, read = [], []
+    original = torch.load
+
+    def build() -> UNet2DConditionModel:
+        built.append(tiny_unet())
+        assert all(parameter.is_meta for parameter in built[-1].parameters())
+        return built[-1]
+
+    def load(*args: Any, **options: Any) -> dict[str, torch.Tensor]:
+        assert options["weights_only"] is True
+        state = original(*args, **options)
+        read.extend(value.data_ptr() for value in state.values())
+        return state
+
+    monkeypatch.setattr(tango_published, "tango_unet", build)
+    monkeypatch.setattr(torch, "load", load)
+    networks = tango_published.networks(published, "cpu", "float32")
+    assert len(built) == 1
+    for part in ("unet", "text_encoder"):
+        assert {parameter.data_ptr() for parameter in networks[part].parameters()} <= set(read)
+    monkeypatch.undo()
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "to()" not in said.err
+
+
+@pytest.mark.parametrize("name", [*checkpoint.PUBLISHED_FILES, *checkpoint.PUBLISHED_CONFIGS])
+@pytest.mark.parametrize("damage", FILES)
+def test_files_that_are_none(published: Path, tmp_path: Path, name: str, damage: Damage) -> None:
+    folder = Path(shutil.copytree(published, tmp_path / "bad"))
+    damage(folder / name)
+    if checkpoint.is_published_tango(folder):
+        assert catalog.verify(folder)
+    with pytest.raises(WeightsError) as caught:
+        tango.load(folder, "cpu")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("key", ["ch", "ch_mult", "num_res_blocks", "z_channels", "in_channels", "out_ch"])
+@pytest.mark.parametrize("value", [0, -1, 10**9, "8", None, [10**9], 1e300])
+def test_any_value_in_the_vaes_config(published: Path, tmp_path: Path, key: str, value: object) -> None:
+    folder = Path(shutil.copytree(published, tmp_path / "bad"))
+    config = {"ddconfig": {**DDCONFIG, key: value}, "scale_factor": 0.9}
+    (folder / "vae_config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError):
+        tango.load(folder, "cpu")
+
+
+@pytest.mark.parametrize(
+    "state", [[], {"a": 5}, {5: torch.zeros(1)}, {"unet.conv_in.weight": torch.ones(1, dtype=int)}]
+)
+def test_pickles_that_hold_no_weights(published: Path, tmp_path: Path, state: object) -> None:
+    folder = Path(shutil.copytree(published, tmp_path / "bad"))
+    torch.save(state, folder / checkpoint.PUBLISHED_FILES[0])
+    with pytest.raises(WeightsError):
+        tango.load(folder, "cpu")
+
+
+def test_its_text_encoder_is_no_name_of_just_any_repository(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*_: Any, **__: Any) -> str:
+        raise AssertionError("the Hub is asked")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", ask)
+    folder = Path(shutil.copytree(published, tmp_path / "bad"))
+    for name in ("evil/repo", "/etc", "../published/google/tiny-t5", "google/flan-t5-large/../x", 5, None):
+        (folder / "main_config.json").write_text(json.dumps({"text_encoder_name": name}))
+        with pytest.raises(ModelNotFoundError, match="config and vocabulary"):
+            tango.load(folder, "cpu")
 
 
 def test_the_catalog_opens_it_and_it_speaks(published: Path) -> None:

@@ -38,3 +38,20 @@ def test_a_damaged_judge_says_so(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(WeightsError):
         Judge.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [b"", b"[]", b"{}", b"[" * 100_000, b'{"families": 5, "widths": [8]}',
+     b'{"families": ["a"], "widths": []}',
+     b'{"families": ["a"], "widths": [1000000, 1000000]}', b'{"families": ["a"], "widths": "8"}',
+     b'{"families": ["a"], "widths": [-1, 0.5, null, true]}'],
+)  # fmt: skip
+def test_a_damaged_judge_is_one_sentence(tmp_path: Path, config: bytes) -> None:
+    Judge(["a", "b"], (8, 8)).save(tmp_path)
+    assert Judge.load(tmp_path).families == ["a", "b"]
+    (tmp_path / "judge.json").write_bytes(config)
+    with pytest.raises(WeightsError) as caught:
+        Judge.load(tmp_path)
+    assert str(caught.value).isprintable()
+    assert str(tmp_path) not in str(caught.value)

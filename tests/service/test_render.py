@@ -10,7 +10,8 @@ import torch
 from studio.backends.tone import ToneBackend, tone
 from studio.core.errors import CancelledError
 from studio.core.events import AttentionMap, AudioChunk, StepDone
-from studio.core.request import PromptPoint
+from studio.core.request import EndlessSampler, PromptPoint
+from studio.service import endless
 from studio.service.cancel import CancelToken
 from studio.service.conditioning import PromptTrack, prompt_weights
 from studio.service.render import Renderer
@@ -186,9 +187,23 @@ def test_attention_maps_come_at_the_wanted_interval() -> None:
     assert maps[0].regions["buffer"][1] == maps[0].regions["initial"][0]
 
 
-def test_auto_is_measured_once_a_checkpoint() -> None:
+def test_auto_is_measured_once_a_checkpoint_and_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+    original = endless.measure_strategy
+
+    def measure(backend: Attending, sampler: EndlessSampler, cancel: CancelToken) -> str:
+        measured.append((sampler.base_steps, sampler.buffer_frames))
+        return original(backend, sampler, cancel)
+
+    monkeypatch.setattr(endless, "measure_strategy", measure)
     renderer, backend = Renderer(), Attending()
-    list(renderer(request(duration_s=0.1, sampler=ENDLESS), backend, CancelToken()))
-    assert renderer.strategy(backend, CancelToken()) in {"initial", "middle", "last"}
-    backend.predict_noise = None  # type: ignore[assignment, method-assign]
-    renderer.strategy(backend, CancelToken())
+    asked = request(duration_s=0.1, sampler=ENDLESS)
+    list(renderer(asked, backend, CancelToken()))
+    sampler = asked.sampler
+    assert isinstance(sampler, EndlessSampler)
+    assert renderer.strategy(backend, sampler, CancelToken()) in {"initial", "middle", "last"}
+    assert measured == [(sampler.base_steps, sampler.buffer_frames)], "on the request's own window"
+    other = sampler.model_copy(update={"buffer_frames": sampler.buffer_frames + 4})
+    renderer.strategy(backend, other, CancelToken())
+    assert measured[1:] == [(other.base_steps, other.buffer_frames)]
+    assert len({*measured}) == 2

@@ -143,9 +143,7 @@ def test_a_waiting_take_ends_with_its_call(studio: Studio) -> None:
     first = studio.submit(parse_request(**ENDLESS))
 
     async def call() -> None:
-        task = asyncio.ensure_future(
-            api.render_file(studio, lambda: studio.submit(parse_request(**ENDLESS)))
-        )
+        task = asyncio.ensure_future(api.render_file(studio, lambda: studio.submit(parse_request(**ENDLESS))))
         await asyncio.sleep(0.5)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
