@@ -19,9 +19,10 @@ from studio.core.errors import InvalidRequestError
 from studio.core.hosts import in_address
 from studio.core.settings import Settings, data_dir
 from studio.service.exports import Exports
+from studio.service.getting import Getter
 from studio.service.jobs import Studio
 from studio.service.scratch import Scratch
-from studio.ui import api, dual, export_api, infinite, library, making, sparse, widgets
+from studio.ui import api, dual, export_api, getting, infinite, library, making, sparse, widgets
 from studio.ui.blocks import StudioBlocks
 from studio.ui.callers import Callers, CallerWatch
 from studio.ui.guards import Hosts, LoginGuard, NoForeignReaders, guards, outermost
@@ -70,6 +71,8 @@ class Page:
                 if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, tabs, takes, tab, clips, drafted)
+            if self.settings.private:  # the disk and the network are this machine's user's
+                getting.build(Getter(self.settings), known)
             tab.follow(self.blocks.load, tab.handlers.reattach, None)
             for others in (clips, drafted):
                 # A tab's parts are not on the page before it is opened, and only they can listen to its clip.

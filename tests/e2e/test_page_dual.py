@@ -62,7 +62,7 @@ def wait_for_status(page: Page, words: str) -> None:
 
 
 def number(page: Page, name: str, value: str) -> None:
-    page.fill(f"#dual-{name} input[type=number]", value)
+    page.fill(f"#dual-{name} :is(input[type=number], textarea, input[type=text])", value)
 
 
 @pytest.mark.parametrize("screen", [DESK, PHONE])
