@@ -181,6 +181,7 @@ def test_bench_compares_with_ordinary_clips(monkeypatch: pytest.MonkeyPatch) -> 
 SPARSE_KEYS = {"seconds", "method", "kernel_ms", "forward_ms", "peak_mb"}
 
 
+@pytest.mark.slow
 def test_a_sparse_clip_and_its_settings_again(tmp_path: Path) -> None:
     first, second = tmp_path / "a.wav", tmp_path / "b.wav"
     words = (
@@ -238,6 +239,7 @@ def test_a_wrong_sparse_clip_is_one_sentence(words: tuple[str, ...], said: str, 
     assert not list(tmp_path.rglob("*.wav"))
 
 
+@pytest.mark.slow
 def test_bench_sparse_measures_every_method_at_every_length() -> None:
     result = longwave("bench", "sparse", "--seconds", 0.64, 1.28, "--repeats", 1, "--json")
     assert result.exit_code == 0, result.output
@@ -251,6 +253,7 @@ def test_bench_sparse_measures_every_method_at_every_length() -> None:
     assert {row["ratio"] for row in rows if row["method"] in ("uniform", "balanced")} == {0.1}
 
 
+@pytest.mark.slow
 def test_bench_sparse_measures_the_ratio_and_the_blocks_it_is_given() -> None:
     asked = ("--seconds", 0.64, "--repeats", 1, "--ratio", "0.5", "--block", "mid", "--block", "up3")
     result = longwave("bench", "sparse", *asked)

@@ -14,6 +14,8 @@ from studio.core.preset import load_preset, named_preset
 from studio.core.settings import data_dir
 from tests.test_cli import longwave, one_sentence
 
+pytestmark = pytest.mark.slow
+
 SHORT = ("--prompt", "rain", "--seconds", 1.28, "--steps", 2, "--seed", 4)
 needs_audiocraft = pytest.mark.skipif(not is_installed(), reason=MISSING)
 

@@ -63,9 +63,6 @@ def disk_error(error: OSError, path: Path) -> StudioError:
     """What the user should read when writing `path` failed."""
     if error.errno in _FULL:
         return OutOfResourcesError(f"The disk of {path.parent} is full: free some space and try again.")
-    if isinstance(error, FileNotFoundError):
-        lost = path if path.parent.is_dir() else path.parent
-        return InvalidRequestError(f"{lost} was deleted or moved meanwhile: start the take again.")
     return InvalidRequestError(f"Can't write {path} ({error.strerror or error}): choose another folder.")
 
 

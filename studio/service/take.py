@@ -145,7 +145,7 @@ class TakeWriter:
                 self._unheard = _NOTHING
             self._wav.write(pcm)
         except OSError as error:
-            raise disk_error(error, self._wav.path) from error
+            raise self._lost(error) from error
         if len(sound) < len(samples):
             raise NoSoundError(NO_SOUND)
         return pcm
@@ -155,7 +155,15 @@ class TakeWriter:
         try:
             self._wav.require_file()
         except OSError as error:
-            raise disk_error(error, self._wav.path) from error
+            raise self._lost(error) from error
+
+    def _lost(self, error: OSError) -> StudioError:
+        """What the user should read when the growing file can't be written."""
+        path = self._wav.path
+        if isinstance(error, FileNotFoundError):
+            gone = path if path.parent.is_dir() else path.parent
+            return InvalidRequestError(f"{gone} was deleted or moved meanwhile: start the take again.")
+        return disk_error(error, path)
 
     def change_lane(self, points: tuple[PromptPoint, ...]) -> None:
         """Record the lane as it is played from now on.
@@ -167,7 +175,7 @@ class TakeWriter:
         try:
             self._write_sidecar(self._wav.path, "running", {})
         except OSError as error:
-            raise disk_error(error, self._wav.path) from error
+            raise self._lost(error) from error
 
     def save(self, point: SavePoint, made_of: Mapping[str, Any] | None = None) -> None:
         """Keep where the take stands, now and then, so that it can go on after a kill.
@@ -185,7 +193,7 @@ class TakeWriter:
             self._wav.sync()  # first the sound: a state is worth nothing without it
             write_savepoint(self._wav.path.with_suffix(SUFFIX), point.state, made_of)
         except OSError as error:
-            raise disk_error(error, self._wav.path) from error
+            raise self._lost(error) from error
         self._saved_at = time.monotonic()
 
     def finish(self, status: str, figures: Mapping[str, float]) -> Path | None:

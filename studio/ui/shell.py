@@ -167,3 +167,5 @@ class Page:
         """End the server and delete its private folder."""
         self.blocks.close(verbose=False)
         self._scratch.remove()
+        if os.environ.get("GRADIO_TEMP_DIR") == str(self._scratch.path):
+            del os.environ["GRADIO_TEMP_DIR"]

@@ -15,6 +15,8 @@ from gradio_client.exceptions import AppError
 
 from studio.backends.tone import tone
 
+pytestmark = pytest.mark.slow
+
 CLIP = {"name": "x", "settings": {"sampler": {"kind": "clip"}}}
 PRESET = {"name": "Mine", "settings": {"prompt": "wind", "guidance_scale": 2.5}}
 

@@ -18,6 +18,8 @@ from gradio_client import Client
 from studio.service.job import Job
 from studio.ui import callers
 
+pytestmark = pytest.mark.slow
+
 SHORT = ["rain", "", 1, 1, "", "", ""]
 LONG = ["ocean waves", "", 3600, 3, "", "", "", None]
 CALLER = """

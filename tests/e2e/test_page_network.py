@@ -24,6 +24,7 @@ from tests.e2e.conftest import free_port, served, tone_settings, wait_for_positi
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.slow
 DEPLOY = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
 NAME = "sound.example.org"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # a server's lies in sbin

@@ -16,6 +16,8 @@ from studio.evaluation.pocket import HeldOut, spread
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.service.drafting_fakes import FakeDrafter
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = ["bell", "rain", "wind"]
 
 

@@ -14,6 +14,8 @@ from studio.evaluation.pocket import HeldOut
 from studio.models.lite_focus import ratio_for
 from tests.service.test_sparsity import Unet
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = ["rain", "wind"]
 
 

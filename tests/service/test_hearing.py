@@ -237,7 +237,7 @@ def test_who_hears_no_draft_says_so(backend: DcLdmBackend, drafts: Drafts, folde
     gone = RecordedDraft(model="fake", sha256="b" * 64, file="mine.wav")
     with pytest.raises(InvalidRequestError, match=r"mine\.wav is not here"):
         list(Renderer(drafts)(wanted(draft=gone), backend, CancelToken()))
-    with pytest.raises(InvalidRequestError, match="hear no draft"):
+    with pytest.raises(InvalidRequestError, match="not heard by joined clips"):
         wanted(sampler={"kind": "concat"})
 
 

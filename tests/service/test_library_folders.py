@@ -87,9 +87,9 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "a number": (named(7), "same folder"),
     "its folder": (named(".."), "same folder"),
     "a surrogate": (named("\ud800.flac"), "same folder"),
-    "NaN": (bad(json.dumps(record("bad.flac")).replace("1.0, \"samp", "NaN, \"samp")), "finite"),
+    "NaN": (bad(json.dumps(record("bad.flac")).replace("1.0, \"samp", "NaN, \"samp")), "not a number"),
     "a list for settings": (bad(json.dumps({**record("bad.flac"), "settings": []})), "used"),
-    "no prompt": (bad(json.dumps({**record("bad.flac"), "settings": {}})), "prompt"),
+    "no prompt": (bad(json.dumps({**record("bad.flac"), "settings": {}})), "Prompt"),
     "another schema": (bad(json.dumps({**record("bad.flac"), "schema_version": 99})), "newer"),
     "a folder": (Path.mkdir, "no ordinary file"),
 }  # fmt: skip

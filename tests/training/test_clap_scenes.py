@@ -19,6 +19,8 @@ from studio.training.meanings import Meanings, Memory
 from studio.training.phrases import VOICE_CAPTIONS, Named
 from studio.training.tokens import train_tokenizer
 
+pytestmark = pytest.mark.slow
+
 Read = Callable[[Sequence[str]], torch.Tensor]
 
 DOG, RAIN = ["a dog", "a dog barks"], ["heavy rain", "rain falls"]

@@ -33,6 +33,8 @@ from studio.training.sounds import read_sound
 from tests.backends.conftest import make_tango
 from tests.service.drafting_fakes import FakeDrafter
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 WORDS = ("heavy rain", "light wind", "near birds", "slow drums", "a bell")
 

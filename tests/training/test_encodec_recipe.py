@@ -19,7 +19,7 @@ from studio.training.encodec import (
 )
 from studio.training.loop import LoopOptions
 
-pytestmark = pytest.mark.skipif(not is_installed(), reason=MISSING)
+pytestmark = [pytest.mark.skipif(not is_installed(), reason=MISSING), pytest.mark.slow]
 
 
 def sound(seconds: float = 1.0) -> torch.Tensor:

@@ -26,6 +26,8 @@ from studio.training.vae import (
 )
 from studio.training.vocoder import build_vocoder, convergence, spectral_loss
 
+pytestmark = pytest.mark.slow
+
 
 def test_ramps_begin_clean_and_never_fall() -> None:
     ramps = fifo_ramps(64, 112, torch.Generator().manual_seed(0))

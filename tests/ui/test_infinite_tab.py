@@ -144,6 +144,7 @@ def test_a_form_that_makes_no_take_leaves_the_playing_one(handlers: Handlers, st
     assert handlers.ready(job.id)["interactive"] is True
 
 
+@pytest.mark.slow
 def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None:
     run = handlers.generate(*form(duration_s=None, seed=None))
     job = studio.job(next(run)[3])
