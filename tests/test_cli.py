@@ -461,6 +461,7 @@ def growing_take(out: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 @pytest.mark.parametrize(
     "signals",
@@ -483,6 +484,7 @@ def test_whatever_asks_it_to_end_the_take_becomes_its_file(tmp_path: Path, signa
     assert record.take.status == "stopped"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 def test_a_file_that_another_process_writes_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "take.flac"
@@ -507,6 +509,7 @@ def test_a_file_that_can_t_be_had_is_no_success(tmp_path: Path, monkeypatch: pyt
     assert sf.info(tmp_path / "take.growing.wav").duration == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp932"])
 def test_output_of_any_encoding_shows_what_it_can(tmp_path: Path, encoding: str) -> None:
     prompt = "rain 🌧 на крыше"

@@ -22,6 +22,8 @@ from studio.training.encodec import CONFIG, build_encodec, save_audiocraft, to_t
 from studio.training.loop import LoopOptions
 from tests.backends.conftest import make_t5_tokenizer
 
+pytestmark = pytest.mark.slow
+
 needs_audiocraft = pytest.mark.skipif(not is_installed(), reason=MISSING)
 SMALL = {**recipe.CONFIG["transformer_lm"], "dim": 32, "num_heads": 2, "num_layers": 2}
 LM_CONFIG = {**recipe.CONFIG, "transformer_lm": SMALL, "dataset": {"segment_duration": 3}}

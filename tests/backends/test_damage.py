@@ -125,6 +125,7 @@ def numbers_of(config: dict[str, Any]) -> list[str]:
     return [key for key, value in config.items() if isinstance(value, int | float | list | tuple)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("system", "component"),
     [("audioldm", "unet"), ("audioldm", "vae"), ("audioldm", "vocoder"), ("audioldm", "text_encoder"),

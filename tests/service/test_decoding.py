@@ -26,6 +26,8 @@ from tests.service.recording_fakes import (
     written,
 )
 
+pytestmark = pytest.mark.slow
+
 TONE = [(3.2, 880.0)]
 KINDS = {
     ".wav": ("WAV", "PCM_16"), ".wave": ("WAVEX", "PCM_24"), ".bwf": ("WAV", "PCM_24"),

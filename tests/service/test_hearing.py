@@ -64,6 +64,7 @@ def sound_of(events: Any) -> np.ndarray:
     return np.concatenate([event.samples for event in events if isinstance(event, AudioChunk)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draft", ["none", "audiogen"])
 @pytest.mark.parametrize("attention", [{"kind": "dense"}, LITE], ids=["dense", "lite_focus"])
 @pytest.mark.parametrize("sampler", [CLIP, ENDLESS], ids=["clip", "endless"])

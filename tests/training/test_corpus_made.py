@@ -13,6 +13,8 @@ from studio.training.corpus import machines, music, people
 from studio.training.corpus.family import Family
 from studio.training.corpus.primitives import SAMPLE_RATE, Samples
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = {family.name: family for family in machines.FAMILIES + people.FAMILIES + music.FAMILIES}
 CASES = [
     pytest.param(family, dict(zip(family.axes, values, strict=True)), id="-".join((family.name, *values)))

@@ -13,6 +13,8 @@ from studio.training.corpus.family import Attributes, Family
 from studio.training.corpus.grains import bubble, swell
 from studio.training.corpus.primitives import SAMPLE_RATE, Samples
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = {family.name: family for family in (*weather.FAMILIES, *animals.FAMILIES)}
 CASES = [
     pytest.param(family, dict(zip(family.axes, values, strict=True)), id="-".join((family.name, *values)))

@@ -114,6 +114,7 @@ def test_what_keeps_the_server_from_starting_is_one_sentence(
         page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["::1", "[::1]", "0:0:0:0:0:0:0:1", "127.0.0.2", "::ffff:127.0.0.1"])
 def test_loopback_in_every_spelling_serves(
     tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch

@@ -86,6 +86,7 @@ def test_a_take_opens_as_it_was(attention: dict[str, Any], steps: int, duration_
     assert read_form(fill_form(record, FORM), SETTINGS) == request
 
 
+@pytest.mark.slow
 def test_a_clip_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> None:
     steps = list(handlers.generate(*FORM._replace(duration_s=3.0, steps=4, seed=7)))
     first, last = steps[0], steps[-1]
@@ -97,6 +98,7 @@ def test_a_clip_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> No
     assert studio.job(first[3]).request.duration_s == 3.0
 
 
+@pytest.mark.slow
 def test_a_file_does_not_wait_for_its_listener(handlers: Handlers, studio: Studio) -> None:
     run = handlers.generate(*FORM._replace(duration_s=60.0, steps=2))
     job = studio.job(next(run)[3])
@@ -150,6 +152,7 @@ def test_the_tab_follows_the_steps_and_shows_the_previews() -> None:
     assert view.state()["message"] == "Stopped after 2 of 50 steps, before there was any sound."
 
 
+@pytest.mark.slow
 def test_a_sparse_take_of_the_library_opens_here(handlers: Handlers, studio: Studio) -> None:
     list(handlers.generate(*FORM._replace(duration_s=1.0, steps=3, seed=7)))
     take = next(studio.library.takes())
