@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from studio.core.settings import Settings
 
 if TYPE_CHECKING:
+    from studio.core.request import GenerationRequest, ModelChoice
     from studio.service.jobs import Studio
     from studio.ui.shell import Page
 
@@ -28,18 +29,49 @@ def build_studio(settings: Settings) -> Studio:
     )
     drafts = Drafts(models, settings.outputs, partial(catalog.fingerprint, settings=settings))
     create, renderer = partial(catalog.create_backend, settings=settings), Renderer(drafts, estimates=True)
-    return Studio(settings, create, renderer, resolve_device, drafts=drafts)
+    return Studio(
+        settings,
+        create,
+        renderer,
+        resolve_choice,
+        drafts=drafts,
+        fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
+        admit=lambda request: None if settings.private else require_listed(request, settings),
+    )
 
 
-def resolve_device(name: str) -> str:
-    """The device that a request's "auto" means on this machine; a wrong name is told when the job runs."""
-    from studio.backends.device import choose_device
+def require_listed(request: GenerationRequest, settings: Settings) -> None:
+    """Let through what asks for models of the catalog alone, or those that the studio was started with.
+
+    Strangers could else look about in its folders, or have it fetch whatever they name.
+
+    Raises:
+        InvalidRequestError: it asks for another.
+    """
+    from studio.backends.catalog import MODELS
+    from studio.core.errors import InvalidRequestError
+
+    known = {model.id for model in MODELS} | {settings.model_id}
+    draft = request.draft.model if request.draft.kind != "none" else ""
+    if not {request.model.id, draft} <= known | {""}:
+        raise InvalidRequestError("This studio is on a network and takes the models of its list alone.")
+
+
+def resolve_choice(choice: ModelChoice) -> ModelChoice:
+    """What "auto" means on this machine; a wrong device is told when the job runs."""
+    import torch
+
+    from studio.backends.device import choose_device, choose_dtype
     from studio.core.errors import InvalidRequestError
 
     try:
-        return str(choose_device(name))
+        device = choose_device(choice.device)
     except InvalidRequestError:
-        return name
+        return choice
+    if device.type == "cuda":  # "cuda" and "cuda:0" are one
+        device = torch.device("cuda", device.index or 0)
+    dtype = str(choose_dtype(choice.dtype, device)).removeprefix("torch.")
+    return choice.model_copy(update={"device": str(device), "dtype": dtype})
 
 
 def build_app(settings: Settings) -> Page:
@@ -63,19 +95,23 @@ def serve(settings: Settings) -> None:
     """
     import sys
 
+    from studio.core.interrupts import deferred
     from studio.core.request import ModelChoice
 
     studio = build_studio(settings)
     page = build_page(studio, settings)
     try:
         print(f"Longwave is at {page.launch()} (Ctrl+C ends it)", file=sys.stderr, flush=True)
+        if notice := page.notice():
+            print(notice, file=sys.stderr, flush=True)
         # Only now: the libraries of the model take longer to import than the page takes to open.
         choice = {"id": settings.model_id, "device": settings.device, "dtype": settings.dtype}
         studio.preload(ModelChoice.model_validate(choice))
         page.wait()
     finally:
-        studio.close()
-        page.close()
+        with deferred():  # who asks twice in haste must not cut off the takes that are being put away
+            studio.close()
+            page.close()
 
 
 def main() -> None:

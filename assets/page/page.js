@@ -14,6 +14,8 @@ const WORDS = {
   stopped: 'Stopped', ended: 'Ended', failed: 'No sound',
 };
 
+const LOST = 'The studio was started anew, and this take ended with it: the Library has what was made of it.';
+
 const megabytes = (value) => (value < 10000 ? `${Math.round(value)} MB` : `${(value / 1000).toFixed(0)} GB`);
 
 // Figure: the part of the tab that shows it, how it is written, and what is written beside it. A tab has some.
@@ -158,13 +160,21 @@ class Tab {
       });
       const response = await fetch(url, { method: 'POST', cache: 'no-store' });
       if (response.ok) this.#take(await response.json());
-      else if (response.status === 404) this.#caughtUp = true;
+      else if (response.status === 404) this.#lose();
     } catch {
       this.#state.message = 'The studio does not answer: check that it still runs.';
     } finally {
       this.#beating = false;
     }
     this.#show();
+  }
+
+  /** The server knows the take no more: it was started anew, or it forgot one that had long ended. */
+  #lose() {
+    this.#caughtUp = true;
+    if (!['queued', 'running'].includes(this.#state.phase)) return;
+    this.#player.stop();
+    this.#state = { ...this.#state, phase: 'failed', message: LOST };
   }
 
   #take(answer) {

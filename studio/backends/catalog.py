@@ -191,6 +191,14 @@ def fingerprint(model_id: str, settings: Settings) -> str:
     return " ".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)
 
 
+def weights_fingerprint(model_id: str, settings: Settings) -> str:
+    """What tells a model's weights from others of its name; empty where there are none, or none here."""
+    try:
+        return checkpoint.fingerprint(resolve(model_id, settings, download=False))
+    except (StudioError, OSError):
+        return ""
+
+
 def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
     """The words that a model was trained with; None for one that does not say."""
     try:

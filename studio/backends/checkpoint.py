@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zipfile
@@ -35,6 +36,7 @@ AUDIOGEN_FILES = ("state_dict.bin", "compression_state_dict.bin")  # as audiocra
 _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
 WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}
 _WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
+_PIECES, _PIECE_BYTES = 17, 1 << 16  # of each weight file, for its fingerprint
 _MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
 
 
@@ -130,6 +132,31 @@ def verify(folder: Path) -> list[str]:
             continue
         problems += _verify_component(place)
     return problems
+
+
+def fingerprint(folder: Path) -> str:
+    """Tells the weights of a folder from others of its name, wherever it lies and whenever it was copied.
+
+    From the sizes of the weight files and pieces of them: other weights differ everywhere.
+
+    Raises:
+        WeightsError: the folder's index is damaged.
+        OSError: a file can't be read.
+    """
+    if is_published_tango(folder):
+        files = [folder / name for name in PUBLISHED_FILES]
+    else:
+        places = (component(folder, name) for name in COMPONENTS[system_of(folder)])
+        files = [file for place in places for file in weight_files(place)]
+    digest = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.parent.name}/{file.name} {size}\n".encode())
+        with open(file, "rb") as weights:
+            for piece in range(_PIECES):
+                weights.seek(piece * max(0, size - _PIECE_BYTES) // (_PIECES - 1))
+                digest.update(weights.read(_PIECE_BYTES))
+    return digest.hexdigest()[:32]
 
 
 def require(folder: Path) -> None:

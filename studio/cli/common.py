@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from studio.core.errors import StudioError
+from studio.core.interrupts import all_as_interrupt
 from studio.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,13 +45,24 @@ class OneSentenceGroup(TyperGroup):
         """Run the command line and exit."""
         options["standalone_mode"] = False
         options["prog_name"] = "longwave"  # and not "python -m studio.app", which nobody typed
+        write_whatever_fits()
         try:
-            status = super().main(*args, **options)
+            with all_as_interrupt():
+                status = super().main(*args, **options)
         except UsageError as error:
             fail(_usage_sentence(error))
         except StudioError as error:
             fail(str(error))
+        except (typer.Abort, KeyboardInterrupt):
+            fail("Stopped.", INTERRUPTED_STATUS)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def write_whatever_fits() -> None:
+    """Let a terminal or file of another encoding than UTF-8 show "?" for what it can't hold: no traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def fail(sentence: str, status: int = USAGE_STATUS) -> NoReturn:

@@ -26,7 +26,7 @@ def list_command() -> None:
 @presets_commands.command()
 def show(name: Name) -> None:
     """A preset as JSON."""
-    typer.echo(find_preset(name, Settings()).model_dump_json(indent=2, exclude_none=False))
+    typer.echo(find_preset(name, Settings()).to_json())
 
 
 @presets_commands.command()

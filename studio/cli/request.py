@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -283,9 +284,16 @@ def _parse(
 
 
 def find_preset(name: str, settings: Settings) -> Preset:
-    """A preset by its file's path, or by the name of one that ships. Raises `InvalidRequestError`."""
+    """A preset by its file's path, or by the name of one that ships. Raises `InvalidRequestError`.
+
+    The file may be a take's sound too: its settings are among its tags.
+    """
     path = Path(name)
-    return load_preset(path) if path.suffix or path.is_file() else named_preset(name, settings.presets)
+    if not path.suffix and not os.path.isfile(name):
+        return named_preset(name, settings.presets)
+    from studio.service.library import TAGGED, settings_of
+
+    return settings_of(path) if path.suffix.lower() in TAGGED else load_preset(path)
 
 
 def _in_options(error: FieldError, fields: Mapping[str, str]) -> str:

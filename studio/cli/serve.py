@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +14,7 @@ from studio.cli.common import Device, factories_of
 from studio.cli.models import require_known
 from studio.cli.request import request_from
 from studio.core.errors import InvalidRequestError
+from studio.core.hosts import checked_name
 from studio.core.settings import Settings
 
 DEFAULTS = Settings()
@@ -27,14 +30,27 @@ def serve(
     model: Annotated[str, typer.Option(help="The model chosen when the page opens.")] = DEFAULTS.model_id,
     device: Device = DEFAULTS.device,
     dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = DEFAULTS.dtype,
+    auth: Annotated[
+        list[str] | None, typer.Option(help="NAME:PASSWORD of who may log in; may be given again.")
+    ] = None,
+    auth_file: Annotated[
+        Path | None, typer.Option(help="A text file of NAME:PASSWORD lines: seen by no list of processes.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which a reverse proxy reaches the page; may be given again."),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(help="Where a reverse proxy has put the page, as in /studio.")
+    ] = DEFAULTS.root_path,
 ) -> None:
-    """Serve the studio's page."""
+    """Serve the studio's page: to this machine alone, unless --host, --share or a proxy opens it."""
     if outputs.exists() and not outputs.is_dir():
         raise InvalidRequestError(f"{outputs} is a file: give a folder as --outputs.")
     checked = request_from({"prompt": "x", "model": model, "device": device, "dtype": dtype}).model
     settings = replace(
         DEFAULTS,
-        host=host,
+        host=checked_name(host),
         port=port,
         outputs=outputs,
         open_browser=not no_browser,
@@ -42,6 +58,44 @@ def serve(
         model_id=checked.id,
         device=checked.device,
         dtype=checked.dtype,
+        auth=logins(auth or (), auth_file),
+        allowed_hosts=tuple(checked_name(name) for name in allow_host or ()),
+        root_path=checked_path(root_path),
     )
     require_known(model, settings)
     factories_of(context).serve(settings)
+
+
+def logins(words: Sequence[str], file: Path | None) -> tuple[tuple[str, str], ...]:
+    """Names and passwords, of the command line and of a file's lines.
+
+    Raises:
+        InvalidRequestError: one is not NAME:PASSWORD, or the file can't be read or holds none.
+    """
+    lines = list(words)
+    if file is not None:
+        try:
+            read = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequestError(f"Can't read {file}: give a text of NAME:PASSWORD lines.") from error
+        lines += [line for line in read if line and not line.startswith("#")]
+        if not lines:
+            raise InvalidRequestError(f"{file} names nobody: write a line NAME:PASSWORD for each login.")
+    pairs = [tuple(line.split(":", 1)) for line in lines]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        raise InvalidRequestError("A login is written NAME:PASSWORD, neither of them empty.")
+    return tuple((name, password) for name, password in pairs)
+
+
+def checked_path(path: str) -> str:
+    """A root path, with a slash before and none behind, or empty.
+
+    Raises:
+        InvalidRequestError: it is no path.
+    """
+    bare = path.strip().strip("/")
+    if not bare:
+        return ""
+    if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", bare, re.ASCII):
+        raise InvalidRequestError(f"'{path[:80]}' is no root path: write it as /studio.")
+    return f"/{bare}"

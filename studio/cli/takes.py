@@ -16,15 +16,23 @@ if TYPE_CHECKING:
     from studio.service.jobs import Studio
 
 
+MAX_INTERRUPTS = 3
+
+
 def follow(studio: Studio, job: Job, show: Callable[[Event], None]) -> Finished | Failed:
-    """Show a job's events until it has ended; Ctrl-C asks it to end and waits for that."""
-    try:
-        for event in studio.events(job.id):
-            show(event)
-    except KeyboardInterrupt:
-        studio.stop(job.id)
-        for event in studio.events(job.id):
-            show(event)
+    """Show a job's events until it has ended; Ctrl-C asks it to end and waits for that.
+
+    Whoever presses it a second time is still waited for, since the take is being put away; not a third time.
+    """
+    for patience in reversed(range(MAX_INTERRUPTS)):
+        try:
+            for event in studio.events(job.id):
+                show(event)
+            break
+        except KeyboardInterrupt:
+            studio.stop(job.id)
+            if not patience:
+                raise
     assert job.outcome is not None
     return job.outcome
 
@@ -38,6 +46,8 @@ def report(job: Job, outcome: Finished | Failed, as_json: bool) -> None:
         fail(outcome.message + kept, 1 if outcome.message == BUG_MESSAGE else 2)
     if outcome.path is None:
         fail("Stopped before there was any sound.", INTERRUPTED_STATUS)
+    if job.out is not None and outcome.path != job.out:  # the log has said why
+        fail(f"Could not write {job.out}: the sound is whole in {outcome.path}.", 1)
     if as_json:
         about = {"seed": job.request.seed, "model": job.request.model.id, "stopped": outcome.stopped}
         print_json({"file": str(outcome.path), "seconds": outcome.duration_s, **about, **outcome.figures})

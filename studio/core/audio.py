@@ -5,10 +5,29 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.core.errors import NoSoundError
+
+NO_SOUND = (
+    "The model's numbers ran out of range, so what it made from here on is no sound: choose float32 as the "
+    "precision, or a lower guidance, and start again."
+)
+
 
 def to_int16(samples: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Float samples in [−1, 1] → 16-bit, clipped, rounded. Page and file share this one conversion."""
+    """Float samples in [−1, 1] → 16-bit, clipped, rounded. Page and file share this one conversion.
+
+    Raises:
+        NoSoundError: a sample is infinite or not a number, which clipping would turn into noise or silence.
+    """
+    if not np.isfinite(samples).all():
+        raise NoSoundError(NO_SOUND)
     return np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
+
+
+def sound_before_fault(samples: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Samples [n] up to the first that is infinite or not a number."""
+    faults = np.flatnonzero(~np.isfinite(samples))
+    return samples[: faults[0]] if len(faults) else samples
 
 
 def format_time(seconds: float) -> str:

@@ -26,5 +26,9 @@ class OutOfResourcesError(StudioError):
     """Memory or disk ran out; what was made so far is kept."""
 
 
+class NoSoundError(StudioError):
+    """A model gave numbers that are no sound; what it gave before them is kept."""
+
+
 class CancelledError(StudioError):
     """The user, a closed page or a watchdog asked the job to end."""

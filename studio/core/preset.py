@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +17,9 @@ from studio.core.request import Frozen, GenerationRequest, RecordedDraft
 from studio.core.text import Line, one_line, read_text
 
 SCHEMA_VERSION = 1
+_OWN = {"schema_version", "settings"}
+UNUSABLE = "This preset can't be used. "
+MAX_NAME_BYTES = 255  # of a file, on any system
 MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
 _SAMPLERS = {
     "infinite": ("endless", "endless takes"),
@@ -25,9 +30,11 @@ _SAMPLERS = {
 
 def _name(value: Any) -> str:
     """A file's name as the system gave it; one whose bytes are no text holds lone surrogates for them."""
-    if not isinstance(value, str):
-        raise ValueError("must be a file's name")
-    return value
+    bare = isinstance(value, str) and value not in ("", ".", "..") and Path(value).name == value
+    with suppress(UnicodeEncodeError):  # what no system can have given
+        if bare and "\0" not in value and len(os.fsencode(value)) <= MAX_NAME_BYTES:
+            return str(value)
+    raise ValueError("must be the name of a file in the same folder")
 
 
 FileName = Annotated[str, PlainValidator(_name)]
@@ -88,6 +95,11 @@ class Preset(Frozen):
         kind, what = _SAMPLERS.get(mode, ("", ""))
         if kind and self.request(prompt=self.settings.get("prompt") or "x").sampler.kind != kind:
             raise InvalidRequestError(f"The preset '{self.name}' is not for {what}: choose another.")
+
+    def to_json(self) -> str:
+        """As text that any encoding has: what none can hold, as parts of some file names, is escaped."""
+        text = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1)
+        return text.encode(errors="backslashreplace").decode()
 
     def request(self, **overrides: Any) -> GenerationRequest:
         """The request these settings make, with `overrides` on top.
@@ -156,7 +168,7 @@ def parse_preset(text: str) -> Preset:
         InvalidRequestError: no JSON, unknown keys, a newer schema, or settings that make no request.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError("This is no preset: its text is not JSON. Choose another file.") from error
     if not isinstance(data, dict):
@@ -171,10 +183,19 @@ def parse_preset(text: str) -> Preset:
     try:
         preset = Preset(**data)
     except ValidationError as error:
-        raise InvalidRequestError(f"This preset can't be used. {first_problem(error, Preset)}") from error
+        raise InvalidRequestError(UNUSABLE + first_problem(error, Preset)) from error
     if preset.settings.get("prompt"):
         preset.request()
     return preset
+
+
+def describes_take(text: str) -> bool | None:
+    """Whether JSON text, a valid preset or not, is meant as a take's record; None where it is no JSON."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return isinstance(data, dict) and data.get("take") is not None and bool(_OWN & data.keys())
 
 
 def load_preset(path: Path) -> Preset:

@@ -194,11 +194,14 @@ class _Heard(Frozen):
     strength: float = Field(1.0, gt=0, le=1)
 
 
-def _exact(seed: Any) -> Any:
+def exact_seed(seed: Any) -> Any:
     """A seed as the whole number that is meant, whether it came as a number or as its digits; None is any.
 
     Where a program has made a floating-point number of a large one, as JavaScript does, its neighbours have
     become the same: it would be another sound.
+
+    Raises:
+        ValueError: it is no whole number, or not exact.
     """
     if isinstance(seed, str):
         digits = one_line(seed).replace("\N{MINUS SIGN}", "-")
@@ -210,7 +213,7 @@ def _exact(seed: Any) -> Any:
     return None if seed == -1 else seed
 
 
-Seed = Annotated[Annotated[int, Field(ge=0, le=MAX_SEED)] | None, BeforeValidator(_exact)]
+Seed = Annotated[Annotated[int, Field(ge=0, le=MAX_SEED)] | None, BeforeValidator(exact_seed)]
 
 
 class AudioGenDraft(_Heard):
@@ -275,7 +278,7 @@ class GenerationRequest(Frozen):
     @field_validator("seed", mode="before")
     @classmethod
     def _draw_seed(cls, seed: Any) -> Any:
-        wanted = _exact(seed)
+        wanted = exact_seed(seed)
         return secrets.randbelow(2**32) if wanted is None else wanted
 
     @model_validator(mode="after")

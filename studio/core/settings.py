@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from studio.core.hosts import is_loopback
 from studio.core.request import POCKET, POCKET_CLIPS, POCKET_DUAL
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,11 +28,16 @@ class Settings:
     port: int = 7860
     open_browser: bool = True
     share: bool = False
+    auth: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # names and passwords of who may log in
+    allowed_hosts: tuple[str, ...] = ()  # names that a reverse proxy is reached by
+    root_path: str = ""  # where a reverse proxy has put the page, as in "/studio"
     model_id: str = POCKET
     device: str = "auto"
     dtype: str = "auto"
     lead_s: float = 8.0
     unattended_limit_s: float = 4 * 3600.0
+    jobs_per_client: int = 2  # made or waiting at once; where the page is private there is but one client
+    upload_bytes_per_client: int = 2 * 10**9  # within a day, likewise
 
     @property
     def clip_model_id(self) -> str:
@@ -45,5 +51,10 @@ class Settings:
 
     @property
     def private(self) -> bool:
-        """Whether only this machine's own user reaches the page."""
-        return self.host in {"127.0.0.1", "localhost", "::1"} and not self.share
+        """Whether only this machine's own user reaches the page: no network, no tunnel, no proxy."""
+        return is_loopback(self.host) and not (self.share or self.allowed_hosts or self.root_path)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether all who reach the page may hear and keep all takes: its own user, or those with a login."""
+        return self.private or bool(self.auth)

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from studio.core.audio import NO_SOUND
+from studio.core.errors import NoSoundError
 from studio.core.events import AttentionMap, Event, SavePoint, StepDone
 from studio.core.request import EndlessSampler, GenerationRequest, parse_request
 from studio.models.attention_probe import AttentionProbe, attention_probe, region_averages
@@ -21,6 +23,7 @@ from studio.service.chunks import ChunkCutter, total_samples
 from studio.service.conditioning import bind
 from studio.service.continuation import Join, join, lead_latents
 from studio.service.recording import Origin, Recording
+from studio.service.savepoint import refusal
 from studio.service.steering import FADE_OUT_S, Steering
 from studio.service.stepping import Stepping
 
@@ -58,16 +61,13 @@ def render_endless(
     """
     geometry = backend.geometry
     plan = plan_window(sampler, strategy, backend)
-    if hearing is not None and isinstance(origin, Mapping):
-        hearing.load_state_dict(origin["hearing"])
     denoise = bind(request, backend, cancel, steering, hearing)
     total = total_samples(request.duration_s, geometry.sample_rate)
     last_frame = None if total is None else -(-total // geometry.hop_samples)
     decoder = Join(backend.stream_decoder())
     if isinstance(origin, Mapping):
         cutter = ChunkCutter(geometry.sample_rate, total, origin["samples"])
-        state = FifoState.from_dict(origin["fifo"]).to(backend.device)
-        decoder.load_state_dict(origin["decoder"])
+        state = _taken_up(origin, plan, backend, decoder, hearing)
     elif origin is not None:
         cutter = ChunkCutter(geometry.sample_rate, total, origin.silent_samples)
         lead = lead_latents(origin, plan, backend)
@@ -95,6 +95,9 @@ def render_endless(
             probe = stack.enter_context(_watch(backend, plan)) if layers else None
             state, frames = fifo_step(denoise, state, plan, backend.schedule)
         yield StepDone(state.steps_done, None, time.perf_counter() - began)
+        if not torch.isfinite(frames).all():  # before a save point holds them, and all that follows is lost
+            yield from cutter.cut(decoder.flush())
+            raise NoSoundError(NO_SOUND)
         yield from cutter.cut(decoder.push(frames))
         if decoder.joined and not cutter.fading:
             reached = {
@@ -108,6 +111,26 @@ def render_endless(
         if probe is not None:
             yield _attention_map(state.steps_done, probe, plan)
     yield from cutter.cut(decoder.flush())
+
+
+def _taken_up(
+    origin: Mapping[str, Any], plan: FifoPlan, backend: Backend, decoder: Join, hearing: EndlessHearing | None
+) -> FifoState:
+    """The state that a save point holds, its decoder and its draft where they were."""
+    geometry = backend.geometry
+    try:
+        state = FifoState.from_dict(origin["fifo"]).to(backend.device)
+        decoder.load_state_dict(origin["decoder"])
+        if hearing is not None:
+            hearing.load_state_dict(origin["hearing"])
+        held = (state.buffer.shape, state.queue.shape)
+    except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise refusal(origin, "what was saved of it is damaged") from error
+    lengths = (plan.buffer_frames, plan.queue_frames)
+    wanted = [(1, geometry.channels, frames, geometry.bands) for frames in lengths]
+    if list(map(tuple, held)) != wanted:
+        raise refusal(origin, "it was saved with another window, or by another model")
+    return state
 
 
 def _stepwise(call: Callable[[OnStep], Result]) -> Generator[Event, None, Result]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.service.cut import Cut
+from studio.service.disk import part_beside
 from studio.service.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
 from studio.service.tags import read_comment
 from studio.service.wav import GrowingWav
@@ -63,6 +63,9 @@ def disk_error(error: OSError, path: Path) -> StudioError:
     """What the user should read when writing `path` failed."""
     if error.errno in _FULL:
         return OutOfResourcesError(f"The disk of {path.parent} is full: free some space and try again.")
+    if isinstance(error, FileNotFoundError):
+        lost = path if path.parent.is_dir() else path.parent
+        return InvalidRequestError(f"{lost} was deleted or moved meanwhile: start the take again.")
     return InvalidRequestError(f"Can't write {path} ({error.strerror or error}): choose another folder.")
 
 
@@ -93,7 +96,9 @@ def export(
     suffix = checked_suffix(target)
     if target.exists() and source.exists() and target.samefile(source):
         raise InvalidRequestError(f"{target.name} is the take itself: choose another name.")
-    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")  # two may make the same
+    if not target.parent.is_dir():
+        raise InvalidRequestError(f"There is no folder {target.parent}: choose another, or make it first.")
+    partial = part_beside(target)
     try:
         comment = comment or read_comment(source)
         with sf.SoundFile(source) as sound:

@@ -13,6 +13,7 @@ from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
 from studio.core.request import ClipSampler, GenerationRequest
 from studio.service.cancel import CancelToken
 from studio.service.hub import EventHub
+from studio.service.locks import Claim
 from studio.service.recording import Recording
 from studio.service.steering import FADE_OUT_S, Steering
 from studio.service.stream import SAMPLE_RATE, PcmStream
@@ -39,9 +40,12 @@ class Job:
         resumed: Resumed | None = None,
         recording: Recording | None = None,
         keep_running: bool = False,
+        claim: Claim | None = None,
+        client: str = "",
         others: Sequence[GenerationRequest] = (),
     ) -> None:
         """`keep_running`: a listener who leaves does not end it. `others` are made after `request`.
+        `claim` holds `out` until the end; `client` is who asked.
 
         `first_sample` is where in its file the sound begins that the job makes and its listener hears.
         """
@@ -51,6 +55,8 @@ class Job:
         self.outcomes: list[Finished | Failed] = []  # of the takes made so far
         self.stream = stream
         self.out = out
+        self._claim = claim
+        self.client = client  # who asked for it, where that counts
         self.keep_running = keep_running
         self.resumed = resumed
         self.recording = recording  # until the end
@@ -95,6 +101,11 @@ class Job:
             self.request, self.steering = request, Steering(request)
             self.first_sample, self.file, self._latest, self._step = 0, None, None, None
             yield request
+
+    @property
+    def latest(self) -> Telemetry | None:
+        """The last figures of the take whose turn it is."""
+        return self._latest
 
     @property
     def takes_left(self) -> int:
@@ -152,6 +163,8 @@ class Job:
             else:
                 self._status = "stopped" if outcome.stopped else "finished"
             self.recording = None  # jobs are remembered; megabytes of sound need not be
+        if self._claim is not None:
+            self._claim.release()
         if self.stream is not None:
             self.stream.close(drop=self.cancel.is_set() or self.stream.unattended)
         self.hub.publish(outcome)

@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.core.attention import Listening
-from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Event, Finished, Progress
 from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint, RecordedDraft
 from studio.core.settings import Settings
-from studio.service.backend_cache import BackendCache, BackendFactory
-from studio.service.export import checked_suffix
+from studio.service.backend_cache import IN_USE, BackendCache, BackendFactory
 from studio.service.job import Job, Resumed
 from studio.service.library import Library
 from studio.service.listening import listening_of
+from studio.service.place import claimed
 from studio.service.recording import Recording, check_continuation
 from studio.service.runner import Render, Runner
-from studio.service.savepoint import SUFFIX, read_savepoint
+from studio.service.savepoint import SUFFIX, read_savepoint, require_same
 from studio.service.stream import PcmStream
+from studio.service.sweep import sweep
 from studio.service.worker import MAX_WAITING, DeviceWorker, outlook
 
 if TYPE_CHECKING:
@@ -46,20 +47,26 @@ class Studio:
         settings: Settings,
         create_backend: BackendFactory,
         render: Render,
-        resolve_device: Callable[[str], str] = str,
+        resolve: Callable[[ModelChoice], ModelChoice] = lambda choice: choice,
         max_waiting: int = MAX_WAITING,
         drafts: Drafts | None = None,
+        fingerprint: Callable[[ModelChoice], str] = lambda _: "",
+        admit: Callable[[GenerationRequest], None] = lambda _: None,
     ) -> None:
-        """`resolve_device` turns "auto" into a device's name, so that each device has one queue.
-
-        `drafts` are the ones that `render` hears.
+        """`resolve` says what "auto" is on this machine, so that each device has one queue and each
+        checkpoint is loaded once. `drafts` are the ones that `render` hears; `fingerprint` tells a model's
+        weights from others of its name, empty where there is none to tell; `admit` raises
+        `InvalidRequestError` for a request that this studio does not take from anybody.
         """
+        sweep(settings.outputs)
         self._drafts = drafts
         self.settings = settings
-        self.backends = BackendCache(create_backend)
+        self.backends = BackendCache(create_backend, resolve=resolve)
         self.library = Library(settings.outputs, self._growing)
-        self._runner = Runner(settings, self.backends, render, ticked=self._announce_all)
-        self._resolve_device = resolve_device
+        self._fingerprint = fingerprint
+        self._admit = admit
+        self._runner = Runner(settings, self.backends, render, fingerprint, ticked=self._announce_all)
+        self._resolve = resolve
         self._max_waiting = max_waiting
         self._lock = threading.Lock()
         self._workers: dict[str, DeviceWorker] = {}
@@ -73,6 +80,7 @@ class Studio:
         keep_running: bool = False,
         out: Path | None = None,
         recording: Recording | None = None,
+        client: str = "",
     ) -> Job:
         """Queue a take.
 
@@ -82,22 +90,35 @@ class Studio:
             keep_running: a listener who leaves does not end it; it then runs as fast as it can.
             out: exactly this file instead of one under the outputs folder; replaced if it exists.
             recording: the take begins with it, and goes on from its end; the request's length counts both.
+            client: who asks; where strangers may, each has so many takes at once.
 
         Raises:
-            InvalidRequestError: `out` is of no format the studio writes, or the recording is too long for the
-                request, or of a sampler that goes on from none.
+            InvalidRequestError: `out` is of no format the studio writes, can't be a file, or is being written
+                by another take; or the recording is too long for the request, or of a sampler that goes on
+                from none.
             OutOfResourcesError: too many takes are waiting.
         """
-        if out is not None:
-            checked_suffix(out)
+        self._check([request], client)
         if recording is not None:
             check_continuation(request, recording)
+        claim = claimed(out) if out is not None else None
         job = Job(
-            request, self._listener(listen, request), out, recording=recording, keep_running=keep_running
+            request,
+            self._listener(listen, request),
+            out,
+            recording=recording,
+            keep_running=keep_running,
+            claim=claim,
+            client=client,
         )
-        return self._queue(job)
+        try:
+            return self._queue(job)
+        except StudioError:
+            if claim is not None:
+                claim.release()
+            raise
 
-    def submit_all(self, requests: Sequence[GenerationRequest]) -> Job:
+    def submit_all(self, requests: Sequence[GenerationRequest], *, client: str = "") -> Job:
         """Queue several takes as one job: nothing else comes between them, and to stop one is to stop all.
 
         `job.outcomes` grows with each that ends; one that fails does not keep the others from being made.
@@ -106,8 +127,9 @@ class Studio:
         Raises:
             OutOfResourcesError: too many takes are waiting.
         """
+        self._check(requests, client)
         first, *others = requests
-        return self._queue(Job(first, others=others))
+        return self._queue(Job(first, others=others, client=client))
 
     def put_by(self, recording: Recording, model: str) -> RecordedDraft:
         """Keep a recording of the user's as a draft; `model` names the AudioGen whose codec reads it.
@@ -126,17 +148,19 @@ class Studio:
         Its file goes on as if nothing had been; the listener hears what is new.
 
         Raises:
-            InvalidRequestError: no such take, or one that is whole, goes on already, or was not saved.
+            InvalidRequestError: no such take, or one that is whole, goes on already, was not saved, or was
+                saved with other settings, by another version or other weights.
             OutOfResourcesError: too many takes are waiting.
         """
         take = self.library.get(take_id)
         if take.status not in RESUMABLE:
             raise InvalidRequestError(f"This take is {take.status}: only an interrupted one can go on.")
+        request = take.record.request()
         resumed = Resumed(take.path, read_savepoint(take.path.with_suffix(SUFFIX)))
+        require_same(resumed.state, request, self._fingerprint(request.model))
         with self._lock:
             if any(job.file == take.path and not job.ended for job in self._jobs.values()):
                 raise InvalidRequestError("This take goes on already.")
-            request = take.record.request()
             job = Job(request, self._listener(listen, request), resumed=resumed)
             self._jobs[job.id] = job
         try:
@@ -145,6 +169,19 @@ class Studio:
             with self._lock:
                 del self._jobs[job.id]
             raise
+
+    def _check(self, requests: Sequence[GenerationRequest], client: str) -> None:
+        """Raise for what this studio makes for nobody, or not for this client now."""
+        for request in requests:
+            self._admit(request)
+        settings = self.settings
+        if settings.private or not client:
+            return
+        theirs = sum(job.client == client and not job.ended for job in self.jobs())
+        if theirs >= settings.jobs_per_client:
+            raise OutOfResourcesError(
+                f"{theirs} takes of yours are being made or wait already: stop one, or wait for its end."
+            )
 
     def _listener(self, listen: bool, request: GenerationRequest) -> PcmStream | None:
         """A clip is whole at once, and its file is not to wait for its listener."""
@@ -186,10 +223,10 @@ class Studio:
         job = self.job(job_id)
         return len(self._worker(job.request.model).before(job))
 
-    def stop(self, job_id: str) -> None:
-        """End a job; what was made so far is kept. Only sets a flag: safe on an event loop."""
+    def stop(self, job_id: str, reason: str = "Stopped.") -> None:
+        """End a job, and say why; what was made so far is kept. Only sets a flag: safe on an event loop."""
         job = self.job(job_id)
-        job.cancel.set()
+        job.cancel.set(reason)
         if self._worker(job.request.model).withdraw(job):
             job.end(Finished(None, 0.0, stopped=True))
             self._announce(*self._worker(job.request.model).waiting())
@@ -246,7 +283,8 @@ class Studio:
 
         def load() -> None:
             try:
-                self.backends.get(choice)
+                with self.backends.lease(choice):
+                    pass
             except Exception as error:  # the thread's boundary
                 log.warning("Could not load %s yet: %s", choice.id, error)
 
@@ -261,8 +299,8 @@ class Studio:
         Raises:
             InvalidRequestError: a take is being made on its device.
         """
-        with self._worker(choice).borrowed():
-            yield self.backends.get(choice)
+        with self._worker(choice).borrowed(), self.backends.lease(choice) as backend:
+            yield backend
 
     def listening(self, job_id: str, block: str, step: int) -> Listening:
         """What a finished take attends to in its draft; raises as `service.listening.listening_of`."""
@@ -276,11 +314,11 @@ class Studio:
         Raises:
             InvalidRequestError: a take is being made with one.
         """
-        if any(job.status == "running" for job in self.jobs()):
-            raise InvalidRequestError("A take is being made: stop it before you unload its model.")
-        if self._drafts is not None:
-            self._drafts.models.unload()
-        return self.backends.unload()
+        if not self.settings.trusted:
+            raise InvalidRequestError("Only the studio's owner unloads its models.")
+        if any(job.status == "running" for job in self.jobs()):  # it may not have its model yet
+            raise InvalidRequestError(IN_USE)
+        return self.backends.unload(self._drafts.models.unload if self._drafts is not None else lambda: None)
 
     def close(self) -> None:
         """End every job, keeping what was made."""
@@ -296,7 +334,7 @@ class Studio:
         return {job.file for job in self.jobs() if job.file is not None and not job.ended}
 
     def _worker(self, choice: ModelChoice) -> DeviceWorker:
-        device = self._resolve_device(choice.device)
+        device = self._resolve(choice).device
         with self._lock:
             if device not in self._workers:
                 self._workers[device] = DeviceWorker(

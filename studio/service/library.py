@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,42 +15,20 @@ from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
 from studio.core.text import one_line
 from studio.dsp.spectrogram import overview
 from studio.service.export import disk_error
+from studio.service.locks import grows
 from studio.service.naming import free_stem, slug
 from studio.service.savepoint import SUFFIX
+from studio.service.shelf import Found, Shelf, Take, Unreadable, id_of, shown
 from studio.service.sidecar import write_sidecar
 from studio.service.tags import SUFFIXES as TAGGED
 from studio.service.tags import settings_texts
-from studio.service.wav import grows
+from studio.service.trash import TRASH, Trash, remove_files
 
-TRASH = "trash"
+__all__ = ["TAGGED", "TRASH", "Library", "Take", "Unreadable", "picture_of", "settings_of"]
+
+MAKING = "That take is still being made: stop it first."
+MAX_NAME_CHARS = 200
 PICTURE_WIDTH, PICTURE_BLOCK = 240, 2048
-
-
-@dataclass(frozen=True)
-class Take:
-    """One take: its sound, its record, and how it stands.
-
-    `id` is DATE/STEM of the sidecar. `status` is the record's, but a take that never ended is "running" if
-    somebody works on it, else "interrupted".
-    """
-
-    id: str
-    path: Path
-    sidecar: Path
-    record: Preset
-    status: str
-
-    @property
-    def about(self) -> TakeRecord:
-        assert self.record.take is not None
-        return self.record.take
-
-    @property
-    def prompts(self) -> str:
-        """Everything it was asked for, for a search."""
-        lane = self.record.settings.get("lane") or ()
-        said = (self.record.settings.get("prompt", ""), *(point["prompt"] for point in lane))
-        return " · ".join(dict.fromkeys(said))
 
 
 class Library:
@@ -61,25 +38,33 @@ class Library:
         """`live` gives the files that this process works on, be they open at the moment or not."""
         self._outputs = outputs
         self._live = live
+        self._shelf = Shelf()
+        self.trash = Trash(self._folders, self._outputs / TRASH)
 
     def takes(self, words: str = "", *, favourites: bool = False) -> Iterator[Take]:
         """The takes whose name, prompts, seed or file hold every one of the `words`, the newest first."""
+        return iter(self.find(words, favourites=favourites)[0])
+
+    def find(self, words: str = "", *, favourites: bool = False) -> tuple[list[Take], list[Unreadable]]:
+        """The takes as `takes` has them, and those that can't be read, by their names; never raises."""
         wanted = words.lower().split()
-        for sidecar in self._sidecars():
-            take = self._read(sidecar)
-            if take is None or (favourites and not take.about.favourite):
-                continue
-            seed = take.record.settings.get("seed")
-            text = f"{take.record.name} {take.prompts} {seed} {take.path.name}".lower()
-            if all(word in text for word in wanted):
-                yield take
+        takes: list[Take] = []
+        others: list[Unreadable] = []
+        for found in self._all():
+            if isinstance(found, Unreadable):
+                if not favourites and all(word in found.name.lower() for word in wanted):
+                    others.append(found)
+            elif (found.about.favourite or not favourites) and all(word in found.searched for word in wanted):
+                takes.append(found)
+        takes.sort(key=lambda take: take.age, reverse=True)
+        return takes, sorted(others, key=lambda other: other.id)
 
     def get(self, take_id: str) -> Take:
-        """One take by its id. Raises `InvalidRequestError` where there is none."""
-        named = (sidecar for sidecar in self._sidecars() if _id(sidecar) == take_id)
-        if take := next(filter(None, map(self._read, named)), None):
-            return take
-        raise InvalidRequestError("That take is not in the library any more: refresh the list.")
+        """One take by its id. Raises `InvalidRequestError` where there is none, or none that can be read."""
+        found = self._found(take_id)
+        if isinstance(found, Unreadable):
+            raise InvalidRequestError(f"This take can't be opened: {_continued(found.reason)}")
+        return found
 
     def favour(self, take_id: str, favourite: bool) -> Take:
         """Mark a take as a favourite, or not."""
@@ -95,7 +80,7 @@ class Library:
             InvalidRequestError: no such take, one that still grows, or no name.
         """
         take = self._whole(take_id)
-        name = " ".join("".join(ch if ch.isprintable() else " " for ch in name).split())[:200]
+        name = one_line(one_line(name)[:MAX_NAME_CHARS])
         if not name:
             raise InvalidRequestError("The name is empty: type one.")
         folder, stem = take.path.parent, slug(name)
@@ -104,49 +89,72 @@ class Library:
         about = take.about.model_copy(update={"file": path.name})
         return self._write(take, path, path.with_suffix(".json"), about, name)
 
-    def delete(self, take_id: str) -> Path:
-        """Move a take's files to the trash folder; where its sound is now."""
-        take = self._whole(take_id)
-        trash = self._outputs / TRASH
-        try:
-            trash.mkdir(exist_ok=True)
-            stem = free_stem(trash, take.path.stem)
-            shutil.move(take.path, trash / f"{stem}{take.path.suffix}")
-            shutil.move(take.sidecar, trash / f"{stem}.json")
-            take.path.with_suffix(SUFFIX).unlink(missing_ok=True)
-        except OSError as error:
-            raise disk_error(error, trash) from error
-        return trash / f"{stem}{take.path.suffix}"
+    def delete(self, take_id: str) -> str:
+        """Move a take's files to the trash; its id there.
 
-    def _sidecars(self) -> list[Path]:
-        """What may be a take's record, the newest first."""
-        found = (path for path in self._outputs.glob("*/*.json") if path.parent.name != TRASH)
-        return sorted(found, key=lambda path: path.name, reverse=True)
+        Raises:
+            InvalidRequestError: no such take, one that still grows, or a folder that can't be written.
+            OutOfResourcesError: the disk is so full that not even a folder can be made for them.
+        """
+        return self.trash.put(self._files(take_id))
+
+    def erase(self, take_id: str) -> int:
+        """Delete a take for good; the bytes that its files had. Raises as `delete`."""
+        return remove_files(self._files(take_id))
+
+    def _folders(self) -> list[Path]:
+        """Those that may hold takes; none where the outputs are on a disk that isn't there."""
+        try:
+            with os.scandir(self._outputs) as entries:
+                return sorted(self._outputs / entry.name for entry in entries if _is_shelf(entry))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _all(self) -> Iterator[Found]:
+        live = self._live()
+        try:
+            folders = self._folders()
+        except OSError as error:
+            name, reason = shown(self._outputs.name), (error.strerror or "").lower()
+            yield Unreadable(name, name, (), f"The folder of takes can't be opened: {reason}.")
+            return
+        for folder in folders:
+            yield from self._shelf.read(folder, live)
+        self._shelf.keep(folders)
+
+    def _found(self, take_id: str) -> Found:
+        """One by its id; it is looked for among what is there, never made into a path."""
+        name, _, _ = take_id.rpartition("/")
+        live = self._live()
+        try:
+            folders = [folder for folder in self._folders() if shown(folder.name) == name]
+        except OSError:
+            folders = []
+        found = (one for folder in folders for one in self._shelf.read(folder, live) if one.id == take_id)
+        if one := next(found, None):
+            return one
+        if not take_id:
+            raise InvalidRequestError("No take is chosen: choose one in the list.")
+        raise InvalidRequestError("That take is not in the library any more: refresh the list.")
 
     def _whole(self, take_id: str) -> Take:
         take = self.get(take_id)
         if take.status == "running":
-            raise InvalidRequestError("That take is still being made: stop it first.")
+            raise InvalidRequestError(MAKING)
         return take
 
-    def _read(self, sidecar: Path) -> Take | None:
-        try:
-            record = load_preset(sidecar)
-            record.request()  # or what follows would have to doubt every setting
-        except InvalidRequestError:
-            return None
-        about = record.take
-        path = sidecar.parent / (about.file if about else "")
-        if about is None or path.parent != sidecar.parent or not path.is_file():
-            return None
-        status = about.status
-        if path in self._live() or (status == "running" and grows(path)):
-            status = "running"
-        elif status == "running":
-            status = "interrupted"
-            about = about.model_copy(update={"duration_s": _length_s(path)})
-        record = record.model_copy(update={"take": about})
-        return Take(_id(sidecar), path, sidecar, record, status)
+    def _files(self, take_id: str) -> tuple[Path, ...]:
+        """What belongs to a take, its sound first; one that can't be read has what lies there."""
+        found = self._found(take_id)
+        if isinstance(found, Unreadable):
+            if not found.paths:
+                raise InvalidRequestError(f"A folder can't be deleted here: {_continued(found.reason)}")
+            live = self._live()
+            if any(path in live or (path.is_file() and grows(path)) for path in found.paths):
+                raise InvalidRequestError(MAKING)
+            return *found.paths[:0:-1], found.paths[0].with_suffix(SUFFIX), found.paths[0]
+        take = self._whole(take_id)
+        return take.path, take.path.with_suffix(SUFFIX), take.sidecar
 
     def _write(
         self, take: Take, path: Path, sidecar: Path, about: TakeRecord, name: str | None = None
@@ -164,19 +172,19 @@ class Library:
                 take.sidecar.unlink()
         except OSError as error:
             raise disk_error(error, path) from error
-        return Take(_id(sidecar), path, sidecar, record, take.status)
+        return self.get(id_of(sidecar))
 
 
-def _id(sidecar: Path) -> str:
-    return f"{sidecar.parent.name}/{sidecar.stem}"
+def _continued(sentence: str) -> str:
+    """A sentence after a colon; a file's name at its beginning stays as it is."""
+    return sentence[0].lower() + sentence[1:] if sentence.startswith(("It", "This")) else sentence
 
 
-def _length_s(path: Path) -> float:
-    """Of a take whose record was never brought up to date; 0 where the file tells nothing."""
+def _is_shelf(entry: os.DirEntry[str]) -> bool:
     try:
-        return float(sf.info(path).duration)
-    except RuntimeError:
-        return 0.0
+        return entry.name != TRASH and entry.is_dir()
+    except OSError:
+        return False
 
 
 def picture_of(path: Path, width: int = PICTURE_WIDTH) -> NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import unicodedata
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +13,8 @@ from studio.core.request import GenerationRequest
 MAX_SLUG_BYTES = 100
 TAKE_SUFFIXES = (".json", ".state", ".wav", ".flac", ".mp3", ".ogg")
 _ILLEGAL = frozenset('\\/:*?"<>|')
+# Windows' devices, with any ending; it reads the superscript digits as digits.
+_DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|CLOCK\$|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
 
 
 def slug(text: str, max_bytes: int = MAX_SLUG_BYTES) -> str:
@@ -19,7 +23,15 @@ def slug(text: str, max_bytes: int = MAX_SLUG_BYTES) -> str:
     kept = "".join(ch for ch in normal if ch not in _ILLEGAL and (ch.isprintable() or ch.isspace()))
     joined = "_".join(kept.split())
     cut = joined.encode("utf-8", errors="ignore")[:max_bytes].decode("utf-8", errors="ignore")
-    return cut.strip("._ ") or "untitled"
+    return portable(cut.strip("._ ") or "untitled")
+
+
+def portable(name: str) -> str:
+    """A file's name, or its stem, that is no device's on Windows: CON becomes CON_."""
+    if not _DEVICES.fullmatch(name):
+        return name
+    device, dot, ending = name.partition(".")
+    return f"{device.rstrip()}_{dot}{ending}"
 
 
 def take_stem(request: GenerationRequest, when: datetime) -> str:
@@ -30,6 +42,6 @@ def take_stem(request: GenerationRequest, when: datetime) -> str:
 def free_stem(folder: Path, stem: str) -> str:
     """`stem`, or `stem_2` and so on where a take or a sidecar of that stem is in `folder` already."""
     number, candidate = 2, stem
-    while any((folder / f"{candidate}{suffix}").exists() for suffix in TAKE_SUFFIXES):
+    while any(os.path.lexists(folder / f"{candidate}{suffix}") for suffix in TAKE_SUFFIXES):
         candidate, number = f"{stem}_{number}", number + 1
     return candidate

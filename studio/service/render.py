@@ -64,7 +64,9 @@ class Renderer:
             hearing = yield from self._listen(request, backend, cancel, origin, steering)
         if isinstance(sampler, EndlessSampler):
             saved = isinstance(origin, Mapping)
-            strategy: str = origin["strategy"] if isinstance(origin, Mapping) else sampler.strategy
+            strategy: str = sampler.strategy
+            if isinstance(origin, Mapping):  # "auto" is what was measured then
+                strategy = origin.get("strategy", strategy)
             if strategy == "auto":
                 if backend.id not in self._strategies:
                     yield Progress("Looking where the model attends to")

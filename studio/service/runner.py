@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from studio.core.errors import CancelledError, StudioError
 from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, SavePoint
-from studio.core.request import FRAME_S, ClipSampler, EndlessSampler, GenerationRequest
+from studio.core.request import FRAME_S, ClipSampler, EndlessSampler, GenerationRequest, ModelChoice
 from studio.core.settings import Settings
 from studio.service.backend_cache import BackendCache
 from studio.service.cancel import CancelToken
 from studio.service.job import Job
 from studio.service.recording import Origin
+from studio.service.savepoint import made_of
 from studio.service.steering import Steering
 from studio.service.take import TakeWriter
 from studio.service.telemetry import INTERVAL_S, Meter, Window
@@ -50,6 +51,7 @@ class Runner:
     settings: Settings
     backends: BackendCache
     render: Render
+    fingerprint: Callable[[ModelChoice], str] = lambda _: ""  # tells a model's weights from others
     idle_limit_s: float = IDLE_LIMIT_S
     ticked: Callable[[], None] = lambda: None  # once a second while a job runs
 
@@ -65,7 +67,7 @@ class Runner:
                 if job.cancel.is_set() or not job.takes_left:
                     break
                 job.publish(Progress("Beginning the next"))
-        except Exception as error:  # the job's boundary: nothing may end the worker or leave a reader waiting
+        except BaseException as error:  # the boundary: nothing may end the worker or leave readers waiting
             outcome = Failed(message_for(error))
         finally:
             job.end(outcome)
@@ -73,13 +75,12 @@ class Runner:
     def _perform(self, job: Job) -> Finished | Failed:
         ticker = _Ticker(job, self)
         take: TakeWriter | None = None
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             job.cancel.check()
             if not self.backends.holds(job.request.model):
                 job.publish(Progress("Loading the model"))
-            with ticker:
-                backend = self.backends.get(job.request.model)
+            with ticker, self.backends.lease(job.request.model) as backend:
                 meter = ticker.measure(self._meter(job, backend))
                 job.cancel.check()
                 take = self._open(job, backend.geometry.sample_rate)
@@ -88,7 +89,8 @@ class Runner:
                 self._play(
                     job, take, meter, self.render(job.request, backend, job.cancel, job.steering, origin)
                 )
-        except Exception as caught:  # concluded below, where the take is closed whatever it was
+                take.require_file()
+        except BaseException as caught:  # concluded below, where the take is closed whatever it was
             error = caught
         figures = ticker.figures()
         stopped = isinstance(error, CancelledError)
@@ -115,13 +117,14 @@ class Runner:
 
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[Event]) -> None:
         lane = job.steering.points
+        made = made_of(job.request, self.fingerprint(job.request.model))
         for event in events:
             meter.see(event)
             if job.steering.points != lane:
                 lane = job.steering.points
                 take.change_lane(lane)
             if isinstance(event, SavePoint):
-                take.save(event)
+                take.save(event, made)
             elif isinstance(event, AudioChunk):
                 pcm = take.write(event.samples)
                 job.publish(event)
@@ -139,6 +142,7 @@ class _Ticker:
         self._job = job
         self._runner = runner
         self._meter: Meter | None = None
+        self._attended_s = 0.0  # sound made while somebody listened
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._tick, name=f"ticker-{job.id}", daemon=True)
 
@@ -159,27 +163,32 @@ class _Ticker:
         self._thread.join()
 
     def _tick(self) -> None:
-        attended_s = 0.0  # sound made while somebody listened
         while not self._over.wait(INTERVAL_S):
-            stream, meter = self._job.stream, self._meter
-            if meter is not None:
-                self._job.publish(meter.snapshot(stream.buffered_s if stream else 0.0))
-                self._runner.backends.note_work(self._job.request.model, meter.work_mb)
-            self._runner.ticked()
-            alone = stream is None or stream.idle_s > self._runner.idle_limit_s
-            if stream is not None and alone:
-                if not self._job.keep_running:
-                    self._job.cancel.set("Nobody listened any more, so the take was ended.")
-                stream.leave_unattended()
-            if meter is not None and not alone:
-                attended_s = meter.audio_s
-            elif meter is not None and self._job.request.duration_s is None:
-                limit_s = self._runner.settings.unattended_limit_s
-                if meter.audio_s - attended_s >= limit_s:
-                    self._job.cancel.set(f"An unattended take ends after {limit_s:.0f} s of sound.")
+            try:
+                self._look()
+            except Exception:  # or the take would go on unwatched
+                log.exception("Could not look after a take")
+
+    def _look(self) -> None:
+        job, stream, meter = self._job, self._job.stream, self._meter
+        if meter is not None:
+            job.publish(meter.snapshot(stream.buffered_s if stream else 0.0))
+            self._runner.backends.note_work(job.request.model, meter.work_mb)
+        self._runner.ticked()
+        alone = stream is None or stream.idle_s > self._runner.idle_limit_s
+        if stream is not None and alone:
+            if not job.keep_running:
+                job.cancel.set("Nobody listened any more, so the take was ended.")
+            stream.leave_unattended()
+        if meter is not None and not alone:
+            self._attended_s = meter.audio_s
+        elif meter is not None and job.request.duration_s is None:
+            limit_s = self._runner.settings.unattended_limit_s
+            if meter.audio_s - self._attended_s >= limit_s:
+                job.cancel.set(f"An unattended take ends after {limit_s:.0f} s of sound.")
 
 
-def message_for(error: Exception | None) -> str:
+def message_for(error: BaseException | None) -> str:
     """The sentence for the user. What is no shortage and no mistake of theirs goes to the log in full."""
     if isinstance(error, StudioError):
         return str(error)
@@ -190,7 +199,7 @@ def message_for(error: Exception | None) -> str:
     return BUG_MESSAGE
 
 
-def is_out_of_memory(error: Exception | None) -> bool:
+def is_out_of_memory(error: BaseException | None) -> bool:
     """Python's own, an accelerator's (`torch.OutOfMemoryError`), or the one of torch's CPU allocator."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True

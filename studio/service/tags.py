@@ -18,10 +18,15 @@ from typing import IO, BinaryIO, cast
 
 from tinytag import TinyTag, TinyTagException
 
+from studio.service import matroska
+
 MAX_TAG_BYTES = 8_000_000  # a cover may lie before the text
 MAX_CHUNKS = 10_000  # of one file, and reads of one tag: a file of nothing but empty ones is no take
-MAX_DATA_SIZE, MAX_PLACE = 0xFFFFFFFF, 2**62
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aif", ".aiff")
+MAX_DATA_SIZE = 0xFFFFFFFF
+SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aif", ".aiff",
+    ".mka", ".mkv", ".webm",
+)  # fmt: skip
 _COMMENTS = ("comment", "description", "icmt")
 _PACKETS = {b"\x03vorbis": 7, b"OpusTags": 8, b"\x84": 4, b"\x04": 4}  # and where the comments begin in each
 
@@ -56,34 +61,38 @@ def _object(text: str) -> str:
 def _texts(path: Path) -> list[Text]:
     texts: list[Text] = []
     with open(path, "rb") as file, suppress(struct.error):  # what was found before the file broke off, counts
-        head = _after_id3(file)
+        start = _after_id3(file)
+        file.seek(start)
+        head = file.read(12)
         if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:] == b"WAVE":
             texts.extend(_wav(file))
-        elif head[:4] == b"fLaC":
-            texts.extend(_flac(file))
-        elif head[:4] == b"OggS":
-            texts.extend(_ogg(file))
+        elif head[:4] == matroska.HEAD:
+            file.seek(start)
+            texts.extend(matroska.tags(file))
+        elif head[:4] in (b"fLaC", b"OggS"):
+            file.seek(start)
+            texts.extend(_ogg(file) if head[:4] == b"OggS" else _flac(file))
         else:
             file.seek(0)
             texts.extend(_other(file))
     return texts
 
 
-def _after_id3(file: IO[bytes]) -> bytes:
-    """A file's first twelve bytes; those after an ID3 tag where one was put before another format's."""
-    head = file.read(12)
-    if head[:3] == b"ID3" and len(head) == 12:
-        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-        file.seek(10 + size)
-        inner = file.read(12)
-        if inner[:4] in (b"RIFF", b"fLaC", b"OggS"):
-            return inner
-    return head
+def _after_id3(file: IO[bytes]) -> int:
+    """Where a file itself begins, if an ID3 tag was put before one of another format; else 0."""
+    head = file.read(10)
+    if len(head) < 10 or head[:3] != b"ID3":
+        return 0
+    start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+    file.seek(start)
+    return start if file.read(4) in (b"RIFF", b"fLaC", b"OggS") else 0
 
 
 def _wav(file: IO[bytes]) -> Iterator[Text]:
     """Of every INFO list and every ID3 tag, before the sound or after it. `file` is past its first head."""
     data_size, left = 0, MAX_TAG_BYTES
+    first, end = file.tell(), file.seek(0, os.SEEK_END)
+    file.seek(first)
     for _ in range(MAX_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
@@ -98,7 +107,9 @@ def _wav(file: IO[bytes]) -> Iterator[Text]:
             left -= size
             chunk = file.read(size)
             yield from _info(chunk) if name == b"LIST" else _other(BytesIO(chunk))
-        file.seek(min(start + size + size % 2, MAX_PLACE))
+        if start + size > end:
+            return
+        file.seek(start + size + size % 2)
 
 
 def _info(chunk: bytes) -> Iterator[Text]:
@@ -110,7 +121,7 @@ def _info(chunk: bytes) -> Iterator[Text]:
 
 
 def _flac(file: IO[bytes]) -> Iterator[Text]:
-    file.seek(-8, os.SEEK_CUR)
+    file.seek(4, os.SEEK_CUR)
     for _ in range(MAX_CHUNKS):
         head = file.read(4)
         if len(head) < 4:
@@ -126,7 +137,6 @@ def _flac(file: IO[bytes]) -> Iterator[Text]:
 
 def _ogg(file: IO[bytes]) -> Iterator[Text]:
     """The first comments of any stream in it: Vorbis, Opus or FLAC."""
-    file.seek(-12, os.SEEK_CUR)
     packets: dict[bytes, bytearray] = {}
     left = MAX_TAG_BYTES
     while left > 0 and len(head := file.read(27)) == 27 and head[:4] == b"OggS":

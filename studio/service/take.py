@@ -10,18 +10,20 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio import __version__
-from studio.core.audio import to_int16
-from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
+from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
 from studio.core.events import SavePoint
 from studio.core.preset import Preset, PromptChange, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
-from studio.service.export import checked_suffix, convert, disk_error
-from studio.service.naming import free_stem, take_stem
+from studio.service.export import convert, disk_error
+from studio.service.naming import take_stem
+from studio.service.place import Place, open_new
 from studio.service.recording import Recording
 from studio.service.savepoint import INTERVAL_S, SUFFIX, write_savepoint
 from studio.service.sidecar import write_sidecar
@@ -41,14 +43,11 @@ class TakeWriter:
     interrupted.
     """
 
-    def __init__(
-        self, request: GenerationRequest, wav: GrowingWav, final: Path, sidecar: Path, created: datetime
-    ) -> None:
+    def __init__(self, request: GenerationRequest, wav: GrowingWav, place: Place, created: datetime) -> None:
         """Use `begin` or `reopen`."""
         self._request = request
         self._wav = wav
-        self._final = final
-        self._sidecar = sidecar
+        self._place = place
         self._created = created
         self._saved_at = -math.inf
         self._name = request.prompt[:200]
@@ -75,19 +74,18 @@ class TakeWriter:
             OutOfResourcesError: the disk is full.
         """
         created = when or datetime.now()
-        final, growing = _places(request, created, outputs, out)
+        final = out or outputs / f"{created:%Y-%m-%d}" / f"{take_stem(request, created)}.flac"
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
-            if out is not None:
-                growing.unlink(missing_ok=True)
-            take = cls(request, GrowingWav(growing, sample_rate), final, _sidecar_path(final, out), created)
+            wav, place = open_new(final, sample_rate, chosen=out is not None)
         except OSError as error:
             raise disk_error(error, final) from error
+        take = cls(request, wav, place, created)
         if recording is not None:
             take._source = recording.source
             take._unheard = to_int16(recording.samples[: recording.silent_samples])
         try:
-            take._write_sidecar(growing, "running", {})
+            take._write_sidecar(wav.path, "running", {})
         except OSError as error:
             take.finish("failed", {})  # closes and removes the empty file
             raise disk_error(error, final) from error
@@ -105,7 +103,8 @@ class TakeWriter:
         record = load_preset(sidecar)
         created = datetime.fromisoformat(record.take.created) if record.take else datetime.now()
         try:
-            take = cls(request, GrowingWav.reopen(path, samples), path.with_suffix(".flac"), sidecar, created)
+            place = Place(path.with_suffix(".flac"), chosen=False)
+            take = cls(request, GrowingWav.reopen(path, samples), place, created)
             take._name = record.name
             if record.take is not None:
                 take._favourite, take._source = record.take.favourite, record.take.source
@@ -135,8 +134,11 @@ class TakeWriter:
 
         Raises:
             OutOfResourcesError: the disk is full; what fitted is kept.
+            InvalidRequestError: the file was deleted or moved.
+            NoSoundError: a sample is no number; what came before it is kept.
         """
-        pcm = to_int16(samples)
+        sound = sound_before_fault(samples)
+        pcm = to_int16(sound)
         try:
             if len(self._unheard):
                 self._wav.write(self._unheard)
@@ -144,7 +146,16 @@ class TakeWriter:
             self._wav.write(pcm)
         except OSError as error:
             raise disk_error(error, self._wav.path) from error
+        if len(sound) < len(samples):
+            raise NoSoundError(NO_SOUND)
         return pcm
+
+    def require_file(self) -> None:
+        """Raise `InvalidRequestError` where the growing file was taken away."""
+        try:
+            self._wav.require_file()
+        except OSError as error:
+            raise disk_error(error, self._wav.path) from error
 
     def change_lane(self, points: tuple[PromptPoint, ...]) -> None:
         """Record the lane as it is played from now on.
@@ -156,64 +167,80 @@ class TakeWriter:
         try:
             self._write_sidecar(self._wav.path, "running", {})
         except OSError as error:
-            raise disk_error(error, self._sidecar) from error
+            raise disk_error(error, self._wav.path) from error
 
-    def save(self, point: SavePoint) -> None:
+    def save(self, point: SavePoint, made_of: Mapping[str, Any] | None = None) -> None:
         """Keep where the take stands, now and then, so that it can go on after a kill.
+
+        `made_of` is what the state depends on (`savepoint.made_of`).
 
         Raises:
             OutOfResourcesError: the disk is full.
         """
         if self._wav.frames == 0 or time.monotonic() - self._saved_at < INTERVAL_S:
             return
-        if self._sidecar != self._wav.path.with_suffix(".json"):
+        if self._place.chosen:  # only the library's takes can go on
             return
         try:
             self._wav.sync()  # first the sound: a state is worth nothing without it
-            write_savepoint(self._wav.path.with_suffix(SUFFIX), point.state)
+            write_savepoint(self._wav.path.with_suffix(SUFFIX), point.state, made_of)
         except OSError as error:
             raise disk_error(error, self._wav.path) from error
         self._saved_at = time.monotonic()
 
     def finish(self, status: str, figures: Mapping[str, float]) -> Path | None:
-        """Close the take; its path, or None where no sound was made (nothing is left on disk then).
+        """Close the take; its path, or None where there is no sound (nothing is left on disk then).
 
         A take that failed stays the WAV it is: its disk may be full. One whose conversion fails likewise.
         Never raises for what the disk does, since the sound is safe by now.
         """
+        growing = self._wav.path
         try:
-            if self._wav.frames == 0:
-                self._wav.close()
-                self._wav.path.unlink(missing_ok=True)
-                self._sidecar.unlink(missing_ok=True)
+            if self._wav.frames == 0 or not growing.exists():
+                self._abandon()
                 return None
             path = self._conclude(status, figures)
-            self._write_sidecar(path, status, figures)
+            self._write_last_sidecar(path, status, figures)
             if status in STATUSES_WHOLE:
-                self._wav.path.with_suffix(SUFFIX).unlink(missing_ok=True)
+                growing.with_suffix(SUFFIX).unlink(missing_ok=True)
             return path
         except OSError:
-            log.exception("Could not conclude the take %s", self._wav.path)
-            return self._wav.path
+            log.exception("Could not conclude the take %s", growing)
+            return growing if growing.exists() else None
+
+    def _abandon(self) -> None:
+        """Leave nothing; the record first: a kill in between leaves none of a take without sound."""
+        growing = self._wav.path
+        for path in (growing.with_suffix(SUFFIX), growing.with_suffix(".json"), growing):
+            path.unlink(missing_ok=True)
+        self._wav.close()
 
     def _conclude(self, status: str, figures: Mapping[str, float]) -> Path:
-        growing = self._wav.path
+        growing, final = self._wav.path, self._place.final
         if status not in STATUSES_WHOLE:
             self._wav.close()
             return growing
-        comment = _comment(self._record(self._final, status, figures))
-        if self._final.suffix.lower() == ".wav":
+        comment = _comment(self._record(final, status, figures))
+        if final.suffix.lower() == ".wav":
             self._wav.close(comment)
-            os.replace(growing, self._final)
-            return self._final
+            os.replace(growing, final)
+            return final
         self._wav.close()
         try:
-            convert(growing, self._final, comment)
+            convert(growing, final, comment)
         except StudioError as error:
             log.warning("The take stays a WAV: %s", error)
             return growing
         growing.unlink(missing_ok=True)
-        return self._final
+        return final
+
+    def _write_last_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
+        """The record beside the take's own file; that beside what grew goes, where the two differ."""
+        growing = self._wav.path.with_suffix(".json")
+        sidecar = growing if path == self._wav.path else self._place.sidecar()
+        write_sidecar(sidecar, self._record(path, status, figures))
+        if sidecar != growing:
+            growing.unlink(missing_ok=True)
 
     def _record(self, path: Path, status: str, figures: Mapping[str, float]) -> Preset:
         take = TakeRecord(
@@ -240,30 +267,7 @@ class TakeWriter:
         return (first, *(PromptChange(at_s=point.at_s, prompt=point.prompt) for point in later))
 
     def _write_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
-        write_sidecar(self._sidecar, self._record(path, status, figures))
-
-
-def _places(
-    request: GenerationRequest, created: datetime, outputs: Path, out: Path | None
-) -> tuple[Path, Path]:
-    """The take's final path, and that of the file that grows."""
-    if out is not None:
-        checked_suffix(out)
-        return out, out.with_name(f"{out.stem}.growing.wav")
-    folder = outputs / f"{created:%Y-%m-%d}"
-    stem = free_stem(folder, take_stem(request, created))
-    return folder / f"{stem}.flac", folder / f"{stem}.wav"
-
-
-def _sidecar_path(final: Path, out: Path | None) -> Path:
-    """Beside the take; a file of the user's that happens to bear that name is left alone."""
-    beside = final.with_name(f"{final.stem}.json")
-    if out is None or not beside.exists():
-        return beside
-    try:
-        return beside if load_preset(beside).take else final.with_name(f"{final.name}.json")
-    except InvalidRequestError:
-        return final.with_name(f"{final.name}.json")
+        write_sidecar(self._wav.path.with_suffix(".json"), self._record(path, status, figures))
 
 
 def _comment(record: Preset) -> str:

@@ -14,15 +14,11 @@ import time
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-try:
-    import fcntl
-except ImportError:  # Windows: there the studio knows its own takes alone
-    fcntl = None  # type: ignore[assignment]
+from studio.service.locks import lock
 
 HEADER_BYTES = 80
 SYNC_INTERVAL_S = 1.5
@@ -53,9 +49,8 @@ class GrowingWav:
         """
         with open(path, "rb") as whole:
             head = whole.read(HEADER_BYTES)
-        own = len(head) == HEADER_BYTES and head[:4] in (b"RIFF", b"RF64") and head[48:52] == b"fmt "
         size = HEADER_BYTES + frames * _BYTES_PER_SAMPLE
-        if not own or path.stat().st_size < size:
+        if not _is_own(head) or path.stat().st_size < size:
             raise ValueError(f"{path.name} does not hold {frames} samples")
         file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
         if not lock(file):
@@ -91,7 +86,12 @@ class GrowingWav:
         return self._data_bytes // self._frame_bytes
 
     def write(self, samples: NDArray[np.int16]) -> None:
-        """Append samples [n] or [n, channels]. Raises `OSError` on a full disk; what still fitted is kept."""
+        """Append samples [n] or [n, channels].
+
+        Raises:
+            OSError: the disk is full, and the samples that still fitted are kept; or the file was taken away.
+        """
+        self.require_file()
         data = memoryview(samples.astype("<i2", copy=False).tobytes())
         self._file.seek(HEADER_BYTES + self._data_bytes)
         written = 0
@@ -103,6 +103,14 @@ class GrowingWav:
             self._write_header()
         if time.monotonic() - self._last_sync >= SYNC_INTERVAL_S:
             self.sync()
+
+    def require_file(self) -> None:
+        """Raise `FileNotFoundError` where the file was taken away.
+
+        An open file outlives its name, and what is written to it then is for nobody.
+        """
+        if not self.path.exists():
+            raise FileNotFoundError(errno.ENOENT, "deleted or moved while it was made", str(self.path))
 
     def sync(self) -> None:
         """Put it on the disk itself: a kill needs only the system's cache, a power cut needs this."""
@@ -145,26 +153,11 @@ class GrowingWav:
         self._file.write(head + struct.pack("<4sI", b"data", data_size))
 
 
-def lock(file: IO[bytes], attempts: int = 5) -> bool:
-    """Take the file for this writer until it is closed, by whatever; False where another has it.
-
-    More attempts than one, because `grows` holds the lock for a moment too.
-    """
-    for _ in range(attempts if fcntl else 0):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            time.sleep(0.01)
-        except OSError:  # a file system without locks
-            return True
-    return fcntl is None
+def is_growing_wav(path: Path) -> bool:
+    """Whether a file begins as those of this writer do."""
+    with open(path, "rb") as file:
+        return _is_own(file.read(HEADER_BYTES))
 
 
-def grows(path: Path) -> bool:
-    """Whether a writer, of any process on this machine, has the file at the moment."""
-    try:
-        with open(path, "rb") as file:
-            return not lock(file, attempts=1)
-    except OSError:
-        return False
+def _is_own(head: bytes) -> bool:
+    return len(head) == HEADER_BYTES and head[:4] in (b"RIFF", b"RF64") and head[48:52] == b"fmt "

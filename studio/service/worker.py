@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.service.job import Job
+
+log = logging.getLogger(__name__)
 
 MAX_WAITING = 16
 BORROW_S = 20.0
@@ -97,13 +100,21 @@ class DeviceWorker:
                 if self._closed:
                     return
                 self.current = self._waiting.popleft()
-            self._moved()
             try:
+                self._tell()
                 with self._device:
                     self._run(self.current)
+            except BaseException:  # whatever it was: without this thread no take would ever be made again
+                log.critical("A job broke through its boundary", exc_info=True)
             finally:
                 with self._changed:
                     self.current = None
+
+    def _tell(self) -> None:
+        try:
+            self._moved()
+        except Exception:  # theirs, and not the take's whose turn it is
+            log.exception("Could not tell those that wait")
 
 
 def outlook(before: Sequence[Job]) -> str:

@@ -21,6 +21,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from studio.core.errors import InvalidRequestError
+from studio.core.interrupts import Asked, deferred
 from studio.models.dual_attention import AcousticBranch
 from studio.models.framewise import framewise
 from studio.models.tokens import t5_states
@@ -145,7 +146,17 @@ class _Run:
         self._load()
 
     def train(self, sample: Sample | None) -> None:
-        """Go on until the last step, or until the time is up; saved at the end."""
+        """Go on until the last step, or until the time is up; saved at the end.
+
+        Raises:
+            KeyboardInterrupt: it was asked to end, which every process does after the same step, saved.
+        """
+        with deferred() as asked:
+            self._train(sample, asked)
+        if asked:
+            raise KeyboardInterrupt
+
+    def _train(self, sample: Sample | None, asked: Asked) -> None:
         options, main = self.options, self.accelerator.is_main_process
         began, losses = time.monotonic(), []
         if main:
@@ -155,7 +166,7 @@ class _Run:
             rate = self._rate()
             losses.append(self._one_step(rate))
             self.step += 1
-            last = self._is_over(began) or self.step == options.steps
+            last = self._is_over(began, asked) or self.step == options.steps
             if self.step % options.log_every == 0 and main:
                 figures = {"loss": sum(losses) / len(losses), "learning_rate": rate}
                 self._log(figures, time.monotonic() - began, board)
@@ -169,12 +180,10 @@ class _Run:
         if board is not None:
             board.close()
 
-    def _is_over(self, began: float) -> bool:
-        """Whether the time is up in any process: clocks differ, and all save after the same step."""
+    def _is_over(self, began: float, asked: Asked) -> bool:
+        """Whether the time is up, or somebody asked to end, in any process: all save after the same step."""
         limit_minutes = self.options.max_minutes
-        if limit_minutes is None:
-            return False
-        if time.monotonic() - began > limit_minutes * 60:
+        if asked or (limit_minutes is not None and time.monotonic() - began > limit_minutes * 60):
             self.accelerator.set_trigger()
         return bool(self.accelerator.check_trigger())
 

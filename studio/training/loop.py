@@ -20,6 +20,8 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from studio.core.interrupts import deferred
+
 StepFunction = Callable[[int, torch.Generator], Mapping[str, float]]
 
 
@@ -101,6 +103,9 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
 
     `step_function(step, generator)` runs forward, backward and the optimizers for one step and gives figures
     to log; they are appended to `log.jsonl` as running means.
+
+    Raises:
+        KeyboardInterrupt: it was asked to end, which it does after a step, saved.
     """
     checkpoint = options.run_dir / "last.pt"
     if checkpoint.exists():
@@ -115,7 +120,11 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns) as bar, open(options.run_dir / "log.jsonl", "a", encoding="utf-8") as log:
+    with (
+        Progress(*columns) as bar,
+        open(options.run_dir / "log.jsonl", "a", encoding="utf-8") as log,
+        deferred() as asked,
+    ):
         task = bar.add_task(label, total=options.steps, completed=state.step, figures="")
         while state.step < options.steps:
             factor = cosine_factor(state.step, options.steps)
@@ -137,9 +146,11 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
                 bar.update(task, figures=" ".join(f"{k} {v:.3f}" for k, v in means.items()))
             bar.update(task, completed=state.step)
             out_of_time = options.max_minutes is not None and now - started > options.max_minutes * 60
-            if now - saved > options.save_every_s or out_of_time or state.step == options.steps:
+            if asked or now - saved > options.save_every_s or out_of_time or state.step == options.steps:
                 state.save(checkpoint)
                 saved = now
+            if asked:
+                raise KeyboardInterrupt
             if out_of_time:
                 break
     return state.step >= options.steps

@@ -18,8 +18,10 @@ from studio.service.ear import Ear
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.library import picture_of
+from studio.service.shelf import id_of
 from studio.ui import widgets
 from studio.ui.attention import dress
+from studio.ui.callers import client_of
 from studio.ui.form import TAB, Form, FormValues, read_form
 
 SECONDS = 15.0
@@ -167,7 +169,7 @@ class Comparison:
         rows: list[str] = []
         try:
             wanted = self._wanted(values)
-            job = self._studio.submit_all([variant.request for variant in wanted])
+            job = self._studio.submit_all([variant.request for variant in wanted], client=client_of())
             yield "Starting", "", job.id
             for event in self._studio.events(job.id):
                 new = list(zip(wanted, job.outcomes, strict=False))[len(rows) :]
@@ -267,7 +269,7 @@ def _row(variant: Variant, content: str, about: str = "") -> str:
 
 def _strip(variant: Variant, path: Path) -> str:
     """The take's picture with a line at each join, and the take to listen to."""
-    source = escape(widgets.file_url(path))
+    source = escape(widgets.take_url(id_of(path)))
     picture = widgets.picture_url(picture_of(path, PICTURE_WIDTH))
     length_s = variant.request.duration_s or 1.0
     marks = "".join(

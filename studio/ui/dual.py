@@ -16,6 +16,7 @@ from studio.service.comparison import Variant, scales, sweep
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import compare, drafted, listening, widgets
+from studio.ui.callers import client_of
 from studio.ui.knowledge import Knowledge
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
@@ -29,7 +30,7 @@ SYSTEMS = ("dcldm", "tango")
 _DEFAULTS, _DRAFT = GenerationRequest.model_fields, AudioGenDraft()
 _SCALE = _DEFAULTS["guidance_scale"].default
 _STOP_PLAYER = f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}"
-_REROLL = "() => Math.floor(Math.random() * 2 ** 31)"
+_REROLL = "() => String(Math.floor(Math.random() * 2 ** 31))"
 
 
 class FormValues(NamedTuple):
@@ -39,12 +40,12 @@ class FormValues(NamedTuple):
     negative_prompt: str | None = ""
     duration_s: float | None = 10.0
     steps: float | None = ClipSampler().steps
-    seed: float | None = -1
+    seed: str | float | None = -1
     model: str = ""
     draft: str = "audiogen"
     recording: str | None = None
     draft_model: str = _DRAFT.model
-    draft_seed: float | None = -1
+    draft_seed: str | float | None = -1
     temperature: float | None = _DRAFT.temperature
     top_k: float | None = _DRAFT.top_k
     text_scale: float | None = _SCALE
@@ -83,8 +84,7 @@ def _draft(form: FormValues, studio: Studio) -> dict[str, Any]:
     if form.draft == "recorded":
         own = drafted.own_audio(form.recording, form.draft_model, studio)
         return {**own.model_dump(), **heard}
-    own_seed = None if form.draft_seed in (None, -1) else form.draft_seed
-    drawn = {"temperature": form.temperature, "top_k": form.top_k, "seed": own_seed}
+    drawn = {"temperature": form.temperature, "top_k": form.top_k, "seed": form.draft_seed}
     return {"kind": form.draft, **heard, **drawn}
 
 
@@ -142,11 +142,11 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Dual
                 widgets.gauge(TAB, "memory", "Memory", "of the whole studio")
                 widgets.gauge(TAB, "rtf", "Real-time factor", "work for a second of sound")
                 widgets.gauge(TAB, "step", "A step", "the whole clip, once")
-            download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
+            download = gr.Button("Download the take", interactive=False, elem_id=f"{TAB}-download")
             fields = [parts[name] for name in FormValues._fields]
             job_id = gr.State("")
             listening.build(studio, TAB, job_id)
-            if studio.settings.private:  # its takes are served from the folder of everybody's
+            if studio.settings.trusted:  # its takes are served from the folder of everybody's
                 compare.build_grid(studio, TAB, fields, lambda values: _grid(values, studio))
                 compare.build_sweep(studio, TAB, fields, lambda values: _sweep(values, studio))
     handlers = Handlers(studio, views, TAB)
@@ -184,7 +184,8 @@ class Handlers(TakeHandlers):
 
     def _submit(self, values: Sequence[Any]) -> Job:
         keep = bool(FormValues(*values).keep_running)
-        return self._studio.submit(read_form(values, self._studio), listen=True, keep_running=keep)
+        request = read_form(values, self._studio)
+        return self._studio.submit(request, listen=True, keep_running=keep, client=client_of())
 
 
 def _grid(values: Sequence[Any], studio: Studio) -> list[Variant]:
@@ -241,9 +242,8 @@ def _draft_fields(start: FormValues, models: Sequence[ModelInfo]) -> dict[str, A
     }
     with gr.Accordion("The draft", open=False, elem_id=f"{TAB}-draft-settings"):
         with gr.Row(elem_classes="lw-seed"):
-            parts["draft_seed"] = gr.Number(
-                start.draft_seed, label=f"{LABELS['draft.seed']} (−1: the take's)", precision=0,
-                elem_id=f"{TAB}-draft-seed", min_width=120,
+            parts["draft_seed"] = widgets.seed_field(
+                start.draft_seed, f"{LABELS['draft.seed']} (−1: the take's)", f"{TAB}-draft-seed"
             )  # fmt: skip
             gr.Button("Re-roll", size="sm", elem_id=f"{TAB}-draft-reroll", min_width=60).click(
                 None, None, parts["draft_seed"], js=_REROLL, **hidden

@@ -54,7 +54,7 @@ class FormValues(NamedTuple):
     negative_prompt: str | None = ""
     duration_s: float | None = SECONDS
     endless: bool = True
-    seed: float | None = -1
+    seed: str | float | None = -1  # by its digits
     guidance_scale: float | None = _DEFAULTS["guidance_scale"].default
     model: str = ""
     lane: str | None = ""

@@ -16,6 +16,7 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
 from studio.ui import compare, widgets
+from studio.ui.callers import client_of
 from studio.ui.form import TAB, Form, FormValues, read_form
 from studio.ui.live import LiveViews
 from studio.ui.takes import Following, TakeHandlers, follow_on
@@ -42,8 +43,8 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Infi
                 widgets.gauge(TAB, "rtf", "Real-time factor", "below 1 is faster than you listen")
                 widgets.gauge(TAB, "ahead", "Made ahead", "then it waits for your ears")
             widgets.attention(TAB)
-            download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
-            if studio.settings.private:  # its takes are served from the folder of everybody's
+            download = gr.Button("Download the take", interactive=False, elem_id=f"{TAB}-download")
+            if studio.settings.trusted:  # its takes are served from the folder of everybody's
                 compare.build(studio, form)
 
     job_id = gr.State("")
@@ -120,7 +121,11 @@ class Handlers(TakeHandlers):
             self._views.supersede(instead_of)
             self.stop(instead_of)
         return self._studio.submit(
-            request, listen=True, keep_running=bool(form.keep_running), recording=recording
+            request,
+            listen=True,
+            keep_running=bool(form.keep_running),
+            recording=recording,
+            client=client_of(),
         )
 
     def unload(self) -> str:

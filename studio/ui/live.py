@@ -176,7 +176,10 @@ class LiveView:
 
 
 class LiveViews:
-    """The live takes by their streams' tokens, which are the keys to them. Old ones are forgotten."""
+    """The takes by their streams' tokens, which are the keys to them.
+
+    Old ones are forgotten when they have ended, never before: a page plays them.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -187,8 +190,9 @@ class LiveViews:
         view = LiveView(job)
         with self._lock:
             self._views[view.stream.token] = view
-            while len(self._views) > MAX_VIEWS:
-                self._views.popitem(last=False)
+            ended = [token for token, old in self._views.items() if old.job.ended]
+            for token in ended[: max(0, len(self._views) - MAX_VIEWS)]:
+                del self._views[token]
         view.follow(events)
         return view
 

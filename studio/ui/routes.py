@@ -7,47 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.service.cut import Cut, CutError, read_cut
 from studio.service.export import FORMATS, Export, disk_error
 from studio.service.exports import Exports
+from studio.service.library import Library
+from studio.service.naming import portable
+from studio.service.shelf import shown
 from studio.service.stream import PcmStream
 from studio.ui import drafted
 from studio.ui.live import LiveViews
 
 POLL_S = 0.05
-HEADERS = {
-    # Gradio's own page needs inline scripts and `eval`; nothing at all may come from or go to another host.
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-        "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
-        "base-uri 'self'; form-action 'self'; frame-ancestors 'self' https://huggingface.co"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+CHUNK_BYTES = 1 << 16
 DRAFT_VIEWS = {
     "sound": (drafted.sound, "audio/wav"),
     "picture": (drafted.picture, "image/png"),
     "tokens": (drafted.tokens, "image/png"),
 }
+MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -58,6 +46,43 @@ class _Refusal:
     message: str
     status: int
     field: str = ""
+
+
+def library_routes(library: Library) -> list[BaseRoute]:
+    """The sounds of the takes that the library lists, by their ids: nothing else of the disk is to be had."""
+
+    async def sound(request: Request) -> Response:
+        try:
+            take = await run_in_threadpool(library.get, request.query_params.get("take", ""))
+        except InvalidRequestError as error:
+            return PlainTextResponse(str(error), 404)
+        if not take.path.is_file():
+            return PlainTextResponse("Its sound is not there any more: refresh the list.", 404)
+        if take.status == "running":
+            return _so_far(take.path)
+        return FileResponse(
+            take.path,
+            filename=portable(shown(take.path.name)),
+            media_type=MEDIA_TYPES.get(take.path.suffix.lower()),
+            content_disposition_type="attachment" if "download" in request.query_params else "inline",
+        )
+
+    return [Route("/library/sound", sound)]
+
+
+def _so_far(path: Path) -> Response:
+    """What a growing file holds at the moment: an answer has to keep to the length that it began with."""
+    size = path.stat().st_size
+    headers = {**NO_STORE, "Content-Length": str(size)}
+    return StreamingResponse(first_bytes(path, size), media_type="audio/wav", headers=headers)
+
+
+def first_bytes(path: Path, size: int) -> Iterator[bytes]:
+    """A file's first `size` bytes, whatever is appended meanwhile. Raises `OSError`."""
+    with open(path, "rb") as file:
+        while size > 0 and (part := file.read(min(size, CHUNK_BYTES))):
+            size -= len(part)
+            yield part
 
 
 def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseRoute]:
@@ -133,6 +158,13 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         said = {"said": level.sentence, "level": level.report} if level else {"said": "", "level": None}
         return JSONResponse({"name": done.path.name, **said}, headers=NO_STORE)
 
+    # Not Starlette's mount of a folder: under a proxy's sub-path it looks for the files in the wrong place.
+    own_files = {path.name: path for path in page_files.iterdir() if path.is_file()}
+
+    async def page_file(request: Request) -> Response:
+        path = own_files.get(request.path_params["name"])
+        return FileResponse(path) if path is not None else PlainTextResponse("There is no such file.", 404)
+
     async def draft(request: Request) -> Response:
         view = views.get(request.path_params["token"])
         drafted = view.draft if view is not None else None
@@ -148,33 +180,8 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         Route("/live/{token}", beat, methods=["POST"]),
         Route("/take/{token}", take),
         Route("/take/{token}/prepare", prepare),
-        Mount("/page", StaticFiles(directory=page_files)),
+        Route("/page/{name}", page_file),
     ]
-
-
-def guards(host: str) -> list[Middleware]:
-    """Middleware against other sites' pages: only our own host names are answered, headers say what may run.
-
-    Bound to every interface, the server can't know its names, so any is answered.
-    """
-    local = ["127.0.0.1", "localhost", "[::1]"]
-    names = ["*"] if host in {"0.0.0.0", "::"} else [*local, host]
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=names), Middleware(SecurityHeaders)]
-
-
-class SecurityHeaders:
-    """Adds `HEADERS` to every response. Plain ASGI, since Starlette's base class would buffer streams."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:

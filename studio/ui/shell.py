@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import shutil
-import tempfile
+import re
+import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.errors import InvalidRequestError
+from studio.core.hosts import in_address
 from studio.core.settings import Settings, data_dir
 from studio.service.exports import Exports
 from studio.service.jobs import Studio
-from studio.ui import api, dual, export_api, infinite, library, sparse, widgets
+from studio.service.scratch import Scratch
+from studio.ui import api, dual, export_api, infinite, library, making, sparse, widgets
+from studio.ui.blocks import StudioBlocks
+from studio.ui.callers import Callers, CallerWatch
+from studio.ui.guards import Hosts, LoginGuard, NoForeignReaders, guards, outermost
 from studio.ui.live import LiveViews
-from studio.ui.routes import guards, live_routes
+from studio.ui.making import job_routes
+from studio.ui.network import require_address, require_folder, who_reaches, without_proxies
+from studio.ui.routes import library_routes, live_routes
 from studio.ui.takes import HIDDEN
 from studio.ui.theme import studio_theme
+from studio.ui.uploads import UploadLimit
 
 MAX_UPLOAD = "500mb"
 MAX_QUEUED = 64
 CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
+POLL_S = 0.5
+GUARDED = re.compile(r"/(making|library)(/|$)")  # what is for who has logged in, and is not Gradio's
+
+log = logging.getLogger(__name__)
 
 
 class Page:
@@ -31,12 +47,17 @@ class Page:
 
     def __init__(self, studio: Studio, list_models: Callable[[], Sequence[ModelInfo]]) -> None:
         self.settings: Settings = studio.settings
-        self._scratch = Path(tempfile.mkdtemp(prefix="longwave-"))
-        os.environ["GRADIO_TEMP_DIR"] = str(self._scratch)  # Gradio reads it at every use
+        self._studio = studio
+        self._scratch = Scratch()
+        os.environ["GRADIO_TEMP_DIR"] = str(self._scratch.path)  # Gradio reads it at every use
         self._views = LiveViews()
+        self._callers = Callers()
+        self._hosts = Hosts(self.settings, [name] if (name := os.environ.get("SPACE_HOST")) else [])
         self.url = ""
-        with gr.Blocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
+        with StudioBlocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
             widgets.header()
+            if self.settings.trusted:  # or strangers would read and stop each other's takes
+                making.build()
             known = list_models()
             models = [model for model in known if model.system != DRAFTER]
             with gr.Tabs() as tabs:
@@ -46,7 +67,7 @@ class Page:
                     clips = sparse.build(studio, self._views, models)
                 with gr.Tab("Dual", id="dual"):
                     drafted = dual.build(studio, self._views, known)
-                if self.settings.private:  # or strangers would hear, rename and delete each other's takes
+                if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, tabs, takes, tab, clips, drafted)
             tab.follow(self.blocks.load, tab.handlers.reattach, None)
@@ -54,54 +75,92 @@ class Page:
                 # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
                 self.blocks.load(others.handlers.turn_to, None, tabs, **HIDDEN)
                 others.follow(self.blocks.load, others.handlers.reattach, None)
-            api.build(studio)
+            api.build(studio, self._callers)
             if self.settings.private:
-                export_api.build(studio, Exports(self._scratch))
+                export_api.build(studio, Exports(self._scratch.path))
 
     def launch(self) -> str:
         """Serve in the background; the page's address.
 
         Raises:
-            InvalidRequestError: the port is taken, or the host is not this machine's.
+            InvalidRequestError: the outputs can't be written, the port is taken, or the host is not this
+                machine's, or no public link can be had.
         """
-        settings, files = self.settings, data_dir("assets") / "page"
-        settings.outputs.mkdir(parents=True, exist_ok=True)
+        settings = self.settings
+        require_folder(settings.outputs)
+        require_address(settings.host, settings.port)
         self.blocks.queue(max_size=MAX_QUEUED, api_open=False)
         try:
-            _, self.url, _ = self.blocks.launch(
-                server_name=settings.host,
-                server_port=settings.port or None,
-                inbrowser=settings.open_browser,
-                share=settings.share,
-                prevent_thread_lock=True,
-                quiet=True,
-                show_error=False,
-                ssr_mode=False,
-                strict_cors=True,
-                enable_monitoring=False,
-                max_file_size=MAX_UPLOAD,
-                allowed_paths=[str(settings.outputs.resolve())],
-                footer_links=[],
-                theme=studio_theme(),
-                css_paths=files / "style.css",
-                favicon_path=files / "favicon.svg",
-                app_kwargs={
-                    "routes": live_routes(self._views, files, self._scratch),
-                    "middleware": guards(settings.host),
-                    "openapi_url": None,
-                },
-            )
-        except OSError as error:
+            with without_proxies(for_others=settings.share):
+                _, self.url, public = self.blocks.launch(**self._options())
+        except Exception as error:  # the server's boundary: whatever it is, nothing was started
+            log.debug("The server did not start", exc_info=True)
             raise InvalidRequestError(
                 f"Can't listen on {settings.host}, port {settings.port}: choose another --port or --host."
             ) from error
+        outermost(self.blocks.app, Middleware(NoForeignReaders, hosts=self._hosts))
+        if settings.share and not public:
+            self.close()
+            raise InvalidRequestError(
+                "There is no public link to be had: check the network, or start it without --share."
+            )
+        if public:
+            self._hosts.allow(urlsplit(public).hostname or "")
+            self.url = public
         return self.url
+
+    def notice(self) -> str:
+        """Who can reach what, in a sentence or two; empty where only this machine's own user does."""
+        return who_reaches(self.settings, self.blocks.server_port)
+
+    def _options(self) -> dict[str, Any]:
+        """What Gradio is launched with."""
+        settings, files = self.settings, data_dir("assets") / "page"
+        routes = live_routes(self._views, files, self._scratch.path)
+        if settings.trusted:
+            routes += [*job_routes(self._studio), *library_routes(self._studio.library)]
+        return {
+            "server_name": in_address(settings.host),
+            "server_port": settings.port or None,
+            "inbrowser": settings.open_browser,
+            "share": settings.share,
+            "auth": list(settings.auth) or None,
+            "root_path": settings.root_path,
+            "prevent_thread_lock": True,
+            "quiet": True,
+            "show_error": False,
+            "ssr_mode": False,
+            "strict_cors": True,
+            "enable_monitoring": False,
+            "max_file_size": MAX_UPLOAD,
+            "footer_links": [],
+            "theme": studio_theme(),
+            "css_paths": files / "style.css",
+            "favicon_path": files / "favicon.svg",
+            "app_kwargs": {
+                "routes": routes,
+                "middleware": [*guards(self._hosts), *self._watchers()],
+                "openapi_url": None,
+            },
+        }
+
+    def _watchers(self) -> list[Middleware]:
+        """What counts and bounds, behind the guards."""
+        limit = None if self.settings.private else self.settings.upload_bytes_per_client
+        return [
+            Middleware(LoginGuard, is_guarded=lambda path: GUARDED.search(path) is not None),
+            Middleware(CallerWatch, callers=self._callers),
+            Middleware(UploadLimit, bytes_per_client=limit),
+        ]
 
     def wait(self) -> None:
         """Block until the server is interrupted."""
-        self.blocks.block_thread()
+        forever = threading.Event()
+        with suppress(KeyboardInterrupt):
+            while not forever.wait(POLL_S):
+                pass
 
     def close(self) -> None:
         """End the server and delete its private folder."""
         self.blocks.close(verbose=False)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()

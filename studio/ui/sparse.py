@@ -18,6 +18,7 @@ from studio.service.ear import Ear
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import attention, compare, widgets
+from studio.ui.callers import client_of
 from studio.ui.knowledge import Knowledge
 from studio.ui.live import LiveViews
 from studio.ui.takes import HIDDEN, Following, TakeHandlers, follow_on
@@ -41,7 +42,7 @@ class FormValues(NamedTuple):
     method: str = "lite_focus"
     steps: float | None = ClipSampler().steps
     guidance_scale: float | None = _DEFAULTS["guidance_scale"].default
-    seed: float | None = -1
+    seed: str | float | None = -1  # by its digits
     model: str = ""
     ratio: str | None = "auto"
     merged: float | None = MERGED
@@ -129,11 +130,11 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Spar
                 widgets.gauge(TAB, "memory", "Memory", "of the whole studio")
                 widgets.gauge(TAB, "rtf", "Real-time factor", "work for a second of sound")
                 widgets.gauge(TAB, "step", "A step", "the whole clip, once")
-            download = gr.DownloadButton("Download the take", interactive=False, elem_id=f"{TAB}-download")
+            download = gr.Button("Download the take", interactive=False, elem_id=f"{TAB}-download")
             fields = [parts[name] for name in FormValues._fields]
             job_id = gr.State("")
             attention.build(studio, TAB, picture, job_id)
-            if studio.settings.private:  # its takes are served from the folder of everybody's
+            if studio.settings.trusted:  # its takes are served from the folder of everybody's
                 compare.build_methods(studio, TAB, fields, compared(studio), Ear(studio.settings.assets))
     handlers = Handlers(studio, views, TAB)
     tab = SparseTab(fields, [player, start, download, job_id], handlers)
@@ -170,7 +171,8 @@ class Handlers(TakeHandlers):
 
     def _submit(self, values: Sequence[Any]) -> Job:
         keep = bool(FormValues(*values).keep_running)
-        return self._studio.submit(read_form(values, self._studio.settings), listen=True, keep_running=keep)
+        request = read_form(values, self._studio.settings)
+        return self._studio.submit(request, listen=True, keep_running=keep, client=client_of())
 
 
 def compared(studio: Studio) -> compare.Wanted:

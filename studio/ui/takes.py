@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -36,7 +37,7 @@ class TakeHandlers:
 
         Not where strangers may open pages: a take's sound is for who started it.
         """
-        view = self._views.alone(self._mode) if self._studio.settings.private else None
+        view = self._views.alone(self._mode) if self._studio.settings.trusted else None
         if view is None:
             yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
         else:
@@ -44,7 +45,7 @@ class TakeHandlers:
 
     def turn_to(self) -> Any:
         """The tab itself, when a page is opened while a take of it is made with nobody looking on."""
-        left = self._studio.settings.private and self._views.alone(self._mode) is not None
+        left = self._studio.settings.trusted and self._views.alone(self._mode) is not None
         return gr.Tabs(selected=self._mode) if left else gr.skip()
 
     def ready(self, job_id: str) -> Any:
@@ -73,7 +74,8 @@ class TakeHandlers:
         """
         job = view.job
         try:
-            yield view.state(), gr.update(interactive=False), gr.update(interactive=False), job.id
+            waiting = gr.update(interactive=False)
+            yield view.state(), waiting, gr.update(interactive=False, link=None), job.id
             for event in self._studio.events(job.id):
                 if view.superseded:
                     return
@@ -81,13 +83,18 @@ class TakeHandlers:
                     yield view.state(), gr.skip(), gr.skip(), gr.skip()
                 elif isinstance(event, TERMINAL):
                     view.wait()
-                    done = event.path
-                    offer = gr.update(value=str(done.resolve()), interactive=True) if done else gr.skip()
-                    yield view.state(), gr.skip(), offer, gr.skip()
+                    yield view.state(), gr.skip(), _offer(view, event.path), gr.skip()
         finally:
             # Runs on the event loop when a tab is closed; only sets flags.
             if job.status == "queued" and not job.keep_running:
                 self._studio.stop(job.id)
+
+
+def _offer(view: LiveView, path: Path | None) -> Any:
+    """The button that downloads the take: by the token of its player, never by a path."""
+    if path is None:
+        return gr.skip()
+    return gr.update(link=f"take/{view.stream.token}?format={path.suffix.lower()}", interactive=True)
 
 
 def refusal(error: StudioError) -> dict[str, Any]:

@@ -193,9 +193,9 @@ def status(tab: str) -> gr.HTML:
     return _static('<p role="status" aria-live="polite">Ready.</p>', f"{tab}-status")
 
 
-def file_url(path: Path) -> str:
-    """Where the page finds a file that it may have: one of the outputs' folder."""
-    return f"gradio_api/file={quote(str(path.resolve()))}"
+def take_url(take_id: str) -> str:
+    """Where the page finds a take's sound, by its id in the library."""
+    return f"library/sound?take={quote(take_id, safe='')}"
 
 
 def picture_url(columns: NDArray[np.uint8]) -> str:
@@ -223,18 +223,21 @@ def preset_choice(tab: str, folder: Path) -> gr.Dropdown:
     return gr.Dropdown(choices, value=None, label="Preset", elem_id=f"{tab}-preset")
 
 
-def seed(tab: str, value: float | None) -> gr.Number:
+def seed(tab: str, value: str | float | None) -> gr.Textbox:
     """The seed, one drawn anew, and the last take's again."""
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     last = f"(seed) => window.longwave?.{tab}?.seed ?? seed"
     with gr.Row(elem_classes="lw-seed"):
-        number = gr.Number(
-            value, label="Seed (−1 draws one)", precision=0, elem_id=f"{tab}-seed", min_width=120
-        )
-        for text, name, js in (("Any", "dice", "() => -1"), ("Last one", "reuse", last)):
+        digits = seed_field(value, "Seed (−1 draws one)", f"{tab}-seed")
+        for text, name, js in (("Any", "dice", "() => '-1'"), ("Last one", "reuse", last)):
             button = gr.Button(text, size="sm", elem_id=f"{tab}-seed-{name}", min_width=60)
-            button.click(None, number, number, js=js, **hidden)
-    return number
+            button.click(None, digits, digits, js=js, **hidden)
+    return digits
+
+
+def seed_field(value: str | float | None, label: str, elem_id: str) -> gr.Textbox:
+    """A seed by its digits: as a number of JavaScript one above 2⁵³ would become another."""
+    return gr.Textbox(value, label=label, max_lines=1, elem_id=elem_id, min_width=120)
 
 
 def example_buttons(field: Any, examples: Sequence[str | float], suffix: str = "") -> None:

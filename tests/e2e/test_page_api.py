@@ -112,10 +112,12 @@ def test_two_clients_get_a_take_each(tone_site: Any, client: Client) -> None:
     assert Path(first[0]).read_bytes() != Path(second[0]).read_bytes()  # their tags tell the seeds
 
 
-def test_no_file_outside_the_outputs_is_served(tone_site: Any) -> None:
+def test_no_file_is_served_by_its_path(client: Client, tone_site: Any) -> None:
     import httpx
 
-    for path in ("/etc/hostname", str(Path(__file__).resolve())):
+    client.predict("rain", "", 0.5, 13, api_name="/infinite")
+    (own,) = tone_site.settings.outputs.rglob("*__s13.flac")
+    for path in ("/etc/hostname", Path(__file__).resolve(), own, own.with_suffix(".json"), own.parent):
         assert httpx.get(f"{tone_site.url}gradio_api/file={path}").status_code in {403, 404}
     assert httpx.get(tone_site.url, headers={"Host": "evil.example"}).status_code == 400
     assert "default-src 'self'" in httpx.get(tone_site.url).headers["content-security-policy"]

@@ -6,6 +6,7 @@ import gc
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -68,5 +69,28 @@ def test_what_fitted_is_kept_and_goes_on_once_there_is_room(small_disk: Path) ->
         assert end.path is not None
         whole, _ = sf.read(end.path, dtype="int16")
         np.testing.assert_array_equal(whole, to_int16(tone(0, 45 * RATE, RATE)))
+    finally:
+        studio.close()
+
+
+def test_emptying_the_trash_frees_a_full_disk(small_disk: Path) -> None:
+    studio = build_studio(Settings(outputs=small_disk, model_id="tone", device="cpu"))
+    try:
+        request = parse_request(prompt="rain", seed=1, duration_s=20.0, model={"id": "tone"})
+        job = studio.submit(request)
+        *_, end = studio.events(job.id)
+        assert isinstance(end, Finished)
+        with suppress(OSError), open(small_disk / "ballast", "wb", buffering=0) as ballast:
+            while ballast.write(bytes(4096)):
+                pass
+        assert shutil.disk_usage(small_disk).free == 0
+        (take,) = studio.library.takes()
+        held = take.path.stat().st_size
+        studio.library.delete(take.id)
+        free = shutil.disk_usage(small_disk).free
+        assert studio.library.trash.empty() > held
+        assert shutil.disk_usage(small_disk).free - free >= held
+        *_, end = studio.events(studio.submit(request.model_copy(update={"duration_s": 1.0})).id)
+        assert isinstance(end, Finished)
     finally:
         studio.close()

@@ -51,7 +51,7 @@ def test_slug_is_a_legal_name_part_of_any_text(text: str) -> None:
     assert 1 <= len(part.encode("utf-8")) <= 100
     assert not set(part) & set('\\/:*?"<>|')
     assert all(ch.isprintable() for ch in part)
-    assert part.strip("._ ") == part
+    assert part.strip("._ ") in (part, part.removesuffix("_")), "a device of Windows ends in _"
     assert slug(part) == part
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,10 @@ def pages(*packets: bytes) -> bytes:
     return out
 
 
+def element(kind: str, content: bytes) -> bytes:
+    return bytes.fromhex(kind) + (len(content) | 1 << 56).to_bytes(8, "big") + content
+
+
 FMT = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16))
 CUE = chunk(b"cue ", struct.pack("<I", 0))
 DATA = chunk(b"data", bytes(101))
@@ -110,6 +114,12 @@ MADE = {
     "Opus, over pages": (
         ".opus", pages(b"OpusHead" + bytes(11), b"OpusTags" + vorbis(90_000 * "x", f"COMMENT={JSON}")),
     ),
+    "Matroska, behind its sound": (
+        ".mka",
+        element("1a45dfa3", b"") + bytes.fromhex("1853806701") + b"\xff" * 7 + element("1f43b675", bytes(999))
+        + element("1254c367", element("7373", element("67c8", element("45a3", b"COMMENT")
+        + element("4487", JSON.encode())))),
+    ),
     "FLAC in Ogg": (".oga", pages(b"\x7fFLAC" + bytes(47), b"\x84\0\0\0" + vorbis(f"COMMENT={JSON}"))),
 }  # fmt: skip
 
@@ -121,16 +131,17 @@ def test_settings_are_found_wherever_they_were_put(tmp_path: Path, place: str) -
     assert settings_of(tmp_path / f"x{suffix}").request() == WANTED
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 @pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("other", [".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"])
-def test_settings_outlive_another_program(tmp_path: Path, suffix: str, other: str) -> None:
+@pytest.mark.parametrize("other", [".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".mka"])
+def test_settings_outlive_another_program(
+    tmp_path: Path, require_tool: Callable[[str], str], suffix: str, other: str
+) -> None:
     """Copied where the sound fits the new container, else encoded anew."""
     source, target = take(tmp_path, suffix), tmp_path / f"copy{other}"
     how = ("-c", "copy") if suffix == other else ("-ar", "48000")
     if suffix == ".ogg":  # whose tags are a stream's, which ffmpeg hands on to other containers only if told
         how = (*how, "-map_metadata", "0:s:0")
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(source), *how, str(target)]
+    command = [require_tool("ffmpeg"), "-v", "error", "-nostdin", "-i", str(source), *how, str(target)]
     subprocess.run(command, check=True, timeout=60)
     assert settings_of(target).request() == WANTED
 
@@ -168,9 +179,12 @@ def test_what_a_file_claims_is_not_taken_at_its_word(tmp_path: Path) -> None:
     for raw in (
         wav(FMT, b"LIST" + huge + b"INFOICMT" + huge),
         wav(FMT, b"junk" * 400_000),
+        wav(chunk(b"ds64", b"\xff" * 28), FMT, b"data" + b"\xff" * 4, form=b"RF64"),
         wav(*[chunk(b"LIST", b"INFO")] * 50_000),
         flac(f"x={MAX_TAG_BYTES * 'x'}"),
         b"fLaC" + b"\x04" + bytes(3) + bytes(400_000),
+        element("1a45dfa3", b"") + bytes.fromhex("4487") + b"\x01" + b"\xff" * 7,
+        element("1a45dfa3", b"") + element("ec", b"") * 200_000,
         pages(b"OpusHead", b"OpusTags" + struct.pack("<I", 0) + huge),
         id3(*[(b"TXXX", b"\0a\0b")] * 100_000),
         b"ID3\3\0\0" + b"\x7f" * 4 + b"COMM" + b"\x7f" * 6,

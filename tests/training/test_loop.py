@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from studio.core.interrupts import all_as_interrupt
 from studio.training.loop import LoopOptions, TrainState, cosine_factor, run
 
 
@@ -83,3 +86,31 @@ def test_every_recipe_has_its_command() -> None:
     from studio.training.recipes import RECIPES
 
     assert set(NAMED) == set(RECIPES)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_it_saves_the_step_it_is_in(tmp_path: Path, number: signal.Signals) -> None:
+    torch.manual_seed(0)
+    reference = fit_line(tmp_path / "whole", 30)
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    state = TrainState(model, {"line": optimizer})
+
+    def step(at: int, generator: torch.Generator) -> dict[str, float]:
+        x = torch.randn(8, 3, generator=generator)
+        loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        if at == 17:
+            os.kill(os.getpid(), number)
+        optimizer.step()
+        return {"loss": loss.item()}
+
+    with all_as_interrupt(), pytest.raises(KeyboardInterrupt):
+        run(state, step, LoopOptions(tmp_path / "asked", 30), "line")
+    assert state.step == 18
+    resumed = fit_line(tmp_path / "asked", 30)
+    for whole, again in zip(reference.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(whole, again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import gradio as gr
@@ -9,6 +10,7 @@ import pytest
 
 from studio.service.jobs import Studio
 from studio.ui import api
+from studio.ui.callers import Callers
 
 
 @pytest.mark.parametrize(
@@ -24,9 +26,9 @@ from studio.ui import api
 )
 def test_nan_is_no_value_that_was_not_given(studio: Studio, name: str, place: int) -> None:
     with gr.Blocks() as page:
-        api.build(studio)
+        api.build(studio, Callers())
     dual = next(function.fn for function in page.fns.values() if function.api_name == "dual")
     values = ["rain", "", 1.0, 1, "tone", -1, -1, -1, -1, "audiogen", -1, "", None, -1, -1]
     values[place] = math.nan
     with pytest.raises(gr.Error, match=rf"{name} must be .* \(it is not a number\)"):
-        dual(*values)
+        asyncio.run(dual(gr.Request(), *values))

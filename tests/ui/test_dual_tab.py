@@ -128,8 +128,9 @@ def test_a_take_opens_as_it_was(draft: dict[str, Any], steps: int, duration_s: f
 
 def test_the_library_opens_a_take_here(studio: Studio, handlers: Handlers) -> None:
     *_, last = handlers.generate(*FORM._replace(duration_s=3.0, steps=4, seed=7, draft="none"))
-    assert "__dual__" in last[2]["value"]
+    assert last[2]["interactive"] is True
     take = next(studio.library.takes())
+    assert "__dual__" in take.path.name
     opened = LibraryView(studio).open_take(take.id, *EndlessValues(), *ClipValues(), *FORM)
     assert opened[0].selected == "dual"
     filled = FormValues(*opened[-1 - len(FORM) : -1])

@@ -30,6 +30,12 @@ def form(**changes: Any) -> FormValues:
     return FormValues(prompt="rain", model="tone")._replace(**changes)
 
 
+def made(studio: Studio) -> Path:
+    """The file of the only take there is."""
+    (take,) = studio.library.takes()
+    return take.path
+
+
 def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> None:
     steps = list(handlers.generate(*form(duration_s=2.0, endless=False, seed=7.0)))
     first, last = steps[0], steps[-1]
@@ -37,7 +43,8 @@ def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> No
     assert first[0]["seed"] == "7"
     assert first[1]["interactive"] is False
     assert last[0]["phase"] == "finished"
-    assert Path(last[2]["value"]).is_file()
+    assert last[2] == gr.update(link=f"take/{last[0]['token']}?format=.flac", interactive=True)
+    assert made(studio).suffix == ".flac"
     assert studio.job(first[3]).request.duration_s == 2.0
 
 
@@ -89,7 +96,7 @@ def test_a_take_goes_on_from_a_file_dropped_in(handlers: Handlers, studio: Studi
     first, *_, last = handlers.generate(*form(duration_s=6.0, endless=False, continue_from=field))
     assert first[0]["offset_s"] == 1.0, "what is heard begins shortly before the join"
     assert last[0]["phase"] == "finished"
-    assert sf.info(last[2]["value"]).duration == 6.0
+    assert sf.info(made(studio)).duration == 6.0
     refused = list(handlers.generate(*form(duration_s=4.0, endless=False, continue_from=field)))
     assert "ask for more seconds" in refused[0][0]["message"]
     (tmp_path / "field.wav").write_text("no sound")
@@ -107,7 +114,7 @@ def test_a_take_fades_out_and_is_finished(handlers: Handlers, studio: Studio) ->
     handlers.finish(job.id)
     *_, last = run
     assert last[0]["phase"] == "finished"
-    assert sf.info(last[2]["value"]).duration >= 3
+    assert sf.info(made(studio)).duration >= 3
 
 
 def test_a_new_take_stops_the_old_and_has_its_own_seed(handlers: Handlers, studio: Studio) -> None:
@@ -184,9 +191,9 @@ def test_a_lane_changes_while_it_plays(handlers: Handlers, studio: Studio) -> No
     while not (job.steering.points and job.stream.buffered_s) and time.monotonic() < deadline:
         time.sleep(0.05)
     handlers.stop(job.id)
-    *_, last = run
+    list(run)
     assert [point.prompt for point in job.steering.points] == ["sea", "wind"]
-    played = load_preset(Path(last[2]["value"]).with_suffix(".json"))
+    played = load_preset(made(studio).with_suffix(".json"))
     assert played.request().lane == job.steering.points
     assert "over" in handlers.steer(job.id, *wanted)
 

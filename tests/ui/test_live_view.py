@@ -137,5 +137,10 @@ def test_conclusions(outcome: Finished, reason: str | None, message: str) -> Non
 def test_only_so_many_views_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MAX_VIEWS", 2)
     views = LiveViews()
-    tokens = [views.open(new_job()).stream.token for _ in range(3)]
-    assert [views.get(token) is not None for token in tokens] == [False, True, True]
+    jobs = [new_job() for _ in range(3)]
+    tokens = [views.open(job).stream.token for job in jobs]
+    assert all(views.get(token) is not None for token in tokens), "none of them has ended"
+    jobs[1].end(Finished(None, 0.0))
+    jobs[2].end(Finished(None, 0.0))
+    tokens.append(views.open(new_job()).stream.token)
+    assert [views.get(token) is not None for token in tokens] == [True, False, False, True]

@@ -1,0 +1,65 @@
+"""Ctrl-C and its kin: what asks a program to end, so that it can put away what it has made.
+
+SIGTERM (docker stop, systemd, timeout) and SIGHUP (its terminal is gone) would end a process on the spot.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+Handler = Callable[[int, FrameType | None], Any]
+_KIN = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
+
+
+@contextmanager
+def all_as_interrupt() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP raise `KeyboardInterrupt`, as Ctrl-C does; one that is ignored stays so."""
+    asked_for = [kin for kin in _KIN if signal.getsignal(kin) is signal.SIG_DFL]  # nohup ignores SIGHUP
+    with _handled(asked_for, signal.default_int_handler):
+        yield
+
+
+class Asked:
+    """Whether the program was asked to end."""
+
+    def __init__(self) -> None:
+        self._times = 0
+
+    def __bool__(self) -> bool:
+        return self._times > 0
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Take a signal. Who asks again will not wait: raises `KeyboardInterrupt` then."""
+        self._times += 1
+        if self._times > 1:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def deferred() -> Iterator[Asked]:
+    """Inside, a request to end only sets a flag: for work that is to stop between two steps."""
+    asked = Asked()
+    handled = [
+        number for number in (signal.SIGINT, *_KIN) if signal.getsignal(number) is signal.default_int_handler
+    ]
+    with _handled(handled, asked.note):
+        yield asked
+
+
+@contextmanager
+def _handled(numbers: list[signal.Signals], handler: Handler) -> Iterator[None]:
+    """Elsewhere than in the main thread nothing is changed: signals reach that one alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
