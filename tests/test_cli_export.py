@@ -62,7 +62,7 @@ def test_a_take_of_the_library_is_found_by_its_id(tmp_path: Path, monkeypatch: p
         (("--ceiling", "-1"), "--ceiling: Give a loudness with it"),
         (("--out", "a.xyz"), "end the name in"),
         (("--out", "take.flac"), "is the take itself"),
-        (("--out", "nowhere/a.wav"), "Can't write"),
+        (("--out", "nowhere/a.wav"), "There is no folder nowhere"),
     ],
     ids=str,
 )

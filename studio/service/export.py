@@ -93,6 +93,8 @@ def export(
     suffix = checked_suffix(target)
     if target.exists() and source.exists() and target.samefile(source):
         raise InvalidRequestError(f"{target.name} is the take itself: choose another name.")
+    if not target.parent.is_dir():
+        raise InvalidRequestError(f"There is no folder {target.parent}: choose another, or make it first.")
     partial = part_beside(target)
     try:
         comment = comment or read_comment(source)

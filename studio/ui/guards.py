@@ -68,7 +68,6 @@ class Hosts:
         """Whether it is a name by which a proxy or a tunnel is reached, whatever Host that hands on."""
         return host is not None and host in self._public
 
-
     def wrote(self, headers: Headers) -> bool:
         """Whether a request comes from a page of this server's, or from no page at all."""
         origin = headers.get("origin")

@@ -123,9 +123,7 @@ class LibraryView:
 
     def restore(self, deleted: str, words: str, favourites: bool) -> Shown:
         """Put a take back from the trash, and choose it."""
-        return self._done(
-            "", words, favourites, lambda: (self._library.trash.restore(deleted), "Put back.")
-        )
+        return self._done("", words, favourites, lambda: (self._library.trash.restore(deleted), "Put back."))
 
     def put_back(self, words: str, favourites: bool, event: gr.EventData) -> Shown:
         """A take in the trash was clicked."""
@@ -170,9 +168,7 @@ class LibraryView:
         except StudioError as error:
             return _unchanged(values, str(error))
 
-    def _done(
-        self, chosen: str, words: str, favourites: bool, do: Callable[[], tuple[str, str]]
-    ) -> Shown:
+    def _done(self, chosen: str, words: str, favourites: bool, do: Callable[[], tuple[str, str]]) -> Shown:
         """The tab after `do`, which gives what is chosen then and what was done; or what was wrong."""
         try:
             chosen, said = do()
