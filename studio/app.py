@@ -16,14 +16,24 @@ if TYPE_CHECKING:
 
 
 def build_studio(settings: Settings) -> Studio:
-    """The service on the catalog's backends."""
+    """The service on the catalog's backends.
+
+    Raises:
+        InvalidRequestError: Python was told to drop docstrings, which transformers reads.
+    """
+    import sys
     from functools import partial
 
     from studio.backends import catalog
+    from studio.core.errors import InvalidRequestError
     from studio.service.drafts import Drafts, Models
     from studio.service.jobs import Studio
     from studio.service.render import Renderer
 
+    if sys.flags.optimize > 1:
+        raise InvalidRequestError(
+            "transformers can't be loaded without docstrings: unset PYTHONOPTIMIZE, or start by launch.py."
+        )
     models = Models(
         partial(catalog.create_drafter, settings=settings), partial(catalog.create_codec, settings=settings)
     )

@@ -523,3 +523,15 @@ def test_output_of_any_encoding_shows_what_it_can(tmp_path: Path, encoding: str)
     wrong = subprocess.run([*words, "--🌧"], cwd=ROOT, env=environ, capture_output=True)
     assert wrong.returncode == 2
     assert b"Traceback" not in wrong.stderr
+
+
+def test_python_without_docstrings_is_told(tmp_path: Path) -> None:
+    program = [sys.executable, "-OO", "-m", "studio.app"]
+    words = ["render", "infinite", *TONE, "--seconds", "1", "--outputs", str(tmp_path)]
+    done = subprocess.run([*program, *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "unset PYTHONOPTIMIZE" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    helped = subprocess.run([*program, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert helped.returncode == 0
+    assert "render" in helped.stdout
