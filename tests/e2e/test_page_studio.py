@@ -38,7 +38,7 @@ NEW_IDS = ("negative-prompt", "preset", "lane", "attention", "guidance", "steer"
 
 def wait_for_text(page: Page, selector: str, word: str) -> None:
     page.wait_for_function(
-        "([selector, word]) => document.querySelector(selector).innerText.includes(word)",
+        "([selector, word]) => document.querySelector(selector)?.innerText.includes(word)",
         arg=[selector, word],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -112,7 +113,9 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     """An ffmpeg that does this."""
     folder.mkdir()
     program = folder / "ffmpeg"
-    program.write_text(f"#!{sys.executable}\nimport sys, time\nout = sys.stdout.buffer\n{script}\n")
+    code = f"import sys, time\nout = sys.stdout.buffer\n{script}\n"
+    python = shlex.quote(sys.executable)  # whose path may hold a space, which no first line of a script can
+    program.write_text(f"#!/bin/sh\nexec {python} -c {shlex.quote(code)} \"$@\"\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(folder))
 

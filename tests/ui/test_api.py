@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 
 import gradio as gr
@@ -11,6 +10,7 @@ import pytest
 from studio.service.jobs import Studio
 from studio.ui import api
 from studio.ui.callers import Callers
+from tests import aio
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def test_nan_is_no_value_that_was_not_given(studio: Studio, name: str, place: in
     values = ["rain", "", 1.0, 1, "tone", -1, -1, -1, -1, "audiogen", -1, "", None, -1, -1]
     values[place] = math.nan
     with pytest.raises(gr.Error, match=rf"{name} must be .* \(it is not a number\)"):
-        asyncio.run(dual(gr.Request(), *values))
+        aio.run(dual(gr.Request(), *values))

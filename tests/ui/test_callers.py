@@ -16,6 +16,7 @@ from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import api, callers
 from studio.ui.callers import Callers, CallerWatch
+from tests import aio
 
 ENDLESS = {"prompt": "rain", "duration_s": 86400.0, "model": {"id": "tone"}}
 
@@ -78,7 +79,7 @@ def test_a_stream_counts_as_long_as_it_is_open(path: str, query: bytes, name: st
         return {}
 
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query}
-    asyncio.run(CallerWatch(app, known)(scope, receive, receive))  # type: ignore[arg-type]
+    aio.run(CallerWatch(app, known)(scope, receive, receive))  # type: ignore[arg-type]
     assert seen == [{name: 1} if name else {}]
     assert not known._open
 
@@ -96,7 +97,7 @@ def test_who_hangs_up_is_noticed_before_the_server_looks() -> None:
         return next(messages)
 
     scope = {"type": "http", "method": "GET", "path": "/gradio_api/call/x/ev1", "query_string": b""}
-    asyncio.run(asyncio.wait_for(CallerWatch(app, known)(scope, receive, receive), 10))  # type: ignore[arg-type]
+    aio.run(asyncio.wait_for(CallerWatch(app, known)(scope, receive, receive), 10))  # type: ignore[arg-type]
     assert not known._open
 
 
@@ -110,7 +111,7 @@ def ended(job: Job) -> bool:
 def test_a_take_ends_when_nobody_waits_for_it(studio: Studio) -> None:
     answers = iter([True, True, False])
     with pytest.raises(gr.Error) as caught:
-        asyncio.run(_rendered(studio, lambda: next(answers, False)))
+        aio.run(_rendered(studio, lambda: next(answers, False)))
     assert "stopped before it had sound" in str(caught.value) or studio.jobs()[0].outcome.path is not None
     (job,) = studio.jobs()
     assert job.cancel.reason == api.LEFT
@@ -135,7 +136,7 @@ def test_a_call_that_is_cancelled_leaves_no_take(studio: Studio, after_s: float)
             await task
         await asyncio.sleep(0.5)  # until what was being submitted is
 
-    asyncio.run(call())
+    aio.run(call())
     assert all(ended(job) and job.cancel.is_set() for job in studio.jobs())
 
 
@@ -148,7 +149,7 @@ def test_a_waiting_take_ends_with_its_call(studio: Studio) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    asyncio.run(call())
+    aio.run(call())
     second = studio.jobs()[-1]
     assert second is not first
     assert second.status == "stopped"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import gradio as gr
@@ -17,6 +16,7 @@ from studio.ui.form import FormValues
 from studio.ui.infinite import Handlers
 from studio.ui.live import LiveViews
 from studio.ui.recorded import describe
+from tests import aio
 from tests.service.recording_fakes import encoded, sine, tone_file, written
 from tests.test_cli import QUICK, TONE, longwave, one_sentence
 
@@ -84,9 +84,9 @@ def test_the_api_says_it_beside_the_figures(studio: Studio, hot: Path) -> None:
         api.build(studio, Callers())
     functions = {function.api_name: function.fn for function in page.fns.values()}
     call = functions["infinite"]
-    _, figures = asyncio.run(call(gr.Request(), "rain", "", 3.0, 1, "tone", "", "", str(hot)))
+    _, figures = aio.run(call(gr.Request(), "rain", "", 3.0, 1, "tone", "", "", str(hot)))
     assert figures["notes"] == [SCALED]
-    _, figures = asyncio.run(call(gr.Request(), "rain", "", 1.0, 1, "tone", "", ""))
+    _, figures = aio.run(call(gr.Request(), "rain", "", 1.0, 1, "tone", "", ""))
     assert "notes" not in figures
 
 

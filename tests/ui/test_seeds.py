@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from studio.service.jobs import Studio
 from studio.ui import dual, form, sparse
 from studio.ui.library_view import LibraryView
 from studio.ui.shell import Page
+from tests import aio
 
 SEEDS = [0, 7, 2**53 - 1, 2**53 + 1, 2**60 + 3, MAX_SEED]
 TABS = {"infinite": form, "sparse": sparse, "dual": dual}
@@ -69,7 +69,7 @@ def test_a_caller_s_seed_is_exact_by_its_digits(
     values[function.inputs.index(next(part for part in function.inputs if part.label == "Model"))] = "tone"
     if name != "infinite":  # without attention, and without drafts
         values[{"sparse": 5, "dual": 9}[name]] = {"sparse": "dense", "dual": "none"}[name]
-    _, figures = asyncio.run(function.fn(gr.Request(), *values))
+    _, figures = aio.run(function.fn(gr.Request(), *values))
     assert figures["seed"] == str(seed)
     assert {take.record.request().seed for take in studio.library.takes(f"__s{seed}.")} == {seed}
 
