@@ -115,7 +115,7 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     program = folder / "ffmpeg"
     code = f"import sys, time\nout = sys.stdout.buffer\n{script}\n"
     python = shlex.quote(sys.executable)  # whose path may hold a space, which no first line of a script can
-    program.write_text(f"#!/bin/sh\nexec {python} -c {shlex.quote(code)} \"$@\"\n")
+    program.write_text(f'#!/bin/sh\nexec {python} -c {shlex.quote(code)} "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(folder))
 
