@@ -26,9 +26,9 @@ def build_studio(settings: Settings) -> Studio:
 
     from studio.backends import catalog
     from studio.core.errors import InvalidRequestError
-    from studio.service.drafts import Drafts, Models
+    from studio.pipeline.drafts import Drafts, Models
+    from studio.pipeline.renderer import Renderer
     from studio.service.jobs import Studio
-    from studio.service.render import Renderer
 
     if sys.flags.optimize > 1:
         raise InvalidRequestError(

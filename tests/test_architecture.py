@@ -14,12 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDIO = ROOT / "studio"
 
 RANKS = {
-    "app": 8,
-    "ui": 7,
-    "cli": 7,
-    "service": 6,
-    "training": 5,
-    "evaluation": 4,
+    "app": 9,
+    "ui": 8,
+    "cli": 8,
+    "service": 7,
+    "training": 6,
+    "evaluation": 5,
+    "pipeline": 4,
     "backends": 3,
     "samplers": 2,
     "models": 2,

@@ -24,10 +24,10 @@ from studio.cli import Factories, build_cli
 from studio.core.errors import OutOfResourcesError
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
-from studio.service.bench import slope_per_minute
+from studio.evaluation.benchmarks.endless import slope_per_minute
+from studio.pipeline.peak_memory import PeakMemory
+from studio.pipeline.renderer import Renderer
 from studio.service.jobs import Studio
-from studio.service.memory import PeakMemory
-from studio.service.render import Renderer
 
 ROOT = Path(__file__).resolve().parents[1]
 TONE = ("--model", "tone", "--prompt", "rain")
@@ -169,7 +169,7 @@ def test_bench_prints_every_figure() -> None:
 
 
 def test_bench_compares_with_ordinary_clips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.service.bench.bench_clips.__defaults__", ((1.0, 0.5),))
+    monkeypatch.setattr("studio.evaluation.benchmarks.endless.bench_clips.__defaults__", ((1.0, 0.5),))
     result = longwave("bench", "infinite", "--model", "tone", "--seconds", 0.5, *QUICK, "--compare", "--json")
     rows = json.loads(result.stdout)["compare"]
     assert [row["seconds_of_audio"] for row in rows] == [0.5, 1.0]

@@ -76,9 +76,9 @@ def bench_dual(
     """The draft's time and the refinement's, memory, and the acoustic branch's share of a step."""
     request = words.dual_request_from({**context.params, "prompt": "birds over a stream", "seed": 0})
     from studio.backends.catalog import create_codec, create_drafter
-    from studio.service.bench_dual import bench_combinations
-    from studio.service.bench_dual import bench_dual as measure
-    from studio.service.drafts import Drafts, Models
+    from studio.evaluation.benchmarks.dual import bench_combinations
+    from studio.evaluation.benchmarks.dual import bench_dual as measure
+    from studio.pipeline.drafts import Drafts, Models
 
     models = Models(partial(create_drafter, settings=DEFAULTS), partial(create_codec, settings=DEFAULTS))
     studio = factories_of(context).studio(DEFAULTS)

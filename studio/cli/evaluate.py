@@ -79,7 +79,7 @@ def eval_sparse(
     values = {"prompt": "-", "seconds": None, "model": model, "device": device}
     choice = sparse_request_from(values).model
     studio = factories_of(context).studio(settings)
-    from studio.evaluation.lengths import LengthPlan
+    from studio.evaluation.suites.lengths import LengthPlan
     from studio.training.evaluate import evaluate_lengths
 
     plan = LengthPlan(lengths_s, methods, tuple(ratio or (None,)), clips, steps)  # type: ignore[arg-type]
@@ -124,8 +124,8 @@ def eval_dual(
     studio = factories_of(context).studio(settings)
     from studio.backends.catalog import create_backend, create_drafter
     from studio.backends.device import choose_device
-    from studio.evaluation.dual import SYSTEMS, DualPlan
-    from studio.service.hearing import dual_backend
+    from studio.evaluation.suites.dual import SYSTEMS, DualPlan
+    from studio.pipeline.acoustic import dual_backend
     from studio.training.evaluate import evaluate_dual
 
     systems = tuple(system or SYSTEMS)

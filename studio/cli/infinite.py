@@ -91,7 +91,7 @@ def bench_infinite(
     """One take without a file: real-time factor, first sound, time of each part, growth of memory."""
     request = words.request_from(context.params)
     studio = factories_of(context).studio(DEFAULTS)
-    from studio.service.bench import COMPARED_S, bench_clips, bench_endless
+    from studio.evaluation.benchmarks.endless import COMPARED_S, bench_clips, bench_endless
 
     with ProgressBar(request.duration_s) as show:
         show(Progress("Loading the model"))

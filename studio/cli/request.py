@@ -34,7 +34,8 @@ from studio.core.request import (
 )
 from studio.core.settings import Settings
 from studio.core.sound_files import readable
-from studio.service.recording import Recording, read_recording
+from studio.pipeline.recording import Recording
+from studio.service.recording import read_recording
 
 if TYPE_CHECKING:
     from studio.service.jobs import Studio

@@ -73,8 +73,8 @@ def bench_sparse(
     durations_s = [seconds, *(more or [])]
     if not all(0 < length <= words.MAX_BENCH_S for length in durations_s):
         raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {words.MAX_BENCH_S:g}.")
-    from studio.service.bench_sparse import bench_sparse as measure
-    from studio.service.bench_sparse import load_unet
+    from studio.evaluation.benchmarks.sparse import bench_sparse as measure
+    from studio.evaluation.benchmarks.sparse import load_unet
 
     request = words.sparse_request_from({**context.params, "prompt": "-", "seconds": None})
     assert isinstance(request.attention, LiteFocusAttention)  # it is the tab's

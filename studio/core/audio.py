@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from studio.core.errors import NoSoundError
 
+SAMPLE_RATE = 16000  # of every model of the studio
 NO_SOUND = (
     "The model's numbers ran out of range, so what it made from here on is no sound: choose float32 as the "
     "precision, or a lower guidance, and start again."

@@ -14,9 +14,9 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
+from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.files import disk_error, part_beside
 from studio.service.cut import Cut
-from studio.service.disk import part_beside
 from studio.service.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
 from studio.service.tags import read_comment
 from studio.service.wav import GrowingWav
@@ -29,9 +29,6 @@ _ENCODINGS = {
 }
 FORMATS = (".wav", *_ENCODINGS)
 _LOSSLESS = {".wav", ".flac"}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
 WHOLE = Cut()
 _ATTEMPTS = 7  # at a format whose own noise lifts loudness, and peaks over the ceiling
 _ASTRAY_LU = 0.05
@@ -57,13 +54,6 @@ def checked_suffix(path: Path) -> str:
             f"Can't write '{path.name}': end the name in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
         )
     return suffix
-
-
-def disk_error(error: OSError, path: Path) -> StudioError:
-    """What the user should read when writing `path` failed."""
-    if error.errno in _FULL:
-        return OutOfResourcesError(f"The disk of {path.parent} is full: free some space and try again.")
-    return InvalidRequestError(f"Can't write {path} ({error.strerror or error}): choose another folder.")
 
 
 def convert(source: Path, target: Path, comment: str = "", cut: Cut = WHOLE) -> Path:

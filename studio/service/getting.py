@@ -12,7 +12,7 @@ from studio.backends import catalog, download
 from studio.backends.download import Plan
 from studio.core.errors import CancelledError, InvalidRequestError, StudioError
 from studio.core.settings import Settings
-from studio.service.cancel import CancelToken
+from studio.pipeline.cancel import CancelToken
 
 log = logging.getLogger(__name__)
 

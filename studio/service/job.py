@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from studio.core.audio import SAMPLE_RATE
 from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
+from studio.core.locks import Claim
 from studio.core.request import ClipSampler, GenerationRequest
-from studio.service.cancel import CancelToken
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import FADE_OUT_S, Steering
+from studio.pipeline.recording import Recording
 from studio.service.hub import EventHub
-from studio.service.locks import Claim
-from studio.service.recording import Recording
-from studio.service.steering import FADE_OUT_S, Steering
-from studio.service.stream import SAMPLE_RATE, PcmStream
+from studio.service.stream import PcmStream
 
 Status = Literal["queued", "running", "finished", "stopped", "failed"]
 

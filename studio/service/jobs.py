@@ -16,26 +16,28 @@ from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioE
 from studio.core.events import Event, Finished, Progress
 from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint, RecordedDraft
 from studio.core.settings import Settings
-from studio.service.backend_cache import IN_USE, BackendCache, BackendFactory
+from studio.pipeline.analysis.draft_attention import look
+from studio.pipeline.checkpoint import require_same
+from studio.pipeline.model_cache import IN_USE, BackendCache, BackendFactory
+from studio.pipeline.recording import Recording, check_continuation
 from studio.service.job import Job, Resumed
 from studio.service.library import Library
-from studio.service.listening import listening_of
 from studio.service.place import claimed
-from studio.service.recording import Recording, check_continuation
 from studio.service.runner import Render, Runner
-from studio.service.savepoint import SUFFIX, read_savepoint, require_same
+from studio.service.savepoint import SUFFIX, read_savepoint
 from studio.service.stream import PcmStream
 from studio.service.sweep import sweep
 from studio.service.worker import MAX_WAITING, DeviceWorker, outlook
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
-    from studio.service.drafts import Drafts
+    from studio.pipeline.drafts import Drafts
 
 log = logging.getLogger(__name__)
 
 MAX_REMEMBERED = 64
 SHUTDOWN_S = 10.0
+NOTHING_HEARD = "Generate a clip with a draft first: then it can be looked at what it attends to."
 RESUMABLE = ("interrupted", "failed")
 
 
@@ -311,10 +313,19 @@ class Studio:
             yield backend
 
     def listening(self, job_id: str, block: str, step: int) -> Listening:
-        """What a finished take attends to in its draft; raises as `service.listening.listening_of`."""
+        """What a finished take attends to in its draft, at a block and a step of it.
+
+        Raises:
+            InvalidRequestError: there is no such take, it heard no draft or is endless; or one is being made.
+        """
         job = self.job(job_id) if job_id else None
-        choice = job.request.model if job else ModelChoice()
-        return listening_of(job, partial(self.borrow, choice), self._drafts, block, step)
+        outcome = job.outcome if job else None
+        if job is None or self._drafts is None or job.request.draft.kind == "none":
+            raise InvalidRequestError(NOTHING_HEARD)
+        if not isinstance(outcome, Finished) or outcome.path is None:
+            raise InvalidRequestError(NOTHING_HEARD)
+        borrow = partial(self.borrow, job.request.model)
+        return look(job.request, outcome.path, borrow, self._drafts, block, step)
 
     def unload(self) -> int:
         """Let go of every loaded model; the bytes freed.

@@ -11,11 +11,11 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from studio.core.errors import InvalidRequestError
+from studio.core.files import disk_error
+from studio.core.locks import grows
 from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
 from studio.core.text import one_line
 from studio.dsp.spectrogram import overview
-from studio.service.export import disk_error
-from studio.service.locks import grows
 from studio.service.naming import free_stem, slug
 from studio.service.savepoint import SUFFIX
 from studio.service.shelf import Found, Shelf, Take, Unreadable, id_of, shown

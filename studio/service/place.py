@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.core.errors import InvalidRequestError
+from studio.core.locks import Claim
 from studio.core.preset import load_preset
 from studio.service.export import checked_suffix
-from studio.service.locks import Claim
 from studio.service.naming import free_stem
 from studio.service.wav import GrowingWav
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -14,10 +13,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.core.audio import format_time
+from studio.core.audio import SAMPLE_RATE, format_time
 from studio.core.errors import InvalidRequestError
 from studio.core.sound_files import USUAL
 from studio.dsp.mixdown import OMNIDIRECTIONAL, Polarity, mix_weights
+from studio.dsp.resample import resample
 from studio.service import decoding
 from studio.service.decoding import (
     SlowError,
@@ -28,7 +28,6 @@ from studio.service.decoding import (
     open_with_ffmpeg,
 )
 from studio.service.parts import Part
-from studio.service.stream import SAMPLE_RATE
 from studio.service.survey import survey
 
 RATES_HZ = range(4000, 192_001)
@@ -215,13 +214,3 @@ def _too_long(path: Path, duration_s: float | None = None) -> InvalidRequestErro
     return InvalidRequestError(
         f"{path.name} is {length}: cut it to the {format_time(MAX_S)} or less that matter."
     )
-
-
-def resample(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """Samples [n] at `sample_rate` → at 16 kHz, band-limited (polyphase)."""
-    if sample_rate == SAMPLE_RATE or not len(samples):
-        return samples
-    from scipy.signal import resample_poly  # takes longer to import than the page has
-
-    common = math.gcd(sample_rate, SAMPLE_RATE)
-    return resample_poly(samples, SAMPLE_RATE // common, sample_rate // common).astype(np.float32)

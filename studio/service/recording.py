@@ -1,4 +1,4 @@
-"""A recording of the user's that a take goes on from: read whatever it is, bounded in length and time."""
+"""A recording of the user's, read whatever it is, bounded in length and time."""
 
 from __future__ import annotations
 
@@ -6,49 +6,23 @@ import hashlib
 import math
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Source
-from studio.core.request import GenerationRequest
-from studio.core.sound_files import SUFFIXES
-from studio.service.reading import MAX_S, Mono, read_mono, resample
-from studio.service.stream import SAMPLE_RATE
-
-__all__ = ["MAX_S", "SUFFIXES", "Origin", "Recording", "check_continuation", "read_recording", "resample"]
+from studio.pipeline.recording import Recording
+from studio.service.reading import Mono, read_mono
 
 MAX_BYTES = 4 << 30
 MIN_S = 1.0
-HEARD_S = 4.0
 AUDIBLE_DB = 0.05
-
-
-@dataclass(frozen=True)
-class Recording:
-    """Mono float32 `samples` [n] at 16 kHz, and which file they were.
-
-    `notes` are what its reader noticed and a listener should know, a sentence each.
-    """
-
-    samples: NDArray[np.float32]
-    source: Source
-    notes: tuple[str, ...] = ()
-
-    @property
-    def silent_samples(self) -> int:
-        """How much of it goes to the take unheard: a listener is to hear the join, not all of it again."""
-        return max(0, len(self.samples) - round(HEARD_S * SAMPLE_RATE))
-
-
-Origin = Mapping[str, Any] | Recording | None  # what a take goes on from: a save point's state, or sound
 
 
 def read_recording(path: Path) -> Recording:
@@ -69,17 +43,6 @@ def read_recording(path: Path) -> Recording:
     source = Source(file=path.name, sha256=digest, duration_s=mono.duration_s)
     samples, notes = _fit(mono)
     return Recording(samples, source, notes)
-
-
-def check_continuation(request: GenerationRequest, recording: Recording) -> None:
-    """Raises `InvalidRequestError` where the request can't be a continuation of the recording."""
-    if request.sampler.kind != "endless":
-        raise InvalidRequestError("Only an endless take can go on from a recording: choose that sampler.")
-    length_s = recording.source.duration_s
-    if request.duration_s is not None and request.duration_s <= length_s:
-        raise InvalidRequestError(
-            f"The recording is {length_s:.1f} s long and the take begins with it: ask for more seconds."
-        )
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from studio.core.errors import CancelledError, StudioError
 from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, SavePoint
 from studio.core.request import FRAME_S, ClipSampler, EndlessSampler, GenerationRequest, ModelChoice
 from studio.core.settings import Settings
-from studio.service.backend_cache import BackendCache
-from studio.service.cancel import CancelToken
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import made_of
+from studio.pipeline.control import Steering
+from studio.pipeline.model_cache import BackendCache
+from studio.pipeline.recording import Origin
 from studio.service.job import Job
-from studio.service.recording import Origin
-from studio.service.savepoint import made_of
-from studio.service.steering import Steering
 from studio.service.take import TakeWriter
 from studio.service.telemetry import INTERVAL_S, Meter, Window
 

@@ -7,25 +7,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError
-from studio.core.request import GenerationRequest
-from studio.service.disk import replace_file
-from studio.service.stream import SAMPLE_RATE
+from studio.core.files import replace_file
+from studio.pipeline.checkpoint import SCHEMA_VERSION, refusal
 
 SUFFIX = ".state"
 INTERVAL_S = 1.5
-SCHEMA_VERSION = 1  # files without one are 0.1.0's: the same, but for `made_of`
-# What a state means nothing without. Prompts, lane and length may change: what is to come follows the new.
-_SETTINGS = ("mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft")
-
-
-def made_of(request: GenerationRequest, weights: str) -> dict[str, Any]:
-    """What a state depends on: it can go on with these settings and these weights alone.
-
-    `weights` is the model's fingerprint, empty where there is none to tell.
-    """
-    return {"weights": weights, "settings": request.model_dump(mode="json", include=set(_SETTINGS))}
 
 
 def write_savepoint(path: Path, state: Mapping[str, Any], made_of: Mapping[str, Any] | None = None) -> None:
@@ -66,24 +53,3 @@ def read_savepoint(path: Path) -> dict[str, Any]:
     if state["schema"] > SCHEMA_VERSION:
         raise refusal(state, "it was saved by a newer Longwave")
     return state
-
-
-def require_same(state: Mapping[str, Any], request: GenerationRequest, weights: str) -> None:
-    """Raise `InvalidRequestError` where a state is of other settings, or of other weights than are here."""
-    then, now = state["made_of"], made_of(request, weights)
-    if not then:
-        return  # 0.1.0 kept no record of it
-    if then.get("weights") and weights and then["weights"] != weights:
-        raise refusal(state, f"its model {request.model.id} has other weights now")
-    before = then.get("settings")
-    if before != now["settings"]:
-        raise refusal(state, "its settings were changed since")
-
-
-def refusal(state: Mapping[str, Any], why: str) -> InvalidRequestError:
-    """That a take can't go on from its state, why, and what can be done with what there is of it."""
-    length = format_time(state["samples"] / SAMPLE_RATE)
-    return InvalidRequestError(
-        f"This take can't go on where it stopped: {why}. Its {length} of sound are whole, and a new take can "
-        "go on from their end."
-    )

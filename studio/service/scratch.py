@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from studio.service.locks import grows, lock
+from studio.core.locks import grows, lock
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import soundfile as sf
 
 from studio.core.errors import InvalidRequestError
+from studio.core.locks import grows
 from studio.core.preset import (
     MAX_PRESET_BYTES,
     UNUSABLE,
@@ -26,7 +27,6 @@ from studio.core.preset import (
 )
 from studio.core.text import one_line, read_text
 from studio.service.export import FORMATS
-from studio.service.locks import grows
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from studio.core.files import replace_file
 from studio.core.preset import Preset
-from studio.service.disk import replace_file
 
 
 def write_sidecar(path: Path, record: Preset) -> None:

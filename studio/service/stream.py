@@ -14,9 +14,9 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.service.cancel import CancelToken
+from studio.core.audio import SAMPLE_RATE
+from studio.pipeline.cancel import CancelToken
 
-SAMPLE_RATE = 16000  # of every model of the studio
 POLL_S = 0.1
 EMPTY: NDArray[np.int16] = np.zeros(0, dtype="<i2")
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from studio.core.errors import InvalidRequestError
+from studio.core.files import PART_PATTERN
+from studio.core.locks import grows
 from studio.core.preset import load_preset
-from studio.service.disk import PART_PATTERN
-from studio.service.locks import grows
 from studio.service.wav import HEADER_BYTES, is_growing_wav
 
 log = logging.getLogger(__name__)

@@ -19,12 +19,13 @@ from studio import __version__
 from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
 from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
 from studio.core.events import SavePoint
+from studio.core.files import disk_error
 from studio.core.preset import Preset, PromptChange, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
-from studio.service.export import convert, disk_error
+from studio.pipeline.recording import Recording
+from studio.service.export import convert
 from studio.service.naming import take_stem
 from studio.service.place import Place, open_new
-from studio.service.recording import Recording
 from studio.service.savepoint import INTERVAL_S, SUFFIX, write_savepoint
 from studio.service.sidecar import write_sidecar
 from studio.service.wav import GrowingWav

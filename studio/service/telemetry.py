@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psutil
-
 from studio.core.events import AudioChunk, Event, StepDone, Telemetry
+from studio.core.memory import device_memory_mb, process_memory_mb
 
 INTERVAL_S = 1.0
-_MIB = 1024.0 * 1024.0
 _SMOOTHING = 0.9
-
-
-def process_memory_mb() -> float:
-    """Resident memory of this process in MiB."""
-    return psutil.Process().memory_info().rss / _MIB
-
-
-def device_memory_mb(device: str) -> float | None:
-    """Memory that torch holds on an accelerator in MiB; None on the CPU, or where torch is not loaded."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return None
-    if device.startswith("cuda"):
-        return torch.cuda.memory_allocated(device) / _MIB
-    if device == "mps":
-        return torch.mps.current_allocated_memory() / _MIB
-    return None
 
 
 @dataclass(frozen=True)

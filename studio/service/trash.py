@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
-from studio.service.export import disk_error
+from studio.core.files import disk_error
 from studio.service.naming import TAKE_SUFFIXES, free_stem
 from studio.service.shelf import Found, Shelf, Take, Unreadable, shown
 

@@ -18,7 +18,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.service.locks import lock
+from studio.core.locks import lock
 
 HEADER_BYTES = 80
 SYNC_INTERVAL_S = 1.5

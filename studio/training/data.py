@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from studio.core.audio import to_int16
+from studio.core.audio import SAMPLE_RATE, to_int16
 from studio.dsp.mel import log_mel
 from studio.training.corpus.captions import caption
 from studio.training.corpus.clip import describe, render
 from studio.training.corpus.lexicon import Split
-from studio.training.corpus.primitives import SAMPLE_RATE
 
 CAPTIONS_PER_CLIP = 6
 HELD_OUT_SEED = 900_000_000  # clips from here on are never trained on

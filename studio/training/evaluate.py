@@ -16,11 +16,11 @@ from studio.backends.dcldm import DcLdmBackend
 from studio.backends.draft import Drafter
 from studio.core.errors import ModelNotFoundError
 from studio.core.request import EndlessSampler, GenerationRequest
-from studio.evaluation.dual import DualPlan, measure_dual
-from studio.evaluation.judge import Judge
-from studio.evaluation.lengths import LengthPlan, measure_lengths
-from studio.evaluation.pocket import HeldOut, Networks, measure_networks
-from studio.evaluation.sound import SoundPlan, measure_sound
+from studio.evaluation.classifier import Judge
+from studio.evaluation.suites.dual import DualPlan, measure_dual
+from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
+from studio.evaluation.suites.pocket import HeldOut, Networks, measure_networks
+from studio.evaluation.suites.sound import SoundPlan, measure_sound
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.fifo import FifoPlan
 from studio.training.data import HELD_OUT_SEED, Corpus, build_corpus

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.dsp.mel import LOG_FLOOR
-from studio.evaluation.judge import Judge
+from studio.evaluation.classifier import Judge
 from studio.training.corpus.families import FAMILIES
 from studio.training.data import Corpus
 from studio.training.loop import LoopOptions, TrainState, run

@@ -16,11 +16,11 @@ from gradio.context import LocalContext
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Failed, Finished
+from studio.core.files import disk_error
 from studio.core.lane import opening_prompt, parse_lane
 from studio.core.preset import Preset, dual_settings, named_preset, parse_preset, sparse_settings
 from studio.core.request import POCKET_DRAFTS, GenerationRequest, exact_seed, parse_request
 from studio.core.settings import Settings
-from studio.service.export import disk_error
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 
 from studio.core.attention import Look, Shares
 from studio.core.errors import StudioError
+from studio.service.analyses import Studies
 from studio.service.jobs import Studio
-from studio.service.studies import Studies
 from studio.ui.takes import HIDDEN
 
 HELP = (

@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Event, Failed, Finished, Progress, StepDone, Telemetry
-from studio.service.comparison import Variant, difference, variants
-from studio.service.ear import Ear
+from studio.evaluation.tagging import Ear
+from studio.service.compare import Variant, difference, variants
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.service.library import picture_of

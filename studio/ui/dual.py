@@ -12,7 +12,7 @@ from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
 from studio.core.request import AudioGenDraft, ClipSampler, GenerationRequest, parse_request
-from studio.service.comparison import Variant, scales, sweep
+from studio.service.compare import Variant, scales, sweep
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import compare, drafted, listening, widgets

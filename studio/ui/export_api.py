@@ -7,8 +7,9 @@ from typing import Any
 import gradio as gr
 
 from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.files import disk_error
 from studio.service.cut import CutError, read_cut
-from studio.service.export import FORMATS, disk_error
+from studio.service.export import FORMATS
 from studio.service.exports import Exports
 from studio.service.jobs import Studio
 from studio.ui.api import MAX_CALLS

@@ -11,11 +11,11 @@ import gradio as gr
 
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
+from studio.core.files import disk_error
 from studio.core.preset import Preset
-from studio.service.export import disk_error
 from studio.service.jobs import RESUMABLE, Studio
 from studio.service.library import Take, settings_of
-from studio.service.recording import MAX_S
+from studio.service.reading import MAX_S
 from studio.service.savepoint import SUFFIX
 from studio.ui import cards, dual, sparse
 from studio.ui.form import FormValues, fill_form

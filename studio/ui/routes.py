@@ -18,8 +18,9 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 
 from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.files import disk_error
 from studio.service.cut import Cut, CutError, read_cut
-from studio.service.export import FORMATS, Export, disk_error
+from studio.service.export import FORMATS, Export
 from studio.service.exports import Exports
 from studio.service.library import Library
 from studio.service.naming import portable

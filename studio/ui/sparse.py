@@ -13,8 +13,8 @@ from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
 from studio.core.request import MAX_CLIP_S, ClipSampler, GenerationRequest, LiteFocusAttention, parse_request
 from studio.core.settings import Settings
-from studio.service.comparison import methods
-from studio.service.ear import Ear
+from studio.evaluation.tagging import Ear
+from studio.service.compare import methods
 from studio.service.job import Job
 from studio.service.jobs import Studio
 from studio.ui import attention, compare, widgets

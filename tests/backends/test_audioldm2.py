@@ -19,10 +19,10 @@ from studio.backends.base import Backend, Conditioning, Tokens
 from studio.core.errors import WeightsError
 from studio.core.request import ModelChoice, parse_request
 from studio.core.settings import Settings
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.denoiser import bind
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided
-from studio.service.cancel import CancelToken
-from studio.service.conditioning import bind
 
 PROMPT = "heavy rain"
 

@@ -25,10 +25,10 @@ from studio.core.request import ModelChoice, parse_request
 from studio.core.settings import Settings
 from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
 from studio.models.dual_attention import ENCODINGS, AcousticBranch
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.denoiser import bind
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided
-from studio.service.cancel import CancelToken
-from studio.service.conditioning import bind
 from tests.backends.conftest import make_dcldm, make_t5_tokenizer, make_tango, wake
 
 PROMPT = "heavy rain"

@@ -16,9 +16,9 @@ from gradio_client.exceptions import AppError
 from studio.backends import dcldm
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
-from studio.service.drafts import Drafts, Models
+from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.renderer import Renderer
 from studio.service.jobs import Studio
-from studio.service.render import Renderer
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.service.drafting_fakes import FakeDrafter
 

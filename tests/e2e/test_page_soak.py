@@ -14,8 +14,8 @@ import pytest
 import soundfile as sf
 from conftest import free_port, player_state, served, wait_for_position
 
+from studio.core.memory import process_memory_mb
 from studio.core.settings import Settings
-from studio.service.telemetry import process_memory_mb
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

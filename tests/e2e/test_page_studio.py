@@ -16,8 +16,8 @@ from studio.backends.tone import ToneBackend, tone
 from studio.core.events import AudioChunk, SavePoint
 from studio.core.preset import load_preset
 from studio.core.request import parse_request
-from studio.service.cancel import CancelToken
-from studio.service.render import Renderer
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.renderer import Renderer
 from studio.service.take import TakeWriter
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from studio.backends import dcldm, tango
-from studio.evaluation import dual
-from studio.evaluation.dual import DualPlan, measure_dual
-from studio.evaluation.judge import Judge
-from studio.evaluation.pocket import HeldOut, spread
+from studio.evaluation.classifier import Judge
+from studio.evaluation.suites import dual
+from studio.evaluation.suites.dual import DualPlan, measure_dual
+from studio.evaluation.suites.pocket import HeldOut, spread
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.service.drafting_fakes import FakeDrafter
 

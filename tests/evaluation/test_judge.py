@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from studio.core.errors import WeightsError
-from studio.evaluation.judge import EMBEDDING, Judge
+from studio.evaluation.classifier import EMBEDDING, Judge
 
 FAMILIES = ["rain", "wind", "dog"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from studio.evaluation.judge import Judge
-from studio.evaluation.lengths import LengthPlan, measure_lengths
-from studio.evaluation.pocket import HeldOut
+from studio.evaluation.classifier import Judge
+from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
+from studio.evaluation.suites.pocket import HeldOut
 from studio.models.lite_focus import ratio_for
 from tests.service.test_sparsity import Unet
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from studio.backends.tone import ToneBackend
-from studio.evaluation.judge import Judge
-from studio.evaluation.pocket import HeldOut, family_share, pair_share, spread_prompts
-from studio.evaluation.sound import SoundPlan, make_take, measure_sound
+from studio.evaluation.classifier import Judge
+from studio.evaluation.suites.pocket import HeldOut, family_share, pair_share, spread_prompts
+from studio.evaluation.suites.sound import SoundPlan, make_take, measure_sound
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.fifo import FifoPlan
 

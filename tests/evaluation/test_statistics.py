@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio.evaluation.sound import across_joins, twice
-from studio.evaluation.statistics import bootstrap_interval, frechet_distance, kl_divergence
+from studio.evaluation.metrics.distance import bootstrap_interval, frechet_distance, kl_divergence
+from studio.evaluation.suites.sound import across_joins, twice
 
 
 def test_frechet_distance_of_gaussians() -> None:

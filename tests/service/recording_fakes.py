@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from studio.service.recording import Recording
-from studio.service.stream import SAMPLE_RATE
+from studio.core.audio import SAMPLE_RATE
+from studio.pipeline.recording import Recording
 
 
 def sine(rate: int, seconds: float = 1.5, hz: float = 440.0, peak: float = 0.5) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from studio.core.events import AudioChunk, Event, StepDone
 from studio.core.request import GenerationRequest, ModelChoice, parse_request
-from studio.service.cancel import CancelToken
+from studio.pipeline.cancel import CancelToken
 
 RATE = 16000
 CHUNK = 1600

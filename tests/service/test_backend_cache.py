@@ -9,7 +9,7 @@ import pytest
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import ModelChoice
-from studio.service.backend_cache import BackendCache
+from studio.pipeline.model_cache import BackendCache
 
 
 class Loader:
@@ -102,5 +102,5 @@ def test_a_load_that_fails_is_no_lease(loader: Loader) -> None:
 
 def test_what_others_let_go_of_is_counted(cache: BackendCache, monkeypatch: pytest.MonkeyPatch) -> None:
     held = {"bytes": 900}
-    monkeypatch.setattr("studio.service.backend_cache._held_bytes", lambda devices: held["bytes"])
+    monkeypatch.setattr("studio.pipeline.model_cache._held_bytes", lambda devices: held["bytes"])
     assert cache.unload(lambda: held.update(bytes=200)) == 700

@@ -14,8 +14,8 @@ from studio.backends import dcldm
 from studio.backends.dcldm import DcLdmBackend
 from studio.backends.draft import AcousticDraft
 from studio.core.request import parse_request
-from studio.service import bench_dual
-from studio.service.drafts import Drafts, Models
+from studio.evaluation.benchmarks import dual
+from studio.pipeline.drafts import Drafts, Models
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.service.drafting_fakes import FakeDrafter
 
@@ -55,7 +55,7 @@ def test_a_step_is_timed_with_a_draft_as_long_as_the_clips(
     monkeypatch.setattr(backend, "predict_noise", listen)
     drafter = SlowCodec()
     drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
-    figures = bench_dual.bench_dual(request, backend, drafts, lambda _: None)
+    figures = dual.bench_dual(request, backend, drafts, lambda _: None)
     assert heard == {(64, 64), None}, "64 latent frames and 64 tokens of 2.56 s, or no draft at all"
     assert figures["steps"] == 3
     assert figures["seconds"] == 2.56

@@ -11,8 +11,8 @@ import soundfile as sf
 from studio.core.errors import InvalidRequestError
 from studio.core.request import ConcatSampler, EndlessSampler, parse_request
 from studio.core.settings import data_dir
-from studio.service.comparison import difference, methods, variants
-from studio.service.ear import Ear
+from studio.evaluation.tagging import Ear
+from studio.service.compare import difference, methods, variants
 from studio.training.corpus.clip import make_clip
 
 JUDGE = data_dir("assets") / "pocket" / "judge"

@@ -15,11 +15,12 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import AudioChunk, Failed, Finished, SavePoint
 from studio.core.request import parse_request
 from studio.core.settings import Settings
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.continuation import FADE_S, Join, join, lead_latents
+from studio.pipeline.recording import HEARD_S, Recording
+from studio.pipeline.renderer import Renderer
 from studio.samplers.fifo import FifoPlan
-from studio.service.cancel import CancelToken
-from studio.service.continuation import FADE_S, Join, join, lead_latents
-from studio.service.recording import HEARD_S, Recording, read_recording
-from studio.service.render import Renderer
+from studio.service.recording import read_recording
 from tests.service.service_fakes import RATE
 
 HOP = 640

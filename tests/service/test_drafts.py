@@ -11,8 +11,8 @@ from studio.backends.draft import round_and_round
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.preset import Source
 from studio.core.request import AudioGenDraft, RecordedDraft
-from studio.service.drafts import FOLDER, Drafts, Models
-from studio.service.recording import Recording
+from studio.pipeline.drafts import FOLDER, Drafts, Models
+from studio.pipeline.recording import Recording
 from tests.service.drafting_fakes import FakeDrafter
 
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from studio.backends.tone import ToneBackend
 from studio.core.errors import OutOfResourcesError
 from studio.core.events import AudioChunk, Progress
-from studio.service import estimate as module
-from studio.service.cancel import CancelToken
-from studio.service.estimate import LONG_S, SHORT_S, Calibration, require_fit
-from studio.service.render import Renderer
+from studio.pipeline import estimate as module
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.estimate import LONG_S, SHORT_S, Calibration, require_fit
+from studio.pipeline.renderer import Renderer
 from tests.service.service_fakes import request
 
 CLIP = {"kind": "clip", "steps": 10}

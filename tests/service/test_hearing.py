@@ -16,12 +16,12 @@ from studio.backends.tone import ToneBackend
 from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.events import AudioChunk, Drafted, Event, Progress, SavePoint, StepDone
 from studio.core.request import GenerationRequest, RecordedDraft, parse_request
-from studio.service.cancel import CancelToken
-from studio.service.conditioning import bind
-from studio.service.drafts import Drafts, Models
-from studio.service.hearing import clip_hearing, endless_hearing
-from studio.service.render import Renderer
-from studio.service.steering import Steering
+from studio.pipeline.acoustic import clip_hearing, endless_hearing
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import Steering
+from studio.pipeline.denoiser import bind
+from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.renderer import Renderer
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.service.drafting_fakes import FakeDrafter
 from tests.service.test_drafts import recording

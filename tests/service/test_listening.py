@@ -12,9 +12,9 @@ from studio.backends import dcldm
 from studio.core.errors import InvalidRequestError
 from studio.core.request import NoDraft, parse_request
 from studio.core.settings import Settings
-from studio.service.drafts import Drafts, Models
+from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.renderer import Renderer
 from studio.service.jobs import Studio
-from studio.service.render import Renderer
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.service.drafting_fakes import FakeDrafter
 

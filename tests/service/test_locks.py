@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from studio.core.errors import InvalidRequestError
-from studio.service.locks import Claim
+from studio.core.locks import Claim
 from studio.service.place import claimed
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 HOLD = """
 import sys, time
 from pathlib import Path
-from studio.service.locks import Claim
+from studio.core.locks import Claim
 claim = Claim(Path({path!r}))
 print("held", flush=True)
 time.sleep(60)
@@ -65,7 +65,7 @@ def test_where_no_lock_can_be_had_the_claim_is_granted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("studio.service.locks.tempfile.gettempdir", lambda: str(tmp_path / "file"))
+    monkeypatch.setattr("studio.core.locks.tempfile.gettempdir", lambda: str(tmp_path / "file"))
     claims = [Claim(tmp_path / "a.flac") for _ in range(2)]
     for claim in claims:
         claim.release()

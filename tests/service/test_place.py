@@ -11,10 +11,10 @@ import soundfile as sf
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.events import Finished
+from studio.core.locks import Claim
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
 from studio.service.jobs import Studio
-from studio.service.locks import Claim
 from studio.service.take import TakeWriter
 from tests.service.service_fakes import RATE, GatedRender, create_backend, ramp, request
 

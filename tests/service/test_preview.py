@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.dsp.spectrogram import mel_columns
-from studio.service import preview as module
-from studio.service.preview import SHARE, WIDTH, Previews
+from studio.pipeline import preview as module
+from studio.pipeline.preview import SHARE, WIDTH, Previews
 
 LATENTS = torch.zeros(1, 8, 300, 16)
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError
 from studio.service import reading
 from studio.service.recording import read_recording
-from studio.service.stream import SAMPLE_RATE
 from tests.service.recording_fakes import encoded, loudness_at, sine, wave_bytes, written
 
 MASKS = {"3.0": 0x7, "quad": 0x33, "4.0": 0x107, "5.0": 0x37, "5.1": 0x3F, "6.1": 0x70F, "7.1": 0x63F}

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError
-from studio.service.recording import check_continuation, read_recording
-from studio.service.stream import SAMPLE_RATE
+from studio.pipeline.recording import check_continuation
+from studio.service.recording import read_recording
 from tests.service.service_fakes import request
 
 

@@ -11,12 +11,12 @@ from studio.backends.tone import ToneBackend, tone
 from studio.core.errors import CancelledError
 from studio.core.events import AttentionMap, AudioChunk, StepDone
 from studio.core.request import EndlessSampler, PromptPoint
-from studio.service import endless
-from studio.service.cancel import CancelToken
-from studio.service.conditioning import PromptTrack, prompt_weights
-from studio.service.render import Renderer
-from studio.service.steering import Steering
-from studio.service.stepping import Stepping
+from studio.pipeline import endless
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import Steering
+from studio.pipeline.denoiser import PromptTrack, prompt_weights
+from studio.pipeline.progress import Stepping
+from studio.pipeline.renderer import Renderer
 from tests.service.service_fakes import request
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}

@@ -24,12 +24,12 @@ from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.events import AudioChunk, Event, Finished, SavePoint
 from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
-from studio.service.cancel import CancelToken
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import Steering
+from studio.pipeline.renderer import Renderer
 from studio.service.jobs import Studio
 from studio.service.recording import read_recording
-from studio.service.render import Renderer
 from studio.service.savepoint import read_savepoint, write_savepoint
-from studio.service.steering import Steering
 from studio.service.take import TakeWriter
 from studio.service.wav import GrowingWav
 from tests.service.service_fakes import CHUNK, RATE, GatedRender, create_backend, ramp, request

@@ -13,9 +13,10 @@ from studio.backends.tone import ToneBackend
 from studio.core.errors import InvalidRequestError, NoSoundError
 from studio.core.events import AudioChunk, SavePoint
 from studio.core.request import GenerationRequest
-from studio.service.cancel import CancelToken
-from studio.service.render import Renderer
-from studio.service.savepoint import SCHEMA_VERSION, made_of, read_savepoint, require_same, write_savepoint
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import SCHEMA_VERSION, made_of, require_same
+from studio.pipeline.renderer import Renderer
+from studio.service.savepoint import read_savepoint, write_savepoint
 from tests.service.service_fakes import RATE, request
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}

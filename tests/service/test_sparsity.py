@@ -19,9 +19,9 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import AudioChunk, SavePoint
 from studio.core.request import GenerationRequest
 from studio.models.framewise import framewise
-from studio.service.cancel import CancelToken
-from studio.service.render import Renderer
-from studio.service.sparsity import SparseAttention
+from studio.pipeline.attention import SparseAttention
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.renderer import Renderer
 from tests.service.service_fakes import request
 
 LITE = {"kind": "lite_focus", "ratio": 0.1}

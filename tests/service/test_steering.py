@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_LANE_POINTS, PromptPoint
-from studio.service.steering import Steering, changed
+from studio.pipeline.control import Steering, changed
 from tests.service.service_fakes import request
 
 WORDS = st.sampled_from(["rain", "wind", "sea"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from studio.core.errors import CancelledError
-from studio.service.cancel import CancelToken
+from studio.pipeline.cancel import CancelToken
 from studio.service.stream import PcmStream
 
 RATE = 1000

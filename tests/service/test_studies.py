@@ -19,9 +19,9 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
-from studio.service.attention_study import LEVELS, PATTERN_TOKENS, AttentionStudy
+from studio.pipeline.analysis.self_attention import LEVELS, PATTERN_TOKENS, AttentionStudy
+from studio.service.analyses import Studies
 from studio.service.jobs import Studio
-from studio.service.studies import Studies
 from tests.service.service_fakes import GatedRender, create_backend, request
 from tests.service.test_sparsity import Unet
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from studio.core.files import part_beside, replacing
 from studio.core.settings import Settings
-from studio.service.disk import part_beside, replacing
 from studio.service.jobs import Studio
 from studio.service.sweep import LEFT_ALONE_S, sweep
 from studio.service.take import TakeWriter

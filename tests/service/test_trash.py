@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
+from studio.core.locks import lock
 from studio.service.library import TRASH, Library
-from studio.service.locks import lock
 from tests.service.test_library_folders import DAY, put, unix
 
 

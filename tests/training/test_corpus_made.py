@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from studio.core.audio import SAMPLE_RATE
 from studio.training.corpus import machines, music, people
 from studio.training.corpus.family import Family
-from studio.training.corpus.primitives import SAMPLE_RATE, Samples
+from studio.training.corpus.primitives import Samples
 
 pytestmark = pytest.mark.slow
 

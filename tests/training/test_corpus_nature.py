@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from studio.core.audio import SAMPLE_RATE
 from studio.training.corpus import animals, weather
 from studio.training.corpus.family import Attributes, Family
 from studio.training.corpus.grains import bubble, swell
-from studio.training.corpus.primitives import SAMPLE_RATE, Samples
+from studio.training.corpus.primitives import Samples
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 from studio.backends import dcldm
 from studio.backends.latent import SoundNetworks
 from studio.core.errors import InvalidRequestError, WeightsError
+from studio.pipeline.drafts import Drafts, Models
 from studio.samplers.schedule import NoiseSchedule
-from studio.service.drafts import Drafts, Models
 from studio.training import dcldm as recipe
 from studio.training.dcldm import DcLdmOptions
 from studio.training.dcldm_run import _acoustic, _encode, _open, run

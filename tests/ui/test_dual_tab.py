@@ -20,11 +20,11 @@ from studio.core.events import Drafted
 from studio.core.preset import Preset, shipped_presets
 from studio.core.request import parse_request
 from studio.core.settings import Settings
-from studio.service.comparison import scales
-from studio.service.drafts import Drafts, Models
+from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.renderer import Renderer
+from studio.service.compare import scales
 from studio.service.job import Job
 from studio.service.jobs import Studio
-from studio.service.render import Renderer
 from studio.service.stream import PcmStream
 from studio.ui import drafted
 from studio.ui.dual import FormValues, Handlers, fill_form, read_form

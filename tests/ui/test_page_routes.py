@@ -16,7 +16,7 @@ from studio.core.events import Finished
 from studio.core.request import parse_request
 from studio.core.settings import Settings, data_dir
 from studio.dsp.loudness import LoudnessMeter
-from studio.service.cancel import CancelToken
+from studio.pipeline.cancel import CancelToken
 from studio.service.job import Job
 from studio.service.library import Library
 from studio.service.stream import PcmStream

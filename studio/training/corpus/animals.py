@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from studio.core.audio import SAMPLE_RATE
 from studio.training.corpus.family import Attributes, Family
 from studio.training.corpus.primitives import (
-    SAMPLE_RATE,
     Partials,
     Rng,
     Samples,

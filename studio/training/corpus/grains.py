@@ -7,15 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.training.corpus.primitives import (
-    SAMPLE_RATE,
-    Rng,
-    Samples,
-    bandpass,
-    decay,
-    place,
-    seconds,
-)
+from studio.core.audio import SAMPLE_RATE
+from studio.training.corpus.primitives import Rng, Samples, bandpass, decay, place, seconds
 
 
 def bubble(freq_hz: float, rise: float = 0.1, ring: float = 1.0) -> Samples:

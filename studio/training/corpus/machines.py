@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
+from studio.core.audio import SAMPLE_RATE
 from studio.training.corpus.family import Attributes, Family
 from studio.training.corpus.primitives import (
-    SAMPLE_RATE,
     Rng,
     Samples,
     bandpass,

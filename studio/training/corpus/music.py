@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.core.audio import SAMPLE_RATE
 from studio.training.corpus.family import Attributes, Family
 from studio.training.corpus.primitives import (
-    SAMPLE_RATE,
     Rng,
     Samples,
     attack_decay,

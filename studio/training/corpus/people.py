@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from studio.core.audio import SAMPLE_RATE
 from studio.training.corpus.family import Attributes, Family
 from studio.training.corpus.primitives import (
-    SAMPLE_RATE,
     Rng,
     Samples,
     attack_decay,

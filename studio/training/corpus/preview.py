@@ -9,10 +9,10 @@ from pathlib import Path
 import soundfile
 import torch
 
+from studio.core.audio import SAMPLE_RATE
 from studio.dsp.mel import log_mel
 from studio.training.corpus.clip import Clip, make_clip
 from studio.training.corpus.families import FAMILIES
-from studio.training.corpus.primitives import SAMPLE_RATE
 
 _COLUMNS = 4
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-SAMPLE_RATE = 16000
+from studio.core.audio import SAMPLE_RATE
+
 Samples = NDArray[np.floating]
 Rng = np.random.Generator
 Partials = Sequence[float] | NDArray[np.floating]

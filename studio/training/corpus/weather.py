@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from studio.core.audio import SAMPLE_RATE
 from studio.training.corpus.family import Attributes, Family
 from studio.training.corpus.grains import bubble, scatter, swell, tick
 from studio.training.corpus.primitives import (
-    SAMPLE_RATE,
     Rng,
     Samples,
     attack_decay,

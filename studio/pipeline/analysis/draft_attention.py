@@ -11,35 +11,14 @@ import numpy as np
 
 from studio.core.attention import Listening
 from studio.core.errors import InvalidRequestError
-from studio.core.events import Finished
 from studio.core.request import GenerationRequest
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
-    from studio.service.drafts import Drafts
-    from studio.service.job import Job
+    from studio.pipeline.drafts import Drafts
 
 Borrow = Callable[[], AbstractContextManager["Backend"]]
-NONE_YET = "Generate a clip with a draft first: then it can be looked at what it attends to."
 ENDLESS = "An endless take hears a draft that grows with it: generate a clip to look at what it attends to."
-
-
-def listening_of(job: Job | None, borrow: Borrow, drafts: Drafts | None, block: str, step: int) -> Listening:
-    """The attention to the draft of a job's take at a block; the last one where none is named.
-
-    Args:
-        borrow: lends the job's model.
-        step: of the take's, from 1, the noisiest; past the last is the last.
-
-    Raises:
-        InvalidRequestError: there is no such take, it heard no draft or is endless; or one is being made.
-    """
-    if job is None or drafts is None or job.request.draft.kind == "none":
-        raise InvalidRequestError(NONE_YET)
-    outcome = job.outcome
-    if not isinstance(outcome, Finished) or outcome.path is None:
-        raise InvalidRequestError(NONE_YET)
-    return look(job.request, outcome.path, borrow, drafts, block, step)
 
 
 def look(
@@ -50,13 +29,21 @@ def look(
     block: str,
     step: int,
 ) -> Listening:
-    """As `listening_of`, of a take's file."""
+    """The attention to the draft of a take's file at a block; the last one where none is named.
+
+    Args:
+        borrow: lends the take's model.
+        step: of the take's, from 1, the noisiest; past the last is the last.
+
+    Raises:
+        InvalidRequestError: the take is endless, there is no such block, or its model can't be borrowed.
+    """
     import torch
 
     from studio.backends.base import Conditioning, Tokens
+    from studio.pipeline.acoustic import clip_hearing, dual_backend
+    from studio.pipeline.analysis.self_attention import beginning
     from studio.samplers.ddim import add_noise
-    from studio.service.attention_study import beginning
-    from studio.service.hearing import clip_hearing, dual_backend
 
     if step < 1:
         raise InvalidRequestError("Choose a step from 1 on.")

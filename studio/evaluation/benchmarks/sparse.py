@@ -16,13 +16,13 @@ from studio.backends.device import choose_device, choose_dtype
 from studio.backends.shapes import random_unet
 from studio.core.errors import InvalidRequestError
 from studio.core.request import FRAME_S, ModelChoice, SparseMethod
+from studio.evaluation.benchmarks.endless import Stopwatch
 from studio.models.blocks import choose_blocks
 from studio.models.lite_focus import draw_tokens, focus_attention, ratio_for
 from studio.models.sparse_methods import MERGED, attending
 from studio.models.token_merging import draw_keepers, match_tokens
-from studio.service.backend_cache import BackendCache
-from studio.service.bench import Stopwatch
-from studio.service.memory import rise_mb
+from studio.pipeline.model_cache import BackendCache
+from studio.pipeline.peak_memory import rise_mb
 
 METHODS: tuple[SparseMethod, ...] = get_args(SparseMethod)
 LATENT_CHANNELS, BANDS = 8, 16

@@ -13,9 +13,9 @@ from torch import Tensor
 from studio.backends.base import Backend, Conditioning, Tokens
 from studio.backends.dcldm import DcLdmBackend
 from studio.backends.draft import AcousticDraft, Drafter
-from studio.evaluation.judge import Judge
-from studio.evaluation.pocket import HeldOut, Report, family_share, pair_share, spread
-from studio.evaluation.statistics import frechet_distance, kl_divergence
+from studio.evaluation.classifier import Judge
+from studio.evaluation.metrics.distance import frechet_distance, kl_divergence
+from studio.evaluation.suites.pocket import HeldOut, Report, family_share, pair_share, spread
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided, needs_negative
 

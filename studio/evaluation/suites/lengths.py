@@ -13,9 +13,9 @@ from torch import Tensor
 
 from studio.backends.base import Backend
 from studio.core.request import SparseMethod
-from studio.evaluation.judge import Judge
-from studio.evaluation.pocket import HeldOut, Report, family_share, spread_prompts
-from studio.evaluation.sound import bound
+from studio.evaluation.classifier import Judge
+from studio.evaluation.suites.pocket import HeldOut, Report, family_share, spread_prompts
+from studio.evaluation.suites.sound import bound
 from studio.models.lite_focus import ratio_for
 from studio.models.sparse_methods import MERGED, attending
 from studio.samplers.ddim import ddim_sample

@@ -18,12 +18,12 @@ from studio.core.request import (
     LiteFocusAttention,
     NoDraft,
 )
-from studio.service.bench import Stopwatch
-from studio.service.cancel import CancelToken
-from studio.service.drafts import Drafts
-from studio.service.hearing import dual_backend
-from studio.service.memory import PeakMemory, rise_mb
-from studio.service.render import Renderer
+from studio.evaluation.benchmarks.endless import Stopwatch
+from studio.pipeline.acoustic import dual_backend
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.drafts import Drafts
+from studio.pipeline.peak_memory import PeakMemory, rise_mb
+from studio.pipeline.renderer import Renderer
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
-from studio.service.cancel import CancelToken
-from studio.service.recording import Origin, Recording
-from studio.service.steering import Steering
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import Steering
+from studio.pipeline.recording import Origin, Recording
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
-    from studio.service.drafts import Drafts
-    from studio.service.estimate import Calibration, Estimate
-    from studio.service.hearing import EndlessHearing, Hearing
+    from studio.pipeline.acoustic import EndlessHearing, Hearing
+    from studio.pipeline.drafts import Drafts
+    from studio.pipeline.estimate import Calibration, Estimate
 
 
 class Renderer:
@@ -55,9 +55,9 @@ class Renderer:
             InvalidRequestError: the model can't do what is asked, or not from this recording.
             OutOfResourcesError: the clip can't fit the memory that is free.
         """
-        from studio.service.clip import render_clip, render_concat
-        from studio.service.endless import render_endless
-        from studio.service.hearing import EndlessHearing, Hearing
+        from studio.pipeline.acoustic import EndlessHearing, Hearing
+        from studio.pipeline.clip import render_clip, render_concat
+        from studio.pipeline.endless import render_endless
 
         sampler, hearing = request.sampler, None
         if request.draft.kind != "none":
@@ -96,7 +96,7 @@ class Renderer:
         steering: Steering | None,
     ) -> Generator[Event, None, Hearing | EndlessHearing]:
         """The request's draft, made, and what the model hears of it."""
-        from studio.service.hearing import listen
+        from studio.pipeline.acoustic import listen
 
         if self._drafts is None:
             raise InvalidRequestError("There is nothing here that makes drafts: take no draft.")
@@ -110,9 +110,9 @@ class Renderer:
         self, request: GenerationRequest, backend: Backend, cancel: CancelToken, hearing: Hearing | None
     ) -> Estimate:
         """What the clip will cost, from a look at short ones of its settings, taken the first time."""
+        from studio.pipeline.denoiser import bind
+        from studio.pipeline.estimate import calibrate, require_fit
         from studio.samplers.guidance import dual_weights, needs_negative
-        from studio.service.conditioning import bind
-        from studio.service.estimate import calibrate, require_fit
 
         weights = dual_weights(request.guidance_scale, request.acoustic_scale)
         passes = len(weights) if hearing else 1 + needs_negative(request.guidance_scale)
@@ -126,7 +126,7 @@ class Renderer:
 
     def strategy(self, backend: Backend, sampler: EndlessSampler, cancel: CancelToken) -> str:
         """What "auto" means for this checkpoint and window, measured the first time."""
-        from studio.service.endless import measure_strategy
+        from studio.pipeline.endless import measure_strategy
 
         with self._lock:
             window = _window(backend, sampler)

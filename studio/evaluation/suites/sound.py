@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.base import Backend
-from studio.evaluation.judge import Judge
-from studio.evaluation.pocket import WINDOW_S, HeldOut, Report, family_share, pair_share, spread_prompts
-from studio.evaluation.statistics import bootstrap_interval, frechet_distance
+from studio.evaluation.classifier import Judge
+from studio.evaluation.metrics.distance import bootstrap_interval, frechet_distance
+from studio.evaluation.suites.pocket import (
+    WINDOW_S,
+    HeldOut,
+    Report,
+    family_share,
+    pair_share,
+    spread_prompts,
+)
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.denoise import Denoise
 from studio.samplers.fifo import FifoPlan, fifo_step, warm_start

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from studio.backends.components import load_network, load_tokenizer
 from studio.dsp.mel import log_mel
-from studio.evaluation.judge import Judge
+from studio.evaluation.classifier import Judge
 from studio.models.tokens import tokenize
 
 MEL_FRAMES = 256

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.core.events import AudioChunk, Event
+from studio.core.memory import process_memory_mb
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
-from studio.service.cancel import CancelToken
-from studio.service.endless import plan_window
-from studio.service.memory import PeakMemory
-from studio.service.render import Renderer
-from studio.service.telemetry import process_memory_mb
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.endless import plan_window
+from studio.pipeline.peak_memory import PeakMemory
+from studio.pipeline.renderer import Renderer
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend, StreamDecoder

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from studio.core.errors import InvalidRequestError
+from studio.core.memory import device_memory_mb
 from studio.core.request import ModelChoice
-from studio.service.telemetry import device_memory_mb
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from studio.service.telemetry import device_memory_mb, process_memory_mb
+from studio.core.memory import device_memory_mb, process_memory_mb
 
 PEAK_INTERVAL_S = 0.01
 

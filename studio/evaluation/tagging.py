@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile as sf
 
+from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError, WeightsError
-from studio.service.stream import SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from studio.evaluation.judge import Judge
+    from studio.evaluation.classifier import Judge
 
 WINDOW_S = 5.0
 MAX_WINDOWS = 60
@@ -47,7 +47,7 @@ class Ear:
         ]
 
     def _load(self) -> Judge | None:
-        from studio.evaluation.judge import Judge
+        from studio.evaluation.classifier import Judge
 
         with self._lock:
             if self._judge is None:

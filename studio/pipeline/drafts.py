@@ -19,11 +19,12 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from studio.backends.draft import Sampling, draft_of_nothing
+from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.files import disk_error
 from studio.core.request import AudioGenDraft, RecordedDraft
-from studio.service.export import disk_error
-from studio.service.recording import Recording, resample
-from studio.service.stream import SAMPLE_RATE
+from studio.dsp.resample import resample
+from studio.pipeline.recording import Recording
 
 if TYPE_CHECKING:
     from studio.backends.draft import AcousticDraft, Codec, Drafter, OnTokens

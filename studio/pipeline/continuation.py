@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError
+from studio.pipeline.recording import Recording
 from studio.samplers.concat import equal_power
 from studio.samplers.fifo import FifoPlan
-from studio.service.recording import Recording
-from studio.service.stream import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from torch import Tensor

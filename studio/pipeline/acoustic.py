@@ -16,11 +16,11 @@ from studio.core.events import Drafted, Event, Progress
 from studio.core.request import AudioGenDraft, Draft, GenerationRequest, RecordedDraft
 from studio.dsp.mel import log_mel
 from studio.dsp.spectrogram import mel_columns
-from studio.service.cancel import CancelToken
-from studio.service.drafts import Drafts, sampling_of
-from studio.service.preview import WIDTH
-from studio.service.steering import Steering
-from studio.service.stepping import Stepping
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import Steering
+from studio.pipeline.drafts import Drafts, sampling_of
+from studio.pipeline.preview import WIDTH
+from studio.pipeline.progress import Stepping
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend

@@ -1,7 +1,8 @@
-"""Small files that are never half written."""
+"""Small files that are never half written, and what a user reads where one can't be."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from studio.service.locks import lock
+from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
+from studio.core.locks import lock
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PART_PATTERN = "longwave-????????????????.part"
 
 
@@ -45,3 +48,10 @@ def replace_file(path: Path, content: bytes | memoryview, *, sync: bool = False)
     """Put `content` at `path` at once, so that a kill leaves the old file or the new one; as `replacing`."""
     with replacing(path, sync=sync) as file:
         file.write(content)
+
+
+def disk_error(error: OSError, path: Path) -> StudioError:
+    """What the user should read when writing `path` failed."""
+    if error.errno in _FULL:
+        return OutOfResourcesError(f"The disk of {path.parent} is full: free some space and try again.")
+    return InvalidRequestError(f"Can't write {path} ({error.strerror or error}): choose another folder.")

@@ -15,7 +15,7 @@ from torch import Tensor
 from studio.core.audio import format_time
 from studio.core.errors import OutOfResourcesError
 from studio.core.request import ClipSampler, GenerationRequest
-from studio.service.memory import rise_mb
+from studio.pipeline.peak_memory import rise_mb
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend

@@ -11,18 +11,18 @@ from torch import Tensor
 
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, ConcatSampler, GenerationRequest
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.chunks import ChunkCutter, total_samples
+from studio.pipeline.denoiser import bind
+from studio.pipeline.preview import Previews
+from studio.pipeline.progress import Stepping
 from studio.samplers.concat import clip_latents, crossfade_join
 from studio.samplers.ddim import add_noise, ddim_sample
-from studio.service.cancel import CancelToken
-from studio.service.chunks import ChunkCutter, total_samples
-from studio.service.conditioning import bind
-from studio.service.preview import Previews
-from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.backends.draft import AcousticDraft
-    from studio.service.hearing import Hearing
+    from studio.pipeline.acoustic import Hearing
 
 
 def render_clip(

@@ -16,21 +16,21 @@ from studio.core.errors import NoSoundError
 from studio.core.events import AttentionMap, Event, SavePoint, StepDone
 from studio.core.request import EndlessSampler, GenerationRequest, parse_request
 from studio.models.attention_probe import AttentionProbe, attention_probe, region_averages
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import refusal
+from studio.pipeline.chunks import ChunkCutter, total_samples
+from studio.pipeline.continuation import Join, join, lead_latents
+from studio.pipeline.control import FADE_OUT_S, Steering
+from studio.pipeline.denoiser import bind
+from studio.pipeline.progress import Stepping
+from studio.pipeline.recording import Origin, Recording
 from studio.samplers.curve import choose_strategy, curved_timesteps, key_regions
 from studio.samplers.fifo import FifoPlan, FifoState, fifo_step, state_from_latents, warm_start
-from studio.service.cancel import CancelToken
-from studio.service.chunks import ChunkCutter, total_samples
-from studio.service.conditioning import bind
-from studio.service.continuation import Join, join, lead_latents
-from studio.service.recording import Origin, Recording
-from studio.service.savepoint import refusal
-from studio.service.steering import FADE_OUT_S, Steering
-from studio.service.stepping import Stepping
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.pipeline.acoustic import EndlessHearing
     from studio.samplers.denoise import Denoise, OnStep
-    from studio.service.hearing import EndlessHearing
 
 Result = TypeVar("Result")
 MEASURE_PROMPT = "sound"

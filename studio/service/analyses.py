@@ -13,7 +13,7 @@ from studio.core.events import Finished
 from studio.service.jobs import Studio
 
 if TYPE_CHECKING:
-    from studio.service.attention_study import AttentionStudy
+    from studio.pipeline.analysis.self_attention import AttentionStudy
 
 NONE_YET = "Generate a clip first: then its attention can be looked at."
 
@@ -41,7 +41,7 @@ class Studies:
                 if not isinstance(outcome, Finished) or outcome.path is None:
                     raise InvalidRequestError(NONE_YET)
                 # It needs torch, which a page that is opened does not wait for.
-                from studio.service.attention_study import AttentionStudy
+                from studio.pipeline.analysis.self_attention import AttentionStudy
 
                 borrow = partial(self._studio.borrow, job.request.model)
                 self._kept = job_id, AttentionStudy.of_take(job.request, outcome.path, borrow)

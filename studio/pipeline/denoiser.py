@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from studio.backends.base import Conditioning, Tokens
 from studio.core.request import GenerationRequest, PromptPoint
+from studio.pipeline.attention import SparseAttention
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import Steering
 from studio.samplers.guidance import dual_guided, dual_weights, guided, needs_negative
-from studio.service.cancel import CancelToken
-from studio.service.sparsity import SparseAttention
-from studio.service.steering import Steering
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
