@@ -11,8 +11,8 @@ from studio.core.settings import Settings
 
 if TYPE_CHECKING:
     from studio.core.request import GenerationRequest, ModelChoice
-    from studio.service.jobs import Studio
-    from studio.ui.shell import Page
+    from studio.service.studio import Studio
+    from studio.ui.server.page import Page
 
 
 def build_studio(settings: Settings) -> Studio:
@@ -28,7 +28,7 @@ def build_studio(settings: Settings) -> Studio:
     from studio.core.errors import InvalidRequestError
     from studio.pipeline.drafts import Drafts, Models
     from studio.pipeline.renderer import Renderer
-    from studio.service.jobs import Studio
+    from studio.service.studio import Studio
 
     if sys.flags.optimize > 1:
         raise InvalidRequestError(
@@ -92,7 +92,7 @@ def build_app(settings: Settings) -> Page:
 def build_page(studio: Studio, settings: Settings) -> Page:
     """The page over an existing service."""
     from studio.backends.catalog import list_models
-    from studio.ui.shell import Page
+    from studio.ui.server.page import Page
 
     return Page(studio, lambda: list_models(settings))
 

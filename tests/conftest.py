@@ -16,7 +16,7 @@ settings.register_profile("longwave", deadline=None)
 settings.load_profile("longwave")
 
 if TYPE_CHECKING:
-    from studio.service.jobs import Studio
+    from studio.service.studio import Studio
 
 NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "ffmpeg": ("ffmpeg",)}
 

@@ -14,25 +14,26 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDIO = ROOT / "studio"
 
 RANKS = {
-    "app": 9,
-    "ui": 8,
-    "cli": 8,
+    "app": 10,
+    "ui": 9,
+    "cli": 9,
     "service": 7,
-    "training": 6,
+    "training": 7,
+    "recipes": 8,
     "evaluation": 5,
     "pipeline": 4,
     "backends": 3,
     "samplers": 2,
-    "models": 2,
+    "modules": 2,
     "dsp": 1,
     "core": 0,
 }
 # Heavy or opinionated libraries, and the only packages that may import them.
 HOMES = {
     "gradio": {"ui"},
-    "diffusers": {"backends", "models", "training", "evaluation"},
-    "transformers": {"backends", "models", "training", "evaluation"},
-    "audiocraft": {"backends", "models", "training", "evaluation"},
+    "diffusers": {"backends", "modules", "training", "recipes", "evaluation"},
+    "transformers": {"backends", "modules", "training", "recipes", "evaluation"},
+    "audiocraft": {"backends", "modules", "training", "recipes", "evaluation"},
     "torch": set(RANKS) - {"core", "ui"},
 }
 

@@ -27,7 +27,7 @@ from studio.core.settings import Settings
 from studio.evaluation.benchmarks.endless import slope_per_minute
 from studio.pipeline.peak_memory import PeakMemory
 from studio.pipeline.renderer import Renderer
-from studio.service.jobs import Studio
+from studio.service.studio import Studio
 
 ROOT = Path(__file__).resolve().parents[1]
 TONE = ("--model", "tone", "--prompt", "rain")
@@ -500,7 +500,7 @@ def test_a_file_that_can_t_be_had_is_no_success(tmp_path: Path, monkeypatch: pyt
     def full(*_: object) -> None:
         raise OutOfResourcesError("The disk is full: make room.")
 
-    monkeypatch.setattr("studio.service.take.convert", full)
+    monkeypatch.setattr("studio.service.takes.writer.convert", full)
     out = tmp_path / "take.flac"
     result = longwave("render", "infinite", *TONE, *QUICK, "--seconds", 1, "--out", out)
     assert result.exit_code == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from studio.backends.audiocraft import MISSING, is_installed
+from studio.backends.acoustic.audiocraft_shim import MISSING, is_installed
 from studio.core.preset import load_preset, named_preset
 from studio.core.settings import data_dir
 from tests.test_cli import longwave, one_sentence
@@ -147,7 +147,7 @@ def test_bench_dual() -> None:
 def test_eval_dual_prints_the_rows_of_the_papers_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.training.evaluate.HELD_OUT_CLIPS", 8)
+    monkeypatch.setattr("studio.recipes.evaluate.HELD_OUT_CLIPS", 8)
     words = ("--clips", 2, "--scenes", 1, "--steps", 1, "--runs", tmp_path, "--device", "cpu")
     result = longwave("eval", "dual", *words, "--system", "audiogen", "--system", "dcldm", "--json")
     assert result.exit_code == 0, result.output

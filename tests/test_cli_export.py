@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from tests.service.test_files import write_take
+from tests.service.takes.test_files import write_take
 from tests.test_cli import longwave, one_sentence
 
 

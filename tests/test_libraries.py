@@ -75,8 +75,8 @@ def use_everything(folder: Path) -> None:
     from studio.app import build_app, build_studio
     from studio.cli import Factories, build_cli
     from studio.core.settings import Settings
-    from studio.service.export import FORMATS, convert
-    from studio.service.recording import read_recording
+    from studio.service.recordings.read import read_recording
+    from studio.service.takes.export import FORMATS, convert
 
     made = folder / "made.wav"
     words = [

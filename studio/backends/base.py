@@ -1,6 +1,6 @@
 """What the service may ask of a model: text → conditioning, noisy latents → noise, latents → sound.
 
-A backend knows no sampler, and a sampler no backend; `service.render` puts them together.
+A backend knows no sampler, and a sampler no backend; `pipeline` puts them together.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from studio.backends import checkpoint
 from studio.backends.checkpoint import verify
-from studio.backends.download import TEXT_ENCODERS, plan
-from studio.backends.download import download as get
+from studio.backends.hub import TEXT_ENCODERS, plan
+from studio.backends.hub import download as get
 from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
@@ -22,8 +22,8 @@ from studio.core.settings import Settings
 from studio.core.vocabulary import VOCABULARY_FILE, Vocabulary
 
 if TYPE_CHECKING:
+    from studio.backends.acoustic.base import Codec, Drafter
     from studio.backends.base import Backend
-    from studio.backends.draft import Codec, Drafter
 
 __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "vocabulary"]
 
@@ -156,11 +156,11 @@ def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
         OutOfResourcesError: it does not fit into memory.
     """
     if choice.id == "tone":
-        from studio.backends.tone import ToneBackend
+        from studio.backends.systems.tone import ToneBackend
 
         return ToneBackend()
     folder = resolve(choice.id, settings)
-    from studio.backends import audioldm, audioldm2, dcldm, tango
+    from studio.backends.systems import audioldm, audioldm2, dcldm, tango
 
     systems = {"audioldm": audioldm, "audioldm2": audioldm2, "tango": tango, "dcldm": dcldm}
     return systems[checkpoint.system_of(folder)].load(folder, choice.device, choice.dtype, model_id=choice.id)
@@ -168,7 +168,7 @@ def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
 
 def create_drafter(model_id: str, device: str, settings: Settings) -> Drafter:
     """Load an AudioGen; raises as `create_backend`, and `ModelNotFoundError` where audiocraft is missing."""
-    from studio.backends import audiogen
+    from studio.backends.acoustic import audiogen
 
     return audiogen.load(resolve(model_id, settings), device, model_id=model_id)
 
@@ -178,7 +178,7 @@ def create_codec(model_id: str, device: str, settings: Settings) -> Codec | None
 
     Raises as `create_drafter`.
     """
-    from studio.backends import codec
+    from studio.backends.acoustic import codec
 
     folder = resolve(model_id, settings)
     if (folder / codec.FOLDER).is_dir():

@@ -35,7 +35,7 @@ from studio.backends.prediction import to_noise
 from studio.backends.reading import is_file, read_json
 from studio.core.errors import WeightsError
 from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
-from studio.models.framewise import framewise
+from studio.modules.patches.framewise import framewise
 from studio.samplers.schedule import NoiseSchedule
 
 PREVIEW_FRAMES = 256

@@ -65,7 +65,7 @@ def count_parameters(system: str, placement: str = "down1+up1") -> int:
     """
     if system not in {"tango", "dcldm"}:
         raise InvalidRequestError(f"There is no shape of '{system}': describe tango or dcldm.")
-    from studio.models.dual_attention import AcousticBranch
+    from studio.modules.acoustic_branch import AcousticBranch
 
     with torch.device("meta"):
         unet = tango_unet()

@@ -19,7 +19,7 @@ from studio.core.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from studio.service.jobs import Studio
+    from studio.service.studio import Studio
 
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import request as words
+from studio.cli import options
 from studio.cli.common import AsJson, factories_of, print_json
-from studio.cli.takes import ProgressBar, follow, report
+from studio.cli.progress import ProgressBar, follow, report
 from studio.core.settings import Settings
 
 DEFAULTS = Settings()
@@ -20,35 +20,35 @@ DEFAULTS = Settings()
 
 def render_dual(
     context: typer.Context,
-    prompt: words.Prompt = None,
-    negative_prompt: words.NegativePrompt = None,
-    seconds: words.Seconds = None,
-    seed: words.Seed = None,
-    out: words.Out = None,
-    outputs: words.Outputs = DEFAULTS.outputs,
-    preset: words.PresetName = None,
-    model: words.Model = None,
-    guidance: words.Guidance = None,
-    acoustic_scale: words.AcousticScale = None,
-    strength: words.Strength = None,
-    steps: words.ClipSteps = None,
-    draft: words.DraftKind = None,
-    draft_model: words.DraftModel = None,
-    draft_seed: words.DraftSeed = None,
-    temperature: words.Temperature = None,
-    top_k: words.TopK = None,
-    attention: words.AttentionKind = None,
-    device: words.DeviceOrNone = None,
-    dtype: words.Dtype = None,
+    prompt: options.Prompt = None,
+    negative_prompt: options.NegativePrompt = None,
+    seconds: options.Seconds = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    outputs: options.Outputs = DEFAULTS.outputs,
+    preset: options.PresetName = None,
+    model: options.Model = None,
+    guidance: options.Guidance = None,
+    acoustic_scale: options.AcousticScale = None,
+    strength: options.Strength = None,
+    steps: options.ClipSteps = None,
+    draft: options.DraftKind = None,
+    draft_model: options.DraftModel = None,
+    draft_seed: options.DraftSeed = None,
+    temperature: options.Temperature = None,
+    top_k: options.TopK = None,
+    attention: options.AttentionKind = None,
+    device: options.DeviceOrNone = None,
+    dtype: options.Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """A clip from a prompt and an acoustic draft of it (DC-LDM). Ctrl-C ends it and keeps nothing."""
     settings = replace(DEFAULTS, outputs=outputs)
-    chosen = words.find_preset(preset, settings) if preset else None
+    chosen = options.find_preset(preset, settings) if preset else None
     studio = factories_of(context).studio(settings)
     try:
-        recorded = words.own_draft(draft, draft_model, studio)
-        request = words.dual_request_from(context.params, chosen, recorded)
+        recorded = options.own_draft(draft, draft_model, studio)
+        request = options.dual_request_from(context.params, chosen, recorded)
         with ProgressBar(request.duration_s, at_once=True) as show:
             job = studio.submit(request, out=out)
             outcome = follow(studio, job, show)
@@ -60,21 +60,21 @@ def render_dual(
 def bench_dual(
     context: typer.Context,
     seconds: Annotated[float, typer.Option(min=0.64, max=600, help="Length of the clip.")] = 10.0,
-    steps: words.ClipSteps = None,
-    model: words.Model = None,
-    draft_model: words.DraftModel = None,
+    steps: options.ClipSteps = None,
+    model: options.Model = None,
+    draft_model: options.DraftModel = None,
     combinations: Annotated[
         bool,
         typer.Option(
             "--combinations", help="Endless × LiteFocus × draft, all eight, instead; of 16 s or more."
         ),
     ] = False,
-    device: words.DeviceOrNone = None,
-    dtype: words.Dtype = None,
+    device: options.DeviceOrNone = None,
+    dtype: options.Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """The draft's time and the refinement's, memory, and the acoustic branch's share of a step."""
-    request = words.dual_request_from({**context.params, "prompt": "birds over a stream", "seed": 0})
+    request = options.dual_request_from({**context.params, "prompt": "birds over a stream", "seed": 0})
     from studio.backends.catalog import create_codec, create_drafter
     from studio.evaluation.benchmarks.dual import bench_combinations
     from studio.evaluation.benchmarks.dual import bench_dual as measure

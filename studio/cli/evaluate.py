@@ -10,7 +10,7 @@ from typing import Annotated, get_args
 import typer
 
 from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
-from studio.cli.request import dual_request_from, request_from, sparse_request_from
+from studio.cli.options import dual_request_from, request_from, sparse_request_from
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_CLIP_S, POCKET_DRAFTS, POCKET_TANGO, SparseMethod
 from studio.core.settings import Settings
@@ -30,7 +30,7 @@ def eval_pocket(
     settings = Settings()
     choice = request_from({"prompt": "x", "device": device}).model
     studio = factories_of(context).studio(settings)
-    from studio.training.evaluate import evaluate_pocket
+    from studio.recipes.evaluate import evaluate_pocket
 
     console = terminal()
     with redirect_stdout(sys.stderr):  # where progress belongs: stdout is the figures'
@@ -80,7 +80,7 @@ def eval_sparse(
     choice = sparse_request_from(values).model
     studio = factories_of(context).studio(settings)
     from studio.evaluation.suites.lengths import LengthPlan
-    from studio.training.evaluate import evaluate_lengths
+    from studio.recipes.evaluate import evaluate_lengths
 
     plan = LengthPlan(lengths_s, methods, tuple(ratio or (None,)), clips, steps)  # type: ignore[arg-type]
     console = terminal()
@@ -126,7 +126,7 @@ def eval_dual(
     from studio.backends.device import choose_device
     from studio.evaluation.suites.dual import SYSTEMS, DualPlan
     from studio.pipeline.acoustic import dual_backend
-    from studio.training.evaluate import evaluate_dual
+    from studio.recipes.evaluate import evaluate_dual
 
     systems = tuple(system or SYSTEMS)
     if wrong := next((name for name in systems if name not in SYSTEMS), None):

@@ -39,10 +39,10 @@ def export_command(
     as_json: AsJson = False,
 ) -> None:
     """Write a take, or a span of it, to a file; says what loudness and true peak that has."""
-    from studio.service.cut import CutError, read_cut
-    from studio.service.export import FORMATS, export
-    from studio.service.exports import export_name
-    from studio.service.library import Library
+    from studio.service.takes.cut import CutError, read_cut
+    from studio.service.takes.export import FORMATS, export
+    from studio.service.takes.exports import export_name
+    from studio.service.takes.library import Library
 
     path = Path(name)
     path = path if path.is_file() else Library(outputs).get(name).path

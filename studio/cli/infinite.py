@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from studio.cli import request as words
+from studio.cli import options
 from studio.cli.common import AsJson, factories_of, print_json
-from studio.cli.takes import ProgressBar, follow, report
+from studio.cli.progress import ProgressBar, follow, report
 from studio.core.events import Progress
 from studio.core.settings import Settings
 
@@ -20,46 +20,46 @@ BENCH_PROMPT = "heavy rain with distant thunder"
 
 def render_infinite(
     context: typer.Context,
-    prompt: words.Prompt = None,
-    negative_prompt: words.NegativePrompt = None,
-    lane: words.Lane = None,
-    blend: words.Blend = None,
-    seconds: words.Seconds = None,
+    prompt: options.Prompt = None,
+    negative_prompt: options.NegativePrompt = None,
+    lane: options.Lane = None,
+    blend: options.Blend = None,
+    seconds: options.Seconds = None,
     endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C.")] = False,
-    seed: words.Seed = None,
-    out: words.Out = None,
-    outputs: words.Outputs = DEFAULTS.outputs,
-    preset: words.PresetName = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    outputs: options.Outputs = DEFAULTS.outputs,
+    preset: options.PresetName = None,
     continue_from: Annotated[
         Path | None,
         typer.Option(
             help="A sound file that the take begins with and goes on from; --seconds counts it. "
-            + words.KINDS
+            + options.KINDS
         ),
     ] = None,
-    model: words.Model = None,
-    guidance: words.Guidance = None,
-    strategy: words.Strategy = None,
-    steps: words.Steps = None,
-    skip_factor: words.SkipFactor = None,
-    group_size: words.GroupSize = None,
-    buffer: words.Buffer = None,
-    attention: words.EndlessAttention = None,
-    draft: words.EndlessDraft = None,
-    draft_model: words.DraftModel = None,
-    acoustic_scale: words.AcousticScale = None,
-    device: words.DeviceOrNone = None,
-    dtype: words.Dtype = None,
+    model: options.Model = None,
+    guidance: options.Guidance = None,
+    strategy: options.Strategy = None,
+    steps: options.Steps = None,
+    skip_factor: options.SkipFactor = None,
+    group_size: options.GroupSize = None,
+    buffer: options.Buffer = None,
+    attention: options.EndlessAttention = None,
+    draft: options.EndlessDraft = None,
+    draft_model: options.DraftModel = None,
+    acoustic_scale: options.AcousticScale = None,
+    device: options.DeviceOrNone = None,
+    dtype: options.Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """Sound from a prompt, of any length, by FIFO sampling. Ctrl-C stops the take and keeps the file."""
     settings = replace(DEFAULTS, outputs=outputs)
-    chosen = words.find_preset(preset, settings) if preset else None
-    recording = words.recording_of(continue_from) if continue_from else None
+    chosen = options.find_preset(preset, settings) if preset else None
+    recording = options.recording_of(continue_from) if continue_from else None
     studio = factories_of(context).studio(settings)
     try:
-        recorded = words.own_draft(draft, draft_model, studio)
-        request = words.request_from(context.params, endless=endless, preset=chosen, recorded=recorded)
+        recorded = options.own_draft(draft, draft_model, studio)
+        request = options.request_from(context.params, endless=endless, preset=chosen, recorded=recorded)
         with ProgressBar(request.duration_s) as show:
             job = studio.submit(request, out=out, recording=recording)
             outcome = follow(studio, job, show)
@@ -70,26 +70,26 @@ def render_infinite(
 
 def bench_infinite(
     context: typer.Context,
-    prompt: words.Prompt = BENCH_PROMPT,
-    negative_prompt: words.NegativePrompt = None,
-    seconds: words.Seconds = 60.0,
-    seed: words.Seed = 0,
+    prompt: options.Prompt = BENCH_PROMPT,
+    negative_prompt: options.NegativePrompt = None,
+    seconds: options.Seconds = 60.0,
+    seed: options.Seed = 0,
     compare: Annotated[
         bool, typer.Option("--compare", help="Add one conventional run each at 10, 20, 40 and 80 s.")
     ] = False,
-    model: words.Model = None,
-    guidance: words.Guidance = None,
-    strategy: words.Strategy = None,
-    steps: words.Steps = None,
-    skip_factor: words.SkipFactor = None,
-    group_size: words.GroupSize = None,
-    buffer: words.Buffer = None,
-    device: words.DeviceOrNone = None,
-    dtype: words.Dtype = None,
+    model: options.Model = None,
+    guidance: options.Guidance = None,
+    strategy: options.Strategy = None,
+    steps: options.Steps = None,
+    skip_factor: options.SkipFactor = None,
+    group_size: options.GroupSize = None,
+    buffer: options.Buffer = None,
+    device: options.DeviceOrNone = None,
+    dtype: options.Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """One take without a file: real-time factor, first sound, time of each part, growth of memory."""
-    request = words.request_from(context.params)
+    request = options.request_from(context.params)
     studio = factories_of(context).studio(DEFAULTS)
     from studio.evaluation.benchmarks.endless import COMPARED_S, bench_clips, bench_endless
 

@@ -29,7 +29,7 @@ def list_command(
     as_json: AsJson = False,
 ) -> None:
     """The takes, a line each, the newest first; after them those that can't be read, and why."""
-    from studio.service.library import Library
+    from studio.service.takes.library import Library
 
     takes, unreadable = Library(outputs).find(" ".join(words or ()), favourites=favourites)
     for take in takes:
@@ -61,7 +61,7 @@ def show(
     outputs: Outputs = OUTPUTS,
 ) -> None:
     """How a take was made, as JSON: a preset that opens again."""
-    from studio.service.library import Library, settings_of
+    from studio.service.takes.library import Library, settings_of
 
     record = settings_of(Path(name)) if os.path.isfile(name) else Library(outputs).get(name).record
     typer.echo(record.to_json())
@@ -74,7 +74,7 @@ def delete(
     outputs: Outputs = OUTPUTS,
 ) -> None:
     """Move a take to the trash, from where `restore` gets it back."""
-    from studio.service.library import Library
+    from studio.service.takes.library import Library
 
     library = Library(outputs)
     if for_good:
@@ -86,7 +86,7 @@ def delete(
 @library_commands.command()
 def trash(outputs: Outputs = OUTPUTS, as_json: AsJson = False) -> None:
     """What is in the trash, a line each."""
-    from studio.service.library import Library
+    from studio.service.takes.library import Library
 
     deleted = Library(outputs).trash
     for one in deleted.takes():
@@ -103,7 +103,7 @@ def restore(
     take: Annotated[str, typer.Argument(metavar="ID", help="An id of the trash.")], outputs: Outputs = OUTPUTS
 ) -> None:
     """Put a take back from the trash."""
-    from studio.service.library import Library
+    from studio.service.takes.library import Library
 
     typer.echo(Library(outputs).trash.restore(take))
 
@@ -114,7 +114,7 @@ def empty(
     outputs: Outputs = OUTPUTS,
 ) -> None:
     """Delete for good what is in the trash."""
-    from studio.service.library import Library
+    from studio.service.takes.library import Library
 
     deleted = Library(outputs).trash
     if not yes:

@@ -11,7 +11,7 @@ from studio.cli.common import AsJson, fail, print_json, terminal
 from studio.core.settings import Settings
 
 if TYPE_CHECKING:
-    from studio.backends.download import Plan
+    from studio.backends.hub import Plan
 
 models_commands = typer.Typer(help="The checkpoints: which there are, get one, check one.")
 
@@ -38,7 +38,7 @@ def download(model_id: ModelId) -> None:
     HF_ENDPOINT names a mirror, HF_TOKEN a token for what asks for one. What was broken off is gone on with.
     """
     from studio.backends.catalog import find, is_hub_id, licence_of, resolve
-    from studio.backends.download import plan
+    from studio.backends.hub import plan
 
     if _is_builtin(model_id):
         typer.echo(f"{model_id} is part of the program: there is nothing to download.")
@@ -68,7 +68,7 @@ def _get(wanted: Plan) -> Path:
         TransferSpeedColumn,
     )
 
-    from studio.backends.download import download as get
+    from studio.backends.hub import download as get
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli.request import find_preset
+from studio.cli.options import find_preset
 from studio.core.preset import load_preset, shipped_presets
 from studio.core.settings import Settings
 

@@ -12,7 +12,7 @@ import typer
 
 from studio.cli.common import Device, factories_of
 from studio.cli.models import require_known
-from studio.cli.request import request_from
+from studio.cli.options import request_from
 from studio.core.errors import InvalidRequestError
 from studio.core.hosts import checked_name
 from studio.core.settings import Settings

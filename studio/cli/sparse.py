@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from studio.cli import request as words
+from studio.cli import options
 from studio.cli.common import AsJson, factories_of, print_json, terminal
-from studio.cli.takes import ProgressBar, follow, report
+from studio.cli.progress import ProgressBar, follow, report
 from studio.core.errors import InvalidRequestError
 from studio.core.request import LiteFocusAttention
 from studio.core.settings import Settings
@@ -19,30 +19,30 @@ DEFAULTS = Settings()
 
 def render_sparse(
     context: typer.Context,
-    prompt: words.Prompt = None,
-    negative_prompt: words.NegativePrompt = None,
-    seconds: words.Seconds = None,
-    seed: words.Seed = None,
-    out: words.Out = None,
-    outputs: words.Outputs = DEFAULTS.outputs,
-    preset: words.PresetName = None,
-    model: words.Model = None,
-    guidance: words.Guidance = None,
-    steps: words.ClipSteps = None,
-    attention: words.AttentionKind = None,
-    ratio: words.Ratio = None,
-    sampling: words.Sampling = None,
-    focus: words.Focus = None,
-    compensation: words.Compensation = None,
-    blocks: words.Blocks = None,
-    device: words.DeviceOrNone = None,
-    dtype: words.Dtype = None,
+    prompt: options.Prompt = None,
+    negative_prompt: options.NegativePrompt = None,
+    seconds: options.Seconds = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    outputs: options.Outputs = DEFAULTS.outputs,
+    preset: options.PresetName = None,
+    model: options.Model = None,
+    guidance: options.Guidance = None,
+    steps: options.ClipSteps = None,
+    attention: options.AttentionKind = None,
+    ratio: options.Ratio = None,
+    sampling: options.Sampling = None,
+    focus: options.Focus = None,
+    compensation: options.Compensation = None,
+    blocks: options.Blocks = None,
+    device: options.DeviceOrNone = None,
+    dtype: options.Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """A clip of a set length in one piece, its attention sparse. Ctrl-C ends it and keeps nothing."""
     settings = replace(DEFAULTS, outputs=outputs)
-    chosen = words.find_preset(preset, settings) if preset else None
-    request = words.sparse_request_from(context.params, chosen)
+    chosen = options.find_preset(preset, settings) if preset else None
+    request = options.sparse_request_from(context.params, chosen)
     studio = factories_of(context).studio(settings)
     try:
         with ProgressBar(request.duration_s, at_once=True) as show:
@@ -57,26 +57,26 @@ def bench_sparse(
     context: typer.Context,
     more: Annotated[list[float] | None, typer.Argument(hidden=True)] = None,
     seconds: Annotated[float, typer.Option(help="Lengths of sound; several may follow each other.")] = 10.0,
-    model: words.Model = None,
+    model: options.Model = None,
     shape: Annotated[
         str | None, typer.Option(help="audioldm2-full: the real U-Net's shape, with random weights.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, max=100, help="Medians of so many.")] = 3,
     batch: Annotated[int, typer.Option(min=1, max=16, help="2 is what guidance takes.")] = 1,
-    ratio: words.Ratio = None,
-    blocks: words.Blocks = None,
-    device: words.DeviceOrNone = None,
-    dtype: words.Dtype = None,
+    ratio: options.Ratio = None,
+    blocks: options.Blocks = None,
+    device: options.DeviceOrNone = None,
+    dtype: options.Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """Dense, uniform and balanced sparse attention and token merging: time and memory at each length."""
     durations_s = [seconds, *(more or [])]
-    if not all(0 < length <= words.MAX_BENCH_S for length in durations_s):
-        raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {words.MAX_BENCH_S:g}.")
+    if not all(0 < length <= options.MAX_BENCH_S for length in durations_s):
+        raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {options.MAX_BENCH_S:g}.")
     from studio.evaluation.benchmarks.sparse import bench_sparse as measure
     from studio.evaluation.benchmarks.sparse import load_unet
 
-    request = words.sparse_request_from({**context.params, "prompt": "-", "seconds": None})
+    request = options.sparse_request_from({**context.params, "prompt": "-", "seconds": None})
     assert isinstance(request.attention, LiteFocusAttention)  # it is the tab's
     r = None if request.attention.ratio == "auto" else request.attention.ratio
     with terminal().status("Loading the model") as line:

@@ -40,7 +40,7 @@ def corpus(
     seed: Annotated[int, typer.Option(min=0, help="The first clip's seed.")] = 0,
 ) -> None:
     """Write sample files of the procedural corpus and one sheet of their spectrograms."""
-    from studio.training.corpus.preview import write_preview
+    from studio.recipes.corpus.preview import write_preview
 
     typer.echo(str(write_preview(preview, seed)[-1]))
 
@@ -62,8 +62,8 @@ def _command(name: str) -> Callable[..., None]:
         if not 0 < scale <= 100:
             raise InvalidRequestError("--scale lies above 0, up to 100; 1 is the shipped recipe.")
         from studio.backends.device import choose_device
-        from studio.training.pocket import PocketOptions
-        from studio.training.recipes import RECIPES as RUN
+        from studio.recipes.pocket.audioldm import PocketOptions
+        from studio.recipes.pocket.stages import RECIPES as RUN
 
         RUN[name](PocketOptions(runs, out, str(choose_device(device)), max_minutes, scale))
 
@@ -111,8 +111,8 @@ def dcldm(
     from studio.backends.catalog import create_drafter, fingerprint, resolve
     from studio.backends.device import choose_device
     from studio.training.dcldm import DcLdmOptions
-    from studio.training.dcldm_run import run, this_process
     from studio.training.manifest import read_manifest
+    from studio.training.run import run, this_process
 
     entries = read_manifest(manifest)  # before anything is loaded
     settings, chosen = Settings(), str(choose_device(device))

@@ -145,7 +145,7 @@ def _share(value: object) -> object:
 class LiteFocusAttention(Frozen):
     """Same-frequency focus and cross-frequency compensation (LiteFocus).
 
-    `ratio` is the paper's r; `blocks` are names as in `models.blocks`, none for those that the paper takes.
+    `ratio` is the paper's r; `blocks` are names as in `modules.blocks`, none for those that the paper takes.
     """
 
     kind: Literal["lite_focus"] = "lite_focus"

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.backends.draft import round_and_round
+from studio.backends.acoustic.base import round_and_round
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Drafted, Event, Progress
 from studio.core.request import AudioGenDraft, Draft, GenerationRequest, RecordedDraft
@@ -23,9 +23,9 @@ from studio.pipeline.preview import WIDTH
 from studio.pipeline.progress import Stepping
 
 if TYPE_CHECKING:
+    from studio.backends.acoustic.base import AcousticDraft, Codec, OnTokens
     from studio.backends.base import Backend
-    from studio.backends.dcldm import DcLdmBackend
-    from studio.backends.draft import AcousticDraft, Codec, OnTokens
+    from studio.backends.systems.dcldm import DcLdmBackend
 
 ANNOUNCED = 20  # times a draft says how far it is
 DEAF = "This model hears no draft: choose one for the Dual tab, or take no draft."
@@ -229,7 +229,7 @@ def _model(wanted: Draft) -> str:
 
 def _alike(nothing: AcousticDraft, draft: AcousticDraft) -> tuple[AcousticDraft, AcousticDraft]:
     """Both as long as the shorter: one forward hears them side by side."""
-    from studio.backends.draft import AcousticDraft
+    from studio.backends.acoustic.base import AcousticDraft
 
     tokens = min(nothing.tokens.shape[1], draft.tokens.shape[1])
     samples = min(len(nothing.samples), len(draft.samples))

@@ -36,7 +36,7 @@ class SparseAttention:
         if self._unet is None:
             raise InvalidRequestError("This model has no attention to make sparse: choose dense.")
         # diffusers takes seconds to load, and a dense take of a model without it asks for none.
-        from studio.models.blocks import choose_blocks
+        from studio.modules.blocks import choose_blocks
 
         choose_blocks(self._unet, self._wanted.blocks)
 
@@ -47,8 +47,8 @@ class SparseAttention:
         wanted, unet = self._wanted, self._unet
         if isinstance(wanted, DenseAttention) or unet is None:
             return nullcontext(unet)
-        from studio.models.lite_focus import lite_focus, ratio_for
-        from studio.models.token_merging import token_merging
+        from studio.modules.patches.lite_focus import lite_focus, ratio_for
+        from studio.modules.patches.token_merging import token_merging
 
         place = (start_frame << 10) + int(timesteps.max())
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + place) & 0x7FFF_FFFF_FFFF_FFFF)

@@ -20,8 +20,8 @@ from studio.samplers.concat import clip_latents, crossfade_join
 from studio.samplers.ddim import add_noise, ddim_sample
 
 if TYPE_CHECKING:
+    from studio.backends.acoustic.base import AcousticDraft
     from studio.backends.base import Backend
-    from studio.backends.draft import AcousticDraft
     from studio.pipeline.acoustic import Hearing
 
 

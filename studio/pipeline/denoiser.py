@@ -113,7 +113,7 @@ class PromptTrack:
 
 
 class Hears(Protocol):
-    """What a dual model hears along a take (`service.hearing`)."""
+    """What a dual model hears along a take (`pipeline.acoustic`)."""
 
     def window(self, start_frame: int, frames: int) -> Tensor:
         """Acoustic frames [2, L, D] for these latent frames: of the empty text, then of the draft."""

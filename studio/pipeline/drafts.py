@@ -18,7 +18,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from studio.backends.draft import Sampling, draft_of_nothing
+from studio.backends.acoustic.base import Sampling, draft_of_nothing
 from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
@@ -27,7 +27,7 @@ from studio.dsp.resample import resample
 from studio.pipeline.recording import Recording
 
 if TYPE_CHECKING:
-    from studio.backends.draft import AcousticDraft, Codec, Drafter, OnTokens
+    from studio.backends.acoustic.base import AcousticDraft, Codec, Drafter, OnTokens
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from studio.core.attention import Look, Shares
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
-from studio.service.jobs import Studio
+from studio.core.views import Look, Shares
+from studio.service.studio import Studio
 
 if TYPE_CHECKING:
     from studio.pipeline.analysis.self_attention import AttentionStudy

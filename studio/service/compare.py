@@ -21,7 +21,7 @@ from studio.core.request import (
     TokenMergingAttention,
 )
 from studio.dsp.spectrogram import CEILING_DB, FLOOR_DB
-from studio.service.library import picture_of
+from studio.service.takes.library import picture_of
 
 MAX_COMPARED_S = 120.0
 MAX_SCALES = 6  # of either kind

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from studio.core.errors import InvalidRequestError
 from studio.core.interrupts import Asked, deferred
-from studio.models.dual_attention import AcousticBranch
-from studio.models.framewise import framewise
-from studio.models.tokens import t5_states
+from studio.modules.acoustic_branch import AcousticBranch
+from studio.modules.patches.framewise import framewise
+from studio.modules.text import t5_states
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.encoded import EncodedClips
 from studio.training.loop import step_generator

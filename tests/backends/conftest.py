@@ -35,7 +35,7 @@ from transformers import (
 )
 from transformers.models.speecht5.configuration_speecht5 import SpeechT5HifiGanConfig
 
-from studio.models.dual_attention import AcousticBranch
+from studio.modules.acoustic_branch import AcousticBranch
 
 EMBEDDING = 32
 SPECIAL = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}

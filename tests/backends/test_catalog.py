@@ -16,7 +16,7 @@ from studio.core.errors import ModelNotFoundError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
 from tests.backends.fake_hub import FakeHub, serving
-from tests.backends.test_download import point_at
+from tests.backends.test_hub import point_at
 
 
 @pytest.fixture

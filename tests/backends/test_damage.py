@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from studio.backends import audioldm, audioldm2, catalog, checkpoint, codec, dcldm, tango
+from studio.backends import catalog, checkpoint
+from studio.backends.acoustic import codec
 from studio.backends.boundary import no_larger_than, weights_errors
 from studio.backends.reading import Held
+from studio.backends.systems import audioldm, audioldm2, dcldm, tango
 from studio.core.errors import ModelNotFoundError, OutOfResourcesError, WeightsError
 from studio.core.settings import Settings
 from tests.backends.conftest import make_dcldm, make_tango

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from studio.backends import audioldm
 from studio.backends.device import ChannelsLast
+from studio.backends.systems import audioldm
 
 
 def test_a_network_computes_the_same_in_the_other_layout_and_gets_its_own_back() -> None:

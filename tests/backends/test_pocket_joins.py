@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from studio.backends.audioldm import AudioLDMBackend, load
 from studio.backends.decode import CONVOLUTIONAL
+from studio.backends.systems.audioldm import AudioLDMBackend, load
 from studio.core.settings import data_dir
 from studio.dsp.mel import log_mel
-from studio.training.corpus.clip import make_clip
-from studio.training.data import HELD_OUT_SEED
+from studio.recipes.corpus.clip import make_clip
+from studio.recipes.data.clips import HELD_OUT_SEED
 from tests.backends.test_decode import join_frames, mel_difference, stream
 
 POCKET = data_dir("assets") / "pocket" / "audioldm"

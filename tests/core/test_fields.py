@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 from studio.core import fields, request
 from studio.core.errors import InvalidRequestError
 from studio.core.fields import LABELS, FieldError, first_error, first_problem
-from studio.core.lane import parse_lane
 from studio.core.preset import Preset, parse_preset
+from studio.core.prompt_schedule import parse_lane
 from studio.core.request import GenerationRequest, PromptPoint, parse_request
 
 GROUPS: dict[str, list[type[BaseModel]]] = {

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.errors import InvalidRequestError
-from studio.core.lane import read_lane
 from studio.core.preset import Preset, load_preset
+from studio.core.prompt_schedule import read_lane
 from studio.core.request import PromptPoint, parse_request
 from studio.core.text import decode_text, one_line, read_text
 

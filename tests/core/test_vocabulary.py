@@ -13,9 +13,9 @@ import pytest
 from studio.backends.catalog import vocabulary
 from studio.core.settings import Settings, data_dir
 from studio.core.vocabulary import Vocabulary, stem, stems
-from studio.training import phrases
-from studio.training.corpus.captions import caption
-from studio.training.corpus.clip import describe
+from studio.recipes.corpus.captions import caption
+from studio.recipes.corpus.clip import describe
+from studio.recipes.text import phrases
 
 UNKNOWN = """
 guitar; a man singing; a cat meowing; a car crash; a violin concerto in a cathedral; a woman laughing; a

@@ -14,7 +14,7 @@ import pytest
 
 from studio.app import build_page, build_studio
 from studio.core.settings import Settings
-from studio.service.jobs import Studio
+from studio.service.studio import Studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

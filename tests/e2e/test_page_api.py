@@ -13,7 +13,7 @@ import soundfile as sf
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from studio.backends.tone import tone
+from studio.backends.systems.tone import tone
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from gradio_client import Client
 
-from studio.service.job import Job
-from studio.ui import callers
+from studio.service.jobs.job import Job
+from studio.ui.server import callers
 
 pytestmark = pytest.mark.slow
 

@@ -13,14 +13,14 @@ from conftest import free_port, served
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from studio.backends import dcldm
+from studio.backends.systems import dcldm
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
 from studio.pipeline.drafts import Drafts, Models
 from studio.pipeline.renderer import Renderer
-from studio.service.jobs import Studio
+from studio.service.studio import Studio
 from tests.backends.conftest import make_dcldm, make_tango, wake
-from tests.service.drafting_fakes import FakeDrafter
+from tests.pipeline.drafting_fakes import FakeDrafter
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

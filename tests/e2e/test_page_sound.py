@@ -13,10 +13,10 @@ import pytest
 from conftest import player_state, recording, served, tone_settings, wait_for_position, wait_for_state
 
 from studio.backends.catalog import create_backend
-from studio.backends.tone import TONE_AMPLITUDE, TONE_HZ, tone
+from studio.backends.systems.tone import TONE_AMPLITUDE, TONE_HZ, tone
 from studio.core.events import AudioChunk, Event
 from studio.core.settings import Settings
-from studio.service.jobs import Studio
+from studio.service.studio import Studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

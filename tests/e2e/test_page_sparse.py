@@ -12,7 +12,7 @@ from conftest import free_port, served
 
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
-from studio.service.runner import IDLE_LIMIT_S
+from studio.service.jobs.runner import IDLE_LIMIT_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

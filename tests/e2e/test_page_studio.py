@@ -12,13 +12,13 @@ import pytest
 import soundfile as sf
 from conftest import player_state, wait_for_position, wait_for_state
 
-from studio.backends.tone import ToneBackend, tone
+from studio.backends.systems.tone import ToneBackend, tone
 from studio.core.events import AudioChunk, SavePoint
 from studio.core.preset import load_preset
 from studio.core.request import parse_request
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.renderer import Renderer
-from studio.service.take import TakeWriter
+from studio.service.takes.writer import TakeWriter
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

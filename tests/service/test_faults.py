@@ -15,8 +15,8 @@ from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError
 from studio.core.events import AudioChunk, Event, Failed, Finished, SavePoint
 from studio.core.settings import Settings
-from studio.service.jobs import Studio
-from studio.service.runner import BUG_MESSAGE
+from studio.service.jobs.runner import BUG_MESSAGE
+from studio.service.studio import Studio
 from tests.service.service_fakes import CHUNK, RATE, create_backend, raising, ramp, render_ramp, request
 
 SETTINGS_PATHS = Callable[[Path], None]
@@ -173,7 +173,7 @@ def test_a_take_whose_format_can_t_be_written_says_where_it_is(tmp_path: Path) -
 def test_a_listener_of_the_queue_that_fails_does_not_leave_the_take_unwatched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.service.runner.INTERVAL_S", 0.02)
+    monkeypatch.setattr("studio.service.jobs.runner.INTERVAL_S", 0.02)
     studio = Studio(Settings(outputs=tmp_path, unattended_limit_s=1.0), create_backend, render_ramp)
     broken = iter([True])
     tick = studio._announce_all

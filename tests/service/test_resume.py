@@ -18,7 +18,7 @@ import soundfile as sf
 import torch
 
 from studio.app import build_studio
-from studio.backends.tone import ToneBackend, tone
+from studio.backends.systems.tone import ToneBackend, tone
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.events import AudioChunk, Event, Finished, SavePoint
@@ -27,11 +27,11 @@ from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import Steering
 from studio.pipeline.renderer import Renderer
-from studio.service.jobs import Studio
-from studio.service.recording import read_recording
-from studio.service.savepoint import read_savepoint, write_savepoint
-from studio.service.take import TakeWriter
-from studio.service.wav import GrowingWav
+from studio.service.recordings.read import read_recording
+from studio.service.studio import Studio
+from studio.service.takes.savepoint import read_savepoint, write_savepoint
+from studio.service.takes.wav import GrowingWav
+from studio.service.takes.writer import TakeWriter
 from tests.service.service_fakes import CHUNK, RATE, GatedRender, create_backend, ramp, request
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}

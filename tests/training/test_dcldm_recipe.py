@@ -18,20 +18,20 @@ import soundfile as sf
 import torch
 from safetensors.torch import load_file
 
-from studio.backends import dcldm
 from studio.backends.latent import SoundNetworks
+from studio.backends.systems import dcldm
 from studio.core.errors import InvalidRequestError, WeightsError
 from studio.pipeline.drafts import Drafts, Models
 from studio.samplers.schedule import NoiseSchedule
 from studio.training import dcldm as recipe
+from studio.training.audio import read_sound
 from studio.training.dcldm import DcLdmOptions
-from studio.training.dcldm_run import _acoustic, _encode, _open, run
 from studio.training.encoded import EncodedClips, encode_clips, require_all
 from studio.training.manifest import read_manifest
 from studio.training.noising import snr_weight
-from studio.training.sounds import read_sound
+from studio.training.run import _acoustic, _encode, _open, run
 from tests.backends.conftest import make_tango
-from tests.service.drafting_fakes import FakeDrafter
+from tests.pipeline.drafting_fakes import FakeDrafter
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +153,7 @@ def test_the_empty_text_is_the_one_that_ships_with_the_drafter(
 ) -> None:
     """Takes hear it too, round and round."""
     drafter, heard = FakeDrafter(nothing=np.arange(40, dtype=np.int16).reshape(4, 10)), []
-    monkeypatch.setattr("studio.training.dcldm_run.train_dcldm", lambda *given, **_: heard.append(given[3]))
+    monkeypatch.setattr("studio.training.run.train_dcldm", lambda *given, **_: heard.append(given[3]))
     with pytest.raises(TypeError):  # what trains is away, and gave no networks
         run(read_manifest(manifest), tango, lambda: drafter, tmp_path, options(tmp_path), seconds=0.64)
     expected = Drafts(Models(lambda *_: drafter, lambda *_: None), tmp_path).of_nothing("fake", 0.64, "cpu")

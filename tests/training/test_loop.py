@@ -93,6 +93,6 @@ def test_the_learning_rate_rises_then_falls() -> None:
 
 def test_every_recipe_has_its_command() -> None:
     from studio.cli.train import RECIPES as NAMED
-    from studio.training.recipes import RECIPES
+    from studio.recipes.pocket.stages import RECIPES
 
     assert set(NAMED) == set(RECIPES)

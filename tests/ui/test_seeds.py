@@ -13,14 +13,15 @@ from studio.app import build_page, build_studio
 from studio.core.preset import Preset
 from studio.core.request import MAX_SEED, parse_request
 from studio.core.settings import Settings
-from studio.service.jobs import Studio
-from studio.ui import dual, form, sparse
-from studio.ui.library_view import LibraryView
-from studio.ui.shell import Page
+from studio.service.studio import Studio
+from studio.ui import forms
+from studio.ui.panels.library_view import LibraryView
+from studio.ui.server.page import Page
+from studio.ui.tabs import dual, sparse
 from tests import aio
 
 SEEDS = [0, 7, 2**53 - 1, 2**53 + 1, 2**60 + 3, MAX_SEED]
-TABS = {"infinite": form, "sparse": sparse, "dual": dual}
+TABS = {"infinite": forms, "sparse": sparse, "dual": dual}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_the_library_s_form_holds_the_digits(page: Page, studio: Studio) -> None
     job = studio.submit(parse_request(prompt="rain", seed=2**53 + 1, duration_s=0.5, model={"id": "tone"}))
     list(studio.events(job.id))
     take = next(studio.library.takes(str(2**53 + 1)))
-    view, empty = LibraryView(studio), [form.FormValues(), sparse.FormValues(), dual.FormValues()]
+    view, empty = LibraryView(studio), [forms.FormValues(), sparse.FormValues(), dual.FormValues()]
     opened = view.open_take(take.id, *(value for values in empty for value in values))
-    place = 1 + form.FormValues._fields.index("seed")
+    place = 1 + forms.FormValues._fields.index("seed")
     assert through_a_browser(page, "infinite-seed", opened[place]) == "9007199254740993"

@@ -17,10 +17,10 @@ from studio.backends.shapes import random_unet
 from studio.core.errors import InvalidRequestError
 from studio.core.request import FRAME_S, ModelChoice, SparseMethod
 from studio.evaluation.benchmarks.endless import Stopwatch
-from studio.models.blocks import choose_blocks
-from studio.models.lite_focus import draw_tokens, focus_attention, ratio_for
-from studio.models.sparse_methods import MERGED, attending
-from studio.models.token_merging import draw_keepers, match_tokens
+from studio.modules.blocks import choose_blocks
+from studio.modules.patches.lite_focus import draw_tokens, focus_attention, ratio_for
+from studio.modules.patches.methods import MERGED, attending
+from studio.modules.patches.token_merging import draw_keepers, match_tokens
 from studio.pipeline.model_cache import BackendCache
 from studio.pipeline.peak_memory import rise_mb
 
@@ -64,7 +64,7 @@ def bench_sparse(
         durations_s: lengths of sound, from short to long.
         batch: 1, or 2 as under guidance.
         ratio: r of uniform and balanced; by each length's rule where none is given.
-        blocks: which attend otherwise than densely (`models.blocks`); by default the paper's.
+        blocks: which attend otherwise than densely (`modules.blocks`); by default the paper's.
         show: told what is measured.
     """
     rows = []

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from studio.backends.acoustic.base import AcousticDraft, Drafter
 from studio.backends.base import Backend, Conditioning, Tokens
-from studio.backends.dcldm import DcLdmBackend
-from studio.backends.draft import AcousticDraft, Drafter
+from studio.backends.systems.dcldm import DcLdmBackend
 from studio.evaluation.classifier import Judge
 from studio.evaluation.metrics.distance import frechet_distance, kl_divergence
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, pair_share, spread

@@ -16,8 +16,8 @@ from studio.core.request import SparseMethod
 from studio.evaluation.classifier import Judge
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, spread_prompts
 from studio.evaluation.suites.sound import bound
-from studio.models.lite_focus import ratio_for
-from studio.models.sparse_methods import MERGED, attending
+from studio.modules.patches.lite_focus import ratio_for
+from studio.modules.patches.methods import MERGED, attending
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.denoise import Denoise
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from studio.backends.components import load_network, load_tokenizer
 from studio.dsp.mel import log_mel
 from studio.evaluation.classifier import Judge
-from studio.models.tokens import tokenize
+from studio.modules.text import tokenize
 
 MEL_FRAMES = 256
 WINDOW_S = 5.12

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from studio.core.attention import Listening
 from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest
+from studio.core.views import Listening
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend

@@ -18,15 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.core.attention import Look, Shares
 from studio.core.errors import InvalidRequestError
 from studio.core.request import FRAME_S, GenerationRequest, LiteFocusAttention
+from studio.core.views import Look, Shares
 from studio.dsp.mel import band_edges_hz
 from studio.samplers.ddim import add_noise
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend, Geometry
-    from studio.models.attention_study import See, Watched
+    from studio.modules.patches.watch import See, Watched
 
 Borrow = Callable[[], AbstractContextManager["Backend"]]
 
@@ -60,7 +60,7 @@ class AttentionStudy:
         with borrow() as backend:
             if backend.unet is None:
                 raise InvalidRequestError("This model has no attention to look at: choose another.")
-            from studio.models.blocks import transformers
+            from studio.modules.blocks import transformers
 
             latents = backend.encode_audio(beginning(path, backend.geometry))
             last = backend.schedule.train_steps - 1
@@ -88,7 +88,7 @@ class AttentionStudy:
 
     def measure(self) -> Iterator[str]:
         """Measure the `shares` of all blocks at several noise levels; says how far it is."""
-        from studio.models.attention_study import focus_share
+        from studio.modules.patches.watch import focus_share
 
         blocks = self.blocks
         timesteps = tuple(round(self.last_timestep * (i + 0.5) / LEVELS) for i in range(LEVELS))
@@ -112,7 +112,7 @@ class AttentionStudy:
 
     def _run(self, timestep: int, blocks: tuple[str, ...], see: See) -> None:
         """One forward over the take, noised to that timestep."""
-        from studio.models.attention_study import watched_attention
+        from studio.modules.patches.watch import watched_attention
 
         at = torch.tensor([timestep])
         generator = torch.Generator().manual_seed(self.request.seed)
@@ -125,7 +125,7 @@ class AttentionStudy:
                 backend.predict_noise(noisy, at.to(noisy.device), 0, conditioning)
 
     def _look(self, block: str, watched: list[Watched], at_s: float, height: float) -> Look:
-        from studio.models.attention_study import same_band
+        from studio.modules.patches.watch import same_band
 
         frames, bands = watched[0].frames, watched[0].bands
         frame_s = self.latents.shape[2] * FRAME_S / frames
@@ -148,7 +148,7 @@ class AttentionStudy:
 
     def _draw(self, seen: Watched, generator: torch.Generator) -> Tensor:
         """A C as the wanted LiteFocus draws it."""
-        from studio.models.lite_focus import draw_tokens, ratio_for
+        from studio.modules.patches.lite_focus import draw_tokens, ratio_for
 
         wanted, duration_s = self._wanted, self.latents.shape[2] * FRAME_S
         ratio = ratio_for(duration_s) if wanted.ratio == "auto" else wanted.ratio

@@ -1,0 +1,77 @@
+"""An EnCodec (Défossez et al. 2022) in transformers' format: drafts from recordings without audiocraft."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.backends.acoustic.base import AcousticDraft, read_nothing
+from studio.backends.boundary import opens_checkpoint
+from studio.backends.components import load_network
+from studio.backends.device import choose_device
+from studio.backends.reading import is_folder
+from studio.core.errors import WeightsError
+
+TRIED_TOKENS = 8
+FOLDER = "encodec"  # in an AudioGen's folder, where it was exported
+
+
+class EncodecCodec:
+    """A `draft.Codec` over a transformers `EncodecModel`."""
+
+    def __init__(self, model_id: str, model: Any, nothing: NDArray[np.int16] | None = None) -> None:
+        """Take a loaded `EncodecModel` of one channel and one bandwidth; `nothing` as `draft.Codec`."""
+        self.id = model_id
+        self.nothing = nothing
+        self._model = model
+        self.sample_rate: int = model.config.sampling_rate
+        self.frame_rate: float = model.config.frame_rate
+
+    def encode(self, samples: NDArray[np.float32]) -> AcousticDraft:
+        """A recording [n] at the codec's sample rate as a draft."""
+        with torch.inference_mode():
+            sound = torch.from_numpy(samples)[None, None].to(self._model.device)
+            codes = self._model.encode(sound, return_dict=False)[0][0]
+        return self.decode(codes[0].cpu().numpy().astype(np.int16))
+
+    def decode(self, tokens: NDArray[np.int16]) -> AcousticDraft:
+        """The draft of known tokens [codebooks, L]."""
+        latents = self.latents(tokens[None])
+        with torch.inference_mode():
+            samples = self._model.decoder(latents.transpose(1, 2).to(self._model.device))[0, 0]
+        return AcousticDraft(tokens, latents, samples.float().cpu().numpy())
+
+    def latents(self, tokens: NDArray[np.int16]) -> Tensor:
+        """Tokens [B, codebooks, L] → EnCodec's latents [B, L, 128]."""
+        codes = torch.from_numpy(tokens.astype(np.int64)).to(self._model.device)
+        with torch.inference_mode():
+            latents = self._model.quantizer.decode(codes.transpose(0, 1)).transpose(1, 2)
+        return latents.float().cpu().clone()
+
+    def try_out(self) -> None:
+        """Encode and decode a little sound, and what nothing sounds like: what fits shows there alone."""
+        self.encode(np.zeros(int(self.sample_rate) // 4, np.float32))
+        if self.nothing is not None:
+            self.decode(self.nothing[:, :TRIED_TOKENS])
+
+
+@opens_checkpoint
+def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> EncodecCodec:
+    """Open an AudioGen's codec as it was exported for transformers.
+
+    Raises:
+        WeightsError: it is missing, damaged, or another model.
+        InvalidRequestError: no such device.
+    """
+    chosen = choose_device(device)
+    if not is_folder(folder / FOLDER):
+        raise WeightsError(f"{folder.name} has no {FOLDER}; get the checkpoint again.")
+    from transformers import EncodecModel
+
+    model = load_network(EncodecModel, folder / FOLDER, chosen, torch.float32)
+    return EncodecCodec(model_id or folder.name, model, read_nothing(folder))

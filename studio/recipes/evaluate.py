@@ -1,0 +1,134 @@
+"""`longwave eval`: held-out clips from the corpus, given to the evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from studio.backends.acoustic.base import Drafter
+from studio.backends.base import Backend
+from studio.backends.systems.dcldm import DcLdmBackend
+from studio.core.errors import ModelNotFoundError
+from studio.core.request import EndlessSampler, GenerationRequest
+from studio.evaluation.classifier import Judge
+from studio.evaluation.suites.dual import DualPlan, measure_dual
+from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
+from studio.evaluation.suites.pocket import HeldOut, Networks, measure_networks
+from studio.evaluation.suites.sound import SoundPlan, measure_sound
+from studio.recipes.data.clips import HELD_OUT_SEED, Corpus, build_corpus
+from studio.samplers.curve import curved_timesteps
+from studio.samplers.fifo import FifoPlan
+
+HELD_OUT_CLIPS = 640  # so that Fréchet distances have 480 windows a side
+
+
+def held_out_set(corpus: Corpus) -> HeldOut:
+    """The corpus folder as plain arrays, one caption a clip."""
+    return HeldOut(
+        np.asarray(corpus.audio, np.float32) / 32767.0,
+        [captions[0] for captions in corpus.captions],
+        corpus.labels,
+    )
+
+
+def evaluate_pocket(
+    assets: Path,
+    runs: Path,
+    load_backend: Callable[[], Backend],
+    *,
+    quick: bool = False,
+    networks_only: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> dict[str, float | str]:
+    """Every figure of the model card, on clips and phrasings withheld from training.
+
+    `assets` is `assets/pocket`; `runs` is where the held-out clips are rendered. `quick` generates a tenth of
+    the sound: for a look, not for a claim.
+
+    Raises:
+        ModelNotFoundError: the pocket model is not in `assets`.
+    """
+    judge, held_out = _judge(assets), _held_out(runs)
+    wild = json.loads(resources.files("studio.evaluation").joinpath("wild_prompts.json").read_text())[
+        "prompts"
+    ]
+    networks = Networks.load(assets / "audioldm", assets / "judge")
+    figures: dict[str, float | str] = dict(measure_networks(networks, held_out, wild, report))
+    if networks_only:
+        return figures
+    backend = load_backend()
+    sampler = EndlessSampler.model_validate({})
+    fifo = shipped_plan(sampler, backend)
+    plan = SoundPlan.quick() if quick else SoundPlan()
+    scale = float(GenerationRequest.model_fields["guidance_scale"].default)
+    figures |= measure_sound(backend, judge, held_out, fifo, sampler.warmup_steps, scale, plan, report)
+    figures |= {f"plan_{key}": value for key, value in asdict(plan).items()}
+    return figures | {
+        "strategy": sampler.strategy,
+        "queue_steps": len(fifo.timesteps),
+        "window_frames": fifo.window_frames,
+        "guidance_scale": scale,
+    }
+
+
+def evaluate_lengths(
+    assets: Path,
+    runs: Path,
+    load_backend: Callable[[], Backend],
+    plan: LengthPlan,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Right families of long clips, dense and sparse, on withheld phrasings; see `measure_lengths`.
+
+    Raises:
+        ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`.
+    """
+    return measure_lengths(load_backend(), _judge(assets), _held_out(runs), plan, report)
+
+
+def evaluate_dual(
+    assets: Path,
+    runs: Path,
+    load_backend: Callable[[], DcLdmBackend],
+    load_tango: Callable[[], Backend],
+    load_drafter: Callable[[], Drafter],
+    plan: DualPlan,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """AudioGen, TANGO and DC-LDM on withheld phrasings; see `measure_dual`.
+
+    Raises:
+        ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`, or no audiocraft.
+    """
+    held_out, drafter = _held_out(runs), load_drafter()
+    tokens = drafter.nothing
+    nothing = drafter.draft("", plan.seconds, seed=0) if tokens is None else drafter.decode(tokens)
+    return measure_dual(
+        load_backend(), load_tango(), drafter, nothing, _judge(assets), held_out, plan, report
+    )
+
+
+def _judge(assets: Path) -> Judge:
+    if not (assets / "judge" / "judge.json").exists():
+        raise ModelNotFoundError(f"No judge in {assets}: run `longwave train judge` first.")
+    return Judge.load(assets / "judge")
+
+
+def _held_out(runs: Path) -> HeldOut:
+    corpus = build_corpus(runs / "held", HELD_OUT_CLIPS, first_seed=HELD_OUT_SEED, split="held_out")
+    return held_out_set(corpus)
+
+
+def shipped_plan(sampler: EndlessSampler, backend: Backend) -> FifoPlan:
+    """The default window. "auto" is measured as "last", AudioLDM's strategy in the paper."""
+    strategy = "last" if sampler.strategy == "auto" else sampler.strategy
+    timesteps = curved_timesteps(backend.schedule, strategy, sampler.base_steps, sampler.skip_factor)
+    return FifoPlan.build(
+        timesteps, sampler.group_size, sampler.buffer_frames, backend.geometry.frame_multiple
+    )

@@ -1,0 +1,136 @@
+"""The recipes of `assets/pocket/audioldm2/`; what it shares with the pocket AudioLDM lies there alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+
+import diffusers
+import torch
+from diffusers import AudioLDM2Pipeline, DDIMScheduler
+from transformers import GPT2LMHeadModel, GPT2Model, T5EncoderModel, T5Tokenizer
+
+from studio.backends.checkpoint import INDEX_FILE, SHARED_FILE, read_json
+from studio.core.errors import ModelNotFoundError
+from studio.core.vocabulary import VOCABULARY_FILE
+from studio.modules.text import tokenize
+from studio.recipes.networks.audioldm2 import train_audioldm2
+from studio.recipes.networks.denoiser import Reading
+from studio.recipes.networks.unet import SCHEDULER_CONFIG
+from studio.recipes.pocket.audioldm import (
+    PHRASES,
+    PocketOptions,
+    all_captions,
+    cache_latents,
+    cache_text_vectors,
+    pocket_index,
+    save_part,
+    tower_texts,
+    train_corpus,
+)
+from studio.recipes.text.phrases import COMMON_WORDS, dictionary, distillation_texts, duets, other_captions
+from studio.recipes.text.t5 import begin_with_words, build_t5, piece_texts, train_t5, train_t5_tokenizer
+
+SHARED = {
+    "vae": "../audioldm/vae",
+    "vocoder": "../audioldm/vocoder",
+    "text_encoder": "../audioldm/clap",
+    "tokenizer": "../audioldm/tokenizer",
+    "text_encoder_2": "../audiogen/t5",
+    "tokenizer_2": "../audiogen/t5",
+}
+LIMIT = 40  # tokens of a caption in training
+
+
+def run_t5(options: PocketOptions) -> None:
+    """The T5 encoder and its tokenizer, from the caption tower and all that it read."""
+    corpus, _ = train_corpus(options)
+    captions = list(itertools.chain.from_iterable(corpus.captions))
+    common = dictionary()[:COMMON_WORDS]
+    texts, near = tower_texts(options, corpus)
+    others = itertools.chain.from_iterable(other_captions(corpus.labels, common))
+    together, _ = duets(near, common, options.clips(PHRASES))
+    again, _ = distillation_texts(near, common, captions, options.clips(PHRASES), seed=3)
+    texts = [*texts, *others, *together, *again]
+    tokenizer = train_t5_tokenizer(texts, options.t5, near)
+    pieces = piece_texts(tokenizer)
+    vectors, _ = cache_text_vectors(options, [[*pieces, *texts]])
+    tokens = dict(tokenize(tokenizer, texts, limit=LIMIT))
+    torch.manual_seed(0)
+    t5 = build_t5(len(tokenizer))
+    begin_with_words(t5, vectors[0, : len(pieces)])
+    t5 = train_t5(t5, tokens, vectors[0, len(pieces) :], options.loop("t5"), options.device)
+    save_part(t5, options.t5)
+
+
+def run_audioldm2(options: PocketOptions) -> None:
+    """The U-Net with its GPT-2, and the folder around them."""
+    folder = options.audioldm2
+    require_t5(options)
+    corpus, mels = train_corpus(options)
+    latents = cache_latents(options, corpus, mels)
+    trained = train_audioldm2(
+        latents,
+        read_captions(options, all_captions(corpus)),
+        options.loop("audioldm2"),
+        init=folder if (folder / "unet" / "config.json").exists() else None,
+        audioldm=options.shipped("unet"),
+        device=options.device,
+    )
+    save_part(trained["unet"], folder / "unet")
+    save_part(with_head(trained["gpt2"]), folder / "language_model")
+    save_part(trained["projection"], folder / "projection_model")
+    write_folder(options)
+
+
+def require_t5(options: PocketOptions) -> None:
+    """Whoever reads T5's states comes after it.
+
+    Raises:
+        ModelNotFoundError: it is not there yet.
+    """
+    if not (options.t5 / "config.json").exists():
+        raise ModelNotFoundError("There is no T5 yet: train it with `longwave train t5` first.")
+
+
+def with_head(gpt2: GPT2Model) -> GPT2LMHeadModel:
+    """GPT-2 behind a head that nobody asks: diffusers' pipeline opens no other kind."""
+    model = GPT2LMHeadModel(gpt2.config)
+    model.transformer.load_state_dict(gpt2.state_dict())
+    return model
+
+
+def read_captions(options: PocketOptions, captions: list[list[str]]) -> Reading:
+    """The captions as the frozen towers know them, behind the empty text."""
+    texts = ["", *itertools.chain.from_iterable(captions)]
+    vectors, empty = cache_text_vectors(options, captions)
+    tokenizer = T5Tokenizer.from_pretrained(options.t5)
+    t5 = T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32)
+    tokens = tokenize(tokenizer, texts, limit=LIMIT)
+    of_clip = torch.arange(1, len(texts)).view(len(captions), -1)
+    return Reading(
+        t5, tokens.input_ids, tokens.attention_mask, torch.cat([empty[None], vectors.flatten(0, 1)]), of_clip
+    )
+
+
+def write_folder(options: PocketOptions) -> None:
+    """Scheduler, index and what else makes a folder of the trained parts."""
+    folder = options.audioldm2
+    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
+    (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
+    shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
+    theirs = read_json(options.audioldm / INDEX_FILE)
+    index = {
+        **pocket_index(AudioLDM2Pipeline.__name__),
+        "_diffusers_version": diffusers.__version__,
+        **{name: theirs[name] for name in ("vae", "vocoder", "tokenizer", "scheduler")},
+        "text_encoder": ["transformers", "ClapModel"],
+        "text_encoder_2": ["transformers", "T5EncoderModel"],
+        "tokenizer_2": ["transformers", "T5Tokenizer"],
+        "projection_model": ["audioldm2", "AudioLDM2ProjectionModel"],
+        "language_model": ["transformers", "GPT2LMHeadModel"],
+        "unet": ["audioldm2", "AudioLDM2UNet2DConditionModel"],
+        "feature_extractor": [None, None],
+    }
+    (folder / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")

@@ -1,0 +1,166 @@
+"""The recipes of the embedded Dual family: `assets/pocket/audiogen/`, `tango/` and `dcldm/`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import T5EncoderModel, T5Tokenizer
+
+from studio.backends.acoustic.audiogen import load as load_audiogen
+from studio.backends.acoustic.base import NOTHING_FILE
+from studio.backends.acoustic.codec import FOLDER
+from studio.backends.checkpoint import AUDIOGEN_FILES, INDEX_FILE, SHARED_FILE
+from studio.backends.device import cpu_has_bfloat16
+from studio.core.errors import ModelNotFoundError
+from studio.core.vocabulary import VOCABULARY_FILE
+from studio.modules.acoustic_branch import AcousticBranch
+from studio.recipes.networks import audiogen, encodec
+from studio.recipes.networks.tango import train_tango
+from studio.recipes.networks.unet import SCHEDULER_CONFIG
+from studio.recipes.pocket.audioldm import (
+    PocketOptions,
+    all_captions,
+    cache_latents,
+    file_digest,
+    pocket_index,
+    save_part,
+    train_corpus,
+)
+from studio.recipes.pocket.audioldm2 import read_captions, require_t5
+from studio.samplers.schedule import NoiseSchedule
+from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
+from studio.training.encoded import encode_clips
+from studio.training.loop import step_generator
+
+LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
+
+DRAFTED_CLIPS = 1280
+SEED_OF_NOTHING = 0
+# So small a model learns in an evening what 3e-5 would take weeks for; the paper's rate is `DcLdmOptions`'s.
+POCKET_DCLDM: dict[str, Any] = {
+    "batch": 8, "frames": 112, "ramp_every": 4, "learning_rate": 2e-4, "warmup": 50,
+    "ema_decay": 0.99, "mixed_precision": "bf16" if cpu_has_bfloat16() else "no",
+}  # fmt: skip
+SHARED = {
+    "vae": "../audioldm/vae",
+    "vocoder": "../audioldm/vocoder",
+    "text_encoder": "../audiogen/t5",
+    "tokenizer": "../audiogen/t5",
+}
+
+
+def run_tango(options: PocketOptions) -> None:
+    """The TANGO-type U-Net, and the folder around it."""
+    require_t5(options)
+    corpus, mels = train_corpus(options)
+    folder = options.tango
+    unet = train_tango(
+        cache_latents(options, corpus, mels),
+        read_captions(options, all_captions(corpus)),
+        options.loop("tango"),
+        init=folder / "unet" if (folder / "unet" / "config.json").exists() else None,
+        audioldm=options.shipped("unet"),
+        device=options.device,
+    )
+    save_part(unet, folder / "unet")
+    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
+    (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
+    (folder / INDEX_FILE).write_text(json.dumps(pocket_index("TangoPipeline"), indent=2) + "\n")
+    shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
+
+
+def run_encodec(options: PocketOptions) -> None:
+    """The EnCodec, as audiocraft's checkpoint and as transformers' folder."""
+    corpus, _ = train_corpus(options)
+    codec = encodec.train_encodec(corpus, options.loop("encodec"), options.device).cpu()
+    codec = codec.half().float()  # both copies are to say the same, and one is written in float16
+    encodec.save_audiocraft(codec, encodec.CONFIG, options.audiogen / CODEC)
+    encodec.to_transformers(codec).save_pretrained(options.audiogen / FOLDER)
+
+
+def run_audiogen(options: PocketOptions) -> None:
+    """The language model over the shipped EnCodec's tokens, reading the shipped T5."""
+    require_t5(options)
+    if not (options.audiogen / CODEC).exists():
+        raise ModelNotFoundError("There is no EnCodec yet: train it with `longwave train encodec` first.")
+    model = audiogen.build_language_model(options.audiogen)
+    from audiocraft.models.loaders import load_compression_model
+
+    corpus, _ = train_corpus(options)
+    codec = load_compression_model(options.audiogen, device="cpu")
+    tokens = audiogen.encode_corpus(
+        codec, corpus, corpus.folder / f"tokens-{file_digest(options.audiogen / CODEC)}.npy"
+    )
+    trained = audiogen.train_audiogen(
+        model, tokens, all_captions(corpus), options.loop("audiogen"), options.device
+    )
+    encodec.save_audiocraft(trained.cpu(), audiogen.CONFIG, options.audiogen / LANGUAGE_MODEL)
+
+
+def run_dcldm(options: PocketOptions) -> None:
+    """DC-LDM, begun from TANGO, of AudioGen's drafts for part of the corpus; U-Net and branch both learn."""
+    corpus, mels = train_corpus(options)
+    drafter = load_audiogen(options.audiogen, options.device)
+    nothing = drafter.draft("", audiogen.SEGMENT_S, seed=SEED_OF_NOTHING)
+    np.save(options.audiogen / NOTHING_FILE, nothing.tokens)
+    every, latents = all_captions(corpus), cache_latents(options, corpus, mels)
+    rows = torch.randperm(len(corpus), generator=step_generator(0, 0))[
+        : options.clips(DRAFTED_CLIPS)
+    ].tolist()
+
+    def encode(which: Sequence[int]) -> tuple[Tensor, Tensor]:
+        chosen = [rows[i] for i in which]
+        prompts = [every[row][0] for row in chosen]
+        tokens = drafter.draft_many(prompts, audiogen.SEGMENT_S, seed=chosen[0])
+        return torch.from_numpy(np.asarray(latents[chosen])), drafter.latents(tokens)
+
+    weights = [file_digest(options.audiogen / name) for name in AUDIOGEN_FILES]
+    clips = encode_clips(
+        corpus.folder / "dual", [every[row] for row in rows], {"audiogen": weights, "rows": rows}, encode
+    )
+    t5 = T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32).to(options.device).eval()
+    tokenizer = T5Tokenizer.from_pretrained(options.t5)
+    unet, branch = _begin_dcldm(options)
+    unet, branch = train_dcldm(
+        unet.to(options.device),
+        branch.to(options.device),
+        clips,
+        nothing.latents[0],
+        text_reader(t5, tokenizer),
+        NoiseSchedule.from_config(SCHEDULER_CONFIG),
+        DcLdmOptions(
+            options.runs / "pocket-dcldm",
+            options.steps("dcldm"),
+            max_minutes=options.max_minutes,
+            **POCKET_DCLDM,
+        ),
+        cpu=options.device == "cpu",
+    )
+    folder = options.dcldm
+    save_part(unet, folder / "unet")
+    save_part(branch, folder / "acoustic_branch")
+    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(folder / "scheduler")
+    (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
+    (folder / INDEX_FILE).write_text(json.dumps(pocket_index("DcLdmPipeline"), indent=2) + "\n")
+    shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
+
+
+def _begin_dcldm(options: PocketOptions) -> tuple[UNet2DConditionModel, AcousticBranch]:
+    """What is shipped, to go on from; else TANGO's U-Net and a branch that adds nothing yet."""
+    shipped = options.dcldm
+    begun = (shipped / "unet" / "config.json").exists()
+    unet = UNet2DConditionModel.from_pretrained(
+        (shipped if begun else options.tango) / "unet", torch_dtype=torch.float32
+    )
+    torch.manual_seed(0)
+    branch = AcousticBranch.for_unet(unet, encoding="AG")
+    if (shipped / "acoustic_branch" / "config.json").exists():
+        branch = AcousticBranch.from_pretrained(shipped / "acoustic_branch", torch_dtype=torch.float32)
+    return unet, branch

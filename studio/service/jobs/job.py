@@ -1,0 +1,180 @@
+"""A take being made, or several in a row: what was asked, how it stands, and who listens."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from studio.core.audio import SAMPLE_RATE
+from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
+from studio.core.locks import Claim
+from studio.core.request import ClipSampler, GenerationRequest
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import FADE_OUT_S, Steering
+from studio.pipeline.recording import Recording
+from studio.service.jobs.event_bus import EventHub
+from studio.service.live.pcm_stream import PcmStream
+
+Status = Literal["queued", "running", "finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A take that goes on: its growing file, and the state of its last save point."""
+
+    path: Path
+    state: Mapping[str, Any]
+
+
+class Job:
+    """Shared by its worker, the page and the command line; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        stream: PcmStream | None = None,
+        out: Path | None = None,
+        resumed: Resumed | None = None,
+        recording: Recording | None = None,
+        keep_running: bool = False,
+        claim: Claim | None = None,
+        client: str = "",
+        others: Sequence[GenerationRequest] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        """`keep_running`: a listener who leaves does not end it. `claim` holds `out` until the end; `client`
+        is who asked. `others` are made after `request`. `notes` are what its user is to know of the
+        recordings that it was given.
+
+        `first_sample` is where in its file the sound begins that the job makes and its listener hears.
+        """
+        self.id = secrets.token_urlsafe(12)
+        self.request = request  # the one whose turn it is
+        self.others = tuple(others)
+        self.outcomes: list[Finished | Failed] = []  # of the takes made so far
+        self.stream = stream
+        self.out = out
+        self._claim = claim
+        self.client = client  # who asked for it, where that counts
+        self.keep_running = keep_running
+        self.resumed = resumed
+        self.recording = recording  # until the end
+        self.notes = tuple(notes)
+        self.first_sample = _first_sample(resumed, recording)
+        self.file = resumed.path if resumed else None  # where its sound grows, once there is any
+        self.cancel = CancelToken()
+        self.steering = Steering(request, watched=stream is not None)
+        self.hub = EventHub()
+        self._lock = threading.Lock()
+        self._status: Status = "queued"
+        self._latest: Telemetry | None = None
+        self._step: StepDone | None = None
+        self._outcome: Finished | Failed | None = None
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    @property
+    def outcome(self) -> Finished | Failed | None:
+        """The terminal event, once the job has ended."""
+        return self._outcome
+
+    @property
+    def ended(self) -> bool:
+        return self._outcome is not None
+
+    def begin(self) -> bool:
+        """Queued → running. False where the job ended before its turn came."""
+        with self._lock:
+            if self._status != "queued":
+                return False
+            self._status = "running"
+        if self.stream is not None:
+            self.stream.touch()  # time spent in the queue is not the listener's absence
+        return True
+
+    def takes(self) -> Iterator[GenerationRequest]:
+        """The requests one after the other, each of them `request` while it is made."""
+        yield self.request
+        for request in self.others:
+            self.request, self.steering = request, Steering(request)
+            self.first_sample, self.file, self._latest, self._step = 0, None, None, None
+            yield request
+
+    @property
+    def latest(self) -> Telemetry | None:
+        """The last figures of the take whose turn it is."""
+        return self._latest
+
+    @property
+    def takes_left(self) -> int:
+        """How many are not made yet, with the one whose turn it is."""
+        return 1 + len(self.others) - len(self.outcomes)
+
+    @property
+    def remaining_s(self) -> float | None:
+        """About how long it still takes, at its present speed or else in real time; None for an endless one.
+
+        One that is listened to takes no less than its listener.
+        """
+        if self.ended or self.cancel.is_set():
+            return 0.0
+        if self.steering.ending:
+            return FADE_OUT_S
+        latest = self._latest
+        made_s = self.first_sample / SAMPLE_RATE + (latest.audio_s if latest else 0.0)
+        waiting = self.others[len(self.outcomes) :]
+        needs = [self._needs_s(self.request, made_s, self._step), *(self._needs_s(one) for one in waiting)]
+        known = [need for need in needs if need is not None]
+        return sum(known) if len(known) == len(needs) else None
+
+    def _needs_s(
+        self, request: GenerationRequest, made_s: float = 0.0, step: StepDone | None = None
+    ) -> float | None:
+        """What a take needs of which `made_s` are there, or of a clip's steps all up to `step`."""
+        if request.duration_s is None:
+            return None
+        if step is not None and step.total is not None and isinstance(request.sampler, ClipSampler):
+            return (step.total - step.step) * step.step_s
+        latest = self._latest
+        pace = latest.realtime_factor if latest and latest.realtime_factor else 1.0
+        return max(0.0, request.duration_s - made_s) * (pace if self.stream is None else max(1.0, pace))
+
+    def publish(self, event: Event) -> None:
+        """Tell the readers something that does not end the job."""
+        if isinstance(event, Telemetry):
+            self._latest = event
+        elif isinstance(event, StepDone):
+            self._step = event
+        self.hub.publish(event)
+
+    def end(self, outcome: Finished | Failed) -> None:
+        """Set the final status and tell the readers, once; later calls change nothing.
+
+        Of several takes `outcome` is the last one's.
+        """
+        with self._lock:
+            if self._outcome is not None:
+                return
+            self._outcome = outcome
+            if isinstance(outcome, Failed):
+                self._status = "failed"
+            else:
+                self._status = "stopped" if outcome.stopped else "finished"
+            self.recording = None  # jobs are remembered; megabytes of sound need not be
+        if self._claim is not None:
+            self._claim.release()
+        if self.stream is not None:
+            self.stream.close(drop=self.cancel.is_set() or self.stream.unattended)
+        self.hub.publish(outcome)
+
+
+def _first_sample(resumed: Resumed | None, recording: Recording | None) -> int:
+    if resumed is not None:
+        return int(resumed.state["samples"])
+    return recording.silent_samples if recording is not None else 0

@@ -1,0 +1,230 @@
+"""The takes on disk: find, mark, rename, put away; and the settings inside any file the studio made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+
+from studio.core.errors import InvalidRequestError
+from studio.core.files import disk_error
+from studio.core.locks import grows
+from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
+from studio.core.text import one_line
+from studio.dsp.spectrogram import overview
+from studio.service.takes.naming import free_stem, slug
+from studio.service.takes.savepoint import SUFFIX
+from studio.service.takes.shelf import Found, Shelf, Take, Unreadable, id_of, shown
+from studio.service.takes.sidecar import write_sidecar
+from studio.service.takes.tags import SUFFIXES as TAGGED
+from studio.service.takes.tags import settings_texts
+from studio.service.takes.trash import TRASH, Trash, remove_files
+
+__all__ = ["TAGGED", "TRASH", "Library", "Take", "Unreadable", "picture_of", "settings_of"]
+
+MAKING = "That take is still being made: stop it first."
+MAX_NAME_CHARS = 200
+PICTURE_WIDTH, PICTURE_BLOCK = 240, 2048
+
+
+class Library:
+    """The takes under an outputs folder. What lies there and is none of the studio's is passed over."""
+
+    def __init__(self, outputs: Path, live: Callable[[], Collection[Path]] = tuple) -> None:
+        """`live` gives the files that this process works on, be they open at the moment or not."""
+        self._outputs = outputs
+        self._live = live
+        self._shelf = Shelf()
+        self.trash = Trash(self._folders, self._outputs / TRASH)
+
+    def takes(self, words: str = "", *, favourites: bool = False) -> Iterator[Take]:
+        """The takes whose name, prompts, seed or file hold every one of the `words`, the newest first."""
+        return iter(self.find(words, favourites=favourites)[0])
+
+    def find(self, words: str = "", *, favourites: bool = False) -> tuple[list[Take], list[Unreadable]]:
+        """The takes as `takes` has them, and those that can't be read, by their names; never raises."""
+        wanted = words.lower().split()
+        takes: list[Take] = []
+        others: list[Unreadable] = []
+        for found in self._all():
+            if isinstance(found, Unreadable):
+                if not favourites and all(word in found.name.lower() for word in wanted):
+                    others.append(found)
+            elif (found.about.favourite or not favourites) and all(word in found.searched for word in wanted):
+                takes.append(found)
+        takes.sort(key=lambda take: take.age, reverse=True)
+        return takes, sorted(others, key=lambda other: other.id)
+
+    def get(self, take_id: str) -> Take:
+        """One take by its id. Raises `InvalidRequestError` where there is none, or none that can be read."""
+        found = self._found(take_id)
+        if isinstance(found, Unreadable):
+            raise InvalidRequestError(f"This take can't be opened: {_continued(found.reason)}")
+        return found
+
+    def favour(self, take_id: str, favourite: bool) -> Take:
+        """Mark a take as a favourite, or not."""
+        take = self._whole(take_id)
+        return self._write(
+            take, take.path, take.sidecar, take.about.model_copy(update={"favourite": favourite})
+        )
+
+    def rename(self, take_id: str, name: str) -> Take:
+        """Give a take another name; its files are called by it too.
+
+        Raises:
+            InvalidRequestError: no such take, one that still grows, or no name.
+        """
+        take = self._whole(take_id)
+        name = one_line(one_line(name)[:MAX_NAME_CHARS])
+        if not name:
+            raise InvalidRequestError("The name is empty: type one.")
+        folder, stem = take.path.parent, slug(name)
+        stem = stem if stem == take.path.stem == take.sidecar.stem else free_stem(folder, stem)
+        path = folder / f"{stem}{take.path.suffix}"
+        about = take.about.model_copy(update={"file": path.name})
+        return self._write(take, path, path.with_suffix(".json"), about, name)
+
+    def delete(self, take_id: str) -> str:
+        """Move a take's files to the trash; its id there.
+
+        Raises:
+            InvalidRequestError: no such take, one that still grows, or a folder that can't be written.
+            OutOfResourcesError: the disk is so full that not even a folder can be made for them.
+        """
+        return self.trash.put(self._files(take_id))
+
+    def erase(self, take_id: str) -> int:
+        """Delete a take for good; the bytes that its files had. Raises as `delete`."""
+        return remove_files(self._files(take_id))
+
+    def _folders(self) -> list[Path]:
+        """Those that may hold takes; none where the outputs are on a disk that isn't there."""
+        try:
+            with os.scandir(self._outputs) as entries:
+                return sorted(self._outputs / entry.name for entry in entries if _is_shelf(entry))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _all(self) -> Iterator[Found]:
+        live = self._live()
+        try:
+            folders = self._folders()
+        except OSError as error:
+            name, reason = shown(self._outputs.name), (error.strerror or "").lower()
+            yield Unreadable(name, name, (), f"The folder of takes can't be opened: {reason}.")
+            return
+        for folder in folders:
+            yield from self._shelf.read(folder, live)
+        self._shelf.keep(folders)
+
+    def _found(self, take_id: str) -> Found:
+        """One by its id; it is looked for among what is there, never made into a path."""
+        name, _, _ = take_id.rpartition("/")
+        live = self._live()
+        try:
+            folders = [folder for folder in self._folders() if shown(folder.name) == name]
+        except OSError:
+            folders = []
+        found = (one for folder in folders for one in self._shelf.read(folder, live) if one.id == take_id)
+        if one := next(found, None):
+            return one
+        if not take_id:
+            raise InvalidRequestError("No take is chosen: choose one in the list.")
+        raise InvalidRequestError("That take is not in the library any more: refresh the list.")
+
+    def _whole(self, take_id: str) -> Take:
+        take = self.get(take_id)
+        if take.status == "running":
+            raise InvalidRequestError(MAKING)
+        return take
+
+    def _files(self, take_id: str) -> tuple[Path, ...]:
+        """What belongs to a take, its sound first; one that can't be read has what lies there."""
+        found = self._found(take_id)
+        if isinstance(found, Unreadable):
+            if not found.paths:
+                raise InvalidRequestError(f"A folder can't be deleted here: {_continued(found.reason)}")
+            live = self._live()
+            if any(path in live or (path.is_file() and grows(path)) for path in found.paths):
+                raise InvalidRequestError(MAKING)
+            return *found.paths[:0:-1], found.paths[0].with_suffix(SUFFIX), found.paths[0]
+        take = self._whole(take_id)
+        return take.path, take.path.with_suffix(SUFFIX), take.sidecar
+
+    def _write(
+        self, take: Take, path: Path, sidecar: Path, about: TakeRecord, name: str | None = None
+    ) -> Take:
+        record = take.record.model_copy(update={"take": about, "name": name or take.record.name})
+        try:
+            # First the record, which counts only once its sound is there: a kill in between loses nothing.
+            write_sidecar(sidecar, record)
+            if path != take.path:
+                take.path.rename(path)
+                saved = take.path.with_suffix(SUFFIX)
+                if saved.exists():
+                    saved.rename(path.with_suffix(SUFFIX))
+            if sidecar != take.sidecar:
+                take.sidecar.unlink()
+        except OSError as error:
+            raise disk_error(error, path) from error
+        return self.get(id_of(sidecar))
+
+
+def _continued(sentence: str) -> str:
+    """A sentence after a colon; a file's name at its beginning stays as it is."""
+    return sentence[0].lower() + sentence[1:] if sentence.startswith(("It", "This")) else sentence
+
+
+def _is_shelf(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.name != TRASH and entry.is_dir()
+    except OSError:
+        return False
+
+
+def picture_of(path: Path, width: int = PICTURE_WIDTH) -> NDArray[np.uint8]:
+    """A take at a glance, however long: mel columns [width, 64], each from one place of the sound.
+
+    Raises:
+        InvalidRequestError: it is no sound file.
+    """
+    blocks = []
+    try:
+        with sf.SoundFile(path) as sound:
+            for column in range(width):
+                sound.seek(min(column * sound.frames // width, max(0, sound.frames - PICTURE_BLOCK)))
+                blocks.append(sound.read(PICTURE_BLOCK, dtype="float32"))
+            return overview(blocks, sound.samplerate)
+    except (OSError, RuntimeError) as error:
+        raise InvalidRequestError(f"Can't read {path.name}: it is no sound file.") from error
+
+
+def settings_of(path: Path) -> Preset:
+    """The settings in any file the studio made: a preset, a sidecar, or among a sound's tags.
+
+    Raises:
+        InvalidRequestError: the file holds none.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return load_preset(path)
+    if suffix not in TAGGED:
+        raise InvalidRequestError(f"{one_line(path.name)} is no sound and no preset: choose another file.")
+    try:
+        texts = settings_texts(path)
+    except (OSError, ValueError) as error:
+        raise InvalidRequestError(f"Can't read {one_line(path.name)}: choose another file.") from error
+    refused: InvalidRequestError | None = None
+    for text in texts:
+        try:
+            return parse_preset(text)
+        except InvalidRequestError as error:
+            refused = refused or error
+    raise refused or InvalidRequestError(
+        f"{one_line(path.name)} holds no settings: choose a sound that Longwave made."
+    )

@@ -1,0 +1,284 @@
+"""A take on the disk while it grows, and the sidecar that says how it was made."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio import __version__
+from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
+from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
+from studio.core.events import SavePoint
+from studio.core.files import disk_error
+from studio.core.preset import Preset, PromptChange, Source, TakeRecord, load_preset
+from studio.core.request import GenerationRequest, PromptPoint
+from studio.pipeline.recording import Recording
+from studio.service.takes.export import convert
+from studio.service.takes.naming import take_stem
+from studio.service.takes.place import Place, open_new
+from studio.service.takes.savepoint import INTERVAL_S, SUFFIX, write_savepoint
+from studio.service.takes.sidecar import write_sidecar
+from studio.service.takes.wav import GrowingWav
+
+log = logging.getLogger(__name__)
+
+STATUSES_WHOLE = ("finished", "stopped")
+_NOTHING = np.zeros(0, np.int16)
+
+
+class TakeWriter:
+    """Writes a take as WAV while it grows and turns it into its final format at the end.
+
+    The growing file is a valid WAV after every write, so whatever ends the process, what was made plays. Its
+    sidecar is there from the start with status "running"; a "running" take that no job works on was
+    interrupted.
+    """
+
+    def __init__(self, request: GenerationRequest, wav: GrowingWav, place: Place, created: datetime) -> None:
+        """Use `begin` or `reopen`."""
+        self._request = request
+        self._wav = wav
+        self._place = place
+        self._created = created
+        self._saved_at = -math.inf
+        self._name = request.prompt[:200]
+        self._favourite = False
+        self._source: Source | None = None
+        self._unheard = _NOTHING
+
+    @classmethod
+    def begin(
+        cls,
+        request: GenerationRequest,
+        sample_rate: int,
+        outputs: Path,
+        out: Path | None = None,
+        recording: Recording | None = None,
+        when: datetime | None = None,
+    ) -> TakeWriter:
+        """Open the files: in `outputs`/DATE under a name made from the request, or exactly at `out`.
+
+        What of a `recording` nobody waits to hear is written before the first sound.
+
+        Raises:
+            InvalidRequestError: `out` has an unknown suffix, or the folder can't be written.
+            OutOfResourcesError: the disk is full.
+        """
+        created = when or datetime.now()
+        final = out or outputs / f"{created:%Y-%m-%d}" / f"{take_stem(request, created)}.flac"
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            wav, place = open_new(final, sample_rate, chosen=out is not None)
+        except OSError as error:
+            raise disk_error(error, final) from error
+        take = cls(request, wav, place, created)
+        if recording is not None:
+            take._source = recording.source
+            take._unheard = to_int16(recording.samples[: recording.silent_samples])
+        try:
+            take._write_sidecar(wav.path, "running", {})
+        except OSError as error:
+            take.finish("failed", {})  # closes and removes the empty file
+            raise disk_error(error, final) from error
+        return take
+
+    @classmethod
+    def reopen(cls, request: GenerationRequest, path: Path, samples: int) -> TakeWriter:
+        """Go on with the growing file `path` of the library after its first `samples`.
+
+        Raises:
+            InvalidRequestError: the file can't be written, or does not hold them.
+            OutOfResourcesError: the disk is full.
+        """
+        sidecar = path.with_suffix(".json")
+        record = load_preset(sidecar)
+        created = datetime.fromisoformat(record.take.created) if record.take else datetime.now()
+        try:
+            place = Place(path.with_suffix(".flac"), chosen=False)
+            take = cls(request, GrowingWav.reopen(path, samples), place, created)
+            take._name = record.name
+            if record.take is not None:
+                take._favourite, take._source = record.take.favourite, record.take.source
+            take._write_sidecar(path, "running", {})
+        except BlockingIOError as error:
+            raise InvalidRequestError("This take goes on already, in another Longwave.") from error
+        except OSError as error:
+            raise disk_error(error, path) from error
+        except ValueError as error:
+            raise InvalidRequestError(
+                f"{path.name} is shorter than what was saved of it: start a new take of its settings."
+            ) from error
+        return take
+
+    @property
+    def path(self) -> Path:
+        """The growing file."""
+        return self._wav.path
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds on disk."""
+        return self._wav.frames / self._wav.sample_rate
+
+    def write(self, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+        """Append samples [n] in [−1, 1]; the 16-bit samples that the file now holds, for the listener.
+
+        Raises:
+            OutOfResourcesError: the disk is full; what fitted is kept.
+            InvalidRequestError: the file was deleted or moved.
+            NoSoundError: a sample is no number; what came before it is kept.
+        """
+        sound = sound_before_fault(samples)
+        pcm = to_int16(sound)
+        try:
+            if len(self._unheard):
+                self._wav.write(self._unheard)
+                self._unheard = _NOTHING
+            self._wav.write(pcm)
+        except OSError as error:
+            raise self._lost(error) from error
+        if len(sound) < len(samples):
+            raise NoSoundError(NO_SOUND)
+        return pcm
+
+    def require_file(self) -> None:
+        """Raise `InvalidRequestError` where the growing file was taken away."""
+        try:
+            self._wav.require_file()
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: OSError) -> StudioError:
+        """What the user should read when the growing file can't be written."""
+        path = self._wav.path
+        if isinstance(error, FileNotFoundError):
+            gone = path if path.parent.is_dir() else path.parent
+            return InvalidRequestError(f"{gone} was deleted or moved meanwhile: start the take again.")
+        return disk_error(error, path)
+
+    def change_lane(self, points: tuple[PromptPoint, ...]) -> None:
+        """Record the lane as it is played from now on.
+
+        Raises:
+            OutOfResourcesError: the disk is full.
+        """
+        self._request = self._request.model_copy(update={"lane": points})
+        try:
+            self._write_sidecar(self._wav.path, "running", {})
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def save(self, point: SavePoint, made_of: Mapping[str, Any] | None = None) -> None:
+        """Keep where the take stands, now and then, so that it can go on after a kill.
+
+        `made_of` is what the state depends on (`savepoint.made_of`).
+
+        Raises:
+            OutOfResourcesError: the disk is full.
+        """
+        if self._wav.frames == 0 or time.monotonic() - self._saved_at < INTERVAL_S:
+            return
+        if self._place.chosen:  # only the library's takes can go on
+            return
+        try:
+            self._wav.sync()  # first the sound: a state is worth nothing without it
+            write_savepoint(self._wav.path.with_suffix(SUFFIX), point.state, made_of)
+        except OSError as error:
+            raise self._lost(error) from error
+        self._saved_at = time.monotonic()
+
+    def finish(self, status: str, figures: Mapping[str, float]) -> Path | None:
+        """Close the take; its path, or None where there is no sound (nothing is left on disk then).
+
+        A take that failed stays the WAV it is: its disk may be full. One whose conversion fails likewise.
+        Never raises for what the disk does, since the sound is safe by now.
+        """
+        growing = self._wav.path
+        try:
+            if self._wav.frames == 0 or not growing.exists():
+                self._abandon()
+                return None
+            path = self._conclude(status, figures)
+            self._write_last_sidecar(path, status, figures)
+            if status in STATUSES_WHOLE:
+                growing.with_suffix(SUFFIX).unlink(missing_ok=True)
+            return path
+        except OSError:
+            log.exception("Could not conclude the take %s", growing)
+            return growing if growing.exists() else None
+
+    def _abandon(self) -> None:
+        """Leave nothing; the record first: a kill in between leaves none of a take without sound."""
+        growing = self._wav.path
+        for path in (growing.with_suffix(SUFFIX), growing.with_suffix(".json"), growing):
+            path.unlink(missing_ok=True)
+        self._wav.close()
+
+    def _conclude(self, status: str, figures: Mapping[str, float]) -> Path:
+        growing, final = self._wav.path, self._place.final
+        if status not in STATUSES_WHOLE:
+            self._wav.close()
+            return growing
+        comment = _comment(self._record(final, status, figures))
+        if final.suffix.lower() == ".wav":
+            self._wav.close(comment)
+            os.replace(growing, final)
+            return final
+        self._wav.close()
+        try:
+            convert(growing, final, comment)
+        except StudioError as error:
+            log.warning("The take stays a WAV: %s", error)
+            return growing
+        growing.unlink(missing_ok=True)
+        return final
+
+    def _write_last_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
+        """The record beside the take's own file; that beside what grew goes, where the two differ."""
+        growing = self._wav.path.with_suffix(".json")
+        sidecar = growing if path == self._wav.path else self._place.sidecar()
+        write_sidecar(sidecar, self._record(path, status, figures))
+        if sidecar != growing:
+            growing.unlink(missing_ok=True)
+
+    def _record(self, path: Path, status: str, figures: Mapping[str, float]) -> Preset:
+        take = TakeRecord(
+            file=path.name,
+            created=self._created.isoformat(timespec="seconds"),
+            version=__version__,
+            duration_s=self.duration_s,
+            sample_rate=self._wav.sample_rate,
+            status=status,
+            cues=self._cues(),
+            figures=dict(figures),
+            favourite=self._favourite,
+            source=self._source,
+        )
+        settings = self._request.model_dump(mode="json")
+        return Preset(name=self._name, settings=settings, take=take)
+
+    def _cues(self) -> tuple[PromptChange, ...]:
+        request = self._request
+        heard = [point for point in request.lane if 0 < point.at_s < self.duration_s]
+        at_start = [point.prompt for point in request.lane if point.at_s == 0]
+        first = PromptChange(at_s=0.0, prompt=(at_start or [request.prompt])[-1])
+        later = sorted(heard, key=lambda point: point.at_s)
+        return (first, *(PromptChange(at_s=point.at_s, prompt=point.prompt) for point in later))
+
+    def _write_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
+        write_sidecar(self._wav.path.with_suffix(".json"), self._record(path, status, figures))
+
+
+def _comment(record: Preset) -> str:
+    """The record as one line of ASCII JSON: MP3's tags garble other characters."""
+    return json.dumps(record.model_dump(mode="json"))

@@ -1,0 +1,206 @@
+"""`longwave train dcldm`: a DC-LDM of any size, from a manifest of sound files and captions."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.backends.acoustic.base import AcousticDraft, Drafter, draft_of_nothing
+from studio.backends.checkpoint import INDEX_FILE, MEL_PADDING_FIELD, is_published_tango, read_json
+from studio.backends.components import Parts
+from studio.backends.latent import SoundNetworks
+from studio.backends.systems import tango_published
+from studio.backends.systems.tango import networks
+from studio.core.errors import InvalidRequestError
+from studio.dsp.mel import SEAMLESS, log_mel
+from studio.modules.acoustic_branch import ENCODINGS, AcousticBranch
+from studio.training.audio import read_sound
+from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
+from studio.training.encoded import EncodedClips, encode_clips, require_all
+from studio.training.manifest import Entry
+from studio.training.samples import write_samples
+
+HOP_SAMPLES, FRAME_MULTIPLE = 640, 8
+SCHEDULER_FILE = "scheduler_config.json"
+ENCODING_MAY_TAKE = timedelta(days=7)
+DRAFTED_AT_ONCE = 16
+
+
+def this_process(device: str) -> PartialState:
+    """Join the other processes, if there are any; `device` then is this one's own (of "cuda", its share)."""
+    # Encoding a large set takes days, and nobody else has anything to do meanwhile.
+    return PartialState(cpu=torch.device(device).type == "cpu", timeout=ENCODING_MAY_TAKE)
+
+
+def run(
+    entries: Sequence[Entry],
+    init: Path,
+    load_drafter: Callable[[], Drafter],
+    out: Path,
+    options: DcLdmOptions,
+    *,
+    placement: str = "down1+up1",
+    encoding: str = "AG",
+    seconds: float = 10.0,
+    device: str = "cpu",
+    drafts_of: str = "",
+) -> None:
+    """Encode a manifest's entries, train, and write a folder that the studio opens.
+
+    Args:
+        load_drafter: gives what makes the drafts, on this process's device; it is let go once all is encoded.
+        drafts_of: tells the drafter's weights from others; so encoded clips aren't taken for another's.
+
+    Raises:
+        InvalidRequestError: a file can't be read, the blocks or the encoding are unknown, or the run folder's
+            run was begun with other settings.
+        WeightsError: `init` is no TANGO.
+    """
+    if encoding not in ENCODINGS:
+        raise InvalidRequestError(f"There is no encoding '{encoding}': choose {' or '.join(ENCODINGS)}.")
+    state = this_process(device)
+    parts = _open(init, device)
+    unet = parts["unet"].requires_grad_(True)
+    torch.manual_seed(options.seed)  # every process, and whoever resumes, begins with the same branch
+    branch = AcousticBranch.for_unet(unet, placement, encoding=encoding)
+    drafter = load_drafter()
+    made_of = {
+        "init": _stamps(init),
+        "audiogen": [drafter.id, drafts_of],
+        "encoding": encoding,
+        "seconds": seconds,
+    }
+    clips, nothing = _encoded(entries, parts, drafter, made_of, options.run_dir / "clips", state)
+    del drafter
+    gc.collect()
+
+    def sample(unet: Any, branch: AcousticBranch, step: int) -> None:
+        write_samples(options.run_dir / "samples" / f"{step:07d}", parts, unet, branch, clips, nothing)
+
+    unet, branch = train_dcldm(
+        unet,
+        branch.to(unet.device),
+        clips,
+        nothing,
+        text_reader(parts["text_encoder"], parts["tokenizer"]),
+        parts["schedule"],
+        options,
+        sample=sample,
+        cpu=device == "cpu",
+    )
+    if state.is_main_process:
+        _write(out, {**parts, "unet": unet, "acoustic_branch": branch}, init, options)
+
+
+def _encoded(
+    entries: Sequence[Entry],
+    parts: dict[str, Any],
+    drafter: Drafter,
+    made_of: dict[str, Any],
+    folder: Path,
+    state: PartialState,
+) -> tuple[EncodedClips, Tensor]:
+    """All clips, each process having encoded its share, and the empty text's encoding [L, D]."""
+    sound = SoundNetworks(parts["vae"], parts["vocoder"])
+    encoding, seconds = made_of["encoding"], made_of["seconds"]
+    # Each machine may keep models and sounds in places of its own: the first one's name the folder of all.
+    made = [{**made_of, "files": [_stamp(entry.audio) for entry in entries]}]
+    clips = encode_clips(
+        folder,
+        [[entry.caption] for entry in entries],
+        broadcast_object_list(made)[0],
+        lambda which: _encode([entries[i] for i in which], sound, drafter, encoding, seconds),
+        rank=state.process_index,
+        world=state.num_processes,
+    )
+    state.wait_for_everyone()
+    require_all(clips)
+    return clips, _nothing(drafter, sound, encoding, seconds)[: len(clips.acoustic(0))]
+
+
+def _stamps(folder: Path) -> list[list[Any]]:
+    return [_stamp(file) for file in sorted(folder.rglob("*")) if file.is_file()]
+
+
+def _stamp(file: Path) -> list[Any]:
+    """A file's place, size and time: what another content changes."""
+    about = file.stat()
+    return [str(file.resolve()), about.st_size, about.st_mtime_ns]
+
+
+def _open(init: Path, device: str) -> dict[str, Any]:
+    """TANGO's parts, in float32: what is trained is, and the rest costs little."""
+    parts = Parts.open(init, device)
+    if is_published_tango(init):
+        return tango_published.networks(init, device, "float32")
+    return networks(parts, "float32")
+
+
+def _encode(
+    entries: Sequence[Entry], sound: SoundNetworks, drafter: Drafter, encoding: str, seconds: float
+) -> tuple[Tensor, Tensor]:
+    """Latents [n, 8, T, F] of the files, and the encodings [n, L, D] of the drafts for their captions."""
+    unit = HOP_SAMPLES * FRAME_MULTIPLE
+    length = max(1, round(seconds * drafter.sample_rate / unit)) * unit
+    latents = [_latents(sound, _samples(entry, length, drafter.sample_rate)) for entry in entries]
+    acoustic = []
+    for start in range(0, len(entries), DRAFTED_AT_ONCE):
+        captions = [entry.caption for entry in entries[start : start + DRAFTED_AT_ONCE]]
+        tokens = drafter.draft_many(captions, seconds, seed=0)
+        if encoding == "AG":
+            acoustic.append(drafter.latents(tokens))
+        else:
+            acoustic += [_acoustic(sound, drafter.decode(each), encoding) for each in tokens]
+    return torch.cat(latents), torch.cat(acoustic)
+
+
+def _samples(entry: Entry, length: int, sample_rate: int) -> NDArray[np.float32]:
+    try:
+        return read_sound(entry.audio, length, sample_rate)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{entry.where}: {error}") from error
+
+
+def _nothing(drafter: Drafter, sound: SoundNetworks, encoding: str, seconds: float) -> Tensor:
+    """The empty text's encoding [L, D], of the tokens that takes hear where those ship with the drafter."""
+    draft = draft_of_nothing(drafter, seconds) or drafter.draft("", seconds, seed=0)
+    return _acoustic(sound, draft, encoding)[0]
+
+
+def _acoustic(sound: SoundNetworks, draft: AcousticDraft, encoding: str) -> Tensor:
+    if encoding == "AG":
+        return draft.latents
+    whole = len(draft.samples) // HOP_SAMPLES * HOP_SAMPLES
+    return _latents(sound, draft.samples[:whole]).transpose(1, 2).flatten(2)
+
+
+def _latents(sound: SoundNetworks, samples: NDArray[np.float32]) -> Tensor:
+    return sound.encode_mel(log_mel(torch.from_numpy(samples))[None]).cpu()
+
+
+def _write(out: Path, parts: dict[str, Any], init: Path, options: DcLdmOptions) -> None:
+    """A folder of its own, whole: every component, and how it was trained."""
+    for name in ("unet", "acoustic_branch", "vae", "vocoder", "text_encoder"):
+        parts[name].cpu().save_pretrained(out / name, safe_serialization=True)
+    parts["tokenizer"].save_pretrained(out / "tokenizer")
+    scheduler = out / "scheduler"
+    scheduler.mkdir(parents=True, exist_ok=True)
+    given = init / "scheduler" / SCHEDULER_FILE
+    config = read_json(given) if given.is_file() else tango_published.SCHEDULER_CONFIG
+    (scheduler / SCHEDULER_FILE).write_text(json.dumps(config, indent=2) + "\n")
+    index = {"_class_name": "DcLdmPipeline", MEL_PADDING_FIELD: SEAMLESS}
+    (out / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")
+    trained = {**asdict(options), "run_dir": options.run_dir.name}
+    (out / "training.json").write_text(json.dumps(trained, indent=2) + "\n")

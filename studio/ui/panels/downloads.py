@@ -1,0 +1,93 @@
+"""Getting a model: what it takes, then its progress, on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from studio.backends.catalog import ModelInfo
+from studio.core.audio import format_time
+from studio.core.errors import StudioError
+from studio.service.downloads import Getter, Progress
+from studio.ui.tabs.take_tab import HIDDEN
+
+POLL_S = 1.0
+_HINT = "Choose a model to see its size, its licence, and how much room the disk has."
+
+
+def build(getter: Getter, models: Sequence[ModelInfo]) -> None:
+    """Lay the section out where one is, for the models of the catalog that can be downloaded."""
+    choices = [
+        (f"{model.title} · {model.size_mb / 1000:.1f} GB", model.id) for model in models if _on_hub(model)
+    ]
+    with gr.Accordion("Get a model", open=False, elem_id="getting"):
+        model = gr.Dropdown(choices, value=None, label="Model", elem_id="getting-model")
+        says = gr.Markdown(_HINT, elem_id="getting-says")
+        with gr.Row():
+            start = gr.Button("Get it", interactive=False, elem_id="getting-start")
+            stop = gr.Button("Stop", interactive=False, elem_id="getting-stop")
+        poll = gr.Timer(POLL_S, active=False)
+
+    def chosen(model_id: str | None) -> tuple[str, dict[str, Any]]:
+        if not model_id:
+            return _HINT, gr.update(interactive=False)
+        try:
+            wanted = getter.plan(model_id)
+        except StudioError as error:
+            return str(error), gr.update(interactive=False)
+        note = next(listed.note for listed in models if listed.id == model_id)
+        here = f", of which {_size(wanted.here)} has come already" if wanted.here else ""
+        return (
+            f"{note} {_size(wanted.size)}{here}; the disk has {_size(wanted.free)} left. "
+            f"Licence: {wanted.licence}.",
+            gr.update(interactive=wanted.here < wanted.size),
+        )
+
+    def begin(model_id: str | None) -> tuple[str, Any, Any, Any]:
+        try:
+            getter.start(model_id or "")
+        except StudioError as error:
+            return str(error), gr.update(), gr.update(), gr.update()
+        return (
+            "Asking the Hub…",
+            gr.update(interactive=False),
+            gr.update(interactive=True),
+            gr.Timer(active=True),
+        )
+
+    def look() -> tuple[Any, Any, Any, Any]:
+        progress = getter.progress
+        if progress is None:
+            return gr.update(), gr.update(), gr.update(), gr.Timer(active=False)
+        ended = progress.ended
+        return (
+            describe(progress),
+            gr.update(interactive=ended),
+            gr.update(interactive=not ended),
+            gr.Timer(active=not ended),
+        )
+
+    shown = [says, start, stop, poll]
+    model.change(chosen, model, [says, start], **HIDDEN)
+    start.click(begin, model, shown, **HIDDEN)
+    stop.click(getter.stop, None, None, **HIDDEN)
+    poll.tick(look, None, shown, **HIDDEN)
+
+
+def describe(progress: Progress) -> str:
+    """How a download stands, in words: bytes, speed, time left, or how it ended."""
+    if progress.ended:
+        return progress.said
+    left = progress.left_s
+    pace = f" · {_size(int(progress.speed))} a second · {format_time(left)} left" if left is not None else ""
+    return f"{progress.model_id}: {_size(progress.here)} of {_size(progress.total)}{pace}"
+
+
+def _on_hub(model: ModelInfo) -> bool:
+    return model.source == "hub"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,68 @@
+"""Every take that is being made or waits, whoever asked for it, with a way to stop it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from studio.core.audio import format_time
+from studio.core.errors import InvalidRequestError
+from studio.service.jobs.job import Job
+from studio.service.studio import Studio
+
+OWN_HEADER = "x-longwave"  # no other site's page can send it without asking first, which is refused
+SHOWN_CHARS = 80
+NO_STORE = {"Cache-Control": "no-store"}
+_LIST = """
+<details class="lw-making" hidden><summary></summary><ul></ul></details>
+"""
+_ATTACH = """
+import(new URL('page/making.js', document.baseURI)).then(script => script.attach(element));
+"""
+
+
+def build() -> None:
+    """Lay the list out where one is. It shows itself as soon as something is being made."""
+    gr.HTML(html_template=_LIST, js_on_load=_ATTACH, apply_default_css=False, elem_id="making")
+
+
+def job_routes(studio: Studio) -> list[BaseRoute]:
+    """Routes for `launch(app_kwargs=…)`: the list, and the end of one of its takes."""
+
+    async def making(request: Request) -> Response:
+        return JSONResponse([_row(job) for job in studio.jobs() if not job.ended], headers=NO_STORE)
+
+    async def stop(request: Request) -> Response:
+        if OWN_HEADER not in request.headers:
+            return PlainTextResponse("Only Longwave's own page may stop a take.", 403)
+        try:
+            studio.stop(request.path_params["id"], "Stopped from the list of takes.")
+        except InvalidRequestError as error:
+            return PlainTextResponse(str(error), 404)
+        return PlainTextResponse("Stopping.")
+
+    return [Route("/making", making), Route("/making/{id}/stop", stop, methods=["POST"])]
+
+
+def _row(job: Job) -> dict[str, Any]:
+    """What the page shows of a job."""
+    prompt = job.request.prompt
+    return {
+        "id": job.id,
+        "mode": job.request.mode.title(),
+        "prompt": prompt if len(prompt) <= SHOWN_CHARS else f"{prompt[: SHOWN_CHARS - 1]}…",
+        "stands": "is ending" if job.cancel.is_set() else "waits" if job.status == "queued" else _made(job),
+        "takes_left": job.takes_left,
+    }
+
+
+def _made(job: Job) -> str:
+    latest, length_s = job.latest, job.request.duration_s
+    made = format_time(latest.audio_s) if latest is not None and latest.audio_s else ""
+    if not made:
+        return "is being made"
+    return f"{made} made" if length_s is None else f"{made} of {format_time(length_s)} made"

@@ -1,0 +1,174 @@
+"""The page around the tabs, and the server it is served by."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from studio.backends.catalog import DRAFTER, ModelInfo
+from studio.core.errors import InvalidRequestError
+from studio.core.hosts import in_address
+from studio.core.settings import Settings, data_dir
+from studio.service.downloads import Getter
+from studio.service.studio import Studio
+from studio.service.takes.exports import Exports
+from studio.service.takes.scratch import Scratch
+from studio.ui import widgets
+from studio.ui.panels import downloads, making
+from studio.ui.panels.live import LiveViews
+from studio.ui.panels.making import job_routes
+from studio.ui.server import client_api, export_api
+from studio.ui.server.blocks import StudioBlocks
+from studio.ui.server.callers import Callers, CallerWatch
+from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
+from studio.ui.server.routes import library_routes, live_routes
+from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost
+from studio.ui.server.theme import studio_theme
+from studio.ui.server.uploads import UploadLimit
+from studio.ui.tabs import dual, infinite, library, sparse
+from studio.ui.tabs.take_tab import HIDDEN
+
+MAX_UPLOAD = "500mb"
+MAX_QUEUED = 64
+CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
+POLL_S = 0.5
+GUARDED = re.compile(r"/(making|library)(/|$)")  # what is for who has logged in, and is not Gradio's
+
+log = logging.getLogger(__name__)
+
+
+class Page:
+    """The studio's page: build, launch, close."""
+
+    def __init__(self, studio: Studio, list_models: Callable[[], Sequence[ModelInfo]]) -> None:
+        self.settings: Settings = studio.settings
+        self._studio = studio
+        self._scratch = Scratch()
+        os.environ["GRADIO_TEMP_DIR"] = str(self._scratch.path)  # Gradio reads it at every use
+        self._views = LiveViews()
+        self._callers = Callers()
+        self._hosts = Hosts(self.settings, [name] if (name := os.environ.get("SPACE_HOST")) else [])
+        self.url = ""
+        with StudioBlocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
+            widgets.header()
+            if self.settings.trusted:  # or strangers would read and stop each other's takes
+                making.build()
+            known = list_models()
+            models = [model for model in known if model.system != DRAFTER]
+            with gr.Tabs() as tabs:
+                with gr.Tab("Infinite", id="infinite"):
+                    tab = infinite.build(studio, self._views, models)
+                with gr.Tab("Sparse", id="sparse"):
+                    clips = sparse.build(studio, self._views, models)
+                with gr.Tab("Dual", id="dual"):
+                    drafted = dual.build(studio, self._views, known)
+                if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
+                    with gr.Tab("Library", id="library") as takes:
+                        library.build(studio, tabs, takes, tab, clips, drafted)
+            if self.settings.private:  # the disk and the network are this machine's user's
+                downloads.build(Getter(self.settings), known)
+            tab.follow(self.blocks.load, tab.handlers.reattach, None)
+            for others in (clips, drafted):
+                # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
+                self.blocks.load(others.handlers.turn_to, None, tabs, **HIDDEN)
+                others.follow(self.blocks.load, others.handlers.reattach, None)
+            client_api.build(studio, self._callers)
+            if self.settings.trusted:
+                export_api.build(studio, Exports(self._scratch.path))
+
+    def launch(self) -> str:
+        """Serve in the background; the page's address.
+
+        Raises:
+            InvalidRequestError: the outputs can't be written, the port is taken, or the host is not this
+                machine's, or no public link can be had.
+        """
+        settings = self.settings
+        require_folder(settings.outputs)
+        require_address(settings.host, settings.port)
+        self.blocks.queue(max_size=MAX_QUEUED, api_open=False)
+        try:
+            with without_proxies(for_others=settings.share):
+                _, self.url, public = self.blocks.launch(**self._options())
+        except Exception as error:  # the server's boundary: whatever it is, nothing was started
+            log.debug("The server did not start", exc_info=True)
+            raise InvalidRequestError(
+                f"Can't listen on {settings.host}, port {settings.port}: choose another --port or --host."
+            ) from error
+        outermost(self.blocks.app, Middleware(NoForeignReaders, hosts=self._hosts))
+        if settings.share and not public:
+            self.close()
+            raise InvalidRequestError(
+                "There is no public link to be had: check the network, or start it without --share."
+            )
+        if public:
+            self._hosts.allow(urlsplit(public).hostname or "")
+            self.url = public
+        return self.url
+
+    def notice(self) -> str:
+        """Who can reach what, in a sentence or two; empty where only this machine's own user does."""
+        return who_reaches(self.settings, self.blocks.server_port)
+
+    def _options(self) -> dict[str, Any]:
+        """What Gradio is launched with."""
+        settings, files = self.settings, data_dir("assets") / "page"
+        routes = live_routes(self._views, files, self._scratch.path)
+        if settings.trusted:
+            routes += [*job_routes(self._studio), *library_routes(self._studio.library)]
+        return {
+            "server_name": in_address(settings.host),
+            "server_port": settings.port or None,
+            "inbrowser": settings.open_browser,
+            "share": settings.share,
+            "auth": list(settings.auth) or None,
+            "root_path": settings.root_path,
+            "prevent_thread_lock": True,
+            "quiet": True,
+            "show_error": False,
+            "ssr_mode": False,
+            "strict_cors": True,
+            "enable_monitoring": False,
+            "max_file_size": MAX_UPLOAD,
+            "footer_links": [],
+            "theme": studio_theme(),
+            "css_paths": files / "style.css",
+            "favicon_path": files / "favicon.svg",
+            "app_kwargs": {
+                "routes": routes,
+                "middleware": [*guards(self._hosts), *self._watchers()],
+                "openapi_url": None,
+            },
+        }
+
+    def _watchers(self) -> list[Middleware]:
+        """What counts and bounds, behind the guards."""
+        limit = None if self.settings.private else self.settings.upload_bytes_per_client
+        return [
+            Middleware(LoginGuard, is_guarded=lambda path: GUARDED.search(path) is not None),
+            Middleware(CallerWatch, callers=self._callers),
+            Middleware(UploadLimit, bytes_per_client=limit),
+        ]
+
+    def wait(self) -> None:
+        """Block until the server is interrupted."""
+        forever = threading.Event()
+        with suppress(KeyboardInterrupt):
+            while not forever.wait(POLL_S):
+                pass
+
+    def close(self) -> None:
+        """End the server and delete its private folder."""
+        self.blocks.close(verbose=False)
+        self._scratch.remove()
+        if os.environ.get("GRADIO_TEMP_DIR") == str(self._scratch.path):
+            del os.environ["GRADIO_TEMP_DIR"]

@@ -1,0 +1,46 @@
+"""The backend without weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from studio.backends.base import Backend
+from studio.backends.systems.tone import ToneBackend, clean_latents, tone
+
+
+def test_is_a_backend() -> None:
+    assert isinstance(ToneBackend(), Backend)
+    assert ToneBackend().attention_layers() == ()
+
+
+def test_noise_is_the_exact_one_per_item_and_per_frame() -> None:
+    backend = ToneBackend()
+    conditioning = backend.encode_text(["rain", ""])
+    clean = clean_latents(backend.geometry, 100, 8).float()
+    noise = torch.randn(2, 8, 8, 16, generator=torch.Generator().manual_seed(0))
+    for timesteps in (torch.tensor([981, 41]), torch.arange(1, 801, 100).expand(2, 8)):
+        alpha_bar = backend.schedule.alpha_bar(timesteps).float()
+        shape = (2, 1, 1, 1) if timesteps.dim() == 1 else (2, 1, 8, 1)
+        alpha_bar = alpha_bar.reshape(shape)
+        noisy = alpha_bar.sqrt() * clean + (1 - alpha_bar).sqrt() * noise
+        torch.testing.assert_close(
+            backend.predict_noise(noisy, timesteps, 100, conditioning), noise, atol=1e-4, rtol=0
+        )
+
+
+def test_pieces_join_to_one_sine() -> None:
+    backend = ToneBackend()
+    stream = backend.stream_decoder()
+    parts = [stream.push(torch.zeros(1, 8, frames, 16)) for frames in (3, 1, 40, 7)]
+    whole = backend.decode(torch.zeros(1, 8, 51, 16))
+    np.testing.assert_array_equal(np.concatenate([*parts, stream.flush()]), whole)
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(len(whole)) / 16000)
+    np.testing.assert_allclose(whole, expected, atol=1e-6)
+    np.testing.assert_array_equal(tone(16000 * 3600 * 20 + 5, 10, 16000), tone(5, 10, 16000))
+
+
+def test_prompts_differ() -> None:
+    pooled = ToneBackend().encode_text(["rain", "wind", ""]).pooled
+    assert pooled is not None
+    assert len(pooled.unique(dim=0)) == 3

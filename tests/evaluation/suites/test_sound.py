@@ -1,0 +1,57 @@
+"""The measurement of generated sound, run end to end on the tone and a judge that has learned nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from studio.backends.systems.tone import ToneBackend
+from studio.evaluation.classifier import Judge
+from studio.evaluation.suites.pocket import HeldOut, family_share, pair_share, spread_prompts
+from studio.evaluation.suites.sound import SoundPlan, make_take, measure_sound
+from studio.samplers.curve import curved_timesteps
+from studio.samplers.fifo import FifoPlan
+
+FAMILIES = ["rain", "dog"]
+
+
+@pytest.fixture
+def held_out() -> HeldOut:
+    rng = np.random.default_rng(0)
+    samples = rng.standard_normal((12, 160_000)).astype(np.float32) * 0.1
+    families = [["rain"], ["dog"], ["rain", "dog"]] * 4
+    return HeldOut(samples, [" and ".join(names) for names in families], families)
+
+
+def test_every_figure_is_there_and_lies_in_its_range(held_out: HeldOut) -> None:
+    torch.manual_seed(0)
+    backend = ToneBackend()
+    fifo = FifoPlan.build(curved_timesteps(backend.schedule, "last", 6, 2), 8, 8, 4)
+    plan = SoundPlan(clips=8, scenes=2, takes=2, windows=4, steps=2, batch=2)
+    said: list[str] = []
+    figures = measure_sound(backend, Judge(FAMILIES).eval(), held_out, fifo, 2, 2.5, plan, said.append)
+    shares = ("ddim_family_acc", "scene_acc", "endless_family_acc")
+    assert all(0 <= figures[key] <= 1 for key in shares)
+    assert all(np.isfinite(value) for value in figures.values())
+    distances = {"fd_floor", "fd_ordinary", "fd_endless", "fd_concat", "fd_first_third", "fd_last_third"}
+    assert distances | {"endless_drift_points"} <= figures.keys()
+    assert all(figures[name] >= 0 for name in distances)
+    assert said, "progress is reported"
+
+
+def test_a_take_has_just_the_frames_asked_for() -> None:
+    backend = ToneBackend()
+    fifo = FifoPlan.build(curved_timesteps(backend.schedule, "equal", 6, 2), 4, 4, 4)
+    assert len(make_take(backend, "rain", 1.0, fifo, 2, 0, 50)) == 50 * backend.geometry.hop_samples
+
+
+def test_prompts_go_round_the_families(held_out: HeldOut) -> None:
+    prompts, families = spread_prompts(held_out.only(scenes=False), 6)
+    assert [names[0] for names in families] == ["dog", "rain"] * 3
+    assert prompts == ["dog", "rain"] * 3
+
+
+def test_shares_count_hits() -> None:
+    assert family_share([["rain"], ["dog"]], [["rain"], ["rain"]]) == 0.5
+    assert pair_share([["rain", "dog"], ["rain", "cat"]], [["dog", "rain"], ["dog", "rain"]]) == 0.5

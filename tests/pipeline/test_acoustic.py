@@ -1,0 +1,261 @@
+"""A dual model's takes: what it hears and when, how it is guided by it, and every combination of the tabs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from studio.backends.systems import dcldm
+from studio.backends.systems.dcldm import DcLdmBackend
+from studio.backends.systems.tone import ToneBackend
+from studio.core.errors import CancelledError, InvalidRequestError
+from studio.core.events import AudioChunk, Drafted, Event, Progress, SavePoint, StepDone
+from studio.core.request import GenerationRequest, RecordedDraft, parse_request
+from studio.pipeline.acoustic import clip_hearing, endless_hearing
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.control import Steering
+from studio.pipeline.denoiser import bind
+from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.renderer import Renderer
+from tests.backends.conftest import make_dcldm, make_tango, wake
+from tests.pipeline.drafting_fakes import FakeDrafter
+from tests.pipeline.test_drafts import recording
+
+ENDLESS = {
+    "kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 2,
+    "strategy": "equal",
+}  # fmt: skip
+CLIP = {"kind": "clip", "steps": 3}
+LITE = {"kind": "lite_focus", "blocks": ("up1",)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("dual")
+    return wake(make_dcldm(make_tango(place / "tango"), place / "dual"))
+
+
+@pytest.fixture(scope="module")
+def backend(folder: Path) -> DcLdmBackend:
+    return dcldm.load(folder, "cpu", "float32")
+
+
+@pytest.fixture
+def drafter() -> FakeDrafter:
+    return FakeDrafter()
+
+
+@pytest.fixture
+def drafts(drafter: FakeDrafter, tmp_path: Path) -> Drafts:
+    return Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
+
+
+def wanted(**values: Any) -> GenerationRequest:
+    start = {"mode": "dual", "prompt": "rain", "seed": 5, "duration_s": 1.28, "sampler": CLIP}
+    return parse_request(**{**start, "draft": {"kind": "audiogen"}, **values})
+
+
+def sound_of(events: Any) -> np.ndarray:
+    return np.concatenate([event.samples for event in events if isinstance(event, AudioChunk)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draft", ["none", "audiogen"])
+@pytest.mark.parametrize("attention", [{"kind": "dense"}, LITE], ids=["dense", "lite_focus"])
+@pytest.mark.parametrize("sampler", [CLIP, ENDLESS], ids=["clip", "endless"])
+def test_all_eight_combine(
+    backend: DcLdmBackend, drafts: Drafts, sampler: dict[str, Any], attention: dict[str, Any], draft: str
+) -> None:
+    """Endless × LiteFocus × dual, each for a few steps: sound of the right length, its own each time."""
+    mode = "infinite" if sampler is ENDLESS else "dual"
+    request = wanted(mode=mode, sampler=sampler, attention=attention, draft={"kind": draft})
+    sound = sound_of(Renderer(drafts)(request, backend, CancelToken()))
+    assert len(sound) == round(1.28 * 16000)
+    assert np.isfinite(sound).all()
+    np.testing.assert_array_equal(sound, sound_of(Renderer(drafts)(request, backend, CancelToken())))
+    for other in (
+        {"draft": {"kind": "audiogen" if draft == "none" else "none"}},
+        {"attention": {"kind": "dense"} if attention is LITE else LITE},
+    ):
+        changed = parse_request(**{**request.model_dump(), **other})
+        assert (sound != sound_of(Renderer(drafts)(changed, backend, CancelToken()))).any()
+
+
+def test_the_draft_comes_first_and_says_how_far_it_is(backend: DcLdmBackend, drafts: Drafts) -> None:
+    events: list[Event] = list(Renderer(drafts)(wanted(), backend, CancelToken()))
+    kinds = [type(event) for event in events]
+    assert kinds.index(Drafted) < kinds.index(StepDone) < kinds.index(AudioChunk)
+    [drafted] = [event for event in events if isinstance(event, Drafted)]
+    assert drafted.tokens.shape == (4, 64)
+    assert len(drafted.samples) == 64 * 320
+    said = [event.message for event in events if isinstance(event, Progress)]
+    assert any("Drafting, 50 %" in message for message in said)
+
+
+def test_a_stop_ends_the_draft(backend: DcLdmBackend, drafts: Drafts) -> None:
+    cancel, seen = CancelToken(), []
+
+    def read() -> None:
+        for event in Renderer(drafts)(wanted(), backend, cancel):
+            seen.append(event)
+            if isinstance(event, Progress) and "Drafting" in event.message:
+                cancel.set()
+
+    with pytest.raises(CancelledError):
+        read()
+    assert not any(isinstance(event, StepDone) for event in seen)
+
+
+def test_the_seed_of_the_draft(backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter) -> None:
+    """The take's, unless it has its own: another draft for the same noise."""
+    takes = [
+        sound_of(Renderer(drafts)(wanted(draft={"kind": "audiogen", **own}), backend, CancelToken()))
+        for own in ({}, {"seed": 5}, {"seed": 6})
+    ]
+    np.testing.assert_array_equal(takes[0], takes[1])
+    assert (takes[0] != takes[2]).any()
+    assert [seed for prompt, _, seed, _ in drafter.asked if prompt] == [5, 6]
+
+
+def test_equal_scales_are_the_paper_and_no_acoustics_are_tango(backend: DcLdmBackend, drafts: Drafts) -> None:
+    latents = torch.randn(1, 8, 32, 16, generator=torch.Generator().manual_seed(0))
+    at = torch.tensor([500])
+
+    def predicted(request: GenerationRequest) -> torch.Tensor:
+        hearing = clip_hearing(request, backend, drafts)
+        return bind(request, backend, CancelToken(), hearing=hearing)(latents, at, 0)
+
+    both = predicted(wanted(guidance_scale=4.0))
+    same = predicted(wanted(guidance_scale=4.0, draft={"kind": "audiogen", "acoustic_scale": 4.0}))
+    torch.testing.assert_close(both, same, rtol=0, atol=0)
+    hearing = clip_hearing(wanted(), backend, drafts)
+    full = bind(wanted(guidance_scale=1.0), backend, CancelToken(), hearing=hearing)(latents, at, 0)
+    silent = {"kind": "audiogen", "acoustic_scale": 0.0}
+    none = bind(wanted(guidance_scale=0.0, draft=silent), backend, CancelToken(), hearing=hearing)(
+        latents, at, 0
+    )
+    torch.testing.assert_close(both, 4 * full - 3 * none, rtol=1e-4, atol=1e-4)
+    text = predicted(wanted(guidance_scale=1.0, draft=silent))
+    assert not torch.allclose(text, full, atol=1e-4), "the draft counts"
+
+
+@pytest.mark.parametrize("strength", [0.34, 0.67, 1.0])
+def test_strength_begins_from_the_draft(backend: DcLdmBackend, drafts: Drafts, strength: float) -> None:
+    request = wanted(draft={"kind": "audiogen", "strength": strength})
+    steps = [e for e in Renderer(drafts)(request, backend, CancelToken()) if isinstance(e, StepDone)]
+    assert [(step.step, step.total) for step in steps] == [
+        (i + 1, round(strength * 3)) for i in range(round(strength * 3))
+    ]
+
+
+def test_a_recording_takes_audiogens_place(
+    backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter
+) -> None:
+    for sampler in (CLIP, ENDLESS):
+        mode = "infinite" if sampler is ENDLESS else "dual"
+        own = drafts.put_by(recording(), "fake")
+        events = list(Renderer(drafts)(wanted(mode=mode, sampler=sampler, draft=own), backend, CancelToken()))
+        assert len(sound_of(events)) == round(1.28 * 16000)
+        if sampler is CLIP:
+            [drafted] = [event for event in events if isinstance(event, Drafted)]
+            np.testing.assert_array_equal(drafted.tokens, drafts.of_recording(own, "cpu").tokens[:, :64])
+    assert {prompt for prompt, *_ in drafter.asked} == {""}
+
+
+def test_an_endless_draft_grows_ahead_and_forgets(backend: DcLdmBackend, drafts: Drafts) -> None:
+    """Windows that overlap hear the same where they do; memory is a piece's, not the take's."""
+    request = wanted(mode="infinite", sampler=ENDLESS, duration_s=None)
+    hearing = endless_hearing(request, backend, drafts)
+    first = hearing.window(0, 100)
+    assert first.shape == (2, 200, 128)
+    torch.testing.assert_close(hearing.window(40, 60)[1], first[1, 80:])
+    for start in range(100, 4000, 25):
+        hearing.window(start, 100)
+        assert hearing.state_dict()["tokens"].shape[1] <= (100 + 3 * 125) * 2
+    state = hearing.state_dict()
+    later = endless_hearing(request, backend, drafts)
+    later.load_state_dict(state)
+    for start in (3990, 4200, 4500):
+        torch.testing.assert_close(later.window(start, 100), hearing.window(start, 100))
+
+
+def test_an_endless_draft_follows_the_lane(
+    backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter
+) -> None:
+    request = wanted(mode="infinite", sampler=ENDLESS, lane=[{"at_s": 6.0, "prompt": "birds"}])
+    steering = Steering(request)
+    hearing = endless_hearing(request, backend, drafts, steering=steering)
+    drafter.asked.clear()
+    hearing.window(0, 300)
+    assert [prompt for prompt, *_ in drafter.asked] == ["rain", "rain", "birds"]
+    steering.steer("wind", ())
+    steering.settle(12.0)
+    hearing.window(300, 150)
+    assert [prompt for prompt, *_ in drafter.asked][3:] == ["wind"]
+
+
+def test_tokens_follow_a_lane_by_what_is_predicted_of_each_prompt(
+    backend: DcLdmBackend, drafts: Drafts
+) -> None:
+    """Before the change as the one prompt, after it as the other, and in between as their mean."""
+    lane = [{"at_s": 0.64, "prompt": "birds"}]
+    values = {"mode": "infinite", "sampler": ENDLESS, "draft": {"kind": "none"}, "lane_blend_s": 0.32}
+    request = wanted(**values, lane=lane)
+    latents = torch.randn(1, 8, 32, 16, generator=torch.Generator().manual_seed(0))
+
+    def noise(asked: GenerationRequest) -> torch.Tensor:
+        return bind(asked, backend, CancelToken())(latents, torch.full((1,), 500), 0)
+
+    changing, rain, birds = noise(request), noise(wanted(**values)), noise(wanted(**values, prompt="birds"))
+    torch.testing.assert_close(changing[:, :, :17], rain[:, :, :17])
+    torch.testing.assert_close(changing[:, :, 24:], birds[:, :, 24:])
+    torch.testing.assert_close(changing[:, :, 20], (rain + birds)[:, :, 20] / 2)
+    assert (rain - birds).abs().max() > 1e-3
+
+
+def test_a_take_goes_on_hearing_what_it_heard(backend: DcLdmBackend, drafts: Drafts) -> None:
+    request = wanted(mode="infinite", sampler=ENDLESS, duration_s=6.4)
+    events = list(Renderer(drafts)(request, backend, CancelToken()))
+    whole = sound_of(events)
+    point = next(e for e in events if isinstance(e, SavePoint) and e.samples > 3 * 16000)
+    rest = sound_of(Renderer(drafts)(request, backend, CancelToken(), None, point.state))
+    np.testing.assert_allclose(rest, whole[point.samples :], atol=1e-5)
+
+
+def test_who_hears_no_draft_says_so(backend: DcLdmBackend, drafts: Drafts, folder: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="hears no draft"):
+        list(Renderer(drafts)(wanted(), ToneBackend(), CancelToken()))
+    with pytest.raises(InvalidRequestError, match="nothing here that makes drafts"):
+        list(Renderer()(wanted(), backend, CancelToken()))
+    request = wanted(mode="infinite", sampler=ENDLESS, duration_s=9.0)
+    with pytest.raises(InvalidRequestError, match="goes on from a recording"):
+        list(Renderer(drafts)(request, backend, CancelToken(), None, recording()))
+    gone = RecordedDraft(model="fake", sha256="b" * 64, file="mine.wav")
+    with pytest.raises(InvalidRequestError, match=r"mine\.wav is not here"):
+        list(Renderer(drafts)(wanted(draft=gone), backend, CancelToken()))
+    with pytest.raises(InvalidRequestError, match="not heard by joined clips"):
+        wanted(sampler={"kind": "concat"})
+
+
+@pytest.mark.parametrize("what", ["silence", "one sample", "short"])
+def test_odd_recordings(backend: DcLdmBackend, drafts: Drafts, what: str) -> None:
+    """Of what `read_recording` lets through, and less."""
+    samples = {
+        "silence": np.zeros(16000, np.float32),
+        "one sample": np.zeros(1, np.float32),
+        "short": np.full(4000, 0.1, np.float32),
+    }[what]
+    base = recording()
+    own = drafts.put_by(type(base)(samples, base.source), "fake")
+    request = wanted(draft=own)
+    if what == "one sample":
+        with pytest.raises(InvalidRequestError, match="too short"):
+            list(Renderer(drafts)(request, backend, CancelToken()))
+    else:
+        assert len(sound_of(Renderer(drafts)(request, backend, CancelToken()))) == round(1.28 * 16000)
+    shutil.rmtree(drafts._folder)

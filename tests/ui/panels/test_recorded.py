@@ -1,0 +1,98 @@
+"""What the page and the API say of a recording: what the command line says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from gradio.data_classes import FileData
+
+from studio.core.sound_files import SUFFIXES
+from studio.service.studio import Studio
+from studio.ui.forms import FormValues
+from studio.ui.panels.live import LiveViews
+from studio.ui.panels.recorded import describe
+from studio.ui.server import client_api
+from studio.ui.server.callers import Callers
+from studio.ui.tabs import dual, infinite
+from studio.ui.tabs.infinite import Handlers
+from tests import aio
+from tests.service.recordings.recording_fakes import encoded, sine, tone_file, written
+from tests.test_cli import QUICK, TONE, longwave, one_sentence
+
+SCALED = "It was scaled down by 6.0 dB: its peaks lay above full scale."
+
+
+@pytest.fixture
+def hot(tmp_path: Path) -> Path:
+    return written(
+        tmp_path / "hot.wav", encoded(sine(16000, 1.5, peak=2.0), 16000, format="WAV", subtype="FLOAT")
+    )
+
+
+def test_a_recording_is_described_where_it_is_chosen(tmp_path: Path, hot: Path) -> None:
+    assert describe(str(hot)) == f"1.5 s of sound. {SCALED}"
+    assert (
+        describe(str(written(tmp_path / "a.flac", tone_file(3.2, 440.0, format="FLAC")))) == "3.2 s of sound."
+    )
+    for nothing in (None, ""):
+        assert describe(nothing).startswith("WAV, FLAC, AIFF, CAF")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "song.mid", "list.m3u8", "x.WAV", "nameless"])
+def test_page_and_command_line_refuse_in_the_same_words(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name, b"words " * 1000)
+    words = ("--seconds", 3, "--out", tmp_path / "t.wav")
+    said = one_sentence(longwave("render", "infinite", *TONE, *QUICK, *words, "--continue-from", path))
+    assert describe(str(path)) == said
+    assert name in said
+
+
+def test_the_page_takes_every_type_that_the_reader_takes(studio: Studio, tmp_path: Path) -> None:
+    """Gradio must not refuse by a file's name: the reader looks inside, and says why in its own words."""
+    views = LiveViews()
+    with gr.Blocks() as page:
+        with gr.Tab():
+            infinite.build(studio, views, [])
+        with gr.Tab():
+            dual.build(studio, views, [])
+        client_api.build(studio, Callers())
+    fields = [block for block in page.blocks.values() if isinstance(block, gr.File)]
+    recordings = [
+        field for field in fields if not isinstance(field, gr.DownloadButton) and field.label != "Take"
+    ]
+    assert len(recordings) == 5, "go on, two drafts, and the API's two"
+    for field in recordings:
+        for suffix in (*SUFFIXES, ".CAF", ".txt", ""):
+            path = written(tmp_path / f"a{suffix}", b"x")
+            assert field.preprocess(FileData(path=str(path), orig_name=path.name)) == str(path)
+
+
+def test_a_take_says_at_its_end_what_was_noticed(studio: Studio, hot: Path) -> None:
+    handlers = Handlers(studio, LiveViews(), "infinite")
+    quick = {"base_steps": 6, "group_size": 4, "buffer_frames": 4, "model": "tone"}
+    form = FormValues(**quick)._replace(
+        endless=False, duration_s=3.0, continue_from=str(hot), keep_running=True
+    )
+    *_, (last, *_) = (step for step in handlers.generate(*form) if isinstance(step[0], dict))
+    assert last["phase"] == "finished"
+    assert last["message"].endswith(f"Of its recording: {SCALED}")
+
+
+def test_the_api_says_it_beside_the_figures(studio: Studio, hot: Path) -> None:
+    with gr.Blocks() as page:
+        client_api.build(studio, Callers())
+    functions = {function.api_name: function.fn for function in page.fns.values()}
+    call = functions["infinite"]
+    _, figures = aio.run(call(gr.Request(), "rain", "", 3.0, 1, "tone", "", "", str(hot)))
+    assert figures["notes"] == [SCALED]
+    _, figures = aio.run(call(gr.Request(), "rain", "", 1.0, 1, "tone", "", ""))
+    assert "notes" not in figures
+
+
+def test_a_draft_says_it_too(studio: Studio, hot: Path) -> None:
+    form = dual.FormValues(model="tone", draft="recorded", recording=str(hot))
+    job = studio.submit(dual.read_form(form, studio))
+    assert job.notes == (SCALED,)
+    assert studio.submit(dual.read_form(form._replace(draft="none"), studio)).notes == ()

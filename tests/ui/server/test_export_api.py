@@ -1,0 +1,51 @@
+"""The API's function `export`, called as the server calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+import soundfile as sf
+
+from studio.service.studio import Studio
+from studio.service.takes.exports import Exports
+from studio.ui.server import export_api
+from tests.service.takes.test_files import write_take
+
+
+@pytest.fixture
+def call(studio: Studio, tmp_path: Path) -> Any:
+    with gr.Blocks() as page:
+        export_api.build(studio, Exports(tmp_path / "scratch"))
+    return next(function.fn for function in page.fns.values() if function.api_name == "export")
+
+
+def test_a_take_is_exported_with_its_level(call: Any, studio: Studio) -> None:
+    write_take(studio.settings.outputs)
+    (take,) = studio.library.takes()
+    file, level = call(take.id, "flac", "0:00.1", "0.9", "-20", "")
+    assert file.endswith(f"__0.1-0.9s__{level['lufs']:.1f}LUFS.flac")
+    assert sf.info(file).duration == pytest.approx(0.8)
+    assert level["said"].endswith(".")
+    assert call(take.id)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("flac", "0.9", "0.5"), "To: The end lies before"),
+        (("flac", "x"), "From: Write the time"),
+        (("flac", "", "", "9"), "Loudness: Choose a number"),
+        (("flac", "", "", "-14", "nan"), "Ceiling: Choose a number"),
+        (("exe",), "Choose one of wav"),
+    ],
+)
+def test_what_can_t_be_is_one_sentence(call: Any, studio: Studio, words: tuple[str, ...], says: str) -> None:
+    write_take(studio.settings.outputs)
+    (take,) = studio.library.takes()
+    with pytest.raises(gr.Error, match=says):
+        call(take.id, *words)
+    with pytest.raises(gr.Error, match="not in the library"):
+        call("none")
