@@ -26,7 +26,7 @@ def build_studio(settings: Settings) -> Studio:
 
     from studio.backends import catalog
     from studio.core.errors import InvalidRequestError
-    from studio.pipeline.drafts import Drafts, Models
+    from studio.pipeline.drafts import AcousticModelPool, Drafts
     from studio.pipeline.renderer import Renderer
     from studio.service.studio import Studio
 
@@ -34,7 +34,7 @@ def build_studio(settings: Settings) -> Studio:
         raise InvalidRequestError(
             "transformers can't be loaded without docstrings: unset PYTHONOPTIMIZE, or start by launch.py."
         )
-    models = Models(
+    models = AcousticModelPool(
         partial(catalog.create_drafter, settings=settings), partial(catalog.create_codec, settings=settings)
     )
     drafts = Drafts(models, settings.outputs, partial(catalog.fingerprint, settings=settings))

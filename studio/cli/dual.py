@@ -78,9 +78,11 @@ def bench_dual(
     from studio.backends.catalog import create_codec, create_drafter
     from studio.evaluation.benchmarks.dual import bench_combinations
     from studio.evaluation.benchmarks.dual import bench_dual as measure
-    from studio.pipeline.drafts import Drafts, Models
+    from studio.pipeline.drafts import AcousticModelPool, Drafts
 
-    models = Models(partial(create_drafter, settings=DEFAULTS), partial(create_codec, settings=DEFAULTS))
+    models = AcousticModelPool(
+        partial(create_drafter, settings=DEFAULTS), partial(create_codec, settings=DEFAULTS)
+    )
     studio = factories_of(context).studio(DEFAULTS)
     # Where no draft is kept yet: one that was made before would cost nothing.
     with TemporaryDirectory() as scratch, ProgressBar(request.duration_s, at_once=True) as show:

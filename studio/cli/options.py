@@ -264,7 +264,7 @@ def own_draft(draft: str | None, model: str | None, studio: Studio) -> RecordedD
     """
     if not draft or draft in MADE_DRAFTS:
         return None
-    return studio.put_by(recording_of(Path(draft)), model or POCKET_DRAFTS)
+    return studio.store_recording(recording_of(Path(draft)), model or POCKET_DRAFTS)
 
 
 def recording_of(path: Path) -> Recording:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Look:
+class AttentionView:
     """Where one token attends, by the mean over a block's self-attentions and their heads.
 
     `weights` and `focus` (whether the focus set holds it) are [frames, bands]; `pattern` [n, n] are the
@@ -38,7 +38,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Shares:
+class FocusShares:
     """The attention inside the focus sets: `kept` [blocks, timesteps]; by chance it were `size` [blocks]."""
 
     blocks: tuple[str, ...]
@@ -48,7 +48,7 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class Listening:
+class DraftAttention:
     """How a block's frames attend to the frames of the draft: `weights` [frames, acoustic frames].
 
     At `step` of `steps`, the first being the noisiest. `duration_s` and `draft_s` are what is shown of the

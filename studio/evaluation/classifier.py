@@ -24,7 +24,7 @@ from studio.dsp.mel import log_mel
 EMBEDDING = 64
 
 
-class Judge(nn.Module):
+class Classifier(nn.Module):
     """Log-mels [B, frames, 64] (2 s or more) → logits [B, families], embedding [B, 64]."""
 
     def __init__(self, families: list[str], widths: tuple[int, ...] = (24, 48, 80, 96)) -> None:
@@ -69,7 +69,7 @@ class Judge(nn.Module):
         (folder / "judge.json").write_text(json.dumps({"families": self.families, "widths": self.widths}))
 
     @classmethod
-    def load(cls, folder: Path) -> Judge:
+    def load(cls, folder: Path) -> Classifier:
         """Read a judge, in float32 and evaluation mode.
 
         Raises:
@@ -79,13 +79,15 @@ class Judge(nn.Module):
             config = read_json(folder / "judge.json")
             check_config(config, "the judge")
             with no_larger_than(held_by(folder / "judge.safetensors"), "The judge"):
-                judge = cls(list(config["families"]), tuple(config["widths"]))
+                classifier = cls(list(config["families"]), tuple(config["widths"]))
             weights = load_file(folder / "judge.safetensors")
-            judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
-        return judge.eval()
+            classifier.load_state_dict(
+                {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
+            )
+        return classifier.eval()
 
     @torch.inference_mode()
-    def listen(self, samples: NDArray[np.float32] | Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, samples: NDArray[np.float32] | Tensor) -> tuple[Tensor, Tensor]:
         """Samples [B, n] at 16 kHz → logits [B, families] and embeddings [B, 64]."""
         embeddings = self.embedding(log_mel(torch.as_tensor(samples)))
         return self.head(embeddings), embeddings

@@ -13,21 +13,21 @@ from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError, WeightsError
 
 if TYPE_CHECKING:
-    from studio.evaluation.classifier import Judge
+    from studio.evaluation.classifier import Classifier
 
 WINDOW_S = 5.0
 MAX_WINDOWS = 60
 
 
-class Ear:
+class AudioTagger:
     """The shipped judge, loaded when it is first asked."""
 
     def __init__(self, assets: Path) -> None:
         self._folder = assets / "pocket" / "judge"
         self._lock = threading.Lock()
-        self._judge: Judge | None = None
+        self._classifier: Classifier | None = None
 
-    def hears(self, path: Path, count: int | None = 2) -> list[tuple[str, float]]:
+    def tag(self, path: Path, count: int | None = 2) -> list[tuple[str, float]]:
         """The likeliest families of a take with their shares, over windows of 5 s; none without a judge.
 
         `count` None gives all of them.
@@ -35,27 +35,28 @@ class Ear:
         Raises:
             InvalidRequestError: it is no sound file at the judge's sample rate.
         """
-        judge = self._load()
-        if judge is None:
+        classifier = self._load()
+        if classifier is None:
             return []
         windows = _windows(path)
-        logits, _ = judge.listen(windows)
+        logits, _ = classifier.predict(windows)
         shares = logits.softmax(dim=-1).mean(dim=0)
         best = shares.topk(len(shares) if count is None else count)
         return [
-            (judge.families[i], float(p)) for p, i in zip(best.values, best.indices.tolist(), strict=True)
+            (classifier.families[i], float(p))
+            for p, i in zip(best.values, best.indices.tolist(), strict=True)
         ]
 
-    def _load(self) -> Judge | None:
-        from studio.evaluation.classifier import Judge
+    def _load(self) -> Classifier | None:
+        from studio.evaluation.classifier import Classifier
 
         with self._lock:
-            if self._judge is None:
+            if self._classifier is None:
                 try:
-                    self._judge = Judge.load(self._folder)
+                    self._classifier = Classifier.load(self._folder)
                 except WeightsError:
                     return None
-            return self._judge
+            return self._classifier
 
 
 def _windows(path: Path) -> np.ndarray:

@@ -10,17 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.backends.acoustic.base import round_and_round
+from studio.backends.acoustic.base import tile_tokens
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Drafted, Event, Progress
 from studio.core.request import AudioGenDraft, Draft, GenerationRequest, RecordedDraft
 from studio.dsp.mel import log_mel
 from studio.dsp.spectrogram import mel_columns
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.control import Steering
+from studio.pipeline.control import TakeControl
 from studio.pipeline.drafts import Drafts, sampling_of
 from studio.pipeline.preview import WIDTH
-from studio.pipeline.progress import Stepping
+from studio.pipeline.progress import StepProgress
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft, Codec, OnTokens
@@ -39,10 +39,10 @@ def dual_backend(backend: Backend) -> DcLdmBackend:
     return backend  # type: ignore[return-value]
 
 
-class Hearing:
+class ClipAcoustics:
     """Draft and the empty text's draft of a clip, encoded as the model hears them, for any window of it."""
 
-    def __init__(self, backend: Backend, draft: AcousticDraft, nothing: AcousticDraft) -> None:
+    def __init__(self, backend: Backend, draft: AcousticDraft, unconditional: AcousticDraft) -> None:
         """Encode both.
 
         Raises:
@@ -50,14 +50,14 @@ class Hearing:
         """
         dual = dual_backend(backend)
         self.draft = draft
-        self._states = torch.cat([dual.encode_draft(each) for each in _alike(nothing, draft)])
+        self._states = torch.cat([dual.encode_draft(each) for each in _alike(unconditional, draft)])
 
     def window(self, start_frame: int, frames: int) -> Tensor:
-        """[2, L, 128]: of nothing, then of the draft. A clip hears all of it at every frame."""
+        """[2, L, 128]: of the empty text, then of the draft. A clip hears all of it at every frame."""
         return self._states
 
 
-class EndlessHearing:
+class StreamingAcoustics:
     """A draft that grows ahead of an endless take; memory holds what its window and its growth need.
 
     Each piece is drawn from a seed of its own: a take that goes on from `state_dict` hears what it would have
@@ -69,20 +69,20 @@ class EndlessHearing:
         backend: Backend,
         grow: Callable[[NDArray[np.int16] | None, int], NDArray[np.int16]],
         codec: Codec,
-        nothing: NDArray[np.int16],
+        unconditional: NDArray[np.int16],
     ) -> None:
         """Take what makes it.
 
         Args:
             grow: (the tokens so far, or None; the piece's number) → the tokens [codebooks, l] that follow.
             codec: whose tokens they are.
-            nothing: the empty text's tokens, which go round.
+            unconditional: the empty text's tokens, which go round.
 
         Raises:
             InvalidRequestError: the model hears no draft.
         """
         self._dual = dual_backend(backend)
-        self._grow, self._codec, self._nothing = grow, codec, nothing
+        self._grow, self._codec, self._unconditional = grow, codec, unconditional
         self._rate = codec.frame_rate / backend.geometry.frame_rate  # tokens a latent frame
         self._kept = round(PAST_S * codec.frame_rate)
         self._tokens: NDArray[np.int16] | None = None
@@ -90,7 +90,7 @@ class EndlessHearing:
         self._pieces = 0
 
     def window(self, start_frame: int, frames: int) -> Tensor:
-        """[2, L, 128]: of nothing, then of the draft, both at these latent frames of the take."""
+        """[2, L, 128]: of the empty text, then of the draft, both at these latent frames of the take."""
         start, end = round(start_frame * self._rate), round((start_frame + frames) * self._rate)
         while self._tokens is None or self._first + self._tokens.shape[1] < end:
             piece = self._grow(self._tokens, self._pieces)
@@ -100,13 +100,13 @@ class EndlessHearing:
         if passed > 0:
             self._tokens, self._first = self._tokens[:, passed:], self._first + passed
         heard = self._tokens[:, start - self._first : end - self._first]
-        both = np.stack([round_and_round(self._nothing, end - start), heard])
+        both = np.stack([tile_tokens(self._unconditional, end - start), heard])
         if self._dual.encoding == "AG":
             return self._codec.latents(both)
         return torch.cat([self._dual.encode_draft(self._codec.decode(tokens)) for tokens in both])
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a later hearing needs to go on: plain tensors and integers."""
+        """Everything that a later acoustics needs to go on: plain tensors and integers."""
         tokens = torch.zeros(0, 0) if self._tokens is None else torch.from_numpy(self._tokens.copy())
         return {"tokens": tokens, "first": self._first, "pieces": self._pieces}
 
@@ -117,13 +117,13 @@ class EndlessHearing:
         self._first, self._pieces = int(state["first"]), int(state["pieces"])
 
 
-def endless_hearing(
+def streaming_acoustics(
     request: GenerationRequest,
     backend: Backend,
     drafts: Drafts,
     on_progress: OnTokens | None = None,
-    steering: Steering | None = None,
-) -> EndlessHearing:
+    control: TakeControl | None = None,
+) -> StreamingAcoustics:
     """What an endless take of the request hears.
 
     A recording begins again at its end; AudioGen goes on from its own, of the prompt that the lane has when a
@@ -135,7 +135,7 @@ def endless_hearing(
     """
     dual_backend(backend)
     wanted, device = request.draft, str(backend.device)
-    nothing = drafts.of_nothing(_model(wanted), PIECE_S, device).tokens
+    unconditional = drafts.unconditional(_model(wanted), PIECE_S, device).tokens
     if isinstance(wanted, RecordedDraft):
         codec = drafts.models.codec(wanted.model, device)
         loop = drafts.of_recording(wanted, device).tokens
@@ -144,13 +144,13 @@ def endless_hearing(
         def go_round(_: NDArray[np.int16] | None, number: int) -> NDArray[np.int16]:
             return loop[:, np.arange(number * piece, (number + 1) * piece) % loop.shape[1]]
 
-        return EndlessHearing(backend, go_round, codec, nothing)
+        return StreamingAcoustics(backend, go_round, codec, unconditional)
     assert isinstance(wanted, AudioGenDraft)
     drafter = drafts.models.drafter(wanted.model, device)
     seed = request.seed if wanted.seed is None else wanted.seed
     past_tokens = round(min(PAST_S, drafter.segment_s / 2) * drafter.frame_rate)
     piece_s = min(PIECE_S, drafter.segment_s / 2)
-    lane = steering or Steering(request)
+    lane = control or TakeControl(request)
 
     def go_on(so_far: NDArray[np.int16] | None, number: int) -> NDArray[np.int16]:
         past = None if so_far is None else so_far[:, -past_tokens:]
@@ -165,16 +165,16 @@ def endless_hearing(
         )
         return made.tokens[:, known:]
 
-    return EndlessHearing(backend, go_on, drafter, nothing)
+    return StreamingAcoustics(backend, go_on, drafter, unconditional)
 
 
-def listen(
+def prepare_acoustics(
     request: GenerationRequest,
     backend: Backend,
     drafts: Drafts,
     cancel: CancelToken,
-    steering: Steering | None = None,
-) -> Generator[Event, None, Hearing | EndlessHearing]:
+    control: TakeControl | None = None,
+) -> Generator[Event, None, ClipAcoustics | StreamingAcoustics]:
     """Have the request's draft made: says how far it is, gives it to hear, and what the model hears of it.
 
     Raises:
@@ -183,7 +183,7 @@ def listen(
         ModelNotFoundError: AudioGen is not here.
     """
     dual_backend(backend)
-    stepping, said = Stepping(), [0]
+    stepping, said = StepProgress(), [0]
 
     def on_tokens(made: int, total: int) -> None:
         cancel.check()
@@ -193,23 +193,23 @@ def listen(
 
     yield Progress("Loading what makes the draft")
     if request.sampler.kind == "endless":
-        return endless_hearing(request, backend, drafts, lambda *_: cancel.check(), steering)
-    hearing = yield from stepping.run(lambda: clip_hearing(request, backend, drafts, on_tokens))
+        return streaming_acoustics(request, backend, drafts, lambda *_: cancel.check(), control)
+    acoustics = yield from stepping.run(lambda: clip_acoustics(request, backend, drafts, on_tokens))
     codec = drafts.models.opener(_model(request.draft), str(backend.device))
-    samples = hearing.draft.samples
+    samples = acoustics.draft.samples
     assert request.duration_s is not None
     # Drawn as long as the take, which stands beneath it.
     missing = round(request.duration_s * codec.sample_rate) - len(samples)
     drawn = np.pad(samples, (0, max(0, missing)))
     columns = mel_columns(log_mel(torch.from_numpy(drawn)).numpy(), WIDTH)
-    yield Drafted(samples, codec.sample_rate, hearing.draft.tokens, columns)
-    return hearing
+    yield Drafted(samples, codec.sample_rate, acoustics.draft.tokens, columns)
+    return acoustics
 
 
-def clip_hearing(
+def clip_acoustics(
     request: GenerationRequest, backend: Backend, drafts: Drafts, on_progress: OnTokens | None = None
-) -> Hearing:
-    """What a clip of the request hears; raises as `listen`."""
+) -> ClipAcoustics:
+    """What a clip of the request hears; raises as `prepare_acoustics`."""
     wanted, device = request.draft, str(backend.device)
     assert request.duration_s is not None
     if isinstance(wanted, RecordedDraft):
@@ -219,7 +219,7 @@ def clip_hearing(
         draft = drafts.from_text(
             wanted, request.prompt, request.seed, request.duration_s, device, on_progress
         )
-    return Hearing(backend, draft, drafts.of_nothing(wanted.model, request.duration_s, device))
+    return ClipAcoustics(backend, draft, drafts.unconditional(wanted.model, request.duration_s, device))
 
 
 def _model(wanted: Draft) -> str:
@@ -227,14 +227,14 @@ def _model(wanted: Draft) -> str:
     return wanted.model
 
 
-def _alike(nothing: AcousticDraft, draft: AcousticDraft) -> tuple[AcousticDraft, AcousticDraft]:
+def _alike(unconditional: AcousticDraft, draft: AcousticDraft) -> tuple[AcousticDraft, AcousticDraft]:
     """Both as long as the shorter: one forward hears them side by side."""
     from studio.backends.acoustic.base import AcousticDraft
 
-    tokens = min(nothing.tokens.shape[1], draft.tokens.shape[1])
-    samples = min(len(nothing.samples), len(draft.samples))
+    tokens = min(unconditional.tokens.shape[1], draft.tokens.shape[1])
+    samples = min(len(unconditional.samples), len(draft.samples))
 
     def cut(whole: AcousticDraft) -> AcousticDraft:
         return AcousticDraft(whole.tokens[:, :tokens], whole.latents[:, :tokens], whole.samples[:samples])
 
-    return cut(nothing), cut(draft)
+    return cut(unconditional), cut(draft)

@@ -13,16 +13,16 @@ from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, ConcatSampler, GenerationRequest
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.chunks import ChunkCutter, total_samples
-from studio.pipeline.denoiser import bind
+from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.preview import Previews
-from studio.pipeline.progress import Stepping
+from studio.pipeline.progress import StepProgress
 from studio.samplers.concat import clip_latents, crossfade_join
 from studio.samplers.ddim import add_noise, ddim_sample
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft
     from studio.backends.base import Backend
-    from studio.pipeline.acoustic import Hearing
+    from studio.pipeline.acoustic import ClipAcoustics
 
 
 def render_clip(
@@ -32,21 +32,21 @@ def render_clip(
     cancel: CancelToken,
     *,
     watched: bool = False,
-    hearing: Hearing | None = None,
+    acoustics: ClipAcoustics | None = None,
 ) -> Iterator[Event]:
     """The whole take denoised at once: one chunk, after all steps; previews before, if it is `watched`.
 
     With a draft that it hears, and a strength below 1, it begins from the draft's own latents.
     """
     assert request.duration_s is not None
-    geometry, stepping = backend.geometry, Stepping()
-    denoise = bind(request, backend, cancel, hearing=hearing)
+    geometry, stepping = backend.geometry, StepProgress()
+    denoise = build_denoiser(request, backend, cancel, acoustics=acoustics)
     shape = (1, geometry.channels, geometry.frames(request.duration_s), geometry.bands)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed)).to(backend.device)
-    skipped = request.skipped_steps if hearing is not None else 0
-    if hearing is not None and skipped:
+    skipped = request.skipped_steps if acoustics is not None else 0
+    if acoustics is not None and skipped:
         level = backend.schedule.alpha_bar(backend.schedule.timesteps(sampler.steps)[skipped])
-        noise = add_noise(_latents_of(hearing.draft, backend, shape[2]), noise, level)
+        noise = add_noise(_latents_of(acoustics.draft, backend, shape[2]), noise, level)
     previews = Previews(backend) if watched else None
 
     def on_step(step: int, total: int, latents: Tensor) -> None:
@@ -79,14 +79,14 @@ def render_concat(
 ) -> Iterator[Event]:
     """Clip after clip, each from noise of its own, joined plainly or with a crossfade of whole frames."""
     assert request.duration_s is not None
-    geometry, stepping = backend.geometry, Stepping()
+    geometry, stepping = backend.geometry, StepProgress()
     total = total_samples(request.duration_s, geometry.sample_rate)
     assert total is not None
     clip_frames = geometry.frames(sampler.clip_s)
     overlap_frames = min(round(sampler.crossfade_s * geometry.frame_rate), clip_frames // 2)
     stride = (clip_frames - overlap_frames) * geometry.hop_samples
     clips = clip_latents(
-        bind(request, backend, cancel),
+        build_denoiser(request, backend, cancel),
         backend.schedule,
         torch.Generator().manual_seed(request.seed),
         shape=(1, geometry.channels, clip_frames, geometry.bands),

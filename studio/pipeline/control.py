@@ -11,7 +11,7 @@ Points = tuple[PromptPoint, ...]
 FADE_OUT_S = 3.0
 
 
-class Steering:
+class TakeControl:
     """Shared by the page, which asks for changes, and the job's worker, which takes them up."""
 
     def __init__(self, request: GenerationRequest, *, watched: bool = False) -> None:
@@ -38,7 +38,7 @@ class Steering:
         """Whether the take is to fade out and end."""
         return self._ending
 
-    def finish(self) -> None:
+    def request_fade_out(self) -> None:
         """Ask the take to fade out and end within seconds; one of set clips ends where it was to end."""
         self._ending = True
 
@@ -46,7 +46,7 @@ class Steering:
         """Say why this take can't be steered."""
         self._refusal = reason
 
-    def steer(self, prompt: str, points: Points) -> None:
+    def request_change(self, prompt: str, points: Points) -> None:
         """Ask for another scene from the next step on: `prompt`, and `points` of the take's own time.
 
         Raises:
@@ -61,7 +61,7 @@ class Steering:
                 )
             self._wanted = prompt, points
 
-    def settle(self, at_s: float) -> Points:
+    def apply_pending(self, at_s: float) -> Points:
         """The lane, with what was asked for taken up from `at_s` on; the same object while nothing was."""
         with self._lock:
             if self._wanted is not None:

@@ -1,19 +1,19 @@
-"""What the text says to each frame of a take: the prompt, or a lane of prompts that blend into each other."""
+"""A request's denoiser: the backend bound to what is said, what is heard and how it attends, guided."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from studio.backends.base import Conditioning, Tokens
-from studio.core.request import GenerationRequest, PromptPoint
+from studio.core.request import GenerationRequest
 from studio.pipeline.attention import SparseAttention
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.control import Steering
+from studio.pipeline.control import TakeControl
+from studio.pipeline.prompts import PromptSchedule, WeightedConditioning
 from studio.samplers.guidance import dual_guided, dual_weights, guided, needs_negative
 
 if TYPE_CHECKING:
@@ -21,98 +21,7 @@ if TYPE_CHECKING:
     from studio.samplers.denoise import Denoise
 
 
-def prompt_weights(points: tuple[PromptPoint, ...], blend_s: float, times_s: Tensor) -> Tensor:
-    """How much each prompt counts at each time.
-
-    From its `at_s` on, a point takes over within `blend_s` from whatever mix was there, so the mix never
-    jumps, however close the points are.
-
-    Args:
-        points: the lane, in order of time.
-        blend_s: seconds a change takes; 0 is a cut.
-        times_s: [T] seconds from the take's beginning.
-
-    Returns:
-        [T, 1 + points], rows summing to 1; column 0 is the request's own prompt.
-    """
-    weights = torch.zeros(len(times_s), 1 + len(points), dtype=times_s.dtype)
-    weights[:, 0] = 1.0
-    for column, point in enumerate(points, start=1):
-        since = times_s - point.at_s
-        share = (since / blend_s).clamp(0, 1) if blend_s > 0 and point.at_s > 0 else (since >= 0).to(times_s)
-        weights *= 1 - share[:, None]
-        weights[:, column] += share
-    return weights
-
-
-class Said(NamedTuple):
-    """One conditioning of a window, and how much each of its frames heeds it [T]: None where it is the only
-    one.
-    """
-
-    conditioning: Conditioning
-    share: Tensor | None = None
-
-
-class PromptTrack:
-    """A request's prompts, encoded once, laid along the frames of the take; again whenever it is steered."""
-
-    def __init__(
-        self, request: GenerationRequest, backend: Backend, steering: Steering | None = None
-    ) -> None:
-        """Encode the prompts."""
-        self._request = request
-        self._backend = backend
-        self._steering = steering or Steering(request)
-        self._blend_s = request.lane_blend_s
-        self._frame_rate = backend.geometry.frame_rate
-        self._with_negative = needs_negative(request.guidance_scale)
-        self._encoded: dict[str, Conditioning] = {}
-        self._encode(self._steering.points)
-
-    def window(self, start_frame: int, frames: int) -> list[Said]:
-        """What is said to `frames` frames from `start_frame` on: the negative prompt, then the prompt.
-
-        At guidance 1 the prompt alone. Vectors of several prompts are mixed frame by frame: pooled is [B, D]
-        where the whole window hears one prompt, else [B, T, D]. Tokens can't be mixed: there is one
-        conditioning for each prompt that is heard, and what the model predicts of each is.
-        """
-        # A change begins at the window's middle: what is cleaner has its scene, what is noisier takes it.
-        points = self._steering.settle((start_frame + frames // 2) / self._frame_rate)
-        if points is not self._points:
-            self._encode(points)
-        texts = [self._request.prompt, *(point.prompt for point in points)]
-        if not points:
-            return [Said(self._encoded[texts[0]])]
-        times_s = torch.arange(start_frame, start_frame + frames, dtype=torch.float64) / self._frame_rate
-        weights = prompt_weights(points, self._blend_s, times_s)
-        heard: list[int] = weights.any(dim=0).nonzero()[:, 0].tolist()
-        if len(heard) == 1:
-            return [Said(self._encoded[texts[heard[0]]])]
-        if self._encoded[texts[0]].tokens:
-            return [Said(self._encoded[texts[column]], weights[:, column]) for column in heard]
-        return [Said(self._mixed([texts[column] for column in heard], weights[:, heard]))]
-
-    def _mixed(self, texts: list[str], weights: Tensor) -> Conditioning:
-        """The negative prompt's vector, then the mix of these prompts' at each frame."""
-        vectors = [pooled for text in texts if (pooled := self._encoded[text].pooled) is not None]
-        negative, prompts = vectors[0][:-1], torch.cat([vector[-1:] for vector in vectors])
-        if torch.equal(weights, weights[:1].expand_as(weights)):
-            return Conditioning(pooled=torch.cat([negative, _mix(weights[:1], prompts)]))
-        mixed = _mix(weights, prompts)[None]
-        return Conditioning(pooled=torch.cat([negative[:, None].expand(-1, len(weights), -1), mixed]))
-
-    def _encode(self, points: tuple[PromptPoint, ...]) -> None:
-        """Each prompt behind the negative one, by itself: what a model reads of one depends on no other."""
-        self._points = points
-        negative = [self._request.negative_prompt] if self._with_negative else []
-        wanted = dict.fromkeys([self._request.prompt, *(point.prompt for point in points)])
-        self._encoded = {
-            text: self._encoded.get(text) or self._backend.encode_text([*negative, text]) for text in wanted
-        }
-
-
-class Hears(Protocol):
+class AcousticSource(Protocol):
     """What a dual model hears along a take (`pipeline.acoustic`)."""
 
     def window(self, start_frame: int, frames: int) -> Tensor:
@@ -120,12 +29,12 @@ class Hears(Protocol):
         ...
 
 
-def bind(
+def build_denoiser(
     request: GenerationRequest,
     backend: Backend,
     cancel: CancelToken,
-    steering: Steering | None = None,
-    hearing: Hears | None = None,
+    control: TakeControl | None = None,
+    acoustics: AcousticSource | None = None,
 ) -> Denoise:
     """The request's denoiser: the backend with the prompts along the frames, and with what it hears, its
     attention as asked for, guided, ended by `cancel`.
@@ -133,7 +42,7 @@ def bind(
     Raises:
         InvalidRequestError: the model lacks what is to be made sparse.
     """
-    track = PromptTrack(request, backend, steering)
+    track = PromptSchedule(request, backend, control)
     attention = SparseAttention(request, backend)
     scales = request.guidance_scale, request.acoustic_scale
     parts = dual_weights(*scales)
@@ -147,16 +56,19 @@ def bind(
         cancel.check()
         frames = latents.shape[2]
         said = track.window(start_frame, frames)
-        if hearing is not None:
-            heard = Tokens(hearing.window(start_frame, frames)).take(drafts)
-            said = [Said(_with_draft(part.conditioning.take(texts), heard), part.share) for part in said]
+        if acoustics is not None:
+            heard = Tokens(acoustics.window(start_frame, frames)).take(drafts)
+            said = [
+                WeightedConditioning(_with_draft(part.conditioning.take(texts), heard), part.share)
+                for part in said
+            ]
         with attention.step(frames, timesteps, start_frame):
             noise = [
                 backend.predict_noise(latents, timesteps, start_frame, part.conditioning) for part in said
             ]
         return noise[0] if len(said) == 1 else _blended(noise, [part.share for part in said])
 
-    return guided(denoise, scales[0]) if hearing is None else dual_guided(denoise, *scales)
+    return guided(denoise, scales[0]) if acoustics is None else dual_guided(denoise, *scales)
 
 
 def _with_draft(conditioning: Conditioning, heard: Tokens) -> Conditioning:
@@ -170,10 +82,3 @@ def _blended(noise: Sequence[Tensor], shares: Sequence[Tensor | None]) -> Tensor
         assert share is not None, "several are heard by shares"
         total += part * share.to(total)[:, None]
     return total.to(noise[0].dtype)
-
-
-def _mix(weights: Tensor, prompts: Tensor) -> Tensor:
-    """[T, P] × [P, D] → [T, D], as long as the prompts' own vectors: text towers give a fixed length."""
-    mixed = weights.to(prompts.device, torch.float32) @ prompts.float()
-    length = weights.to(prompts.device, torch.float32) @ prompts.float().norm(dim=-1, keepdim=True)
-    return (functional.normalize(mixed, dim=-1) * length).to(prompts.dtype)

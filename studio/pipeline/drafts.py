@@ -18,7 +18,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from studio.backends.acoustic.base import Sampling, draft_of_nothing
+from studio.backends.acoustic.base import Sampling, unconditional_draft
 from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 Loaded: TypeAlias = "Drafter | Codec | None"
 FOLDER = "drafts"  # beside the days' takes
 MAX_KEPT = 512
-SEED_OF_NOTHING = 0  # the empty text's draft is the same for every take
+UNCONDITIONAL_SEED = 0  # the empty text's draft is the same for every take
 
 
-class Models:
+class AcousticModelPool:
     """Loads what makes drafts; the latest of either kind is kept."""
 
     def __init__(
@@ -82,7 +82,9 @@ class Models:
 class Drafts:
     """The drafts of a studio."""
 
-    def __init__(self, models: Models, outputs: Path, fingerprint: Callable[[str], str] = str) -> None:
+    def __init__(
+        self, models: AcousticModelPool, outputs: Path, fingerprint: Callable[[str], str] = str
+    ) -> None:
         """`fingerprint` tells checkpoints of the same id apart: other weights, other drafts."""
         self.models = models
         self._folder = outputs / FOLDER
@@ -116,16 +118,16 @@ class Drafts:
         self._keep(place, made.tokens)
         return made
 
-    def of_nothing(self, model: str, duration_s: float, device: str) -> AcousticDraft:
+    def unconditional(self, model: str, duration_s: float, device: str) -> AcousticDraft:
         """AudioGen's answer to the empty text: the one that its DC-LDM has heard where that ships with it.
 
         Raises:
             ModelNotFoundError: neither it nor AudioGen is here.
         """
-        shipped = draft_of_nothing(self.models.opener(model, device), duration_s)
+        shipped = unconditional_draft(self.models.opener(model, device), duration_s)
         if shipped is not None:
             return shipped
-        return self.from_text(AudioGenDraft(model=model), "", SEED_OF_NOTHING, duration_s, device)
+        return self.from_text(AudioGenDraft(model=model), "", UNCONDITIONAL_SEED, duration_s, device)
 
     def of_recording(
         self, wanted: RecordedDraft, device: str, duration_s: float | None = None
@@ -146,7 +148,7 @@ class Drafts:
             raise InvalidRequestError(f"{wanted.file} is too short to be heard: give a longer recording.")
         return codec.encode(_at_rate(samples, rate, codec.sample_rate))
 
-    def put_by(self, recording: Recording, model: str) -> RecordedDraft:
+    def store_recording(self, recording: Recording, model: str) -> RecordedDraft:
         """Keep a recording for takes that hear it, and name it.
 
         Raises:

@@ -20,16 +20,16 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import refusal
 from studio.pipeline.chunks import ChunkCutter, total_samples
 from studio.pipeline.continuation import Join, join, lead_latents
-from studio.pipeline.control import FADE_OUT_S, Steering
-from studio.pipeline.denoiser import bind
-from studio.pipeline.progress import Stepping
+from studio.pipeline.control import FADE_OUT_S, TakeControl
+from studio.pipeline.denoiser import build_denoiser
+from studio.pipeline.progress import StepProgress
 from studio.pipeline.recording import Origin, Recording
 from studio.samplers.curve import choose_strategy, curved_timesteps, key_regions
 from studio.samplers.fifo import FifoPlan, FifoState, fifo_step, state_from_latents, warm_start
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
-    from studio.pipeline.acoustic import EndlessHearing
+    from studio.pipeline.acoustic import StreamingAcoustics
     from studio.samplers.denoise import Denoise, OnStep
 
 Result = TypeVar("Result")
@@ -51,24 +51,24 @@ def render_endless(
     strategy: str,
     backend: Backend,
     cancel: CancelToken,
-    steering: Steering | None = None,
+    control: TakeControl | None = None,
     origin: Origin = None,
-    hearing: EndlessHearing | None = None,
+    acoustics: StreamingAcoustics | None = None,
 ) -> Iterator[Event]:
-    """A take by FIFO sampling with curved denoising, for `duration_s`, until `steering` ends it, or `cancel`.
+    """A take by FIFO sampling with curved denoising, for `duration_s`, until `control` ends it, or `cancel`.
 
     `origin` is the state of a `SavePoint` of the same request, and the take goes on from there; or a
     recording that is its beginning.
     """
     geometry = backend.geometry
     plan = plan_window(sampler, strategy, backend)
-    denoise = bind(request, backend, cancel, steering, hearing)
+    denoise = build_denoiser(request, backend, cancel, control, acoustics)
     total = total_samples(request.duration_s, geometry.sample_rate)
     last_frame = None if total is None else -(-total // geometry.hop_samples)
     decoder = Join(backend.stream_decoder())
     if isinstance(origin, Mapping):
         cutter = ChunkCutter(geometry.sample_rate, total, origin["samples"])
-        state = _taken_up(origin, plan, backend, decoder, hearing)
+        state = _taken_up(origin, plan, backend, decoder, acoustics)
     elif origin is not None:
         cutter = ChunkCutter(geometry.sample_rate, total, origin.silent_samples)
         lead = lead_latents(origin, plan, backend)
@@ -84,7 +84,7 @@ def render_endless(
         yield from cutter.cut(decoder.push(frames))
     while last_frame is None or state.position < last_frame:
         cancel.check()
-        if steering is not None and steering.ending and not cutter.fading:
+        if control is not None and control.ending and not cutter.fading:
             last_frame = -(-cutter.fade_out(round(FADE_OUT_S * geometry.sample_rate)) // geometry.hop_samples)
             continue
         began = time.perf_counter()
@@ -106,8 +106,8 @@ def render_endless(
                 "fifo": state.to_dict(),
                 "decoder": decoder.state_dict(),
             }
-            if hearing is not None:
-                reached["hearing"] = hearing.state_dict()
+            if acoustics is not None:
+                reached["acoustics"] = acoustics.state_dict()
             yield SavePoint(cutter.position, {**reached, "strategy": strategy})
         if probe is not None:
             yield _attention_map(state.steps_done, probe, plan)
@@ -115,15 +115,19 @@ def render_endless(
 
 
 def _taken_up(
-    origin: Mapping[str, Any], plan: FifoPlan, backend: Backend, decoder: Join, hearing: EndlessHearing | None
+    origin: Mapping[str, Any],
+    plan: FifoPlan,
+    backend: Backend,
+    decoder: Join,
+    acoustics: StreamingAcoustics | None,
 ) -> FifoState:
     """The state that a save point holds, its decoder and its draft where they were."""
     geometry = backend.geometry
     try:
         state = FifoState.from_dict(origin["fifo"]).to(backend.device)
         decoder.load_state_dict(origin["decoder"])
-        if hearing is not None:
-            hearing.load_state_dict(origin["hearing"])
+        if acoustics is not None:
+            acoustics.load_state_dict(origin["acoustics"])
         held = (state.buffer.shape, state.queue.shape)
     except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise refusal(origin, "what was saved of it is damaged") from error
@@ -136,7 +140,7 @@ def _taken_up(
 
 def _stepwise(call: Callable[[OnStep], Result]) -> Generator[Event, None, Result]:
     """As `yield from`: the steps that `call` reports to the callback it is given, then its result."""
-    stepping = Stepping()
+    stepping = StepProgress()
     return (yield from stepping.run(lambda: call(stepping.on_step)))
 
 
@@ -195,7 +199,7 @@ def measure_strategy(backend: Backend, sampler: EndlessSampler, cancel: CancelTo
     if not backend.attention_layers() or plan.queue_frames < SHORTEST_QUEUE:
         return "equal"
     request = parse_request(prompt=MEASURE_PROMPT, seed=0, guidance_scale=1.0, sampler=sampler)
-    denoise = bind(request, backend, cancel)
+    denoise = build_denoiser(request, backend, cancel)
     state, _ = _warm_start(request, MEASURE_WARMUP_STEPS, plan, denoise, backend)
     with _watch(backend, plan) as probe:
         fifo_step(denoise, state, plan, backend.schedule)

@@ -28,7 +28,7 @@ IN_USE = "A take is being made: stop it before you unload its model."
 _MIB = 1024 * 1024
 
 
-class BackendCache:
+class ModelCache:
     """At most `capacity` loaded backends, each once; the least recently used goes first.
 
     None goes while it is used: where all are, one more than that is loaded.

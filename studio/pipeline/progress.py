@@ -25,7 +25,7 @@ class _Done(Generic[Result]):
         self.error: BaseException | None = None
 
 
-class Stepping:
+class StepProgress:
     """Runs sampler calls in a thread beside, and yields a `StepDone` for each of their steps as it happens.
 
     Hand `on_step` to the sampler and the call to `run`.

@@ -13,12 +13,12 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import Event, Progress
 from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.control import Steering
+from studio.pipeline.control import TakeControl
 from studio.pipeline.recording import Origin, Recording
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
-    from studio.pipeline.acoustic import EndlessHearing, Hearing
+    from studio.pipeline.acoustic import ClipAcoustics, StreamingAcoustics
     from studio.pipeline.drafts import Drafts
     from studio.pipeline.estimate import Calibration, Estimate
 
@@ -41,7 +41,7 @@ class Renderer:
         request: GenerationRequest,
         backend: Backend,
         cancel: CancelToken,
-        steering: Steering | None = None,
+        control: TakeControl | None = None,
         origin: Origin = None,
     ) -> Iterator[Event]:
         """The events of a take: steps, chunks that follow each other without a gap, attention maps.
@@ -55,13 +55,13 @@ class Renderer:
             InvalidRequestError: the model can't do what is asked, or not from this recording.
             OutOfResourcesError: the clip can't fit the memory that is free.
         """
-        from studio.pipeline.acoustic import EndlessHearing, Hearing
+        from studio.pipeline.acoustic import ClipAcoustics, StreamingAcoustics
         from studio.pipeline.clip import render_clip, render_concat
         from studio.pipeline.endless import render_endless
 
-        sampler, hearing = request.sampler, None
+        sampler, acoustics = request.sampler, None
         if request.draft.kind != "none":
-            hearing = yield from self._listen(request, backend, cancel, origin, steering)
+            acoustics = yield from self._acoustics(request, backend, cancel, origin, control)
         if isinstance(sampler, EndlessSampler):
             saved = isinstance(origin, Mapping)
             strategy: str = sampler.strategy
@@ -72,31 +72,31 @@ class Renderer:
                     yield Progress("Looking where the model attends to")
                 strategy = self.strategy(backend, sampler, cancel)
             yield Progress("Going on" if saved else "Making the first seconds")
-            assert not isinstance(hearing, Hearing)
-            yield from render_endless(request, sampler, strategy, backend, cancel, steering, origin, hearing)
+            assert not isinstance(acoustics, ClipAcoustics)
+            yield from render_endless(request, sampler, strategy, backend, cancel, control, origin, acoustics)
             return
-        assert not isinstance(hearing, EndlessHearing)
-        if steering is not None:
-            steering.refuse("Only an endless take can change while it plays: start a new one.")
+        assert not isinstance(acoustics, StreamingAcoustics)
+        if control is not None:
+            control.refuse("Only an endless take can change while it plays: start a new one.")
         if isinstance(sampler, ClipSampler):
             if self._estimates:
                 yield Progress("Looking what it will cost")
-                yield Progress(str(self._estimate(request, backend, cancel, hearing)))
-            watched = steering is not None and steering.watched
-            yield from render_clip(request, sampler, backend, cancel, watched=watched, hearing=hearing)
+                yield Progress(str(self._estimate(request, backend, cancel, acoustics)))
+            watched = control is not None and control.watched
+            yield from render_clip(request, sampler, backend, cancel, watched=watched, acoustics=acoustics)
         else:
             yield from render_concat(request, sampler, backend, cancel)
 
-    def _listen(
+    def _acoustics(
         self,
         request: GenerationRequest,
         backend: Backend,
         cancel: CancelToken,
         origin: Origin,
-        steering: Steering | None,
-    ) -> Generator[Event, None, Hearing | EndlessHearing]:
+        control: TakeControl | None,
+    ) -> Generator[Event, None, ClipAcoustics | StreamingAcoustics]:
         """The request's draft, made, and what the model hears of it."""
-        from studio.pipeline.acoustic import listen
+        from studio.pipeline.acoustic import prepare_acoustics
 
         if self._drafts is None:
             raise InvalidRequestError("There is nothing here that makes drafts: take no draft.")
@@ -104,23 +104,27 @@ class Renderer:
             raise InvalidRequestError(
                 "A take that goes on from a recording hears no draft: take no draft, or no recording."
             )
-        return (yield from listen(request, backend, self._drafts, cancel, steering))
+        return (yield from prepare_acoustics(request, backend, self._drafts, cancel, control))
 
     def _estimate(
-        self, request: GenerationRequest, backend: Backend, cancel: CancelToken, hearing: Hearing | None
+        self,
+        request: GenerationRequest,
+        backend: Backend,
+        cancel: CancelToken,
+        acoustics: ClipAcoustics | None,
     ) -> Estimate:
         """What the clip will cost, from a look at short ones of its settings, taken the first time."""
-        from studio.pipeline.denoiser import bind
+        from studio.pipeline.denoiser import build_denoiser
         from studio.pipeline.estimate import calibrate, require_fit
         from studio.samplers.guidance import dual_weights, needs_negative
 
         weights = dual_weights(request.guidance_scale, request.acoustic_scale)
-        passes = len(weights) if hearing else 1 + needs_negative(request.guidance_scale)
-        alike = (backend.id, request.attention, hearing is None, passes)
+        passes = len(weights) if acoustics else 1 + needs_negative(request.guidance_scale)
+        alike = (backend.id, request.attention, acoustics is None, passes)
         with self._lock:
             if alike not in self._calibrations:
                 self._calibrations[alike] = calibrate(
-                    bind(request, backend, cancel, hearing=hearing), backend
+                    build_denoiser(request, backend, cancel, acoustics=acoustics), backend
                 )
             return require_fit(self._calibrations[alike], request, backend)
 

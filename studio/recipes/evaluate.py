@@ -16,7 +16,7 @@ from studio.backends.base import Backend
 from studio.backends.systems.dcldm import DcLdmBackend
 from studio.core.errors import ModelNotFoundError
 from studio.core.request import EndlessSampler, GenerationRequest
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.dual import DualPlan, measure_dual
 from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
 from studio.evaluation.suites.pocket import HeldOut, Networks, measure_networks
@@ -54,7 +54,7 @@ def evaluate_pocket(
     Raises:
         ModelNotFoundError: the pocket model is not in `assets`.
     """
-    judge, held_out = _judge(assets), _held_out(runs)
+    classifier, held_out = _classifier(assets), _held_out(runs)
     wild = json.loads(resources.files("studio.evaluation").joinpath("wild_prompts.json").read_text())[
         "prompts"
     ]
@@ -67,7 +67,7 @@ def evaluate_pocket(
     fifo = shipped_plan(sampler, backend)
     plan = SoundPlan.quick() if quick else SoundPlan()
     scale = float(GenerationRequest.model_fields["guidance_scale"].default)
-    figures |= measure_sound(backend, judge, held_out, fifo, sampler.warmup_steps, scale, plan, report)
+    figures |= measure_sound(backend, classifier, held_out, fifo, sampler.warmup_steps, scale, plan, report)
     figures |= {f"plan_{key}": value for key, value in asdict(plan).items()}
     return figures | {
         "strategy": sampler.strategy,
@@ -89,7 +89,7 @@ def evaluate_lengths(
     Raises:
         ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`.
     """
-    return measure_lengths(load_backend(), _judge(assets), _held_out(runs), plan, report)
+    return measure_lengths(load_backend(), _classifier(assets), _held_out(runs), plan, report)
 
 
 def evaluate_dual(
@@ -107,17 +107,17 @@ def evaluate_dual(
         ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`, or no audiocraft.
     """
     held_out, drafter = _held_out(runs), load_drafter()
-    tokens = drafter.nothing
-    nothing = drafter.draft("", plan.seconds, seed=0) if tokens is None else drafter.decode(tokens)
+    tokens = drafter.unconditional
+    unconditional = drafter.draft("", plan.seconds, seed=0) if tokens is None else drafter.decode(tokens)
     return measure_dual(
-        load_backend(), load_tango(), drafter, nothing, _judge(assets), held_out, plan, report
+        load_backend(), load_tango(), drafter, unconditional, _classifier(assets), held_out, plan, report
     )
 
 
-def _judge(assets: Path) -> Judge:
+def _classifier(assets: Path) -> Classifier:
     if not (assets / "judge" / "judge.json").exists():
         raise ModelNotFoundError(f"No judge in {assets}: run `longwave train judge` first.")
-    return Judge.load(assets / "judge")
+    return Classifier.load(assets / "judge")
 
 
 def _held_out(runs: Path) -> HeldOut:

@@ -1,4 +1,4 @@
-"""Studies of takes' attention, for a face: begun when they are first asked for, the latest kept."""
+"""Analyses of takes' attention, for a face: begun when they are first asked for, the latest kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
-from studio.core.views import Look, Shares
+from studio.core.views import AttentionView, FocusShares
 from studio.service.studio import Studio
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NONE_YET = "Generate a clip first: then its attention can be looked at."
 
 
-class Studies:
+class Analyses:
     """One study at a time: it holds a block's queries and keys."""
 
     def __init__(self, studio: Studio) -> None:
@@ -53,7 +53,7 @@ class Studies:
 
     def look(
         self, job_id: str, block: str, noise: float, at_s: float, height: float
-    ) -> Iterator[str | Look | Shares]:
+    ) -> Iterator[str | AttentionView | FocusShares]:
         """A look at a token, then the shares of all blocks, with words on what is done in between.
 
         Raises:

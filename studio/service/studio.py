@@ -15,12 +15,12 @@ from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioE
 from studio.core.events import Event, Finished, Progress
 from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint, RecordedDraft
 from studio.core.settings import Settings
-from studio.core.views import Listening
+from studio.core.views import DraftAttention
 from studio.pipeline.analysis.draft_attention import look
 from studio.pipeline.checkpoint import require_same
-from studio.pipeline.model_cache import IN_USE, BackendCache, BackendFactory
+from studio.pipeline.model_cache import IN_USE, BackendFactory, ModelCache
 from studio.pipeline.recording import Recording, check_continuation
-from studio.service.jobs.device_queue import MAX_WAITING, DeviceWorker, outlook
+from studio.service.jobs.device_queue import MAX_WAITING, DeviceQueue, queue_message
 from studio.service.jobs.job import Job, Resumed
 from studio.service.jobs.runner import Render, Runner
 from studio.service.live.pcm_stream import PcmStream
@@ -63,7 +63,7 @@ class Studio:
         sweep(settings.outputs)
         self._drafts = drafts
         self.settings = settings
-        self.backends = BackendCache(create_backend, resolve=resolve)
+        self.backends = ModelCache(create_backend, resolve=resolve)
         self.library = Library(settings.outputs, self._growing)
         self._fingerprint = fingerprint
         self._admit = admit
@@ -71,7 +71,7 @@ class Studio:
         self._resolve = resolve
         self._max_waiting = max_waiting
         self._lock = threading.Lock()
-        self._workers: dict[str, DeviceWorker] = {}
+        self._workers: dict[str, DeviceQueue] = {}
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
     def submit(
@@ -141,7 +141,7 @@ class Studio:
         first, *others = requests
         return self._queue(Job(first, others=others, client=client))
 
-    def put_by(self, recording: Recording, model: str) -> RecordedDraft:
+    def store_recording(self, recording: Recording, model: str) -> RecordedDraft:
         """Keep a recording of the user's as a draft; `model` names the AudioGen whose codec reads it.
 
         Raises:
@@ -150,7 +150,7 @@ class Studio:
         """
         if self._drafts is None:
             raise InvalidRequestError("There is nothing here that hears drafts: take no draft.")
-        return self._drafts.put_by(recording, model)
+        return self._drafts.store_recording(recording, model)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
         """Go on with a take that was interrupted, or failed, from its last save point.
@@ -214,7 +214,7 @@ class Studio:
         for job in jobs:
             before = self._worker(job.request.model).before(job)
             if before:
-                job.publish(Progress(outlook(before)))
+                job.publish(Progress(queue_message(before)))
 
     def job(self, job_id: str) -> Job:
         """A job by its id. Raises `InvalidRequestError` for one that is not, or no longer, known."""
@@ -247,7 +247,7 @@ class Studio:
         if job.status == "queued":
             self.stop(job_id)
         else:
-            job.steering.finish()
+            job.control.request_fade_out()
             job.publish(Progress("Fading out"))
 
     def steer(self, job_id: str, prompt: str, points: tuple[PromptPoint, ...]) -> None:
@@ -259,7 +259,7 @@ class Studio:
         job = self.job(job_id)
         if job.ended:
             raise InvalidRequestError("That take is over: press Generate for a new one.")
-        job.steering.steer(prompt, points)
+        job.control.request_change(prompt, points)
 
     def events(self, job_id: str) -> Iterator[Event]:
         """A job's events from now on, ending with its one terminal event.
@@ -312,7 +312,7 @@ class Studio:
         with self._worker(choice).borrowed(), self.backends.lease(choice) as backend:
             yield backend
 
-    def listening(self, job_id: str, block: str, step: int) -> Listening:
+    def listening(self, job_id: str, block: str, step: int) -> DraftAttention:
         """What a finished take attends to in its draft, at a block and a step of it.
 
         Raises:
@@ -352,11 +352,11 @@ class Studio:
     def _growing(self) -> set[Path]:
         return {job.file for job in self.jobs() if job.file is not None and not job.ended}
 
-    def _worker(self, choice: ModelChoice) -> DeviceWorker:
+    def _worker(self, choice: ModelChoice) -> DeviceQueue:
         device = self._resolve(choice).device
         with self._lock:
             if device not in self._workers:
-                self._workers[device] = DeviceWorker(
+                self._workers[device] = DeviceQueue(
                     device, self._runner.run, self._max_waiting, self._announce_all
                 )
             return self._workers[device]

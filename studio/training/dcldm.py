@@ -93,7 +93,7 @@ def train_dcldm(
     unet: Any,
     branch: AcousticBranch,
     clips: EncodedClips,
-    nothing: Tensor,
+    unconditional: Tensor,
     read_text: ReadText,
     schedule: NoiseSchedule,
     options: DcLdmOptions,
@@ -104,7 +104,7 @@ def train_dcldm(
     """Train `branch`, and `unet` with it, in place; gives the averaged ones.
 
     Args:
-        nothing: the empty text's acoustic encoding [L, D].
+        unconditional: the empty text's acoustic encoding [L, D].
         sample: called in the main process every `sample_every` steps.
         cpu: leave accelerators alone.
     """
@@ -115,7 +115,7 @@ def train_dcldm(
     if options.checkpointing:
         unet.enable_gradient_checkpointing()
     with branch.attached(unet), framewise(unet):
-        run = _Run(accelerator, unet, branch, clips, nothing, read_text, schedule, options)
+        run = _Run(accelerator, unet, branch, clips, unconditional, read_text, schedule, options)
         run.train(sample)
         return run.averaged()
 
@@ -129,14 +129,19 @@ class _Run:
         unet: Any,
         branch: AcousticBranch,
         clips: EncodedClips,
-        nothing: Tensor,
+        unconditional: Tensor,
         read_text: ReadText,
         schedule: NoiseSchedule,
         options: DcLdmOptions,
     ) -> None:
         self.accelerator, self.options = accelerator, options
         self.unet, self.branch = unet, branch
-        self.clips, self.nothing, self.read_text, self.schedule = clips, nothing, read_text, schedule
+        self.clips, self.unconditional, self.read_text, self.schedule = (
+            clips,
+            unconditional,
+            read_text,
+            schedule,
+        )
         self.module = DualUNet(unet, branch).train()
         self.trained = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
         optimizer = torch.optim.AdamW(self.trained.values(), lr=options.learning_rate)
@@ -257,7 +262,7 @@ class _Run:
             text = said[int(torch.randint(len(said), (), generator=generator))]
             dropped = float(torch.rand((), generator=generator)) / DROPPED
             latents.append(whole[:, start : start + frames])
-            acoustics.append(self.nothing[: len(heard)] if 1 <= dropped < 3 else heard)
+            acoustics.append(self.unconditional[: len(heard)] if 1 <= dropped < 3 else heard)
             texts.append(text if options.with_text and (1 <= dropped < 2 or dropped >= 3) else "")
         return torch.stack(latents), torch.stack(acoustics), texts
 

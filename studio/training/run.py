@@ -17,7 +17,7 @@ from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.backends.acoustic.base import AcousticDraft, Drafter, draft_of_nothing
+from studio.backends.acoustic.base import AcousticDraft, Drafter, unconditional_draft
 from studio.backends.checkpoint import INDEX_FILE, MEL_PADDING_FIELD, is_published_tango, read_json
 from studio.backends.components import Parts
 from studio.backends.latent import SoundNetworks
@@ -82,18 +82,18 @@ def run(
         "encoding": encoding,
         "seconds": seconds,
     }
-    clips, nothing = _encoded(entries, parts, drafter, made_of, options.run_dir / "clips", state)
+    clips, unconditional = _encoded(entries, parts, drafter, made_of, options.run_dir / "clips", state)
     del drafter
     gc.collect()
 
     def sample(unet: Any, branch: AcousticBranch, step: int) -> None:
-        write_samples(options.run_dir / "samples" / f"{step:07d}", parts, unet, branch, clips, nothing)
+        write_samples(options.run_dir / "samples" / f"{step:07d}", parts, unet, branch, clips, unconditional)
 
     unet, branch = train_dcldm(
         unet,
         branch.to(unet.device),
         clips,
-        nothing,
+        unconditional,
         text_reader(parts["text_encoder"], parts["tokenizer"]),
         parts["schedule"],
         options,
@@ -127,7 +127,7 @@ def _encoded(
     )
     state.wait_for_everyone()
     require_all(clips)
-    return clips, _nothing(drafter, sound, encoding, seconds)[: len(clips.acoustic(0))]
+    return clips, _unconditional(drafter, sound, encoding, seconds)[: len(clips.acoustic(0))]
 
 
 def _stamps(folder: Path) -> list[list[Any]]:
@@ -173,9 +173,9 @@ def _samples(entry: Entry, length: int, sample_rate: int) -> NDArray[np.float32]
         raise InvalidRequestError(f"{entry.where}: {error}") from error
 
 
-def _nothing(drafter: Drafter, sound: SoundNetworks, encoding: str, seconds: float) -> Tensor:
+def _unconditional(drafter: Drafter, sound: SoundNetworks, encoding: str, seconds: float) -> Tensor:
     """The empty text's encoding [L, D], of the tokens that takes hear where those ship with the drafter."""
-    draft = draft_of_nothing(drafter, seconds) or drafter.draft("", seconds, seed=0)
+    draft = unconditional_draft(drafter, seconds) or drafter.draft("", seconds, seed=0)
     return _acoustic(sound, draft, encoding)[0]
 
 

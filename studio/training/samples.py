@@ -25,7 +25,7 @@ def write_samples(
     unet: Any,
     branch: AcousticBranch,
     clips: EncodedClips,
-    nothing: Tensor,
+    unconditional: Tensor,
 ) -> None:
     """Write the first clips' captions, refined from their drafts, as WAVs into `folder`."""
     device = parts["vae"].device
@@ -33,7 +33,7 @@ def write_samples(
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(min(COUNT, len(clips))):
         text = backend.encode_text(["", clips.captions[index][0]])
-        heard = torch.stack([nothing, clips.acoustic(index)])
+        heard = torch.stack([unconditional, clips.acoustic(index)])
         conditioning = Conditioning(tokens=(*text.tokens, Tokens(heard)))
 
         def denoise(

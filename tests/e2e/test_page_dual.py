@@ -16,7 +16,7 @@ from gradio_client.exceptions import AppError
 from studio.backends.systems import dcldm
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
-from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
 from tests.backends.conftest import make_dcldm, make_tango, wake
@@ -39,7 +39,7 @@ def dual_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = wake(make_dcldm(make_tango(place / "tango"), place / "dual"))
 
     def make(settings: Settings) -> Studio:
-        drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), settings.outputs)
+        drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), settings.outputs)
         load = lambda choice: dcldm.load(folder, "cpu", "float32", model_id=choice.id)  # noqa: E731
         return Studio(settings, load, Renderer(drafts, estimates=True), drafts=drafts)
 

@@ -75,8 +75,8 @@ def test_a_preset_fills_the_form_and_its_lane_changes_while_it_plays(
     wait_for_position(page, player_state(page)["position_s"] + 2)
     page.click("#infinite-stop")
     wait_for_text(page, "#infinite-status", "saved as")
-    assert [point.prompt for point in job.steering.points][-2:] == ["wind", "sea"]
-    assert load_preset(job.outcome.path.with_suffix(".json")).request().lane == job.steering.points
+    assert [point.prompt for point in job.control.points][-2:] == ["wind", "sea"]
+    assert load_preset(job.outcome.path.with_suffix(".json")).request().lane == job.control.points
     page.click("#infinite-seed-reuse")
     wait_for_value(page, "#infinite-seed input", str(job.request.seed))
     page.click("#infinite-seed-dice")

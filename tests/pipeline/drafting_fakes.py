@@ -18,9 +18,9 @@ RATE, HOP, CODEBOOKS, CODES = 16000, 320, 4, 256
 class FakeDrafter:
     """Keeps what it was asked."""
 
-    def __init__(self, model_id: str = "fake", nothing: NDArray[np.int16] | None = None) -> None:
+    def __init__(self, model_id: str = "fake", unconditional: NDArray[np.int16] | None = None) -> None:
         self.id = model_id
-        self.nothing = nothing
+        self.unconditional = unconditional
         self.sample_rate, self.frame_rate, self.segment_s = RATE, RATE / HOP, 10.0
         self.asked: list[tuple[str, float, int, Sampling]] = []
 

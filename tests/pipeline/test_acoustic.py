@@ -16,11 +16,11 @@ from studio.backends.systems.tone import ToneBackend
 from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.events import AudioChunk, Drafted, Event, Progress, SavePoint, StepDone
 from studio.core.request import GenerationRequest, RecordedDraft, parse_request
-from studio.pipeline.acoustic import clip_hearing, endless_hearing
+from studio.pipeline.acoustic import clip_acoustics, streaming_acoustics
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.control import Steering
-from studio.pipeline.denoiser import bind
-from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.control import TakeControl
+from studio.pipeline.denoiser import build_denoiser
+from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.pipeline.renderer import Renderer
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
@@ -52,7 +52,7 @@ def drafter() -> FakeDrafter:
 
 @pytest.fixture
 def drafts(drafter: FakeDrafter, tmp_path: Path) -> Drafts:
-    return Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    return Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
 
 
 def wanted(**values: Any) -> GenerationRequest:
@@ -127,18 +127,20 @@ def test_equal_scales_are_the_paper_and_no_acoustics_are_tango(backend: DcLdmBac
     at = torch.tensor([500])
 
     def predicted(request: GenerationRequest) -> torch.Tensor:
-        hearing = clip_hearing(request, backend, drafts)
-        return bind(request, backend, CancelToken(), hearing=hearing)(latents, at, 0)
+        acoustics = clip_acoustics(request, backend, drafts)
+        return build_denoiser(request, backend, CancelToken(), acoustics=acoustics)(latents, at, 0)
 
     both = predicted(wanted(guidance_scale=4.0))
     same = predicted(wanted(guidance_scale=4.0, draft={"kind": "audiogen", "acoustic_scale": 4.0}))
     torch.testing.assert_close(both, same, rtol=0, atol=0)
-    hearing = clip_hearing(wanted(), backend, drafts)
-    full = bind(wanted(guidance_scale=1.0), backend, CancelToken(), hearing=hearing)(latents, at, 0)
-    silent = {"kind": "audiogen", "acoustic_scale": 0.0}
-    none = bind(wanted(guidance_scale=0.0, draft=silent), backend, CancelToken(), hearing=hearing)(
+    acoustics = clip_acoustics(wanted(), backend, drafts)
+    full = build_denoiser(wanted(guidance_scale=1.0), backend, CancelToken(), acoustics=acoustics)(
         latents, at, 0
     )
+    silent = {"kind": "audiogen", "acoustic_scale": 0.0}
+    none = build_denoiser(
+        wanted(guidance_scale=0.0, draft=silent), backend, CancelToken(), acoustics=acoustics
+    )(latents, at, 0)
     torch.testing.assert_close(both, 4 * full - 3 * none, rtol=1e-4, atol=1e-4)
     text = predicted(wanted(guidance_scale=1.0, draft=silent))
     assert not torch.allclose(text, full, atol=1e-4), "the draft counts"
@@ -158,7 +160,7 @@ def test_a_recording_takes_audiogens_place(
 ) -> None:
     for sampler in (CLIP, ENDLESS):
         mode = "infinite" if sampler is ENDLESS else "dual"
-        own = drafts.put_by(recording(), "fake")
+        own = drafts.store_recording(recording(), "fake")
         events = list(Renderer(drafts)(wanted(mode=mode, sampler=sampler, draft=own), backend, CancelToken()))
         assert len(sound_of(events)) == round(1.28 * 16000)
         if sampler is CLIP:
@@ -170,32 +172,32 @@ def test_a_recording_takes_audiogens_place(
 def test_an_endless_draft_grows_ahead_and_forgets(backend: DcLdmBackend, drafts: Drafts) -> None:
     """Windows that overlap hear the same where they do; memory is a piece's, not the take's."""
     request = wanted(mode="infinite", sampler=ENDLESS, duration_s=None)
-    hearing = endless_hearing(request, backend, drafts)
-    first = hearing.window(0, 100)
+    acoustics = streaming_acoustics(request, backend, drafts)
+    first = acoustics.window(0, 100)
     assert first.shape == (2, 200, 128)
-    torch.testing.assert_close(hearing.window(40, 60)[1], first[1, 80:])
+    torch.testing.assert_close(acoustics.window(40, 60)[1], first[1, 80:])
     for start in range(100, 4000, 25):
-        hearing.window(start, 100)
-        assert hearing.state_dict()["tokens"].shape[1] <= (100 + 3 * 125) * 2
-    state = hearing.state_dict()
-    later = endless_hearing(request, backend, drafts)
+        acoustics.window(start, 100)
+        assert acoustics.state_dict()["tokens"].shape[1] <= (100 + 3 * 125) * 2
+    state = acoustics.state_dict()
+    later = streaming_acoustics(request, backend, drafts)
     later.load_state_dict(state)
     for start in (3990, 4200, 4500):
-        torch.testing.assert_close(later.window(start, 100), hearing.window(start, 100))
+        torch.testing.assert_close(later.window(start, 100), acoustics.window(start, 100))
 
 
 def test_an_endless_draft_follows_the_lane(
     backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter
 ) -> None:
     request = wanted(mode="infinite", sampler=ENDLESS, lane=[{"at_s": 6.0, "prompt": "birds"}])
-    steering = Steering(request)
-    hearing = endless_hearing(request, backend, drafts, steering=steering)
+    control = TakeControl(request)
+    acoustics = streaming_acoustics(request, backend, drafts, control=control)
     drafter.asked.clear()
-    hearing.window(0, 300)
+    acoustics.window(0, 300)
     assert [prompt for prompt, *_ in drafter.asked] == ["rain", "rain", "birds"]
-    steering.steer("wind", ())
-    steering.settle(12.0)
-    hearing.window(300, 150)
+    control.request_change("wind", ())
+    control.apply_pending(12.0)
+    acoustics.window(300, 150)
     assert [prompt for prompt, *_ in drafter.asked][3:] == ["wind"]
 
 
@@ -209,7 +211,7 @@ def test_tokens_follow_a_lane_by_what_is_predicted_of_each_prompt(
     latents = torch.randn(1, 8, 32, 16, generator=torch.Generator().manual_seed(0))
 
     def noise(asked: GenerationRequest) -> torch.Tensor:
-        return bind(asked, backend, CancelToken())(latents, torch.full((1,), 500), 0)
+        return build_denoiser(asked, backend, CancelToken())(latents, torch.full((1,), 500), 0)
 
     changing, rain, birds = noise(request), noise(wanted(**values)), noise(wanted(**values, prompt="birds"))
     torch.testing.assert_close(changing[:, :, :17], rain[:, :, :17])
@@ -251,7 +253,7 @@ def test_odd_recordings(backend: DcLdmBackend, drafts: Drafts, what: str) -> Non
         "short": np.full(4000, 0.1, np.float32),
     }[what]
     base = recording()
-    own = drafts.put_by(type(base)(samples, base.source), "fake")
+    own = drafts.store_recording(type(base)(samples, base.source), "fake")
     request = wanted(draft=own)
     if what == "one sample":
         with pytest.raises(InvalidRequestError, match="too short"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_LANE_POINTS, PromptPoint
-from studio.pipeline.control import Steering, changed
+from studio.pipeline.control import TakeControl, changed
 from tests.service.service_fakes import request
 
 WORDS = st.sampled_from(["rain", "wind", "sea"])
@@ -48,22 +48,22 @@ def test_what_stays_the_same_is_no_change() -> None:
 
 
 def test_the_same_lane_comes_back_until_somebody_steers() -> None:
-    steering = Steering(request(lane=[{"at_s": 9, "prompt": "wind"}]))
-    first = steering.settle(1.0)
-    assert steering.settle(2.0) is first
-    steering.steer("sea", ())
-    assert steering.settle(3.0) == (PromptPoint(at_s=3.0, prompt="sea"),)
+    control = TakeControl(request(lane=[{"at_s": 9, "prompt": "wind"}]))
+    first = control.apply_pending(1.0)
+    assert control.apply_pending(2.0) is first
+    control.request_change("sea", ())
+    assert control.apply_pending(3.0) == (PromptPoint(at_s=3.0, prompt="sea"),)
 
 
 def test_a_take_that_cannot_change_says_so() -> None:
-    steering = Steering(request())
-    steering.refuse("This one can't.")
+    control = TakeControl(request())
+    control.refuse("This one can't.")
     with pytest.raises(InvalidRequestError, match="can't"):
-        steering.steer("sea", ())
+        control.request_change("sea", ())
 
 
 def test_a_lane_stays_within_what_a_sidecar_may_hold() -> None:
-    steering = Steering(request())
+    control = TakeControl(request())
     many = tuple(PromptPoint(at_s=float(n), prompt="sea") for n in range(MAX_LANE_POINTS))
     with pytest.raises(InvalidRequestError, match="start a new one"):
-        steering.steer("sea", many)
+        control.request_change("sea", many)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.backends.acoustic.base import round_and_round
+from studio.backends.acoustic.base import tile_tokens
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.preset import Source
 from studio.core.request import AudioGenDraft, RecordedDraft
-from studio.pipeline.drafts import FOLDER, Drafts, Models
+from studio.pipeline.drafts import FOLDER, AcousticModelPool, Drafts
 from studio.pipeline.recording import Recording
 from tests.pipeline.drafting_fakes import FakeDrafter
 
@@ -23,7 +23,7 @@ def drafter() -> FakeDrafter:
 
 @pytest.fixture
 def drafts(drafter: FakeDrafter, tmp_path: Path) -> Drafts:
-    return Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    return Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
 
 
 def recording(seconds: float = 2.0, name: str = "mine.wav") -> Recording:
@@ -59,7 +59,7 @@ def test_what_a_draft_is_made_of(
 
 def test_another_checkpoint_of_the_same_name_makes_other_drafts(tmp_path: Path, drafter: FakeDrafter) -> None:
     for weights in ("old", "new", "old"):
-        models = Models(lambda *_: drafter, lambda *_: drafter)
+        models = AcousticModelPool(lambda *_: drafter, lambda *_: drafter)
         Drafts(models, tmp_path, lambda _, weights=weights: weights).from_text(
             AudioGenDraft(), "rain", 1, 1.0, "cpu"
         )
@@ -82,15 +82,15 @@ def test_a_half_written_draft_is_made_again(
 
 def test_a_disk_that_keeps_nothing_costs_time_alone(drafter: FakeDrafter, tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("a file is in the way")
-    drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
     assert drafts.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu").tokens.shape == (4, 50)
 
 
 def test_the_empty_text_ships_or_is_asked_for(drafts: Drafts, drafter: FakeDrafter) -> None:
-    asked = drafts.of_nothing("fake", 2.0, "cpu")
+    asked = drafts.unconditional("fake", 2.0, "cpu")
     assert [prompt for prompt, *_ in drafter.asked] == [""]
-    drafter.nothing = asked.tokens[:, :30]
-    shipped = drafts.of_nothing("fake", 2.0, "cpu")
+    drafter.unconditional = asked.tokens[:, :30]
+    shipped = drafts.unconditional("fake", 2.0, "cpu")
     assert len(drafter.asked) == 1
     np.testing.assert_array_equal(shipped.tokens[:, 30:60], shipped.tokens[:, :30])
     assert shipped.tokens.shape == (4, 100)
@@ -102,26 +102,26 @@ def test_without_audiogen_recordings_and_kept_drafts_are_heard_all_the_same(
     def missing(*_: str) -> FakeDrafter:
         raise ModelNotFoundError("AudioGen needs audiocraft.")
 
-    whole = Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    whole = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
     kept = whole.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu")
-    drafter.nothing = kept.tokens
-    drafts = Drafts(Models(missing, lambda *_: drafter), tmp_path)
+    drafter.unconditional = kept.tokens
+    drafts = Drafts(AcousticModelPool(missing, lambda *_: drafter), tmp_path)
     np.testing.assert_array_equal(
         drafts.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu").tokens, kept.tokens
     )
-    assert drafts.of_nothing("fake", 1.0, "cpu").tokens.shape == (4, 50)
-    wanted = drafts.put_by(recording(), "fake")
+    assert drafts.unconditional("fake", 1.0, "cpu").tokens.shape == (4, 50)
+    wanted = drafts.store_recording(recording(), "fake")
     assert drafts.of_recording(wanted, "cpu").tokens.shape == (4, 100)
     with pytest.raises(ModelNotFoundError, match="audiocraft"):
         drafts.from_text(AudioGenDraft(), "wind", 1, 1.0, "cpu")
 
 
 def test_a_recording_is_put_by_once_and_said_to_be_gone(drafts: Drafts, tmp_path: Path) -> None:
-    wanted = drafts.put_by(recording(), "fake")
+    wanted = drafts.store_recording(recording(), "fake")
     assert wanted == RecordedDraft(model="fake", sha256="a" * 64, file="mine.wav")
     file = tmp_path / FOLDER / f"{wanted.sha256}.flac"
     before = file.stat().st_mtime_ns
-    drafts.put_by(recording(), "fake")
+    drafts.store_recording(recording(), "fake")
     assert file.stat().st_mtime_ns == before
     file.unlink()
     with pytest.raises(InvalidRequestError, match=r"mine\.wav is not here any more"):
@@ -130,22 +130,22 @@ def test_a_recording_is_put_by_once_and_said_to_be_gone(drafts: Drafts, tmp_path
 
 def test_round_and_round() -> None:
     tokens = np.arange(6, dtype=np.int16).reshape(2, 3)
-    np.testing.assert_array_equal(round_and_round(tokens, 5)[0], [0, 1, 2, 0, 1])
-    assert round_and_round(tokens, 2).shape == (2, 2)
+    np.testing.assert_array_equal(tile_tokens(tokens, 5)[0], [0, 1, 2, 0, 1])
+    assert tile_tokens(tokens, 2).shape == (2, 2)
 
 
 def test_a_model_without_a_codec_apart_is_loaded_once() -> None:
-    models = Models(lambda *_: FakeDrafter(), lambda *_: None)
+    models = AcousticModelPool(lambda *_: FakeDrafter(), lambda *_: None)
     assert models.opener("a", "cpu") is models.codec("a", "cpu") is models.drafter("a", "cpu")
 
 
 def test_a_damaged_recording_is_put_by_again_and_heard_as_far_as_asked(tmp_path: Path) -> None:
     drafter = FakeDrafter()
-    drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
-    own = drafts.put_by(recording(), "fake")
+    drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    own = drafts.store_recording(recording(), "fake")
     whole = drafts.of_recording(own, "cpu").tokens
     (tmp_path / FOLDER / f"{own.sha256}.flac").write_bytes(b"half")
-    assert drafts.put_by(recording(), "fake") == own
+    assert drafts.store_recording(recording(), "fake") == own
     np.testing.assert_array_equal(drafts.of_recording(own, "cpu").tokens, whole)
     assert drafts.of_recording(own, "cpu", 0.5).tokens.shape == (4, 25)
 
@@ -157,7 +157,7 @@ def test_models_are_loaded_once_and_let_go_of() -> None:
         loaded.append(choice)
         return FakeDrafter()
 
-    models = Models(load, load)
+    models = AcousticModelPool(load, load)
     assert models.drafter("a", "cpu") is models.drafter("a", "cpu")
     models.drafter("b", "cpu")
     models.codec("b", "cpu")

@@ -9,7 +9,7 @@ import pytest
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import ModelChoice
-from studio.pipeline.model_cache import BackendCache
+from studio.pipeline.model_cache import ModelCache
 
 
 class Loader:
@@ -37,8 +37,8 @@ def loader() -> Loader:
 
 
 @pytest.fixture
-def cache(loader: Loader) -> BackendCache:
-    return BackendCache(loader, capacity=2, resolve=resolve)
+def cache(loader: Loader) -> ModelCache:
+    return ModelCache(loader, capacity=2, resolve=resolve)
 
 
 def choose(name: str, **more: str) -> ModelChoice:
@@ -46,7 +46,7 @@ def choose(name: str, **more: str) -> ModelChoice:
 
 
 def test_a_checkpoint_is_one_however_its_device_and_dtype_are_named(
-    cache: BackendCache, loader: Loader
+    cache: ModelCache, loader: Loader
 ) -> None:
     asked = [choose("a"), choose("a", device="cpu"), choose("a", dtype="bfloat16")]
     assert len({id(cache.get(choice)) for choice in asked}) == 1
@@ -58,21 +58,21 @@ def test_a_checkpoint_is_one_however_its_device_and_dtype_are_named(
     assert len(loader.loads) == 2, "another dtype is another"
 
 
-def test_what_is_used_stays_however_many_are_wanted(cache: BackendCache, loader: Loader) -> None:
+def test_what_is_used_stays_however_many_are_wanted(cache: ModelCache, loader: Loader) -> None:
     with cache.lease(choose("a")), cache.lease(choose("b")), cache.lease(choose("c")):
         assert [name[0] for name in loader.held] == ["a", "b", "c"]
     cache.get(choose("d"))
     assert [name[0] for name in loader.held] == ["c", "d"], "then they go, the oldest first"
 
 
-def test_a_used_one_is_passed_over(cache: BackendCache, loader: Loader) -> None:
+def test_a_used_one_is_passed_over(cache: ModelCache, loader: Loader) -> None:
     with cache.lease(choose("a")):
         cache.get(choose("b"))
         cache.get(choose("c"))
         assert [name[0] for name in loader.held] == ["a", "c"]
 
 
-def test_nothing_is_unloaded_under_anybody(cache: BackendCache, loader: Loader) -> None:
+def test_nothing_is_unloaded_under_anybody(cache: ModelCache, loader: Loader) -> None:
     asked = []
     with cache.lease(choose("a")):
         with cache.lease(choose("a")):
@@ -93,14 +93,14 @@ def test_a_load_that_fails_is_no_lease(loader: Loader) -> None:
             raise MemoryError
         return loader(choice)
 
-    cache = BackendCache(create)
+    cache = ModelCache(create)
     with pytest.raises(MemoryError), cache.lease(choose("a")):
         pass
     assert cache.unload() >= 0
     assert cache.get(choose("a")).name
 
 
-def test_what_others_let_go_of_is_counted(cache: BackendCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_others_let_go_of_is_counted(cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     held = {"bytes": 900}
     monkeypatch.setattr("studio.pipeline.model_cache._held_bytes", lambda devices: held["bytes"])
     assert cache.unload(lambda: held.update(bytes=200)) == 700

@@ -13,9 +13,9 @@ from studio.core.events import AttentionMap, AudioChunk, StepDone
 from studio.core.request import EndlessSampler, PromptPoint
 from studio.pipeline import endless
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.control import Steering
-from studio.pipeline.denoiser import PromptTrack, prompt_weights
-from studio.pipeline.progress import Stepping
+from studio.pipeline.control import TakeControl
+from studio.pipeline.progress import StepProgress
+from studio.pipeline.prompts import PromptSchedule, prompt_weights
 from studio.pipeline.renderer import Renderer
 from tests.service.service_fakes import request
 
@@ -57,12 +57,12 @@ def test_endless_sounds_right_after_the_warm_start_and_has_no_end() -> None:
 def test_a_take_that_is_to_finish_fades_out(duration_s: float | None, end_s: float) -> None:
     """Asked after 0.64 s of sound; it ends 3 s later, or where it would have ended anyway."""
     wanted = request(duration_s=duration_s, sampler=ENDLESS)
-    steering, got = Steering(wanted), []
-    for event in Renderer()(wanted, ToneBackend(), CancelToken(), steering):
+    control, got = TakeControl(wanted), []
+    for event in Renderer()(wanted, ToneBackend(), CancelToken(), control):
         got += chunks([event])
-        if got and got[-1].end_sample >= round(0.64 * 16000) and not steering.ending:
+        if got and got[-1].end_sample >= round(0.64 * 16000) and not control.ending:
             asked = got[-1].end_sample
-            steering.finish()
+            control.request_fade_out()
     assert got[-1].end_sample == min(round(end_s * 16000), asked + 48000)
     sound = np.concatenate([chunk.samples for chunk in got])
     np.testing.assert_allclose(sound[:asked], tone(0, asked, 16000), atol=1e-6)
@@ -90,7 +90,7 @@ def test_cancel_is_noticed_at_the_next_step(sampler: dict[str, Any]) -> None:
 
 
 def test_abandoned_render_ends_its_thread() -> None:
-    stepping = Stepping()
+    stepping = StepProgress()
 
     def forever() -> None:
         for step in range(10**9):
@@ -123,7 +123,7 @@ def test_point_at_the_beginning_replaces_the_prompt_without_a_blend() -> None:
 def test_track_gives_one_vector_or_one_a_frame() -> None:
     backend = ToneBackend()
     wanted = request(lane=[{"at_s": 4.0, "prompt": "wind"}], negative_prompt="noise")
-    track = PromptTrack(wanted, backend)
+    track = PromptSchedule(wanted, backend)
     expected = backend.encode_text(["noise", "rain on tin", "wind"]).pooled
     assert expected is not None
     before, during, after = (track.window(frame, 8)[0].conditioning.pooled for frame in (0, 120, 400))
@@ -135,23 +135,23 @@ def test_track_gives_one_vector_or_one_a_frame() -> None:
     assert during.shape == (2, 8, 16)
     torch.testing.assert_close(during.norm(dim=-1), torch.ones(2, 8))
     torch.testing.assert_close(during[0], expected[:1].expand(8, -1))
-    [alone] = PromptTrack(request(guidance_scale=1.0), backend).window(0, 8)
+    [alone] = PromptSchedule(request(guidance_scale=1.0), backend).window(0, 8)
     assert alone.conditioning.pooled.shape == (1, 16)  # type: ignore[union-attr]
     assert alone.share is None
 
 
 def test_a_steered_track_changes_from_the_middle_of_its_window_on() -> None:
     backend, wanted = ToneBackend(), request(guidance_scale=1.0, lane_blend_s=0.0)
-    steering = Steering(wanted)
-    track = PromptTrack(wanted, backend, steering)
+    control = TakeControl(wanted)
+    track = PromptSchedule(wanted, backend, control)
     before = track.window(100, 8)[0].conditioning.pooled
-    steering.steer("wind", ())
+    control.request_change("wind", ())
     after = track.window(100, 8)[0].conditioning.pooled
     expected = backend.encode_text(["rain on tin", "wind"]).pooled
     assert before is not None
     assert after is not None
     assert expected is not None
-    assert steering.points == (PromptPoint(at_s=104 / backend.geometry.frame_rate, prompt="wind"),)
+    assert control.points == (PromptPoint(at_s=104 / backend.geometry.frame_rate, prompt="wind"),)
     torch.testing.assert_close(before, expected[:1])
     torch.testing.assert_close(after[0], expected[[0] * 4 + [1] * 4])
 

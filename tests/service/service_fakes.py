@@ -38,7 +38,7 @@ def ramp(start: int, count: int) -> np.ndarray:
 
 
 def render_ramp(
-    wanted: GenerationRequest, backend: Any, cancel: CancelToken, steering: Any = None, saved: Any = None
+    wanted: GenerationRequest, backend: Any, cancel: CancelToken, control: Any = None, saved: Any = None
 ) -> Iterator[Event]:
     """Steps of a tenth of a second of sound each, at once, for the wanted length or until cancelled."""
     total = None if wanted.duration_s is None else round(wanted.duration_s * RATE)
@@ -65,7 +65,7 @@ class GatedRender:
         wanted: GenerationRequest,
         backend: Any,
         cancel: CancelToken,
-        steering: Any = None,
+        control: Any = None,
         saved: Any = None,
     ) -> Iterator[Event]:
         self.running.set()
@@ -78,7 +78,7 @@ def raising(error: BaseException, after_chunks: int = 3) -> Any:
     """A render that fails after some sound."""
 
     def render(
-        wanted: GenerationRequest, backend: Any, cancel: CancelToken, steering: Any = None, saved: Any = None
+        wanted: GenerationRequest, backend: Any, cancel: CancelToken, control: Any = None, saved: Any = None
     ) -> Iterator[Event]:
         for index in range(after_chunks):
             yield AudioChunk(ramp(index * CHUNK, CHUNK), RATE, index * CHUNK)

@@ -18,15 +18,15 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
-from studio.core.views import Look, Shares
+from studio.core.views import AttentionView, FocusShares
 from studio.pipeline.analysis.self_attention import LEVELS, PATTERN_TOKENS, AttentionStudy
-from studio.service.analyses import Studies
+from studio.service.analyses import Analyses
 from studio.service.studio import Studio
 from tests.pipeline.test_attention import Unet
 from tests.service.service_fakes import GatedRender, create_backend, request
 
 
-class Listening(Unet):
+class DraftAttention(Unet):
     """The fake with a U-Net, which takes a take's file for its latents."""
 
     def encode_audio(self, samples: np.ndarray) -> torch.Tensor:
@@ -43,7 +43,7 @@ def take(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def study(take: Path) -> AttentionStudy:
-    backend = Listening()
+    backend = DraftAttention()
     return AttentionStudy.of_take(request(duration_s=4.0), take, lambda: nullcontext(backend))
 
 
@@ -83,7 +83,7 @@ def test_shares_of_every_block_and_level(study: AttentionStudy) -> None:
 
 @pytest.mark.parametrize("part", ["focus", "compensation"])
 def test_one_part_of_the_focus_set_alone(take: Path, part: str) -> None:
-    backend = Listening()
+    backend = DraftAttention()
     switches = {"focus": part == "focus", "compensation": part == "compensation"}
     wanted = request(duration_s=4.0, attention={"kind": "lite_focus", "ratio": 0.25, **switches})
     study = AttentionStudy.of_take(wanted, take, lambda: nullcontext(backend))
@@ -114,7 +114,7 @@ def test_what_can_not_be_looked_at_is_refused(
 
 def test_files_that_can_not_be_looked_at(take: Path, tmp_path: Path) -> None:
     def borrow() -> Any:
-        return nullcontext(Listening())
+        return nullcontext(DraftAttention())
 
     with pytest.raises(InvalidRequestError, match="Can't read"):
         AttentionStudy.of_take(request(), tmp_path / "none.wav", borrow)
@@ -147,13 +147,13 @@ def test_a_model_is_not_lent_while_a_take_is_made(tmp_path: Path) -> None:
 
 def test_studies_are_of_jobs_that_have_a_take(take: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = SimpleNamespace(request=request(duration_s=4.0), outcome=None)
-    backend = Listening()
+    backend = DraftAttention()
     studio: Any = SimpleNamespace(job=lambda _: job, borrow=lambda _: nullcontext(backend))
-    studies = Studies(studio)
+    studies = Analyses(studio)
     with pytest.raises(InvalidRequestError, match="Generate a clip first"):
         list(studies.look("a", "", 0.5, 1.0, 0.5))
     job.outcome = Finished(take, 4.0)
     seen = list(studies.look("a", "", 0.5, 1.0, 0.5))
-    assert [type(one) for one in seen if not isinstance(one, str)] == [Look, Shares]
+    assert [type(one) for one in seen if not isinstance(one, str)] == [AttentionView, FocusShares]
     assert len(list(studies.look("a", "mid", 0.5, 1.0, 0.5))) == 3, "the shares are measured once"
     assert studies.duration_s("a") == 4.0

@@ -11,7 +11,7 @@ import soundfile as sf
 from studio.core.errors import InvalidRequestError
 from studio.core.request import ConcatSampler, EndlessSampler, parse_request
 from studio.core.settings import data_dir
-from studio.evaluation.tagging import Ear
+from studio.evaluation.tagging import AudioTagger
 from studio.recipes.corpus.clip import make_clip
 from studio.service.compare import difference, methods, variants
 
@@ -79,16 +79,16 @@ def test_a_difference_shows_where_two_takes_differ(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (JUDGE / "judge.json").is_file(), reason="the judge is not shipped")
 def test_the_judge_names_what_it_hears(tmp_path: Path) -> None:
-    ear = Ear(JUDGE.parents[1])
+    tagger = AudioTagger(JUDGE.parents[1])
     clip = make_clip(900_000_123, family="rain", scene=False)
     sf.write(tmp_path / "a.wav", clip.samples, 16000)
-    (first, share), (_, less) = ear.hears(tmp_path / "a.wav")
+    (first, share), (_, less) = tagger.tag(tmp_path / "a.wav")
     assert first == "rain"
     assert 0.5 < share <= 1.0
     assert share >= less >= 0
     sf.write(tmp_path / "short.wav", clip.samples[:20000], 16000)
-    assert len(ear.hears(tmp_path / "short.wav")) == 2
+    assert len(tagger.tag(tmp_path / "short.wav")) == 2
     (tmp_path / "no.wav").write_text("no sound")
     with pytest.raises(InvalidRequestError, match=r"no\.wav"):
-        ear.hears(tmp_path / "no.wav")
-    assert Ear(tmp_path).hears(tmp_path / "a.wav") == [], "no judge, no verdict"
+        tagger.tag(tmp_path / "no.wav")
+    assert AudioTagger(tmp_path).tag(tmp_path / "a.wav") == [], "no judge, no verdict"

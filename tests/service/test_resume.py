@@ -25,7 +25,7 @@ from studio.core.events import AudioChunk, Event, Finished, SavePoint
 from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.control import Steering
+from studio.pipeline.control import TakeControl
 from studio.pipeline.renderer import Renderer
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
@@ -38,7 +38,7 @@ ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames":
 
 
 def render_saving(
-    wanted: GenerationRequest, backend: Any, cancel: CancelToken, steering: Any, saved: Any
+    wanted: GenerationRequest, backend: Any, cancel: CancelToken, control: Any, saved: Any
 ) -> Iterator[Event]:
     """A ramp that can go on from wherever it was."""
     assert wanted.duration_s is not None
@@ -189,14 +189,14 @@ def test_from_a_save_point_the_render_is_the_one_that_was(tmp_path: Path) -> Non
 def test_a_take_that_was_fading_out_goes_on_as_loud_as_it_was() -> None:
     """A save point knows no fade: none is made once it has begun."""
     wanted = request(duration_s=None, sampler=ENDLESS)
-    steering, points, end = Steering(wanted), [], 0
-    for event in Renderer()(wanted, ToneBackend(), CancelToken(), steering):
+    control, points, end = TakeControl(wanted), [], 0
+    for event in Renderer()(wanted, ToneBackend(), CancelToken(), control):
         if isinstance(event, AudioChunk):
             end = event.end_sample
         elif isinstance(event, SavePoint):
             points.append(event.samples)
             if event.samples > RATE:
-                steering.finish()
+                control.request_fade_out()
     assert max(points) <= end - 3 * RATE
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from studio.backends.latent import SoundNetworks
 from studio.backends.systems import dcldm
 from studio.core.errors import InvalidRequestError, WeightsError
-from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.samplers.schedule import NoiseSchedule
 from studio.training import dcldm as recipe
 from studio.training.audio import read_sound
@@ -152,11 +152,13 @@ def test_the_empty_text_is_the_one_that_ships_with_the_drafter(
     manifest: Path, tango: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Takes hear it too, round and round."""
-    drafter, heard = FakeDrafter(nothing=np.arange(40, dtype=np.int16).reshape(4, 10)), []
+    drafter, heard = FakeDrafter(unconditional=np.arange(40, dtype=np.int16).reshape(4, 10)), []
     monkeypatch.setattr("studio.training.run.train_dcldm", lambda *given, **_: heard.append(given[3]))
     with pytest.raises(TypeError):  # what trains is away, and gave no networks
         run(read_manifest(manifest), tango, lambda: drafter, tmp_path, options(tmp_path), seconds=0.64)
-    expected = Drafts(Models(lambda *_: drafter, lambda *_: None), tmp_path).of_nothing("fake", 0.64, "cpu")
+    expected = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: None), tmp_path).unconditional(
+        "fake", 0.64, "cpu"
+    )
     assert torch.equal(heard[0], expected.latents[0])
     assert len(heard[0]) == 32
     assert [prompt for prompt, *_ in drafter.asked] == list(WORDS)
@@ -258,7 +260,7 @@ def test_conditions_are_dropped_as_guidance_needs_them(tmp_path: Path) -> None:
     clips = encode_clips(tmp_path / "c", [["rain"]], {}, lambda _: (latents, acoustic))
     draws = recipe._Run.__new__(recipe._Run)
     draws.options = replace(options(tmp_path), batch=4000)
-    draws.clips, draws.nothing = clips, torch.zeros(4, 128)
+    draws.clips, draws.unconditional = clips, torch.zeros(4, 128)
     _, heard, texts = draws._draw(torch.Generator().manual_seed(0))
     seen = [(text, bool(each.any())) for text, each in zip(texts, heard, strict=True)]
     shares = {kind: seen.count(kind) / 4000 for kind in set(seen)}

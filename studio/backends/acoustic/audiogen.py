@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.acoustic.audiocraft_shim import import_audiocraft, plain_files_only
-from studio.backends.acoustic.base import AcousticDraft, OnTokens, Sampling, read_nothing
+from studio.backends.acoustic.base import AcousticDraft, OnTokens, Sampling, read_unconditional
 from studio.backends.boundary import misfit, no_larger_than, opens_checkpoint, weights_errors
 from studio.backends.checkpoint import AUDIOGEN_FILES, held, weight_files
 from studio.backends.configs import check_config
@@ -35,10 +35,10 @@ _AS_TRAINED = Sampling()
 class AudioGen:
     """A loaded AudioGen."""
 
-    def __init__(self, model_id: str, model: Any, nothing: NDArray[np.int16] | None = None) -> None:
-        """Take an `audiocraft.models.AudioGen`; `nothing` as `draft.Codec`."""
+    def __init__(self, model_id: str, model: Any, unconditional: NDArray[np.int16] | None = None) -> None:
+        """Take an `audiocraft.models.AudioGen`; `unconditional` as `base.Codec`."""
         self.id = model_id
-        self.nothing = nothing
+        self.unconditional = unconditional
         self._model = model
         self.sample_rate: int = model.sample_rate
         self.frame_rate: float = model.frame_rate
@@ -126,8 +126,8 @@ class AudioGen:
         """Make, decode and encode a little sound: what fits shows there alone."""
         made = self.draft("a dog barks", _TRIED_S, seed=0)
         self.encode(np.zeros(max(1, len(made.samples)), np.float32))
-        if self.nothing is not None:
-            self.decode(self.nothing[:, :8])
+        if self.unconditional is not None:
+            self.decode(self.unconditional[:, :8])
 
     def _codes(self, tokens: NDArray[np.int16]) -> Tensor:
         """Tokens [codebooks, L] as audiocraft takes them: [1, codebooks, L]."""
@@ -164,7 +164,7 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
         no_larger_than(held, folder.name),
     ):
         model = Theirs.get_pretrained(str(folder), device=str(chosen))
-    return AudioGen(model_id or folder.name, model, read_nothing(folder))
+    return AudioGen(model_id or folder.name, model, read_unconditional(folder))
 
 
 def _text_weights(folder: Path) -> Held:

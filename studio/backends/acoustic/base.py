@@ -16,7 +16,8 @@ from studio.core.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor  # the page is built before torch loads
 
-NOTHING_FILE = "nothing.npy"  # in an AudioGen's folder: the empty text's tokens, which its DC-LDM has heard
+# In an AudioGen's folder: the empty text's tokens, which its DC-LDM has heard.
+UNCONDITIONAL_FILE = "unconditional.npy"
 
 OnTokens = Callable[[int, int], None]
 """Told (tokens made, tokens in all); may raise to end the run."""
@@ -37,7 +38,7 @@ class Codec(Protocol):
     id: str
     sample_rate: int
     frame_rate: float  # tokens of a codebook a second
-    nothing: NDArray[np.int16] | None  # the empty text's tokens [codebooks, L], where they ship with it
+    unconditional: NDArray[np.int16] | None  # the empty text's tokens [codebooks, L], where they ship with it
 
     def encode(self, samples: NDArray[np.float32]) -> AcousticDraft:
         """A recording [n] at the codec's sample rate as a draft."""
@@ -92,13 +93,13 @@ class Drafter(Codec, Protocol):
         ...
 
 
-def read_nothing(folder: Path) -> NDArray[np.int16] | None:
+def read_unconditional(folder: Path) -> NDArray[np.int16] | None:
     """The empty text's tokens that a checkpoint ships with, if it does.
 
     Raises:
         WeightsError: the file is damaged.
     """
-    path = folder / NOTHING_FILE
+    path = folder / UNCONDITIONAL_FILE
     if not is_file(path):
         return None
     try:
@@ -111,13 +112,13 @@ def read_nothing(folder: Path) -> NDArray[np.int16] | None:
     return tokens.astype(np.int16)
 
 
-def round_and_round(tokens: NDArray[np.int16], length: int) -> NDArray[np.int16]:
+def tile_tokens(tokens: NDArray[np.int16], length: int) -> NDArray[np.int16]:
     """Tokens [codebooks, L] begun again at their end, as often as it takes → [codebooks, length]."""
     return tokens[:, np.arange(length) % tokens.shape[1]]
 
 
-def draft_of_nothing(codec: Codec, duration_s: float) -> AcousticDraft | None:
+def unconditional_draft(codec: Codec, duration_s: float) -> AcousticDraft | None:
     """The empty text's draft of the tokens that ship with `codec`; None where none do."""
-    if codec.nothing is None:
+    if codec.unconditional is None:
         return None
-    return codec.decode(round_and_round(codec.nothing, round(duration_s * codec.frame_rate)))
+    return codec.decode(tile_tokens(codec.unconditional, round(duration_s * codec.frame_rate)))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.backends.acoustic.base import AcousticDraft, read_nothing
+from studio.backends.acoustic.base import AcousticDraft, read_unconditional
 from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import load_network
 from studio.backends.device import choose_device
@@ -24,10 +24,10 @@ FOLDER = "encodec"  # in an AudioGen's folder, where it was exported
 class EncodecCodec:
     """A `draft.Codec` over a transformers `EncodecModel`."""
 
-    def __init__(self, model_id: str, model: Any, nothing: NDArray[np.int16] | None = None) -> None:
-        """Take a loaded `EncodecModel` of one channel and one bandwidth; `nothing` as `draft.Codec`."""
+    def __init__(self, model_id: str, model: Any, unconditional: NDArray[np.int16] | None = None) -> None:
+        """Take a loaded `EncodecModel` of one channel and one bandwidth; `unconditional` as `base.Codec`."""
         self.id = model_id
-        self.nothing = nothing
+        self.unconditional = unconditional
         self._model = model
         self.sample_rate: int = model.config.sampling_rate
         self.frame_rate: float = model.config.frame_rate
@@ -56,8 +56,8 @@ class EncodecCodec:
     def try_out(self) -> None:
         """Encode and decode a little sound, and what nothing sounds like: what fits shows there alone."""
         self.encode(np.zeros(int(self.sample_rate) // 4, np.float32))
-        if self.nothing is not None:
-            self.decode(self.nothing[:, :TRIED_TOKENS])
+        if self.unconditional is not None:
+            self.decode(self.unconditional[:, :TRIED_TOKENS])
 
 
 @opens_checkpoint
@@ -74,4 +74,4 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
     from transformers import EncodecModel
 
     model = load_network(EncodecModel, folder / FOLDER, chosen, torch.float32)
-    return EncodecCodec(model_id or folder.name, model, read_nothing(folder))
+    return EncodecCodec(model_id or folder.name, model, read_unconditional(folder))

@@ -21,7 +21,7 @@ from studio.modules.blocks import choose_blocks
 from studio.modules.patches.lite_focus import draw_tokens, focus_attention, ratio_for
 from studio.modules.patches.methods import MERGED, attending
 from studio.modules.patches.token_merging import draw_keepers, match_tokens
-from studio.pipeline.model_cache import BackendCache
+from studio.pipeline.model_cache import ModelCache
 from studio.pipeline.peak_memory import rise_mb
 
 METHODS: tuple[SparseMethod, ...] = get_args(SparseMethod)
@@ -29,7 +29,7 @@ LATENT_CHANNELS, BANDS = 8, 16
 TEXT_STATES = (8, 24)  # as many as GPT-2 makes, and T5 of a prompt of usual length
 
 
-def load_unet(choice: ModelChoice, shape: str | None, backends: BackendCache) -> tuple[Any, dict[str, Any]]:
+def load_unet(choice: ModelChoice, shape: str | None, backends: ModelCache) -> tuple[Any, dict[str, Any]]:
     """The U-Net to measure, a checkpoint's or one of a shape with random weights, and what to call it."""
     if shape is None:
         backend = backends.get(choice)

@@ -13,7 +13,7 @@ from torch import Tensor
 from studio.backends.acoustic.base import AcousticDraft, Drafter
 from studio.backends.base import Backend, Conditioning, Tokens
 from studio.backends.systems.dcldm import DcLdmBackend
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.evaluation.metrics.distance import frechet_distance, kl_divergence
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, pair_share, spread
 from studio.samplers.ddim import ddim_sample
@@ -45,16 +45,16 @@ class Heard:
     sigmoids: np.ndarray
     embeddings: np.ndarray
 
-    def top(self, judge: Judge, count: int = 2) -> list[list[str]]:
-        return judge.top(torch.from_numpy(self.shares), count)
+    def top(self, classifier: Classifier, count: int = 2) -> list[list[str]]:
+        return classifier.top(torch.from_numpy(self.shares), count)
 
 
 def measure_dual(
     backend: DcLdmBackend,
     tango: Backend,
     drafter: Drafter,
-    nothing: AcousticDraft,
-    judge: Judge,
+    unconditional: AcousticDraft,
+    classifier: Classifier,
     held_out: HeldOut,
     plan: DualPlan,
     report: Report,
@@ -71,7 +71,7 @@ def measure_dual(
     chosen += [(scenes, i) for i in spread(scenes, plan.scenes)] if plan.scenes else []
     prompts = [kind.captions[i] for kind, i in chosen]
     families = [kind.families[i] for kind, i in chosen]
-    real = _listen(judge, np.stack([kind.samples[i] for kind, i in chosen]))
+    real = _listen(classifier, np.stack([kind.samples[i] for kind, i in chosen]))
     drafts = _drafts(drafter, prompts, plan, report)
     out = []
     for system in plan.systems:
@@ -81,9 +81,9 @@ def measure_dual(
                 made = [draft.samples for draft in drafts]
             else:
                 model = tango if system == "tango" else backend
-                made = _refine(model, system, prompts, drafts, nothing, scale, plan, report, named)
-            heard = _listen(judge, _stack(made, plan.seconds))
-            figures = _figures(judge, heard, real, families, plan.clips)
+                made = _refine(model, system, prompts, drafts, unconditional, scale, plan, report, named)
+            heard = _listen(classifier, _stack(made, plan.seconds))
+            figures = _figures(classifier, heard, real, families, plan.clips)
             out.append({"system": system, "w": None if system == "audiogen" else scale, **figures})
     return out
 
@@ -102,7 +102,7 @@ def _refine(
     system: System,
     prompts: Sequence[str],
     drafts: Sequence[AcousticDraft],
-    nothing: AcousticDraft,
+    unconditional: AcousticDraft,
     scale: float,
     plan: DualPlan,
     report: Report,
@@ -112,7 +112,7 @@ def _refine(
     for start in range(0, len(prompts), plan.batch):
         report(f"{name}: {start} of {len(prompts)}")
         some = slice(start, start + plan.batch)
-        said = _conditioning(backend, system, prompts[some], drafts[some], nothing)
+        said = _conditioning(backend, system, prompts[some], drafts[some], unconditional)
         if not needs_negative(scale):
             said = said.take(torch.arange(len(prompts[some])) + len(prompts[some]))
         shape = (len(prompts[some]), geometry.channels, geometry.frames(plan.seconds), geometry.bands)
@@ -131,16 +131,16 @@ def _conditioning(
     system: System,
     prompts: Sequence[str],
     drafts: Sequence[AcousticDraft],
-    nothing: AcousticDraft,
+    unconditional: AcousticDraft,
 ) -> Conditioning:
     """The negative items, then as many positive ones (eq. 8)."""
     texts = [""] * len(prompts) if system == "ldm_ag" else list(prompts)
     text = backend.encode_text([*[""] * len(prompts), *texts]).tokens
     if system == "tango":
         return Conditioning(tokens=text)
-    length = min(nothing.tokens.shape[1], *(draft.tokens.shape[1] for draft in drafts))
+    length = min(unconditional.tokens.shape[1], *(draft.tokens.shape[1] for draft in drafts))
     assert isinstance(backend, DcLdmBackend), "nobody else hears drafts"
-    silent = backend.encode_draft(nothing)[:, :length]
+    silent = backend.encode_draft(unconditional)[:, :length]
     heard = [backend.encode_draft(draft)[:, :length] for draft in drafts]
     return Conditioning(tokens=(*text, Tokens(torch.cat([silent] * len(drafts) + heard))))
 
@@ -150,11 +150,11 @@ def _stack(made: Sequence[np.ndarray], seconds: float) -> np.ndarray:
     return np.stack([np.pad(each[:length], (0, max(0, length - len(each)))) for each in made])
 
 
-def _listen(judge: Judge, samples: np.ndarray) -> Heard:
+def _listen(classifier: Classifier, samples: np.ndarray) -> Heard:
     """Windows of 5 s, averaged over each clip."""
     length = round(WINDOW_S * 16000)
     count = samples.shape[1] // length
-    heard = [judge.listen(row[: count * length].reshape(count, length)) for row in samples]
+    heard = [classifier.predict(row[: count * length].reshape(count, length)) for row in samples]
     return Heard(
         np.stack([logits.softmax(dim=-1).mean(0).numpy() for logits, _ in heard]),
         np.stack([logits.sigmoid().mean(0).numpy() for logits, _ in heard]),
@@ -163,9 +163,9 @@ def _listen(judge: Judge, samples: np.ndarray) -> Heard:
 
 
 def _figures(
-    judge: Judge, heard: Heard, real: Heard, families: Sequence[Sequence[str]], clips: int
+    classifier: Classifier, heard: Heard, real: Heard, families: Sequence[Sequence[str]], clips: int
 ) -> dict[str, float | int | None]:
-    top = heard.top(judge)
+    top = heard.top(classifier)
     pairs = top[clips:]
     return {
         "clips": clips,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from studio.backends.base import Backend
 from studio.core.request import SparseMethod
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, spread_prompts
 from studio.evaluation.suites.sound import bound
 from studio.modules.patches.lite_focus import ratio_for
@@ -37,7 +37,7 @@ class LengthPlan:
 
 
 def measure_lengths(
-    backend: Backend, judge: Judge, held_out: HeldOut, plan: LengthPlan, report: Report
+    backend: Backend, classifier: Classifier, held_out: HeldOut, plan: LengthPlan, report: Report
 ) -> list[dict[str, Any]]:
     """A row for each length, method and ratio, of the same prompts and seeds.
 
@@ -57,12 +57,12 @@ def measure_lengths(
                     began = perf_counter()
                     samples = _clip(backend, prompt, seconds, method, ratio, number, plan)
                     taken.append(perf_counter() - began)
-                    tops.append(_windows(judge, samples))
+                    tops.append(_windows(classifier, samples))
                 rows.append(
                     {
                         "seconds": seconds, "method": method,
                         "ratio": _ratio(method, ratio, seconds), "clips": len(prompts),
-                        **_shares(judge, tops, families), "clip_s": round(float(np.mean(taken)), 2),
+                        **_shares(classifier, tops, families), "clip_s": round(float(np.mean(taken)), 2),
                     }
                 )  # fmt: skip
     return rows
@@ -105,21 +105,23 @@ def _ratio(method: SparseMethod, ratio: float | None, seconds: float) -> float |
     return ratio_for(seconds) if ratio is None else ratio
 
 
-def _windows(judge: Judge, samples: np.ndarray) -> Tensor:
+def _windows(classifier: Classifier, samples: np.ndarray) -> Tensor:
     """The judge's shares of each window of a clip [windows, families]."""
     length = round(WINDOW_S * 16000)
     count = max(1, len(samples) // length)
     windows = np.resize(samples, count * length).reshape(count, length)
-    return judge.listen(windows)[0].softmax(dim=-1)
+    return classifier.predict(windows)[0].softmax(dim=-1)
 
 
-def _shares(judge: Judge, tops: Sequence[Tensor], families: Sequence[Sequence[str]]) -> dict[str, float]:
+def _shares(
+    classifier: Classifier, tops: Sequence[Tensor], families: Sequence[Sequence[str]]
+) -> dict[str, float]:
     whole = torch.stack([clip.mean(dim=0) for clip in tops])
     by_place = [
-        family_share(judge.top(torch.stack([clip[place] for clip in tops])), families)
+        family_share(classifier.top(torch.stack([clip[place] for clip in tops])), families)
         for place in range(len(tops[0]))
     ]
     return {
-        "family_acc": round(family_share(judge.top(whole), families), 4),
+        "family_acc": round(family_share(classifier.top(whole), families), 4),
         "worst_acc": round(min(by_place), 4),
     }

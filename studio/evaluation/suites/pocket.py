@@ -19,7 +19,7 @@ from torch import Tensor
 
 from studio.backends.components import load_network, load_tokenizer
 from studio.dsp.mel import log_mel
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.modules.text import tokenize
 
 MEL_FRAMES = 256
@@ -53,10 +53,10 @@ class Networks:
     vocoder: Any
     clap: Any
     tokenizer: Any
-    judge: Judge
+    classifier: Classifier
 
     @classmethod
-    def load(cls, folder: Path, judge: Path) -> Networks:
+    def load(cls, folder: Path, classifier: Path) -> Networks:
         """From a pocket folder (with `clap/` beside the pipeline's parts), all in float32.
 
         Raises:
@@ -71,7 +71,7 @@ class Networks:
             load_network(SpeechT5HifiGan, folder / "vocoder", cpu, torch.float32),
             load_network(ClapModel, folder / "clap", cpu, torch.float32),
             load_tokenizer(AutoTokenizer, folder / "tokenizer"),
-            Judge.load(judge),
+            Classifier.load(classifier),
         )
 
     @torch.inference_mode()
@@ -112,8 +112,8 @@ def measure_networks(
         decoded = networks.vae.decode(latents).sample[:, 0]
         mel_l1.append((decoded - mel).abs().mean().item())
         vocoder_l1.append((log_mel(networks.vocoder(mel)) - mel).abs().mean().item())
-        plain_tops += networks.judge.top(networks.judge(mel))
-        decoded_tops += networks.judge.top(networks.judge.listen(networks.vocoder(decoded))[0])
+        plain_tops += networks.classifier.top(networks.classifier(mel))
+        decoded_tops += networks.classifier.top(networks.classifier.predict(networks.vocoder(decoded))[0])
     report("CLAP")
     centroids, names = family_centroids(networks, single)
     return {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.base import Backend
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.evaluation.metrics.distance import bootstrap_interval, frechet_distance
 from studio.evaluation.suites.pocket import (
     WINDOW_S,
@@ -112,7 +112,7 @@ def make_take(
 
 def measure_sound(
     backend: Backend,
-    judge: Judge,
+    classifier: Classifier,
     held_out: HeldOut,
     fifo: FifoPlan,
     warmup_steps: int,
@@ -124,14 +124,14 @@ def measure_sound(
     single = held_out.only(scenes=False)
     prompts, families = (twice(rows) for rows in spread_prompts(single, plan.clips // 2))
     clips = make_clips(backend, prompts, scale, plan, 0, report, "Ordinary clips")
-    logits, ordinary = _listen(judge, clips)
-    figures = {"ddim_family_acc": family_share(judge.top(logits), families)}
+    logits, ordinary = _listen(classifier, clips)
+    figures = {"ddim_family_acc": family_share(classifier.top(logits), families)}
 
     scene_prompts, scene_families = spread_prompts(held_out.only(scenes=True), plan.scenes)
     scenes = make_clips(backend, scene_prompts, scale, plan, 10_000, report, "Scenes")
-    figures["scene_acc"] = pair_share(judge.top(_listen(judge, scenes)[0], 2), scene_families)
+    figures["scene_acc"] = pair_share(classifier.top(_listen(classifier, scenes)[0], 2), scene_families)
 
-    takes = _hear_takes(backend, judge, single, fifo, warmup_steps, scale, plan, report)
+    takes = _hear_takes(backend, classifier, single, fifo, warmup_steps, scale, plan, report)
     long = takes[: plan.takes]
     hits = np.array([take.hits for take in long], dtype=np.float64)
     third = plan.windows // 3
@@ -147,11 +147,11 @@ def measure_sound(
     parts = {
         "ordinary": ordinary,
         "endless": torch.cat([take.embeddings[plan.turned : plan.turned + 2] for take in takes]),
-        "concat": _listen(judge, across_joins(clips))[1],
+        "concat": _listen(classifier, across_joins(clips))[1],
         "first_third": torch.cat([take.embeddings[:third] for take in long]),
         "last_third": torch.cat([take.embeddings[-third:] for take in long]),
     }
-    return figures | _distances(judge, single, parts)
+    return figures | _distances(classifier, single, parts)
 
 
 def twice(rows: Sequence[Any]) -> list[Any]:
@@ -181,7 +181,7 @@ class HeardTake:
 
 def _hear_takes(
     backend: Backend,
-    judge: Judge,
+    classifier: Classifier,
     single: HeldOut,
     fifo: FifoPlan,
     warmup_steps: int,
@@ -197,12 +197,12 @@ def _hear_takes(
         report(f"Endless takes: {i} of {len(prompts)}")
         windows = plan.windows if i < plan.takes else plan.turned + 2
         take = make_take(backend, prompt, scale, fifo, warmup_steps, 20_000 + i, windows * window)
-        logits, embedded = _listen(judge, take.reshape(windows, -1))
-        heard.append(HeardTake([row[0] in names for row in judge.top(logits)], embedded))
+        logits, embedded = _listen(classifier, take.reshape(windows, -1))
+        heard.append(HeardTake([row[0] in names for row in classifier.top(logits)], embedded))
     return heard
 
 
-def _distances(judge: Judge, single: HeldOut, parts: Mapping[str, Tensor]) -> dict[str, float]:
+def _distances(classifier: Classifier, single: HeldOut, parts: Mapping[str, Tensor]) -> dict[str, float]:
     """Fréchet distances of `parts` [windows, D] to corpus audio, with the corpus's distance to itself.
 
     Counts are equal a side and alike for all, but for parts that have fewer windows: those compare with
@@ -211,7 +211,7 @@ def _distances(judge: Judge, single: HeldOut, parts: Mapping[str, Tensor]) -> di
     n = single.windows().shape[1]
     real = torch.cat(
         [
-            _listen(judge, single.samples[:, k : k + n])[1]
+            _listen(classifier, single.samples[:, k : k + n])[1]
             for k in range(0, single.samples.shape[1] - n + 1, n // 2)
         ]
     )
@@ -226,7 +226,7 @@ def _distances(judge: Judge, single: HeldOut, parts: Mapping[str, Tensor]) -> di
     return figures
 
 
-def _listen(judge: Judge, samples: Samples) -> tuple[Tensor, Tensor]:
+def _listen(classifier: Classifier, samples: Samples) -> tuple[Tensor, Tensor]:
     """Logits and embeddings of windows [B, n], a few at a time."""
-    parts = [judge.listen(samples[i : i + 16]) for i in range(0, len(samples), 16)]
+    parts = [classifier.predict(samples[i : i + 16]) for i in range(0, len(samples), 16)]
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])

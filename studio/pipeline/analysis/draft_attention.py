@@ -11,7 +11,7 @@ import numpy as np
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest
-from studio.core.views import Listening
+from studio.core.views import DraftAttention
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -28,7 +28,7 @@ def look(
     drafts: Drafts,
     block: str,
     step: int,
-) -> Listening:
+) -> DraftAttention:
     """The attention to the draft of a take's file at a block; the last one where none is named.
 
     Args:
@@ -41,7 +41,7 @@ def look(
     import torch
 
     from studio.backends.base import Conditioning, Tokens
-    from studio.pipeline.acoustic import clip_hearing, dual_backend
+    from studio.pipeline.acoustic import clip_acoustics, dual_backend
     from studio.pipeline.analysis.self_attention import beginning
     from studio.samplers.ddim import add_noise
 
@@ -57,19 +57,19 @@ def look(
         if block and block not in blocks:
             raise InvalidRequestError(f"This model hears its draft in {', '.join(blocks)}, not in {block}.")
         latents = backend.encode_audio(beginning(path, backend.geometry))
-        hearing = clip_hearing(request, backend, drafts)
+        acoustics = clip_acoustics(request, backend, drafts)
         at = backend.schedule.timesteps(request.sampler.steps)[request.skipped_steps + step - 1, None]
         drawn = torch.randn(latents.shape, generator=torch.Generator().manual_seed(request.seed))
         noisy = add_noise(latents, drawn.to(latents.device), backend.schedule.alpha_bar(at).float())
         text = backend.encode_text([request.prompt])
-        heard = Tokens(hearing.window(0, latents.shape[2])[1:])
+        heard = Tokens(acoustics.window(0, latents.shape[2])[1:])
         found: dict[str, list[np.ndarray]] = {name: [] for name in blocks}
         with dual.branch.watched(lambda name, weights: found[name].append(weights.cpu().numpy())):
             backend.predict_noise(noisy, at.to(noisy.device), 0, Conditioning(tokens=(*text.tokens, heard)))
     assert request.draft.kind != "none"
     codec = drafts.models.opener(request.draft.model, str(backend.device))
-    draft_s = hearing.draft.tokens.shape[1] / codec.frame_rate
+    draft_s = acoustics.draft.tokens.shape[1] / codec.frame_rate
     chosen = block or blocks[-1]
     weights = np.mean(found[chosen], axis=0)
     rate = backend.geometry.frame_rate
-    return Listening(chosen, blocks, step, steps, latents.shape[2] / rate, draft_s, weights)
+    return DraftAttention(chosen, blocks, step, steps, latents.shape[2] / rate, draft_s, weights)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import FRAME_S, GenerationRequest, LiteFocusAttention
-from studio.core.views import Look, Shares
+from studio.core.views import AttentionView, FocusShares
 from studio.dsp.mel import band_edges_hz
 from studio.samplers.ddim import add_noise
 
@@ -47,7 +47,7 @@ class AttentionStudy:
     last_timestep: int
     watched: dict[str, list[Watched]] = field(default_factory=dict)  # at `seen_at`
     seen_at: int = -1
-    shares: Shares | None = None
+    shares: FocusShares | None = None
 
     @classmethod
     def of_take(cls, request: GenerationRequest, path: Path, borrow: Borrow) -> AttentionStudy:
@@ -66,7 +66,7 @@ class AttentionStudy:
             last = backend.schedule.train_steps - 1
             return cls(request, borrow, latents, tuple(transformers(backend.unet)), last)
 
-    def look(self, block: str, noise: float, at_s: float, height: float) -> Look:
+    def look(self, block: str, noise: float, at_s: float, height: float) -> AttentionView:
         """Where the token at `at_s` seconds and `height` (0 lowest, 1 highest mel band) attends.
 
         Args:
@@ -108,7 +108,7 @@ class AttentionStudy:
 
             self._run(timestep, blocks, see)
             kept[:, column] = [np.mean(found[name]) for name in blocks]
-        self.shares = Shares(blocks, timesteps, kept, size)
+        self.shares = FocusShares(blocks, timesteps, kept, size)
 
     def _run(self, timestep: int, blocks: tuple[str, ...], see: See) -> None:
         """One forward over the take, noised to that timestep."""
@@ -124,7 +124,7 @@ class AttentionStudy:
             with watched_attention(backend.unet, blocks, see):
                 backend.predict_noise(noisy, at.to(noisy.device), 0, conditioning)
 
-    def _look(self, block: str, watched: list[Watched], at_s: float, height: float) -> Look:
+    def _look(self, block: str, watched: list[Watched], at_s: float, height: float) -> AttentionView:
         from studio.modules.patches.watch import same_band
 
         frames, bands = watched[0].frames, watched[0].bands
@@ -140,7 +140,7 @@ class AttentionStudy:
         first = min(max(0, token - PATTERN_TOKENS // 2), max(0, frames * bands - PATTERN_TOKENS))
         around = torch.arange(first, min(first + PATTERN_TOKENS, frames * bands))
         pattern = torch.stack([seen.weights(around)[:, around] for seen in watched]).mean(dim=0)
-        return Look(
+        return AttentionView(
             block, frame_s, tuple(band_edges_hz(bands).tolist()), frame, band,
             weights.view(frames, bands).cpu().numpy(), focus.view(frames, bands).numpy(),
             pattern.cpu().numpy(), first,

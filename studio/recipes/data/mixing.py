@@ -108,9 +108,9 @@ class Mixer:
         behind = nearest + (farthest - nearest) * torch.rand(len(clips), generator=generator)
         apart = self.levels_db[clips] - self.levels_db[others]
         in_front = self._layers[clips] <= self._layers[others]
-        nothing = torch.zeros_like(behind)
-        mine = louder(self.crop(clips, starts, frames), torch.where(in_front, nothing, -apart - behind))
-        back = louder(self.crop(others, theirs, frames), torch.where(in_front, apart - behind, nothing))
+        unconditional = torch.zeros_like(behind)
+        mine = louder(self.crop(clips, starts, frames), torch.where(in_front, unconditional, -apart - behind))
+        back = louder(self.crop(others, theirs, frames), torch.where(in_front, apart - behind, unconditional))
         return others, add_powers(mine, back)
 
 

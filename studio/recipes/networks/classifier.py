@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.dsp.mel import LOG_FLOOR
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.recipes.corpus.families import FAMILIES
 from studio.recipes.data.clips import Corpus
 from studio.recipes.data.mixing import Mixer
@@ -62,11 +62,11 @@ def draw_windows(mixer: Mixer, targets: Tensor, generator: torch.Generator) -> t
 
 def train_judge(
     corpus: Corpus, mels: NDArray[np.float16], options: LoopOptions, device: str = "cpu"
-) -> Judge:
+) -> Classifier:
     """Cross-entropy on clips and on scenes mixed of them; returns the averaged classifier."""
     torch.manual_seed(options.seed + 5)
     families = list(FAMILIES)
-    judge = Judge(families).to(device).train()
+    judge = Classifier(families).to(device).train()
     mixer, targets = Mixer(mels, corpus.labels), label_targets(corpus.labels, families)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-3, weight_decay=0.02)
     state = TrainState(judge, {"judge": optimizer}, ema_decay=0.995)
@@ -83,4 +83,4 @@ def train_judge(
         return {"loss": loss.item(), "hit": hit.float().mean().item()}
 
     run(state, step, options, "judge")
-    return cast(Judge, state.ema.eval())
+    return cast(Classifier, state.ema.eval())

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import T5EncoderModel, T5Tokenizer
 
 from studio.backends.acoustic.audiogen import load as load_audiogen
-from studio.backends.acoustic.base import NOTHING_FILE
+from studio.backends.acoustic.base import UNCONDITIONAL_FILE
 from studio.backends.acoustic.codec import FOLDER
 from studio.backends.checkpoint import AUDIOGEN_FILES, INDEX_FILE, SHARED_FILE
 from studio.backends.device import cpu_has_bfloat16
@@ -42,7 +42,7 @@ from studio.training.loop import step_generator
 LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
 
 DRAFTED_CLIPS = 1280
-SEED_OF_NOTHING = 0
+UNCONDITIONAL_SEED = 0
 # So small a model learns in an evening what 3e-5 would take weeks for; the paper's rate is `DcLdmOptions`'s.
 POCKET_DCLDM: dict[str, Any] = {
     "batch": 8, "frames": 112, "ramp_every": 4, "learning_rate": 2e-4, "warmup": 50,
@@ -108,8 +108,8 @@ def run_dcldm(options: PocketOptions) -> None:
     """DC-LDM, begun from TANGO, of AudioGen's drafts for part of the corpus; U-Net and branch both learn."""
     corpus, mels = train_corpus(options)
     drafter = load_audiogen(options.audiogen, options.device)
-    nothing = drafter.draft("", audiogen.SEGMENT_S, seed=SEED_OF_NOTHING)
-    np.save(options.audiogen / NOTHING_FILE, nothing.tokens)
+    unconditional = drafter.draft("", audiogen.SEGMENT_S, seed=UNCONDITIONAL_SEED)
+    np.save(options.audiogen / UNCONDITIONAL_FILE, unconditional.tokens)
     every, latents = all_captions(corpus), cache_latents(options, corpus, mels)
     rows = torch.randperm(len(corpus), generator=step_generator(0, 0))[
         : options.clips(DRAFTED_CLIPS)
@@ -132,7 +132,7 @@ def run_dcldm(options: PocketOptions) -> None:
         unet.to(options.device),
         branch.to(options.device),
         clips,
-        nothing.latents[0],
+        unconditional.latents[0],
         text_reader(t5, tokenizer),
         NoiseSchedule.from_config(SCHEDULER_CONFIG),
         DcLdmOptions(

@@ -97,7 +97,7 @@ def teach_scenes(
     """Train `clap`'s caption tower on `SceneTexts.pools`; gives it back, averaged, once it is complete."""
     torch.manual_seed(options.seed)
     lessons = [Lessons(dict(tokenize(tokenizer, told, limit=LIMIT)), wanted) for told, wanted in pools]
-    nothing = tokenize(tokenizer, [""]).input_ids
+    empty = tokenize(tokenizer, [""]).input_ids
     tower = nn.ModuleDict({"text": clap.text_model, "projection": clap.text_projection}).to(device).train()
     optimizer = torch.optim.AdamW(tower.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     state = TrainState(tower, {"text": optimizer}, ema_decay=0.995)
@@ -107,7 +107,7 @@ def teach_scenes(
         pool = 2 if drawn < DUET_SHARE else 1 if drawn < DUET_SHARE + SCENE_SHARE else 0
         ids, mask, wanted = lessons[pool].draw(BATCH, generator, device)
         ids[:EMPTY_ROWS], mask[:EMPTY_ROWS] = tokenizer.pad_token_id, 0
-        ids[:EMPTY_ROWS, : nothing.shape[1]], mask[:EMPTY_ROWS, : nothing.shape[1]] = nothing, 1
+        ids[:EMPTY_ROWS, : empty.shape[1]], mask[:EMPTY_ROWS, : empty.shape[1]] = empty, 1
         wanted[:EMPTY_ROWS] = lessons[0].targets[0]  # single sounds begin with it
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - number / options.steps)
         off = learn(optimizer, text_vectors(tower, ids, mask), wanted)

@@ -18,7 +18,7 @@ MAX_WAITING = 16
 BORROW_S = 20.0
 
 
-class DeviceWorker:
+class DeviceQueue:
     """One thread and its bounded queue: a device computes one take at a time."""
 
     def __init__(
@@ -117,7 +117,7 @@ class DeviceWorker:
             log.exception("Could not tell those that wait")
 
 
-def outlook(before: Sequence[Job]) -> str:
+def queue_message(before: Sequence[Job]) -> str:
     """What a take that waits for those `before` it may expect, in words."""
     takes = sum(job.takes_left for job in before)
     said = f"Waiting: {takes} take{'s' if takes > 1 else ''} before this one"

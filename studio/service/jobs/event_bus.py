@@ -49,7 +49,7 @@ class Subscription:
                 return
 
 
-class EventHub:
+class EventBus:
     """Fans a job's events out. A reader that comes late gets what is coming, or at least how it ended."""
 
     def __init__(self) -> None:

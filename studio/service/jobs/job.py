@@ -14,9 +14,9 @@ from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
 from studio.core.locks import Claim
 from studio.core.request import ClipSampler, GenerationRequest
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.control import FADE_OUT_S, Steering
+from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.recording import Recording
-from studio.service.jobs.event_bus import EventHub
+from studio.service.jobs.event_bus import EventBus
 from studio.service.live.pcm_stream import PcmStream
 
 Status = Literal["queued", "running", "finished", "stopped", "failed"]
@@ -67,8 +67,8 @@ class Job:
         self.first_sample = _first_sample(resumed, recording)
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()
-        self.steering = Steering(request, watched=stream is not None)
-        self.hub = EventHub()
+        self.control = TakeControl(request, watched=stream is not None)
+        self.hub = EventBus()
         self._lock = threading.Lock()
         self._status: Status = "queued"
         self._latest: Telemetry | None = None
@@ -102,7 +102,7 @@ class Job:
         """The requests one after the other, each of them `request` while it is made."""
         yield self.request
         for request in self.others:
-            self.request, self.steering = request, Steering(request)
+            self.request, self.control = request, TakeControl(request)
             self.first_sample, self.file, self._latest, self._step = 0, None, None, None
             yield request
 
@@ -124,7 +124,7 @@ class Job:
         """
         if self.ended or self.cancel.is_set():
             return 0.0
-        if self.steering.ending:
+        if self.control.ending:
             return FADE_OUT_S
         latest = self._latest
         made_s = self.first_sample / SAMPLE_RATE + (latest.audio_s if latest else 0.0)

@@ -14,11 +14,11 @@ from studio.core.request import FRAME_S, ClipSampler, EndlessSampler, Generation
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import made_of
-from studio.pipeline.control import Steering
-from studio.pipeline.model_cache import BackendCache
+from studio.pipeline.control import TakeControl
+from studio.pipeline.model_cache import ModelCache
 from studio.pipeline.recording import Origin
 from studio.service.jobs.job import Job
-from studio.service.jobs.telemetry import INTERVAL_S, Meter, Window
+from studio.service.jobs.telemetry import INTERVAL_S, Meter, WorkWindow
 from studio.service.takes.writer import TakeWriter
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Render(Protocol):
         request: GenerationRequest,
         backend: Backend,
         cancel: CancelToken,
-        steering: Steering,
+        control: TakeControl,
         origin: Origin,
     ) -> Iterator[Event]: ...
 
@@ -49,7 +49,7 @@ class Runner:
     """What every job of the studio is run with."""
 
     settings: Settings
-    backends: BackendCache
+    backends: ModelCache
     render: Render
     fingerprint: Callable[[ModelChoice], str] = lambda _: ""  # tells a model's weights from others
     idle_limit_s: float = IDLE_LIMIT_S
@@ -87,7 +87,7 @@ class Runner:
                 job.file = take.path
                 origin = job.resumed.state if job.resumed else job.recording
                 self._play(
-                    job, take, meter, self.render(job.request, backend, job.cancel, job.steering, origin)
+                    job, take, meter, self.render(job.request, backend, job.cancel, job.control, origin)
                 )
                 take.require_file()
         except BaseException as caught:  # concluded below, where the take is closed whatever it was
@@ -105,7 +105,7 @@ class Runner:
     def _meter(self, job: Job, backend: Backend) -> Meter:
         sampler, window = job.request.sampler, None
         if isinstance(sampler, EndlessSampler):
-            window = Window(sampler.window_frames * FRAME_S, self.backends.work_mb(job.request.model))
+            window = WorkWindow(sampler.window_frames * FRAME_S, self.backends.work_mb(job.request.model))
         begun_s = job.first_sample / backend.geometry.sample_rate
         clip_s = job.request.duration_s if isinstance(sampler, ClipSampler) else None
         return Meter(str(backend.device), window, begun_s, clip_s=clip_s)
@@ -116,14 +116,14 @@ class Runner:
         return TakeWriter.begin(job.request, sample_rate, self.settings.outputs, job.out, job.recording)
 
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[Event]) -> None:
-        lane = job.steering.points
+        lane = job.control.points
         made = None  # which reads the weights' files: for takes that have save points
         if isinstance(job.request.sampler, EndlessSampler):
             made = made_of(job.request, self.fingerprint(job.request.model))
         for event in events:
             meter.see(event)
-            if job.steering.points != lane:
-                lane = job.steering.points
+            if job.control.points != lane:
+                lane = job.control.points
                 take.change_lane(lane)
             if isinstance(event, SavePoint):
                 take.save(event, made)

@@ -16,7 +16,7 @@ _SMOOTHING = 0.9
 
 
 @dataclass(frozen=True)
-class Window:
+class WorkWindow:
     """What a take works on at once: seconds of sound, and the memory that was seen to need, if any was."""
 
     length_s: float
@@ -29,7 +29,7 @@ class Meter:
     def __init__(
         self,
         device: str,
-        window: Window | None = None,
+        window: WorkWindow | None = None,
         begun_s: float = 0.0,
         *,
         clip_s: float | None = None,

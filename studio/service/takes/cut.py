@@ -26,7 +26,7 @@ class CutError(InvalidRequestError):
 
 
 @dataclass(frozen=True)
-class Cut:
+class ExportRange:
     """From `start_s` to `end_s` (None: the take's end), at `lufs` (None: as it is).
 
     `ceiling_dbtp` is what the true peak stays below where a loudness is asked for; else it means nothing.
@@ -73,7 +73,7 @@ class Cut:
         return f"__{self.start_s:.12g}-{end}s" if (self.start_s, end) != (0, "") else ""
 
 
-def read_cut(words: Mapping[str, str | None]) -> Cut:
+def read_cut(words: Mapping[str, str | None]) -> ExportRange:
     """The cut that these texts ask for: start, end, lufs, ceiling; missing or empty ones leave it as it is.
 
     Raises:
@@ -82,7 +82,7 @@ def read_cut(words: Mapping[str, str | None]) -> Cut:
     start, end = (_read_time(name, words.get(name)) for name in ("start", "end"))
     lufs = _read_number("lufs", words.get("lufs"), LUFS_BOUNDS, "LUFS")
     ceiling = _read_number("ceiling", words.get("ceiling"), CEILING_BOUNDS, "dBTP")
-    return Cut(start or 0.0, end, lufs, CEILING_DBTP if ceiling is None else ceiling)
+    return ExportRange(start or 0.0, end, lufs, CEILING_DBTP if ceiling is None else ceiling)
 
 
 def describe_length(seconds: float) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error, part_beside
-from studio.service.takes.cut import Cut
+from studio.service.takes.cut import ExportRange
 from studio.service.takes.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
 from studio.service.takes.tags import read_comment
 from studio.service.takes.wav import GrowingWav
@@ -29,7 +29,7 @@ _ENCODINGS = {
 }
 FORMATS = (".wav", *_ENCODINGS)
 _LOSSLESS = {".wav", ".flac"}
-WHOLE = Cut()
+WHOLE = ExportRange()
 _ATTEMPTS = 7  # at a format whose own noise lifts loudness, and peaks over the ceiling
 _ASTRAY_LU = 0.05
 
@@ -56,13 +56,13 @@ def checked_suffix(path: Path) -> str:
     return suffix
 
 
-def convert(source: Path, target: Path, comment: str = "", cut: Cut = WHOLE) -> Path:
+def convert(source: Path, target: Path, comment: str = "", cut: ExportRange = WHOLE) -> Path:
     """As `export`; the path alone."""
     return export(source, target, comment, cut).path
 
 
 def export(
-    source: Path, target: Path, comment: str = "", cut: Cut = WHOLE, *, labelled: bool = False
+    source: Path, target: Path, comment: str = "", cut: ExportRange = WHOLE, *, labelled: bool = False
 ) -> Export:
     """Write the sound of `source` to `target` in the format its suffix names, atomically.
 
@@ -106,7 +106,7 @@ def export(
 class _Source:
     """The span of an open sound, to be read over and over in blocks [n, channels]."""
 
-    def __init__(self, sound: sf.SoundFile, cut: Cut) -> None:
+    def __init__(self, sound: sf.SoundFile, cut: ExportRange) -> None:
         self._sound = sound
         self._start, self._stop = cut.frames(sound.frames, sound.samplerate)
         self.sample_rate, self.channels = sound.samplerate, sound.channels
@@ -129,7 +129,7 @@ class _Source:
             yield block
 
 
-def _write(source: _Source, partial: Path, suffix: str, comment: str, cut: Cut) -> Level | None:
+def _write(source: _Source, partial: Path, suffix: str, comment: str, cut: ExportRange) -> Level | None:
     """Write the samples wanted; the level that they came to, where a loudness is asked for.
 
     It is measured on the file as it is read back. What a lossy format adds is taken off in another attempt;

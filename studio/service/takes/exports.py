@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from studio.service.takes.cut import Cut
+from studio.service.takes.cut import ExportRange
 from studio.service.takes.export import Export, export
 
 KEPT = 8
@@ -21,9 +21,9 @@ class Exports:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._made: OrderedDict[tuple[Path, int, str, Cut], Export] = OrderedDict()
+        self._made: OrderedDict[tuple[Path, int, str, ExportRange], Export] = OrderedDict()
 
-    def make(self, path: Path, suffix: str, cut: Cut) -> Export:
+    def make(self, path: Path, suffix: str, cut: ExportRange) -> Export:
         """The take, or the cut of it, in a format. Raises as `export.export` does, and `OSError`."""
         if cut.untouched and suffix == path.suffix:
             return Export(path)
@@ -48,7 +48,7 @@ class Exports:
         return made
 
 
-def export_name(path: Path, cut: Cut, suffix: str) -> str:
+def export_name(path: Path, cut: ExportRange, suffix: str) -> str:
     """What an export of a take is called, but for the loudness it reaches."""
     stem = path.stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
     return f"{stem}{cut.name}{suffix}"

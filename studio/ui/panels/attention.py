@@ -10,8 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from studio.core.errors import StudioError
-from studio.core.views import Look, Shares
-from studio.service.analyses import Studies
+from studio.core.views import AttentionView, FocusShares
+from studio.service.analyses import Analyses
 from studio.service.studio import Studio
 from studio.ui.tabs.take_tab import HIDDEN
 
@@ -28,7 +28,7 @@ Shown = tuple[Any, Any, Any, Any, Any]  # words, map, pattern, shares, the block
 
 def build(studio: Studio, tab: str, spectrogram: gr.HTML, job_id: gr.State) -> None:
     """Lay the views out in the column one is in, and bind them to the spectrogram."""
-    handlers = Handlers(Studies(studio))
+    handlers = Handlers(Analyses(studio))
     with gr.Accordion("Attention", open=False, elem_id=f"{tab}-attention"):
         gr.Markdown(HELP, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
@@ -66,7 +66,7 @@ def build(studio: Studio, tab: str, spectrogram: gr.HTML, job_id: gr.State) -> N
 class Handlers:
     """What a click on the spectrogram and the buttons do."""
 
-    def __init__(self, studies: Studies) -> None:
+    def __init__(self, studies: Analyses) -> None:
         self._studies = studies
 
     def point(self, job_id: str, event: gr.EventData) -> tuple[Any, Any]:
@@ -87,7 +87,7 @@ class Handlers:
             for seen in self._studies.look(job_id, block or "", noise, at_s or 0.0, height):
                 if isinstance(seen, str):
                     yield f"{seen} …", same, same, same, same
-                elif isinstance(seen, Look):
+                elif isinstance(seen, AttentionView):
                     picture = gr.update(value=map_figure(seen), visible=True)
                     yield "", picture, gr.update(value=pattern_figure(seen), visible=True), same, same
                     words = said(seen)
@@ -99,7 +99,7 @@ class Handlers:
             yield str(error), same, same, same, same
 
 
-def said(look: Look) -> str:
+def said(look: AttentionView) -> str:
     """The number that matters, in words."""
     return (
         f"At {look.frame * look.frame_s:.1f} s, {look.edges_hz[look.band]:.0f} to "
@@ -108,7 +108,7 @@ def said(look: Look) -> str:
     )
 
 
-def map_figure(look: Look) -> go.Figure:
+def map_figure(look: AttentionView) -> go.Figure:
     """Where the token attends, as frequency × time: the brighter the more, by square roots."""
     frames, bands = look.weights.shape
     times = (np.arange(frames) + 0.5) * look.frame_s
@@ -137,7 +137,7 @@ def map_figure(look: Look) -> go.Figure:
     return dress(figure, f"Where the token at the cross attends ({look.block}); blue: its focus set")
 
 
-def pattern_figure(look: Look) -> go.Figure:
+def pattern_figure(look: AttentionView) -> go.Figure:
     """Token × token around the one that was asked for, each row against its own largest weight."""
     rows = look.pattern / np.maximum(look.pattern.max(axis=1, keepdims=True), 1e-12)
     numbers = list(range(look.first, look.first + len(rows)))
@@ -152,7 +152,7 @@ def pattern_figure(look: Look) -> go.Figure:
     return dress(figure, "Token × token: stripes are tokens of the same frequency", height=360)
 
 
-def shares_figure(shares: Shares) -> go.Figure:
+def shares_figure(shares: FocusShares) -> go.Figure:
     """How much of the attention the focus sets hold, by block and noise."""
     rows = [f"{name} ({size:.0%} of tokens)" for name, size in zip(shares.blocks, shares.size, strict=True)]
     figure = go.Figure(
@@ -171,7 +171,7 @@ def _bytes(weights: np.ndarray) -> np.ndarray:
     return np.round(255 * np.sqrt(weights / max(float(weights.max()), 1e-12))).astype(np.uint8)
 
 
-def _middles(look: Look) -> np.ndarray:
+def _middles(look: AttentionView) -> np.ndarray:
     edges = np.array(look.edges_hz)
     return (edges[:-1] + edges[1:]) / 2
 

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Event, Failed, Finished, Progress, StepDone, Telemetry
-from studio.evaluation.tagging import Ear
+from studio.evaluation.tagging import AudioTagger
 from studio.service.compare import Variant, difference, variants
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
@@ -31,7 +31,7 @@ Shown = tuple[Any, Any, Any]
 Wanted = Callable[[Sequence[Any]], list[Variant]]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
 GRID_HELP = (
-    "The same prompt, seed and draft at every pair of scales. The judge's ear tells what it hears in each."
+    "The same prompt, seed and draft at every pair of scales. The judge's tagger tells what it hears in each."
 )
 SWEEP_HELP = (
     "The same prompt, seed and draft at each w, one scale for both, as in the paper's eq. 8; how sure the "
@@ -56,13 +56,15 @@ def build(studio: Studio, form: Form) -> None:
         _bind(TAB, Comparison(studio, strategies(studio)), buttons, [seconds, *form.fields])
 
 
-def build_methods(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted, ear: Ear) -> None:
+def build_methods(
+    studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted, tagger: AudioTagger
+) -> None:
     """Lay the Sparse tab's comparison out in the column one is in."""
     with gr.Accordion("Compare", open=False, elem_id=f"{tab}-compare"):
         gr.Markdown(METHODS_HELP, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-actions"):
             buttons = _buttons(tab)
-        _bind(tab, Comparison(studio, wanted, ear), buttons, list(fields))
+        _bind(tab, Comparison(studio, wanted, tagger), buttons, list(fields))
 
 
 def build_grid(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) -> None:
@@ -76,7 +78,7 @@ def build_grid(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) 
             )
         with gr.Row(elem_classes="lw-actions"):
             buttons = _buttons(tab)
-        comparison = Comparison(studio, wanted, Ear(studio.settings.assets), grid=True)
+        comparison = Comparison(studio, wanted, AudioTagger(studio.settings.assets), grid=True)
         _bind(tab, comparison, buttons, [text, acoustic, *fields])
 
 
@@ -89,8 +91,8 @@ def build_sweep(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted)
             scales = gr.Textbox("1 2 4 8", label="w", elem_id=f"{part}-scales", min_width=100)
             buttons = _buttons(part)
         plot = gr.Plot(visible=False, show_label=False, elem_id=f"{part}-plot")
-        ear = Ear(studio.settings.assets)
-        _bind(part, Comparison(studio, wanted, ear, plotted=True), buttons, [scales, *fields], plot)
+        tagger = AudioTagger(studio.settings.assets)
+        _bind(part, Comparison(studio, wanted, tagger, plotted=True), buttons, [scales, *fields], plot)
 
 
 def strategies(studio: Studio) -> Wanted:
@@ -135,19 +137,19 @@ class Comparison:
         self,
         studio: Studio,
         wanted: Wanted,
-        ear: Ear | None = None,
+        tagger: AudioTagger | None = None,
         *,
         plotted: bool = False,
         grid: bool = False,
     ) -> None:
-        """`wanted` are the takes that a form asks for; with an `ear`, each is held against the first.
+        """`wanted` are the takes that a form asks for; with a `tagger`, each is held against the first.
 
-        `plotted`: what the ear hears of all of them is drawn at the end. `grid`: they are laid out as one, by
-        text scale and acoustic scale.
+        `plotted`: what the tagger hears of all of them is drawn at the end. `grid`: they are laid out as
+        one, by text scale and acoustic scale.
         """
         self._studio = studio
         self._wanted = wanted
-        self._ear = ear
+        self._tagger = tagger
         self._plotted = plotted
         self._grid = grid
 
@@ -160,8 +162,8 @@ class Comparison:
         made: list[tuple[Variant, Path]] = []
         for shown in self._run(values, made):
             yield (*shown, gr.skip()) if self._plotted else shown
-        if self._plotted and self._ear is not None and len(made) > 1:
-            heard = [(variant, self._ear.hears(path, None)) for variant, path in made]
+        if self._plotted and self._tagger is not None and len(made) > 1:
+            heard = [(variant, self._tagger.tag(path, None)) for variant, path in made]
             yield gr.skip(), gr.skip(), "", gr.update(value=sweep_figure(heard), visible=True)
 
     def _run(self, values: Sequence[Any], whole: list[tuple[Variant, Path]]) -> Iterator[Shown]:
@@ -213,10 +215,10 @@ class Comparison:
             return ""
         whole.append((variant, outcome.path))
         figures, strip = outcome.figures, _strip(variant, outcome.path)
-        if self._ear is None:
+        if self._tagger is None:
             return _row(variant, strip, f"{figures.get('rtf', 0):.2f} × real time")
         took_s = figures.get("steps_s", 0)
-        heard = ", ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in self._ear.hears(outcome.path))
+        heard = ", ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in self._tagger.tag(outcome.path))
         first = whole[0][1]
         if first != outcome.path:
             picture = widgets.picture_url(difference(outcome.path, first, PICTURE_WIDTH))

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from studio.core.errors import StudioError
-from studio.core.views import Listening
+from studio.core.views import DraftAttention
 from studio.service.studio import Studio
 from studio.ui.panels.attention import dress
 
@@ -55,7 +55,7 @@ def build(studio: Studio, tab: str, job_id: gr.State) -> None:
         )  # fmt: skip
 
 
-def figure(seen: Listening) -> go.Figure:
+def figure(seen: DraftAttention) -> go.Figure:
     """Latent frames upwards, the draft's to the right: each against its own brightest, by square roots."""
     rows, columns = seen.weights.shape
     shown = np.sqrt(seen.weights / np.maximum(seen.weights.max(), 1e-12))

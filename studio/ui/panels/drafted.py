@@ -31,7 +31,7 @@ def own_audio(upload: str | None, model: str, studio: Studio) -> RecordedDraft:
     """
     if not upload:
         raise InvalidRequestError("Choose your own audio for the draft, or let AudioGen make it.")
-    return studio.put_by(read_recording(Path(upload)), model)
+    return studio.store_recording(read_recording(Path(upload)), model)
 
 
 def own_audio_field(tab: str, draft: gr.Radio | gr.Dropdown, label: str) -> Any:

@@ -74,7 +74,7 @@ class LiveView:
         """Take the job's next event."""
         with self._lock:
             if isinstance(event, AudioChunk):
-                self._message = "Fading out" if self.job.steering.ending else "Playing"
+                self._message = "Fading out" if self.job.control.ending else "Playing"
                 self._draw(event)
             elif isinstance(event, Progress):
                 self._message = event.message

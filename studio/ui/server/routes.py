@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
 from studio.service.live.pcm_stream import PcmStream
-from studio.service.takes.cut import Cut, CutError, read_cut
+from studio.service.takes.cut import CutError, ExportRange, read_cut
 from studio.service.takes.export import FORMATS, Export
 from studio.service.takes.exports import Exports
 from studio.service.takes.library import Library
@@ -204,6 +204,6 @@ async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
         stream.detach()
 
 
-def _converted(path: Path, suffix: str, cut: Cut, scratch: Path) -> Path:
+def _converted(path: Path, suffix: str, cut: ExportRange, scratch: Path) -> Path:
     """The take, or the cut of it, in a format."""
     return Exports(scratch).make(path, suffix, cut).path

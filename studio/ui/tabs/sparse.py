@@ -13,7 +13,7 @@ from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
 from studio.core.request import MAX_CLIP_S, ClipSampler, GenerationRequest, LiteFocusAttention, parse_request
 from studio.core.settings import Settings
-from studio.evaluation.tagging import Ear
+from studio.evaluation.tagging import AudioTagger
 from studio.service.compare import methods
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
@@ -136,7 +136,9 @@ def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> Spar
             job_id = gr.State("")
             attention.build(studio, TAB, picture, job_id)
             if studio.settings.trusted:  # its takes are served from the folder of everybody's
-                compare.build_methods(studio, TAB, fields, compared(studio), Ear(studio.settings.assets))
+                compare.build_methods(
+                    studio, TAB, fields, compared(studio), AudioTagger(studio.settings.assets)
+                )
     handlers = Handlers(studio, views, TAB)
     tab = SparseTab(fields, [player, start, download, job_id], handlers)
     tab.follow(start.click, handlers.generate, fields)

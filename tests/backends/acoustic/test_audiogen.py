@@ -13,7 +13,7 @@ from transformers import T5Config, T5EncoderModel
 
 from studio.backends.acoustic import audiogen, codec
 from studio.backends.acoustic.audiocraft_shim import MISSING, is_installed
-from studio.backends.acoustic.base import NOTHING_FILE, Sampling, read_nothing
+from studio.backends.acoustic.base import UNCONDITIONAL_FILE, Sampling, read_unconditional
 from studio.backends.checkpoint import AUDIOGEN_FILES
 from studio.core.errors import InvalidRequestError, ModelNotFoundError, WeightsError
 from studio.recipes.data.clips import build_corpus
@@ -204,7 +204,7 @@ def test_the_codec_alone_hears_what_audiogen_hears(folder: Path, model: audiogen
 
     theirs = load_compression_model(folder, device="cpu")
     to_transformers(theirs).save_pretrained(folder / codec.FOLDER)
-    np.save(folder / NOTHING_FILE, np.zeros((4, 25), np.int16))
+    np.save(folder / UNCONDITIONAL_FILE, np.zeros((4, 25), np.int16))
     alone = codec.load(folder, "cpu")
     assert (alone.sample_rate, alone.frame_rate) == (model.sample_rate, model.frame_rate)
     samples = 0.1 * np.random.default_rng(0).normal(size=16000).astype(np.float32)
@@ -212,12 +212,12 @@ def test_the_codec_alone_hears_what_audiogen_hears(folder: Path, model: audiogen
     np.testing.assert_array_equal(ours.tokens, audiogens.tokens)
     torch.testing.assert_close(ours.latents, audiogens.latents, atol=1e-5, rtol=1e-5)
     np.testing.assert_allclose(ours.samples, audiogens.samples, atol=1e-5)
-    assert alone.nothing is not None
-    assert alone.nothing.shape == (4, 25)
-    (folder / NOTHING_FILE).write_bytes(b"damaged")
+    assert alone.unconditional is not None
+    assert alone.unconditional.shape == (4, 25)
+    (folder / UNCONDITIONAL_FILE).write_bytes(b"damaged")
     with pytest.raises(WeightsError, match="damaged"):
         codec.load(folder, "cpu")
-    (folder / NOTHING_FILE).unlink()
+    (folder / UNCONDITIONAL_FILE).unlink()
 
 
 @needs_audiocraft
@@ -334,10 +334,10 @@ def test_sizes_that_no_weights_fill_are_refused(
     ],
 )
 def test_tokens_of_nothing_that_are_none(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / NOTHING_FILE).write_bytes(content)
+    (tmp_path / UNCONDITIONAL_FILE).write_bytes(content)
     with pytest.raises(WeightsError):
-        read_nothing(tmp_path)
+        read_unconditional(tmp_path)
     for array in (np.zeros((2, 2)), np.zeros(4, np.int16), np.full((4, 4), -1), np.array([["a"]])):
-        np.save(tmp_path / NOTHING_FILE, array)
+        np.save(tmp_path / UNCONDITIONAL_FILE, array)
         with pytest.raises(WeightsError):
-            read_nothing(tmp_path)
+            read_unconditional(tmp_path)

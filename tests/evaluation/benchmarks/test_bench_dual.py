@@ -15,7 +15,7 @@ from studio.backends.systems import dcldm
 from studio.backends.systems.dcldm import DcLdmBackend
 from studio.core.request import parse_request
 from studio.evaluation.benchmarks import dual
-from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.drafts import AcousticModelPool, Drafts
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
 
@@ -54,7 +54,7 @@ def test_a_step_is_timed_with_a_draft_as_long_as_the_clips(
 
     monkeypatch.setattr(backend, "predict_noise", listen)
     drafter = SlowCodec()
-    drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
     figures = dual.bench_dual(request, backend, drafts, lambda _: None)
     assert heard == {(64, 64), None}, "64 latent frames and 64 tokens of 2.56 s, or no draft at all"
     assert figures["steps"] == 3

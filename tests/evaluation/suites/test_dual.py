@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from studio.backends.systems import dcldm, tango
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites import dual
 from studio.evaluation.suites.dual import DualPlan, measure_dual
 from studio.evaluation.suites.pocket import HeldOut, spread
@@ -37,8 +37,8 @@ def test_a_row_for_each_system_and_scale(tmp_path: Path, monkeypatch: pytest.Mon
     plain = tango.load(tmp_path / "tango", "cpu", "float32")
     torch.manual_seed(0)
     plan = DualPlan(clips=3, scenes=2, steps=1, scales=(1.0, 4.0), batch=2)
-    nothing = drafter.draft("", 10.0, seed=0)
-    judge = Judge(FAMILIES).eval()
+    unconditional = drafter.draft("", 10.0, seed=0)
+    classifier = Classifier(FAMILIES).eval()
     # An untrained vocoder says the same to all: hear the latents.
     for each in (backend, plain):
         monkeypatch.setattr(
@@ -47,7 +47,7 @@ def test_a_row_for_each_system_and_scale(tmp_path: Path, monkeypatch: pytest.Mon
     heard: list[np.ndarray] = []
     listen = dual._listen
     monkeypatch.setattr(dual, "_listen", lambda ear, made: heard.append(made) or listen(ear, made))
-    rows = measure_dual(backend, plain, drafter, nothing, judge, held_out(), plan, lambda _: None)
+    rows = measure_dual(backend, plain, drafter, unconditional, classifier, held_out(), plan, lambda _: None)
     assert [(row["system"], row["w"]) for row in rows] == [
         ("audiogen", None), ("tango", 1.0), ("tango", 4.0), ("dcldm", 1.0), ("dcldm", 4.0),
         ("ldm_ag", 1.0), ("ldm_ag", 4.0),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
 from studio.evaluation.suites.pocket import HeldOut
 from studio.modules.patches.lite_focus import ratio_for
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.slow
 FAMILIES = ["rain", "wind"]
 
 
-class Listener(Judge):
+class Listener(Classifier):
     """Hears rain in the first window of a clip, and wind in all others."""
 
     def __init__(self) -> None:
         super().__init__(FAMILIES)
 
-    def listen(self, samples: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def predict(self, samples: Any) -> tuple[torch.Tensor, torch.Tensor]:
         logits = torch.zeros(len(samples), 2)
         logits[0, 0], logits[1:, 1] = 9.0, 1.0
         return logits, torch.zeros(len(samples), 64)
@@ -62,7 +62,7 @@ def test_the_same_seed_makes_the_same_clips(method: Any) -> None:
     heard: list[np.ndarray] = []
 
     class Keeping(Listener):
-        def listen(self, samples: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        def predict(self, samples: Any) -> tuple[torch.Tensor, torch.Tensor]:
             heard.append(np.array(samples))
             return super().listen(samples)
 

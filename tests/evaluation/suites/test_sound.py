@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from studio.backends.systems.tone import ToneBackend
-from studio.evaluation.classifier import Judge
+from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.pocket import HeldOut, family_share, pair_share, spread_prompts
 from studio.evaluation.suites.sound import SoundPlan, make_take, measure_sound
 from studio.samplers.curve import curved_timesteps
@@ -30,7 +30,7 @@ def test_every_figure_is_there_and_lies_in_its_range(held_out: HeldOut) -> None:
     fifo = FifoPlan.build(curved_timesteps(backend.schedule, "last", 6, 2), 8, 8, 4)
     plan = SoundPlan(clips=8, scenes=2, takes=2, windows=4, steps=2, batch=2)
     said: list[str] = []
-    figures = measure_sound(backend, Judge(FAMILIES).eval(), held_out, fifo, 2, 2.5, plan, said.append)
+    figures = measure_sound(backend, Classifier(FAMILIES).eval(), held_out, fifo, 2, 2.5, plan, said.append)
     shares = ("ddim_family_acc", "scene_acc", "endless_family_acc")
     assert all(0 <= figures[key] <= 1 for key in shares)
     assert all(np.isfinite(value) for value in figures.values())

@@ -143,11 +143,11 @@ def test_both_halves_of_a_guided_batch_share_their_tokens(unet):
 
 def test_focus_alone_keeps_bands_apart():
     query, key, value = _tokens(12, 4)
-    nothing = torch.empty(0, dtype=torch.long)
-    before = focus_attention(query, key, value, 4, nothing)
+    unconditional = torch.empty(0, dtype=torch.long)
+    before = focus_attention(query, key, value, 4, unconditional)
     value = value.clone()
     value[:, 1::4] += 1.0  # band 1
-    changed = (focus_attention(query, key, value, 4, nothing) - before).abs().amax(dim=(0, 2, 3)) > 0
+    changed = (focus_attention(query, key, value, 4, unconditional) - before).abs().amax(dim=(0, 2, 3)) > 0
     assert changed.view(12, 4).all(dim=0).tolist() == [False, True, False, False]
     assert changed.view(12, 4).any(dim=0).tolist() == [False, True, False, False]
 

@@ -12,7 +12,7 @@ from studio.backends.systems import dcldm
 from studio.core.errors import InvalidRequestError
 from studio.core.request import NoDraft, parse_request
 from studio.core.settings import Settings
-from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
 from tests.backends.conftest import make_dcldm, make_tango, wake
@@ -31,7 +31,7 @@ DUAL = {
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Any:
     place, drafter = tmp_path_factory.mktemp("dual"), FakeDrafter()
     folder = wake(make_dcldm(make_tango(place / "tango"), place / "dual"))
-    drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), place / "outputs")
+    drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), place / "outputs")
     made = Studio(
         Settings(outputs=place / "outputs"), lambda _: dcldm.load(folder, "cpu", "float32"),
         Renderer(drafts), drafts=drafts,

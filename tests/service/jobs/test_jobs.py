@@ -15,11 +15,11 @@ from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, WeightsError
 from studio.core.events import TERMINAL, AudioChunk, Event, Failed, Finished, Progress, StepDone, Telemetry
 from studio.core.settings import Settings
-from studio.service.jobs.device_queue import outlook
-from studio.service.jobs.event_bus import EventHub
+from studio.service.jobs.device_queue import queue_message
+from studio.service.jobs.event_bus import EventBus
 from studio.service.jobs.job import Job
 from studio.service.jobs.runner import BUG_MESSAGE, Runner
-from studio.service.jobs.telemetry import Meter, Window
+from studio.service.jobs.telemetry import Meter, WorkWindow
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.studio import Studio
 from tests.service.service_fakes import (
@@ -81,7 +81,7 @@ def test_finished_take_is_exact_and_holds_what_was_played(make: Make) -> None:
 def test_stop_is_heeded_at_the_next_step_and_keeps_the_take(make: Make) -> None:
     after_stop: list[Event] = []
 
-    def render(wanted: Any, backend: Any, cancel: Any, steering: Any, saved: Any) -> Iterator[Event]:
+    def render(wanted: Any, backend: Any, cancel: Any, control: Any, saved: Any) -> Iterator[Event]:
         for event in render_ramp(wanted, backend, cancel):
             if cancel.is_set():
                 after_stop.append(event)
@@ -169,8 +169,8 @@ def test_a_wait_is_told_as_long_as_it_is_likely_to_be() -> None:
     for job, pace in ((fast, 0.5), (slow, 2.0), (listened, 0.5)):
         job.publish(Telemetry(0.0, None, pace, audio_s=20.0, buffered_s=0.0, step_ms=1.0))
     assert [job.remaining_s for job in (fast, slow, listened)] == [20, 80, 40]
-    assert outlook([fast, slow]).endswith("2 takes before this one, its turn comes in about 1:40")
-    assert outlook([fast, Job(endless())]).endswith("endless until somebody stops it")
+    assert queue_message([fast, slow]).endswith("2 takes before this one, its turn comes in about 1:40")
+    assert queue_message([fast, Job(endless())]).endswith("endless until somebody stops it")
 
 
 def test_takes_of_one_job_are_made_in_a_row(make: Make) -> None:
@@ -223,7 +223,7 @@ def test_one_that_waits_is_ended_at_once_when_it_is_to_finish(make: Make) -> Non
     studio.finish(second.id)
     assert run(studio, second) == [Finished(None, 0.0, stopped=True)]
     studio.finish(first.id)
-    assert first.steering.ending
+    assert first.control.ending
     assert not first.cancel.is_set()
     studio.stop(first.id)
 
@@ -383,20 +383,20 @@ def test_a_conventional_run_takes_a_window_s_memory_for_every_window(
 ) -> None:
     held = SimpleNamespace(mb=600.0)
     monkeypatch.setattr("studio.core.memory.process_memory_mb", lambda: held.mb)
-    meter = Meter("cpu", Window(2.0))
+    meter = Meter("cpu", WorkWindow(2.0))
     held.mb = 900.0
     assert meter.snapshot(0.0).conventional_mb == 900.0, "no less than what is there"
     for number in range(8):
         meter.see(second(number))
     assert meter.snapshot(0.0).conventional_mb == 900.0 + 3 * 300.0
     assert meter.work_mb == 300.0
-    later = Meter("cpu", Window(2.0, work_mb=300.0), begun_s=6.0)
+    later = Meter("cpu", WorkWindow(2.0, work_mb=300.0), begun_s=6.0)
     assert later.snapshot(0.0).conventional_mb == 900.0 + 2 * 300.0, "as the first take showed"
     assert Meter("cpu").snapshot(0.0).conventional_mb is None, "a clip is a conventional run itself"
 
 
 def test_slow_reader_loses_old_events_but_not_the_end() -> None:
-    hub = EventHub()
+    hub = EventBus()
     slow, fast = hub.subscribe(), hub.subscribe()
     received = []
     for step in range(1000):

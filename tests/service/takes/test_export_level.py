@@ -14,7 +14,7 @@ import soundfile as sf
 
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import parse_preset
-from studio.service.takes.cut import Cut, CutError, read_cut
+from studio.service.takes.cut import CutError, ExportRange, read_cut
 from studio.service.takes.export import FORMATS, convert, export
 from studio.service.takes.exports import KEPT, Exports
 from studio.service.takes.level import MAX_REDUCTION_DB, measure
@@ -60,7 +60,7 @@ def level_of(path: Path) -> tuple[float, float]:
 @pytest.mark.parametrize("lufs", [-14.0, -23.0])
 def test_a_loudness_is_reached_below_the_ceiling(tmp_path: Path, suffix: str, lufs: float) -> None:
     source = written(tmp_path / "a.wav", lively())
-    made = export(source, tmp_path / f"b{suffix}", cut=Cut(lufs=lufs), labelled=True)
+    made = export(source, tmp_path / f"b{suffix}", cut=ExportRange(lufs=lufs), labelled=True)
     got, peak = level_of(made.path)
     assert got == pytest.approx(lufs, abs=0.3)
     assert peak <= -1.0
@@ -74,7 +74,7 @@ def test_a_loudness_is_reached_below_the_ceiling(tmp_path: Path, suffix: str, lu
 
 def test_what_gain_can_t_do_the_limiter_does_and_says_so(tmp_path: Path) -> None:
     source = written(tmp_path / "a.wav", lively())
-    level = export(source, tmp_path / "b.wav", cut=Cut(lufs=-14)).level
+    level = export(source, tmp_path / "b.wav", cut=ExportRange(lufs=-14)).level
     assert level is not None
     assert 0.5 < level.reduction_db <= MAX_REDUCTION_DB
     assert "turned down by up to" in level.sentence
@@ -84,7 +84,7 @@ def test_what_gain_can_t_do_the_limiter_does_and_says_so(tmp_path: Path) -> None
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_any_rate_mono_and_stereo(tmp_path: Path, rate: int, channels: int, suffix: str) -> None:
     source = written(tmp_path / "a.wav", noise(3, 0.02, rate, channels), rate)
-    made = export(source, tmp_path / f"b{suffix}", cut=Cut(lufs=-18)).path
+    made = export(source, tmp_path / f"b{suffix}", cut=ExportRange(lufs=-18)).path
     assert (sf.info(made).samplerate, sf.info(made).channels) == (rate, channels)
     assert sf.info(made).frames == 3 * rate
     assert level_of(made)[0] == pytest.approx(-18, abs=0.1)
@@ -94,7 +94,7 @@ def test_any_rate_mono_and_stereo(tmp_path: Path, rate: int, channels: int, suff
 @pytest.mark.parametrize("suffix", [".wav", ".mp3"])
 def test_what_can_t_be_reached_is_told_everywhere(tmp_path: Path, asked: float, suffix: str) -> None:
     source = written(tmp_path / "a.wav", drums())
-    made = export(source, tmp_path / f"b{suffix}", cut=Cut(lufs=asked), labelled=True)
+    made = export(source, tmp_path / f"b{suffix}", cut=ExportRange(lufs=asked), labelled=True)
     got, peak = level_of(made.path)
     assert got < asked - 3
     assert peak <= -0.95
@@ -108,7 +108,7 @@ def test_what_can_t_be_reached_is_told_everywhere(tmp_path: Path, asked: float, 
 @pytest.mark.parametrize("ceiling", [-3.0, -0.5, 0.0])
 def test_the_ceiling_can_be_chosen(tmp_path: Path, ceiling: float) -> None:
     source = written(tmp_path / "a.wav", lively())
-    made = export(source, tmp_path / "b.flac", cut=Cut(lufs=-12, ceiling_dbtp=ceiling)).path
+    made = export(source, tmp_path / "b.flac", cut=ExportRange(lufs=-12, ceiling_dbtp=ceiling)).path
     assert ceiling - 0.3 < level_of(made)[1] <= ceiling
 
 
@@ -123,7 +123,7 @@ def test_the_ceiling_can_be_chosen(tmp_path: Path, ceiling: float) -> None:
 )
 def test_what_has_no_loudness_keeps_its_level(tmp_path: Path, sound: np.ndarray, says: str) -> None:
     source = written(tmp_path / "a.wav", sound)
-    made = export(source, tmp_path / "b.wav", cut=Cut(lufs=-14), labelled=True)
+    made = export(source, tmp_path / "b.wav", cut=ExportRange(lufs=-14), labelled=True)
     assert made.path.name == "b__level-kept.wav"
     assert made.level is not None
     assert says in made.level.sentence
@@ -133,7 +133,7 @@ def test_what_has_no_loudness_keeps_its_level(tmp_path: Path, sound: np.ndarray,
 
 def test_what_is_too_short_is_still_kept_below_the_ceiling(tmp_path: Path) -> None:
     source = written(tmp_path / "a.wav", np.tile([[0.99], [0.99], [-0.99], [-0.99]], (1000, 1)))
-    made = export(source, tmp_path / "b.wav", cut=Cut(lufs=-14))
+    made = export(source, tmp_path / "b.wav", cut=ExportRange(lufs=-14))
     samples, rate = sf.read(made.path, always_2d=True)
     peak = measure([samples], rate, 1).true_peak_dbtp
     assert peak == pytest.approx(-1.05, abs=0.05)
@@ -144,7 +144,7 @@ def test_what_is_too_short_is_still_kept_below_the_ceiling(tmp_path: Path) -> No
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_an_untouched_take_stays_bit_by_bit(tmp_path: Path, suffix: str) -> None:
     source = written(tmp_path / "a.wav", noise(2, 0.4, channels=2))
-    made = export(source, tmp_path / f"b{suffix}", cut=Cut(0.5, 1.5), labelled=True)
+    made = export(source, tmp_path / f"b{suffix}", cut=ExportRange(0.5, 1.5), labelled=True)
     assert made.level is None
     assert made.path.name == f"b{suffix}"
     whole = sf.read(source, dtype="int16")[0]
@@ -154,7 +154,7 @@ def test_an_untouched_take_stays_bit_by_bit(tmp_path: Path, suffix: str) -> None
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_the_settings_in_the_file_say_its_level(tmp_path: Path, suffix: str) -> None:
     source = write_take(tmp_path, wanted=request(prompt="é"))
-    made = export(source, tmp_path / f"copy{suffix}", cut=Cut(lufs=-20))
+    made = export(source, tmp_path / f"copy{suffix}", cut=ExportRange(lufs=-20))
     record = parse_preset(read_comment(made.path))
     assert record.request() == request(prompt="é")
     assert record.take is not None
@@ -166,7 +166,7 @@ def test_the_settings_in_the_file_say_its_level(tmp_path: Path, suffix: str) -> 
 def test_a_comment_of_somebody_else_stays_as_it_is(tmp_path: Path) -> None:
     source = written(tmp_path / "a.wav", noise())
     for comment in ("field recording", '{"take": 3}', "[1]", '{"take": {"figures": 4}}'):
-        made = convert(source, tmp_path / "b.wav", comment, Cut(lufs=-20))
+        made = convert(source, tmp_path / "b.wav", comment, ExportRange(lufs=-20))
         assert read_comment(made) == comment
 
 
@@ -174,24 +174,24 @@ def test_the_take_itself_is_never_replaced(tmp_path: Path) -> None:
     source = written(tmp_path / "a.wav", noise())
     before = source.read_bytes()
     with pytest.raises(InvalidRequestError, match="the take itself"):
-        export(source, source, cut=Cut(0, 1))
+        export(source, source, cut=ExportRange(0, 1))
     assert source.read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("cut", "field"),
     [
-        (Cut(3, 2), "end"),
-        (Cut(2, 2), "end"),
-        (Cut(0, 9), "end"),
-        (Cut(8), "start"),
-        (Cut(-1), "start"),
-        (Cut(float("nan")), "start"),
-        (Cut(0, float("nan")), "end"),
-        (Cut(1, -3), "end"),
+        (ExportRange(3, 2), "end"),
+        (ExportRange(2, 2), "end"),
+        (ExportRange(0, 9), "end"),
+        (ExportRange(8), "start"),
+        (ExportRange(-1), "start"),
+        (ExportRange(float("nan")), "start"),
+        (ExportRange(0, float("nan")), "end"),
+        (ExportRange(1, -3), "end"),
     ],
 )
-def test_a_span_that_is_none_is_refused(tmp_path: Path, cut: Cut, field: str) -> None:
+def test_a_span_that_is_none_is_refused(tmp_path: Path, cut: ExportRange, field: str) -> None:
     source = written(tmp_path / "a.wav", noise(8))
     with pytest.raises(CutError) as caught:
         export(source, tmp_path / "b.wav", cut=cut)
@@ -202,15 +202,15 @@ def test_a_span_that_is_none_is_refused(tmp_path: Path, cut: Cut, field: str) ->
 @pytest.mark.parametrize(
     ("words", "cut"),
     [
-        ({}, Cut()),
-        ({"start": "", "end": " ", "lufs": None}, Cut()),
-        ({"start": "1:30.5", "end": "1:00:00"}, Cut(90.5, 3600)),
-        ({"start": "90", "end": " 91.25 "}, Cut(90, 91.25)),
-        ({"lufs": "-14", "ceiling": "−2.5"}, Cut(lufs=-14, ceiling_dbtp=-2.5)),
-        ({"lufs": "0", "ceiling": "-0"}, Cut(lufs=0, ceiling_dbtp=0)),
+        ({}, ExportRange()),
+        ({"start": "", "end": " ", "lufs": None}, ExportRange()),
+        ({"start": "1:30.5", "end": "1:00:00"}, ExportRange(90.5, 3600)),
+        ({"start": "90", "end": " 91.25 "}, ExportRange(90, 91.25)),
+        ({"lufs": "-14", "ceiling": "−2.5"}, ExportRange(lufs=-14, ceiling_dbtp=-2.5)),
+        ({"lufs": "0", "ceiling": "-0"}, ExportRange(lufs=0, ceiling_dbtp=0)),
     ],
 )
-def test_a_cut_is_read_from_text(words: dict[str, str | None], cut: Cut) -> None:
+def test_a_cut_is_read_from_text(words: dict[str, str | None], cut: ExportRange) -> None:
     assert read_cut(words) == cut
 
 
@@ -235,25 +235,25 @@ def test_what_is_no_level_is_told_of_its_field(field: str, text: str) -> None:
 def test_exports_are_made_once_and_the_latest_are_kept(tmp_path: Path) -> None:
     source = written(tmp_path / "a.wav", noise(2))
     exports = Exports(tmp_path / "scratch")
-    first = exports.make(source, ".wav", Cut(end_s=1))
-    assert exports.make(source, ".wav", Cut(end_s=1)).path == first.path
-    assert exports.make(source, ".wav", Cut()).path == source, "what is there already is not copied"
+    first = exports.make(source, ".wav", ExportRange(end_s=1))
+    assert exports.make(source, ".wav", ExportRange(end_s=1)).path == first.path
+    assert exports.make(source, ".wav", ExportRange()).path == source, "what is there already is not copied"
     for number in range(KEPT):
-        exports.make(source, ".wav", Cut(end_s=1 + number / 10 + 0.05))
+        exports.make(source, ".wav", ExportRange(end_s=1 + number / 10 + 0.05))
     assert not first.path.exists()
     assert len(list((tmp_path / "scratch").iterdir())) == KEPT
     with pytest.raises(CutError):
-        exports.make(source, ".wav", Cut(5))
+        exports.make(source, ".wav", ExportRange(5))
     assert len(list((tmp_path / "scratch").iterdir())) == KEPT
     long = written(tmp_path / f"{'é' * 120}.wav", noise(2))
-    assert len(exports.make(long, ".flac", Cut(0.5, 1.5, -20)).path.name.encode()) < 255
+    assert len(exports.make(long, ".flac", ExportRange(0.5, 1.5, -20)).path.name.encode()) < 255
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 @pytest.mark.parametrize("kind", [lively, drums])
 def test_another_meter_reads_what_is_said(tmp_path: Path, kind: object) -> None:
     assert callable(kind)
-    made = export(written(tmp_path / "a.wav", kind()), tmp_path / "b.wav", cut=Cut(lufs=-14))
+    made = export(written(tmp_path / "a.wav", kind()), tmp_path / "b.wav", cut=ExportRange(lufs=-14))
     said = subprocess.run(
         ["ffmpeg", "-nostats", "-i", made.path, "-af", "ebur128=peak=true", "-f", "null", "-"],
         capture_output=True,

@@ -36,8 +36,8 @@ def test_a_recording_is_described_where_it_is_chosen(tmp_path: Path, hot: Path) 
     assert (
         describe(str(written(tmp_path / "a.flac", tone_file(3.2, 440.0, format="FLAC")))) == "3.2 s of sound."
     )
-    for nothing in (None, ""):
-        assert describe(nothing).startswith("WAV, FLAC, AIFF, CAF")
+    for unconditional in (None, ""):
+        assert describe(unconditional).startswith("WAV, FLAC, AIFF, CAF")
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "song.mid", "list.m3u8", "x.WAV", "nameless"])

@@ -20,7 +20,7 @@ from studio.core.events import Drafted
 from studio.core.preset import Preset, shipped_presets
 from studio.core.request import parse_request
 from studio.core.settings import Settings
-from studio.pipeline.drafts import Drafts, Models
+from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.pipeline.renderer import Renderer
 from studio.service.compare import scales
 from studio.service.jobs.job import Job
@@ -44,7 +44,7 @@ PRESETS = {s: p for s, p in shipped_presets(SETTINGS.presets).items() if p.mode 
 @pytest.fixture
 def studio(tmp_path: Path) -> Any:
     drafter = FakeDrafter()
-    drafts = Drafts(Models(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
     made = Studio(Settings(outputs=tmp_path), create_backend, render_ramp, drafts=drafts)
     yield made
     made.close()
@@ -168,8 +168,8 @@ def test_without_audiogen_it_says_how_to_get_it_and_own_audio_still_drafts(tmp_p
         raise ModelNotFoundError(MISSING)
 
     folder = wake(make_dcldm(make_tango(tmp_path / "tango"), tmp_path / "dual"))
-    nothing = np.zeros((4, 50), np.int16)
-    drafts = Drafts(Models(missing, lambda *_: FakeDrafter(nothing=nothing)), tmp_path)
+    unconditional = np.zeros((4, 50), np.int16)
+    drafts = Drafts(AcousticModelPool(missing, lambda *_: FakeDrafter(unconditional=unconditional)), tmp_path)
     load = lambda choice: dcldm.load(folder, "cpu", "float32", model_id=choice.id)  # noqa: E731
     studio = Studio(Settings(outputs=tmp_path, device="cpu"), load, Renderer(drafts), drafts=drafts)
     tab, form = Handlers(studio, LiveViews(), "dual"), FORM._replace(duration_s=2.56, steps=2)

@@ -189,13 +189,13 @@ def test_a_lane_changes_while_it_plays(handlers: Handlers, studio: Studio) -> No
     assert "Line 1" in handlers.steer(job.id, *wanted._replace(lane="sea"))
     assert "heard" in handlers.steer(job.id, *wanted._replace(prompt="sea", lane="100:00 | wind"))
     deadline = time.monotonic() + 20
-    while not (job.steering.points and job.stream.buffered_s) and time.monotonic() < deadline:
+    while not (job.control.points and job.stream.buffered_s) and time.monotonic() < deadline:
         time.sleep(0.05)
     handlers.stop(job.id)
     list(run)
-    assert [point.prompt for point in job.steering.points] == ["sea", "wind"]
+    assert [point.prompt for point in job.control.points] == ["sea", "wind"]
     played = load_preset(made(studio).with_suffix(".json"))
-    assert played.request().lane == job.steering.points
+    assert played.request().lane == job.control.points
     assert "over" in handlers.steer(job.id, *wanted)
 
 
