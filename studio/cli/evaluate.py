@@ -11,8 +11,10 @@ import typer
 
 from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
 from studio.cli.options import dual_request_from, request_from, sparse_request_from
+from studio.core.attention import SparseMethod
+from studio.core.draft import POCKET_DRAFTS
 from studio.core.errors import InvalidRequestError
-from studio.core.request import MAX_CLIP_S, POCKET_DRAFTS, POCKET_TANGO, SparseMethod
+from studio.core.request import MAX_CLIP_S, POCKET_TANGO
 from studio.core.settings import Settings
 
 eval_commands = typer.Typer(help="Measure what a model is worth.")

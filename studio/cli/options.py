@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from studio.core.draft import POCKET_DRAFTS, AudioGenDraft, RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.fields import FieldError
 from studio.core.preset import (
@@ -20,18 +21,8 @@ from studio.core.preset import (
     sparse_settings,
 )
 from studio.core.prompt_schedule import opening_prompt, read_lane
-from studio.core.request import (
-    POCKET_CLIPS,
-    POCKET_DRAFTS,
-    POCKET_DUAL,
-    AudioGenDraft,
-    ClipSampler,
-    EndlessSampler,
-    GenerationRequest,
-    ModelChoice,
-    RecordedDraft,
-    parse_request,
-)
+from studio.core.request import POCKET_CLIPS, POCKET_DUAL, GenerationRequest, ModelChoice, parse_request
+from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.core.settings import Settings
 from studio.core.sound_files import readable
 from studio.pipeline.recording import Recording

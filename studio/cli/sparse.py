@@ -10,8 +10,8 @@ import typer
 from studio.cli import options
 from studio.cli.common import AsJson, factories_of, print_json, terminal
 from studio.cli.progress import ProgressBar, follow, report
+from studio.core.attention import LiteFocusAttention
 from studio.core.errors import InvalidRequestError
-from studio.core.request import LiteFocusAttention
 from studio.core.settings import Settings
 
 DEFAULTS = Settings()

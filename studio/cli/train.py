@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from studio.cli.common import Device
+from studio.core.draft import POCKET_DRAFTS
 from studio.core.errors import InvalidRequestError
-from studio.core.request import POCKET_DRAFTS
 from studio.core.settings import Settings, data_dir
 
 train_commands = typer.Typer(help="Make the pocket models again: every recipe resumes where it was left.")

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, ValidationError
 
+from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.fields import first_problem
-from studio.core.request import Frozen, GenerationRequest, RecordedDraft
+from studio.core.request import GenerationRequest
 from studio.core.text import Line, one_line, read_text
+from studio.core.values import Frozen
 
 SCHEMA_VERSION = 1
 _OWN = {"schema_version", "settings"}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 
-from studio.core.request import Frozen
+from studio.core.values import Frozen
 
 VOCABULARY_FILE = "vocabulary.json"
 _WORD = re.compile(r"[^\W\d_]+")

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.acoustic.base import tile_tokens
+from studio.core.draft import AudioGenDraft, Draft, RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Drafted, Event, Progress
-from studio.core.request import AudioGenDraft, Draft, GenerationRequest, RecordedDraft
+from studio.core.request import GenerationRequest
 from studio.dsp.mel import log_mel
 from studio.dsp.spectrogram import mel_columns
 from studio.pipeline.cancel import CancelToken

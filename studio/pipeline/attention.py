@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from studio.core.attention import DenseAttention, LiteFocusAttention
 from studio.core.errors import InvalidRequestError
-from studio.core.request import FRAME_S, DenseAttention, GenerationRequest, LiteFocusAttention
+from studio.core.request import GenerationRequest
+from studio.core.values import FRAME_S
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from studio.core.events import Event, Progress
-from studio.core.request import ClipSampler, ConcatSampler, GenerationRequest
+from studio.core.request import GenerationRequest
+from studio.core.sampling import ClipSampler, ConcatSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.chunks import ChunkCutter, total_samples
 from studio.pipeline.denoiser import build_denoiser

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from studio.backends.acoustic.base import Sampling, unconditional_draft
 from studio.core.audio import SAMPLE_RATE
+from studio.core.draft import AudioGenDraft, RecordedDraft
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
-from studio.core.request import AudioGenDraft, RecordedDraft
 from studio.dsp.resample import resample
 from studio.pipeline.recording import Recording
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from studio.core.audio import NO_SOUND
 from studio.core.errors import NoSoundError
 from studio.core.events import AttentionMap, Event, SavePoint, StepDone
-from studio.core.request import EndlessSampler, GenerationRequest, parse_request
+from studio.core.request import GenerationRequest, parse_request
+from studio.core.sampling import EndlessSampler
 from studio.modules.patches.probe import AttentionProbe, attention_probe, region_averages
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import refusal

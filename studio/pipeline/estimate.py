@@ -14,7 +14,8 @@ from torch import Tensor
 
 from studio.core.audio import format_time
 from studio.core.errors import OutOfResourcesError
-from studio.core.request import ClipSampler, GenerationRequest
+from studio.core.request import GenerationRequest
+from studio.core.sampling import ClipSampler
 from studio.pipeline.peak_memory import rise_mb
 
 if TYPE_CHECKING:

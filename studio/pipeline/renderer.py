@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event, Progress
-from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
+from studio.core.request import GenerationRequest
+from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
 from studio.pipeline.recording import Origin, Recording

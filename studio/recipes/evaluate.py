@@ -15,7 +15,8 @@ from studio.backends.acoustic.base import Drafter
 from studio.backends.base import Backend
 from studio.backends.systems.dcldm import DcLdmBackend
 from studio.core.errors import ModelNotFoundError
-from studio.core.request import EndlessSampler, GenerationRequest
+from studio.core.request import GenerationRequest
+from studio.core.sampling import EndlessSampler
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.dual import DualPlan, measure_dual
 from studio.evaluation.suites.lengths import LengthPlan, measure_lengths

@@ -9,17 +9,10 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.core.attention import Attention, DenseAttention, LiteFocusAttention, TokenMergingAttention
 from studio.core.errors import InvalidRequestError
-from studio.core.request import (
-    Attention,
-    ConcatSampler,
-    DenseAttention,
-    EndlessSampler,
-    GenerationRequest,
-    LiteFocusAttention,
-    Strategy,
-    TokenMergingAttention,
-)
+from studio.core.request import GenerationRequest
+from studio.core.sampling import ConcatSampler, EndlessSampler, Strategy
 from studio.dsp.spectrogram import CEILING_DB, FLOOR_DB
 from studio.service.takes.library import picture_of
 

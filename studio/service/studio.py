@@ -11,9 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Event, Finished, Progress
-from studio.core.request import ClipSampler, GenerationRequest, ModelChoice, PromptPoint, RecordedDraft
+from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
+from studio.core.sampling import ClipSampler
 from studio.core.settings import Settings
 from studio.core.views import DraftAttention
 from studio.pipeline.analysis.draft_attention import look

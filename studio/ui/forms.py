@@ -9,19 +9,15 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio.backends.catalog import ModelInfo
+from studio.core.draft import POCKET_DRAFTS, Draft
 from studio.core.errors import InvalidRequestError
 from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
 from studio.core.prompt_schedule import format_lane, opening_prompt, parse_lane
-from studio.core.request import (
-    FRAME_S,
-    POCKET_DRAFTS,
-    Draft,
-    EndlessSampler,
-    GenerationRequest,
-    parse_request,
-)
+from studio.core.request import GenerationRequest, parse_request
+from studio.core.sampling import EndlessSampler
 from studio.core.settings import Settings
+from studio.core.values import FRAME_S
 from studio.service.studio import Studio
 from studio.ui import widgets
 from studio.ui.panels import drafted

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from studio.core import fields, request
+from studio.core import attention, draft, fields, request, sampling
 from studio.core.errors import InvalidRequestError
 from studio.core.fields import LABELS, FieldError, first_error, first_problem
 from studio.core.preset import Preset, parse_preset
@@ -18,9 +18,9 @@ from studio.core.prompt_schedule import parse_lane
 from studio.core.request import GenerationRequest, PromptPoint, parse_request
 
 GROUPS: dict[str, list[type[BaseModel]]] = {
-    "sampler": [request.EndlessSampler, request.ClipSampler, request.ConcatSampler],
-    "attention": [request.DenseAttention, request.LiteFocusAttention, request.TokenMergingAttention],
-    "draft": [request.NoDraft, request.AudioGenDraft, request.RecordedDraft],
+    "sampler": [sampling.EndlessSampler, sampling.ClipSampler, sampling.ConcatSampler],
+    "attention": [attention.DenseAttention, attention.LiteFocusAttention, attention.TokenMergingAttention],
+    "draft": [draft.NoDraft, draft.AudioGenDraft, draft.RecordedDraft],
     "model": [request.ModelChoice],
 }
 HASH = "0" * 64
@@ -45,7 +45,7 @@ def bad_requests() -> Iterator[tuple[str, dict[str, Any]]]:
     for group, models in GROUPS.items():
         for model in models:
             tag = {"kind": model.model_fields["kind"].default} if "kind" in model.model_fields else {}
-            whole = {**tag, **({"sha256": HASH} if model is request.RecordedDraft else {})}
+            whole = {**tag, **({"sha256": HASH} if model is draft.RecordedDraft else {})}
             for name in [*model.model_fields, "unknown"]:
                 for value in BAD:
                     yield f"{group}.{name}", {group: {**whole, name: value}}
@@ -165,4 +165,4 @@ def test_the_field_is_named_for_whoever_shows_it() -> None:
 def test_every_choice_of_a_literal_is_offered() -> None:
     with pytest.raises(FieldError) as caught:
         parse_request(prompt="x", sampler={"kind": "endless", "strategy": "best"})
-    assert all(choice in str(caught.value) for choice in get_args(request.Strategy))
+    assert all(choice in str(caught.value) for choice in get_args(sampling.Strategy))

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Preset, parse_preset
-from studio.core.request import MAX_SEED, EndlessSampler, GenerationRequest, parse_request
+from studio.core.request import GenerationRequest, parse_request
+from studio.core.sampling import EndlessSampler
+from studio.core.values import MAX_SEED
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import torch
 from studio.backends.systems import dcldm
 from studio.backends.systems.dcldm import DcLdmBackend
 from studio.backends.systems.tone import ToneBackend
+from studio.core.draft import RecordedDraft
 from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.events import AudioChunk, Drafted, Event, Progress, SavePoint, StepDone
-from studio.core.request import GenerationRequest, RecordedDraft, parse_request
+from studio.core.request import GenerationRequest, parse_request
 from studio.pipeline.acoustic import clip_acoustics, streaming_acoustics
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl

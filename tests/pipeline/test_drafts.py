@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from studio.backends.acoustic.base import tile_tokens
+from studio.core.draft import AudioGenDraft, RecordedDraft
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.preset import Source
-from studio.core.request import AudioGenDraft, RecordedDraft
 from studio.pipeline.drafts import FOLDER, AcousticModelPool, Drafts
 from studio.pipeline.recording import Recording
 from tests.pipeline.drafting_fakes import FakeDrafter

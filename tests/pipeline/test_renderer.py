@@ -10,7 +10,8 @@ import torch
 from studio.backends.systems.tone import ToneBackend, tone
 from studio.core.errors import CancelledError
 from studio.core.events import AttentionMap, AudioChunk, StepDone
-from studio.core.request import EndlessSampler, PromptPoint
+from studio.core.request import PromptPoint
+from studio.core.sampling import EndlessSampler
 from studio.pipeline import endless
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl

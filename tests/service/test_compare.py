@@ -9,7 +9,8 @@ import pytest
 import soundfile as sf
 
 from studio.core.errors import InvalidRequestError
-from studio.core.request import ConcatSampler, EndlessSampler, parse_request
+from studio.core.request import parse_request
+from studio.core.sampling import ConcatSampler, EndlessSampler
 from studio.core.settings import data_dir
 from studio.evaluation.tagging import AudioTagger
 from studio.recipes.corpus.clip import make_clip

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Preset, shipped_presets
-from studio.core.request import FRAME_S, EndlessSampler, PromptPoint
+from studio.core.request import PromptPoint
+from studio.core.sampling import EndlessSampler
 from studio.core.settings import Settings
+from studio.core.values import FRAME_S
 from studio.recipes.networks.unet import SCHEDULER_CONFIG
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.schedule import NoiseSchedule

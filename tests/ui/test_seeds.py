@@ -11,8 +11,9 @@ import pytest
 
 from studio.app import build_page, build_studio
 from studio.core.preset import Preset
-from studio.core.request import MAX_SEED, parse_request
+from studio.core.request import parse_request
 from studio.core.settings import Settings
+from studio.core.values import MAX_SEED
 from studio.service.studio import Studio
 from studio.ui import forms
 from studio.ui.panels.library_view import LibraryView

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from studio.backends.base import Conditioning, Tokens
+from studio.core.attention import DenseAttention, LiteFocusAttention
+from studio.core.draft import NoDraft
 from studio.core.events import AudioChunk, Drafted, Event, StepDone
-from studio.core.request import (
-    DenseAttention,
-    EndlessSampler,
-    GenerationRequest,
-    LiteFocusAttention,
-    NoDraft,
-)
+from studio.core.request import GenerationRequest
+from studio.core.sampling import EndlessSampler
 from studio.evaluation.benchmarks.endless import Stopwatch
 from studio.pipeline.acoustic import dual_backend
 from studio.pipeline.cancel import CancelToken

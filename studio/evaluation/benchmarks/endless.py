@@ -13,7 +13,8 @@ from torch import Tensor
 
 from studio.core.events import AudioChunk, Event
 from studio.core.memory import process_memory_mb
-from studio.core.request import ClipSampler, EndlessSampler, GenerationRequest
+from studio.core.request import GenerationRequest
+from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.endless import plan_window
 from studio.pipeline.peak_memory import PeakMemory

@@ -14,8 +14,10 @@ from torch.nn import functional as F
 
 from studio.backends.device import choose_device, choose_dtype
 from studio.backends.shapes import random_unet
+from studio.core.attention import SparseMethod
 from studio.core.errors import InvalidRequestError
-from studio.core.request import FRAME_S, ModelChoice, SparseMethod
+from studio.core.request import ModelChoice
+from studio.core.values import FRAME_S
 from studio.evaluation.benchmarks.endless import Stopwatch
 from studio.modules.blocks import choose_blocks
 from studio.modules.patches.lite_focus import draw_tokens, focus_attention, ratio_for

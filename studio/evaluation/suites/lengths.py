@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Backend
-from studio.core.request import SparseMethod
+from studio.core.attention import SparseMethod
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, spread_prompts
 from studio.evaluation.suites.sound import bound

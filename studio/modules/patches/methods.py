@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
-from studio.core.request import SparseMethod
+from studio.core.attention import SparseMethod
 from studio.modules.patches.lite_focus import lite_focus
 from studio.modules.patches.token_merging import token_merging
 

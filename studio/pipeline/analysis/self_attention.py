@@ -18,8 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.core.attention import LiteFocusAttention
 from studio.core.errors import InvalidRequestError
-from studio.core.request import FRAME_S, GenerationRequest, LiteFocusAttention
+from studio.core.request import GenerationRequest
+from studio.core.values import FRAME_S
 from studio.core.views import AttentionView, FocusShares
 from studio.dsp.mel import band_edges_hz
 from studio.samplers.ddim import add_noise

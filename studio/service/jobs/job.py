@@ -12,7 +12,8 @@ from typing import Any, Literal
 from studio.core.audio import SAMPLE_RATE
 from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
 from studio.core.locks import Claim
-from studio.core.request import ClipSampler, GenerationRequest
+from studio.core.request import GenerationRequest
+from studio.core.sampling import ClipSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.recording import Recording

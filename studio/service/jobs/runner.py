@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from studio.core.errors import CancelledError, StudioError
 from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, SavePoint
-from studio.core.request import FRAME_S, ClipSampler, EndlessSampler, GenerationRequest, ModelChoice
+from studio.core.request import GenerationRequest, ModelChoice
+from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.core.settings import Settings
+from studio.core.values import FRAME_S
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import made_of
 from studio.pipeline.control import TakeControl

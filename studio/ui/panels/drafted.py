@@ -10,9 +10,9 @@ import gradio as gr
 import numpy as np
 import soundfile as sf
 
+from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Drafted
-from studio.core.request import RecordedDraft
 from studio.dsp.spectrogram import columns_png
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio

@@ -14,13 +14,15 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from studio.core.audio import format_time
+from studio.core.draft import POCKET_DRAFTS
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Failed, Finished
 from studio.core.files import disk_error
 from studio.core.preset import Preset, dual_settings, named_preset, parse_preset, sparse_settings
 from studio.core.prompt_schedule import opening_prompt, parse_lane
-from studio.core.request import POCKET_DRAFTS, GenerationRequest, exact_seed, parse_request
+from studio.core.request import GenerationRequest, parse_request
 from studio.core.settings import Settings
+from studio.core.values import exact_seed
 from studio.service.jobs.job import Job
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio

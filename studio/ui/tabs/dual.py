@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio.backends.catalog import DRAFTER, ModelInfo
+from studio.core.draft import AudioGenDraft
 from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
-from studio.core.request import AudioGenDraft, ClipSampler, GenerationRequest, parse_request
+from studio.core.request import GenerationRequest, parse_request
+from studio.core.sampling import ClipSampler
 from studio.service.compare import Variant, scales, sweep
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio

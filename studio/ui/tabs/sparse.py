@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio.backends.catalog import ModelInfo
+from studio.core.attention import LiteFocusAttention
 from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
-from studio.core.request import MAX_CLIP_S, ClipSampler, GenerationRequest, LiteFocusAttention, parse_request
+from studio.core.request import MAX_CLIP_S, GenerationRequest, parse_request
+from studio.core.sampling import ClipSampler
 from studio.core.settings import Settings
 from studio.evaluation.tagging import AudioTagger
 from studio.service.compare import methods

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from studio.backends.systems import dcldm
+from studio.core.draft import NoDraft
 from studio.core.errors import InvalidRequestError
-from studio.core.request import NoDraft, parse_request
+from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.pipeline.renderer import Renderer
