@@ -5,30 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from studio.core.events import Event, Progress
 from studio.core.request import GenerationRequest
-from studio.core.sampling import ClipSampler, ConcatSampler
+from studio.core.sampling import ConcatSampler
+from studio.pipeline.batch import ClipBatch
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.chunks import ChunkCutter, total_samples
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.preview import Previews
 from studio.pipeline.progress import StepProgress
 from studio.samplers.concat import clip_latents, crossfade_join
-from studio.samplers.ddim import add_noise, ddim_sample
 
 if TYPE_CHECKING:
-    from studio.backends.acoustic.base import AcousticDraft
     from studio.backends.base import Backend
     from studio.pipeline.acoustic import ClipAcoustics
 
 
 def render_clip(
     request: GenerationRequest,
-    sampler: ClipSampler,
     backend: Backend,
     cancel: CancelToken,
     *,
@@ -41,13 +38,7 @@ def render_clip(
     """
     assert request.duration_s is not None
     geometry, stepping = backend.geometry, StepProgress()
-    denoise = build_denoiser(request, backend, cancel, acoustics=acoustics)
-    shape = (1, geometry.channels, geometry.frames(request.duration_s), geometry.bands)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed)).to(backend.device)
-    skipped = request.skipped_steps if acoustics is not None else 0
-    if acoustics is not None and skipped:
-        level = backend.schedule.alpha_bar(backend.schedule.timesteps(sampler.steps)[skipped])
-        noise = add_noise(_latents_of(acoustics.draft, backend, shape[2]), noise, level)
+    clips = ClipBatch([request], backend, cancel, None if acoustics is None else [acoustics])
     previews = Previews(backend) if watched else None
 
     def on_step(step: int, total: int, latents: Tensor) -> None:
@@ -56,23 +47,12 @@ def render_clip(
         if preview is not None:
             stepping.tell(preview)
 
-    latents = yield from stepping.run(
-        lambda: ddim_sample(denoise, backend.schedule, noise, sampler.steps, on_step, skipped=skipped)
-    )
+    latents = yield from stepping.run(lambda: clips.denoise(on_step))
     yield Progress("Decoding")
     cutter = ChunkCutter(geometry.sample_rate, total_samples(request.duration_s, geometry.sample_rate))
     samples = backend.decode(latents)
     cancel.check()
     yield from cutter.cut(samples)
-
-
-def _latents_of(draft: AcousticDraft, backend: Backend, frames: int) -> Tensor:
-    """A draft's sound as latents [1, C, frames, F]; where it is shorter, silence follows."""
-    wanted = frames * backend.geometry.hop_samples
-    samples = np.zeros(wanted, np.float32)
-    heard = draft.samples[:wanted]
-    samples[: len(heard)] = heard
-    return backend.encode_audio(samples)
 
 
 def render_concat(

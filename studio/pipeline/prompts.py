@@ -54,10 +54,15 @@ class PromptSchedule:
     """A request's prompts, encoded once, laid along the frames of the take; again whenever it is steered."""
 
     def __init__(
-        self, request: GenerationRequest, backend: Backend, control: TakeControl | None = None
+        self,
+        request: GenerationRequest,
+        backend: Backend,
+        control: TakeControl | None = None,
+        text: str | None = None,
     ) -> None:
-        """Encode the prompts."""
+        """Encode the prompts; `text` takes the place of the request's own, and may be the empty one."""
         self._request = request
+        self._opening = request.prompt if text is None else text
         self._backend = backend
         self._control = control or TakeControl(request)
         self._blend_s = request.lane_blend_s
@@ -77,7 +82,7 @@ class PromptSchedule:
         points = self._control.apply_pending((start_frame + frames // 2) / self._frame_rate)
         if points is not self._points:
             self._encode(points)
-        texts = [self._request.prompt, *(point.prompt for point in points)]
+        texts = [self._opening, *(point.prompt for point in points)]
         if not points:
             return [WeightedConditioning(self._encoded[texts[0]])]
         times_s = torch.arange(start_frame, start_frame + frames, dtype=torch.float64) / self._frame_rate
@@ -104,7 +109,7 @@ class PromptSchedule:
         """Each prompt behind the negative one, by itself: what a model reads of one depends on no other."""
         self._points = points
         negative = [self._request.negative_prompt] if self._with_negative else []
-        wanted = dict.fromkeys([self._request.prompt, *(point.prompt for point in points)])
+        wanted = dict.fromkeys([self._opening, *(point.prompt for point in points)])
         self._encoded = {
             text: self._encoded.get(text) or self._backend.encode_text([*negative, text]) for text in wanted
         }

@@ -84,7 +84,7 @@ class Renderer:
                 yield Progress("Looking what it will cost")
                 yield Progress(str(self._estimate(request, backend, cancel, acoustics)))
             watched = control is not None and control.watched
-            yield from render_clip(request, sampler, backend, cancel, watched=watched, acoustics=acoustics)
+            yield from render_clip(request, backend, cancel, watched=watched, acoustics=acoustics)
         else:
             yield from render_concat(request, sampler, backend, cancel)
 
