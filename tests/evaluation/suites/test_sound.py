@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from studio.backends.systems.tone import ToneBackend
+from studio.core.sampling import EndlessSampler
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.pocket import HeldOut, family_share, pair_share, spread_prompts
-from studio.evaluation.suites.sound import SoundPlan, make_take, measure_sound
-from studio.samplers.curve import curved_timesteps
-from studio.samplers.fifo import FifoPlan
+from studio.evaluation.suites.sound import SoundPlan, measure_sound
+from studio.pipeline.renderer import Renderer
 
 FAMILIES = ["rain", "dog"]
 
@@ -27,10 +27,12 @@ def held_out() -> HeldOut:
 def test_every_figure_is_there_and_lies_in_its_range(held_out: HeldOut) -> None:
     torch.manual_seed(0)
     backend = ToneBackend()
-    fifo = FifoPlan.build(curved_timesteps(backend.schedule, "last", 6, 2), 8, 8, 4)
+    sampler = EndlessSampler(base_steps=6, warmup_steps=2)
     plan = SoundPlan(clips=8, scenes=2, takes=2, windows=4, steps=2, batch=2)
     said: list[str] = []
-    figures = measure_sound(backend, Classifier(FAMILIES).eval(), held_out, fifo, 2, 2.5, plan, said.append)
+    figures = measure_sound(
+        backend, Classifier(FAMILIES).eval(), held_out, Renderer(), sampler, 2.5, plan, said.append
+    )
     shares = ("ddim_family_acc", "scene_acc", "endless_family_acc")
     assert all(0 <= figures[key] <= 1 for key in shares)
     assert all(np.isfinite(value) for value in figures.values())
@@ -38,12 +40,6 @@ def test_every_figure_is_there_and_lies_in_its_range(held_out: HeldOut) -> None:
     assert distances | {"endless_drift_points"} <= figures.keys()
     assert all(figures[name] >= 0 for name in distances)
     assert said, "progress is reported"
-
-
-def test_a_take_has_just_the_frames_asked_for() -> None:
-    backend = ToneBackend()
-    fifo = FifoPlan.build(curved_timesteps(backend.schedule, "equal", 6, 2), 4, 4, 4)
-    assert len(make_take(backend, "rain", 1.0, fifo, 2, 0, 50)) == 50 * backend.geometry.hop_samples
 
 
 def test_prompts_go_round_the_families(held_out: HeldOut) -> None:
