@@ -382,7 +382,7 @@ def test_a_conventional_run_takes_a_window_s_memory_for_every_window(
     clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = SimpleNamespace(mb=600.0)
-    monkeypatch.setattr("studio.core.memory.process_memory_mb", lambda: held.mb)
+    monkeypatch.setattr("studio.service.jobs.telemetry.process_memory_mb", lambda: held.mb)
     meter = Meter("cpu", WorkWindow(2.0))
     held.mb = 900.0
     assert meter.snapshot(0.0).conventional_mb == 900.0, "no less than what is there"
