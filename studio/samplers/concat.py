@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.core.errors import InvalidRequestError
-from studio.samplers.ddim import DdimStep, ddim_steps
+from studio.samplers.ddim import DdimStep, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule
 
@@ -25,8 +25,8 @@ def clip_steps(
     count: int,
     overlap_frames: int = 0,
     device: torch.device | str = "cpu",
-) -> Iterator[DdimStep]:
-    """Make clips one after another, each from noise of its own, a step each time that one is asked for.
+) -> Iterator[Generator[DdimStep, None, Tensor]]:
+    """Clips one after another, each from noise of its own, a step made each time that one is asked for.
 
     Args:
         denoise: the model, its conditioning bound.
@@ -39,13 +39,24 @@ def clip_steps(
         device: where the latents live.
 
     Yields:
-        Each step, counted over all clips. Where `steps` divides its number a clip is whole, its latents clean.
+        The steps of each clip, counted over all clips, which return its clean latents, shaped `shape`.
     """
     for clip in range(count):
         noise = torch.randn(shape, generator=generator).to(device)
         start_frame = clip * (shape[2] - overlap_frames)
-        for done in ddim_steps(denoise, schedule, noise, steps, start_frame):
-            yield DdimStep(clip * steps + done.step, count * steps, done.latents)
+        own = ddim_steps(denoise, schedule, noise, steps, start_frame)
+        yield _counted(own, clip * steps, count * steps)
+
+
+def _counted(
+    clip: Generator[DdimStep, None, Tensor], before: int, total: int
+) -> Generator[DdimStep, None, Tensor]:
+    while True:
+        try:
+            done = next(clip)
+        except StopIteration as end:
+            return end.value
+        yield DdimStep(before + done.step, total, done.latents)
 
 
 def clip_latents(
@@ -60,11 +71,11 @@ def clip_latents(
     device: torch.device | str = "cpu",
     on_step: OnStep | None = None,
 ) -> Iterator[Tensor]:
-    """The clean latents of `clip_steps`, shaped `shape`, each clip made when it is asked for.
+    """The clean latents of `clip_steps`, each clip made when it is asked for.
 
     `on_step` is told after each step; what it raises ends the run.
     """
-    made = clip_steps(
+    clips = clip_steps(
         denoise,
         schedule,
         generator,
@@ -74,11 +85,8 @@ def clip_latents(
         overlap_frames=overlap_frames,
         device=device,
     )
-    for done in made:
-        if on_step is not None:
-            on_step(*done)
-        if done.step % steps == 0:
-            yield done.latents
+    for clip in clips:
+        yield run_steps(clip, on_step)
 
 
 def equal_power(samples: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -111,7 +111,7 @@ def run_steps(steps: Generator[DdimStep, None, Result], on_step: OnStep | None =
         try:
             done = next(steps)
         except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+            return end.value
         if on_step is not None:
             on_step(*done)
 
