@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,18 +16,20 @@ from studio.core.request import GenerationRequest
 from studio.core.sampling import ClipSampler
 from studio.pipeline.acoustic import ClipAcoustics, EncodedAcoustics, clip_acoustics
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.chunks import total_samples
 from studio.pipeline.denoiser import BoundTake, denoise_together
-from studio.samplers.ddim import add_noise, ddim_sample
+from studio.pipeline.plan import ClipPlan, RenderPlan, draft_plan, resolve_plan
+from studio.samplers.ddim import ddim_steps, run_steps
+from studio.samplers.schedule import add_noise
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft
     from studio.backends.base import Backend
     from studio.pipeline.drafts import Drafts
+    from studio.samplers.ddim import DdimStep
     from studio.samplers.denoise import OnStep
 
-Given = TypeVar("Given")
 _OWN = {"mode", "prompt", "negative_prompt", "seed", "draft"}  # what each clip of a batch may have for itself
+IN_ONE_PIECE = "Only clips in one piece are made side by side: choose the clip sampler."
 UNLIKE = "Clips are made side by side where all but their prompts, seeds and drafts are alike: {} differs."
 NO_DRAFTS = "There is nothing here that makes drafts: take no draft."
 
@@ -60,25 +63,28 @@ def render_clips(
         ModelNotFoundError: what makes their drafts is not here.
         ValueError: there are not as many texts, latents or acoustics as requests.
     """
+    if not requests:
+        return []
     require_alike(requests)
-    if acoustics is None and requests[0].draft.kind != "none":
-        if drafts is None:
-            raise InvalidRequestError(NO_DRAFTS)
-        acoustics = [clip_acoustics(request, backend, drafts) for request in requests]
+    if acoustics is None:
+        acoustics = _acoustics(requests, backend, drafts)
     cancel = cancel or CancelToken()
-    made = ClipBatch(requests, backend, cancel, acoustics, texts, latents).denoise(on_step)
-    total = total_samples(requests[0].duration_s, backend.geometry.sample_rate)
+    plans = [resolve_plan(request, backend) for request in requests]
+    if texts is not None:
+        _require_as_many("texts", len(texts), plans)
+        plans = [_saying(plan, text) for plan, text in zip(plans, texts, strict=True)]
+    made = ClipBatch(plans, _clip_of(plans[0]), backend, cancel, acoustics, latents).denoise(on_step)
     out = []
     for clip in made.split(1):
         cancel.check()
-        out.append(backend.decode(clip)[:total])
+        out.append(backend.decode(clip)[: plans[0].total_samples])
     return out
 
 
 def require_alike(requests: Sequence[GenerationRequest]) -> None:
     """Raise `InvalidRequestError` where requests can't be denoised in one batch: names what differs."""
     if not all(isinstance(request.sampler, ClipSampler) for request in requests):
-        raise InvalidRequestError("Only clips in one piece are made side by side: choose the clip sampler.")
+        raise InvalidRequestError(IN_ONE_PIECE)
     shared = set(GenerationRequest.model_fields) - _OWN
     first = requests[0]
     for request in requests[1:]:
@@ -90,63 +96,88 @@ def require_alike(requests: Sequence[GenerationRequest]) -> None:
 
 
 class ClipBatch:
-    """Alike requests, bound to what they say and hear, and the latents that they begin from."""
+    """Plans of alike clips, bound to what they say and hear, and the latents that they begin from."""
 
     def __init__(
         self,
-        requests: Sequence[GenerationRequest],
+        plans: Sequence[RenderPlan],
+        clip: ClipPlan,
         backend: Backend,
         cancel: CancelToken,
         acoustics: Sequence[EncodedAcoustics] | None = None,
-        texts: Sequence[str] | None = None,
         latents: Tensor | None = None,
     ) -> None:
-        """Arguments and errors as `render_clips`.
+        """Bind them; `clip` is each plan's, acoustics, latents and errors are as `render_clips`'.
 
-        With drafts that they hear, and a strength below 1, they begin from the drafts' own latents.
+        With drafts that they hear, and steps that are skipped, they begin from the drafts' own latents.
         """
-        first = requests[0]
-        assert isinstance(first.sampler, ClipSampler)
-        self._schedule, self._steps = backend.schedule, first.sampler.steps
-        heard, said = _each(acoustics, requests), _each(texts, requests)
-        takes = [
-            BoundTake(request, backend, acoustics=heard[index], text=said[index])
-            for index, request in enumerate(requests)
-        ]
+        self._schedule, self._steps = backend.schedule, clip.steps
+        if acoustics is None:
+            takes = [BoundTake(plan, backend) for plan in plans]
+        else:
+            _require_as_many("drafts", len(acoustics), plans)
+            takes = [
+                BoundTake(plan, backend, acoustics=heard)
+                for plan, heard in zip(plans, acoustics, strict=True)
+            ]
         self._denoise = denoise_together(takes, backend, cancel)
-        self._latents = _noise(requests, backend) if latents is None else latents.to(backend.device)
-        if len(self._latents) != len(requests):
-            raise ValueError(f"{len(self._latents)} latents for {len(requests)} clips")
-        self._skipped = first.skipped_steps if acoustics is not None else 0
+        noise = _noise(plans, clip, backend) if latents is None else latents.to(backend.device)
+        _require_as_many("latents", len(noise), plans)
+        self._skipped = 0 if acoustics is None else clip.skipped
         if acoustics is not None and self._skipped:
             level = self._schedule.alpha_bar(self._schedule.timesteps(self._steps)[self._skipped])
-            frames = self._latents.shape[2]
-            drawn = [_latents_of(each, backend, frames) for each in map(_draft_of, acoustics)]
-            self._latents = add_noise(torch.cat(drawn), self._latents, level)
+            drawn = [_latents_of(each, backend, noise.shape[2]) for each in map(_draft_of, acoustics)]
+            noise = add_noise(torch.cat(drawn), noise, level)
+        self._latents = noise
+
+    def steps(self) -> Generator[DdimStep, None, Tensor]:
+        """The steps of the run, which returns clean latents [B, C, T, F]."""
+        return ddim_steps(self._denoise, self._schedule, self._latents, self._steps, skipped=self._skipped)
 
     def denoise(self, on_step: OnStep | None = None) -> Tensor:
-        """Clean latents [B, C, T, F]; `on_step` is told after each step, and what it raises ends the run."""
-        return ddim_sample(
-            self._denoise, self._schedule, self._latents, self._steps, on_step, skipped=self._skipped
-        )
+        """All of `steps` at once; `on_step` is told after each, and what it raises ends the run."""
+        return run_steps(self.steps(), on_step)
+
+
+def _acoustics(
+    requests: Sequence[GenerationRequest], backend: Backend, drafts: Drafts | None
+) -> list[ClipAcoustics] | None:
+    """What each hears of a draft that is made for it; None where the text alone is heard."""
+    heard = []
+    for request in requests:
+        wanted, length_s = draft_plan(request), request.duration_s
+        if wanted is None or length_s is None:
+            return None
+        if drafts is None:
+            raise InvalidRequestError(NO_DRAFTS)
+        heard.append(clip_acoustics(wanted, request.prompt, length_s, backend, drafts))
+    return heard
 
 
 def _steering(request: GenerationRequest) -> tuple[bool, float, int]:
     return request.draft.kind == "none", request.acoustic_scale, request.skipped_steps
 
 
-def _each(given: Sequence[Given] | None, requests: Sequence[GenerationRequest]) -> Sequence[Given | None]:
-    if given is not None and len(given) != len(requests):
-        raise ValueError(f"{len(given)} given for {len(requests)} clips")
-    return [None] * len(requests) if given is None else given
+def _saying(plan: RenderPlan, text: str) -> RenderPlan:
+    return replace(plan, prompts=replace(plan.prompts, opening=text))
 
 
-def _noise(requests: Sequence[GenerationRequest], backend: Backend) -> Tensor:
+def _clip_of(plan: RenderPlan) -> ClipPlan:
+    if not isinstance(plan.sampler, ClipPlan):
+        raise InvalidRequestError(IN_ONE_PIECE)
+    return plan.sampler
+
+
+def _require_as_many(what: str, given: int, plans: Sequence[RenderPlan]) -> None:
+    if given != len(plans):
+        raise ValueError(f"{given} {what} for {len(plans)} clips")
+
+
+def _noise(plans: Sequence[RenderPlan], clip: ClipPlan, backend: Backend) -> Tensor:
     """Each clip's own, whatever stands beside it."""
-    geometry, duration_s = backend.geometry, requests[0].duration_s
-    assert duration_s is not None
-    shape = (1, geometry.channels, geometry.frames(duration_s), geometry.bands)
-    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(each.seed)) for each in requests]
+    geometry = backend.geometry
+    shape = (1, geometry.channels, geometry.frames(clip.duration_s), geometry.bands)
+    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(plan.seed)) for plan in plans]
     return torch.cat(noise).to(backend.device)
 
 

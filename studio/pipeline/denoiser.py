@@ -1,4 +1,4 @@
-"""A request's denoiser: the backend bound to what is said, what is heard and how it attends, guided."""
+"""A take's denoiser: the backend bound to what is said, what is heard and how it attends, guided."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Conditioning, Tokens
-from studio.core.request import GenerationRequest
+from studio.core.attention import DenseAttention
 from studio.pipeline.attention import SparseAttention
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
+from studio.pipeline.plan import RenderPlan
 from studio.pipeline.prompts import PromptSchedule, WeightedConditioning
-from studio.samplers.guidance import dual_guided, dual_weights, guided, needs_negative
+from studio.samplers.guidance import dual_guided, dual_weights, guided
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -36,27 +37,26 @@ class BoundTake:
 
     def __init__(
         self,
-        request: GenerationRequest,
+        plan: RenderPlan,
         backend: Backend,
         control: TakeControl | None = None,
         acoustics: AcousticSource | None = None,
-        text: str | None = None,
     ) -> None:
-        """Encode the prompts; `text` takes the place of the request's own, and may be the empty one.
+        """Encode the prompts.
 
         Raises:
             InvalidRequestError: the model lacks what is to be made sparse.
         """
-        self._track = PromptSchedule(request, backend, control, text)
-        self.attention = SparseAttention(request, backend)
-        self.sparse = request.attention.kind != "dense"
-        self.scales = request.guidance_scale, request.acoustic_scale
+        self._track = PromptSchedule(plan.prompts, backend, control)
+        self.attention = SparseAttention(plan.attention, plan.seed, backend)
+        self.sparse = not isinstance(plan.attention, DenseAttention)
+        self.scales = plan.guidance.text_scale, plan.guidance.acoustic_scale
         self._acoustics = acoustics
         parts = dual_weights(*self.scales)
         self._texts, self._drafts = (
             torch.tensor([part in asked for part in parts]).long() for asked in (("text", "both"), ("both",))
         )
-        if not needs_negative(request.guidance_scale):
+        if plan.prompts.negative is None:
             self._texts = torch.zeros_like(self._texts)  # of the prompt alone
 
     @property
@@ -77,19 +77,19 @@ class BoundTake:
 
 
 def build_denoiser(
-    request: GenerationRequest,
+    plan: RenderPlan,
     backend: Backend,
     cancel: CancelToken,
     control: TakeControl | None = None,
     acoustics: AcousticSource | None = None,
 ) -> Denoise:
-    """The request's denoiser: the backend with the prompts along the frames, and with what it hears, its
+    """The plan's denoiser: the backend with the prompts along the frames, and with what it hears, its
     attention as asked for, guided, ended by `cancel`.
 
     Raises:
         InvalidRequestError: the model lacks what is to be made sparse.
     """
-    return denoise_together([BoundTake(request, backend, control, acoustics)], backend, cancel)
+    return denoise_together([BoundTake(plan, backend, control, acoustics)], backend, cancel)
 
 
 def denoise_together(takes: Sequence[BoundTake], backend: Backend, cancel: CancelToken) -> Denoise:

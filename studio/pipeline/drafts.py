@@ -10,7 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from studio.backends.acoustic.base import Sampling, unconditional_draft
 from studio.core.audio import SAMPLE_RATE
-from studio.core.draft import AudioGenDraft, RecordedDraft
+from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
 from studio.dsp.resample import resample
@@ -35,6 +35,18 @@ Loaded: TypeAlias = "Drafter | Codec | None"
 FOLDER = "drafts"  # beside the days' takes
 MAX_KEPT = 512
 UNCONDITIONAL_SEED = 0  # the empty text's draft is the same for every take
+
+
+@dataclass(frozen=True)
+class GeneratedDraft:
+    """AudioGen's answer to a take's prompt: everything that decides it but the prompt and the length."""
+
+    model: str
+    seed: int
+    sampling: Sampling = Sampling()
+
+
+DraftPlan: TypeAlias = GeneratedDraft | RecordedDraft
 
 
 class AcousticModelPool:
@@ -93,9 +105,8 @@ class Drafts:
 
     def from_text(
         self,
-        wanted: AudioGenDraft,
+        wanted: GeneratedDraft,
         prompt: str,
-        seed: int,
         duration_s: float,
         device: str,
         on_progress: OnTokens | None = None,
@@ -106,14 +117,12 @@ class Drafts:
             ModelNotFoundError: AudioGen is not here.
             InvalidRequestError: the draft would be too long.
         """
-        sampling = sampling_of(wanted)
-        seed = seed if wanted.seed is None else wanted.seed
-        place = self._place(wanted.model, prompt, seed, duration_s, sampling)
+        place = self._place(wanted, prompt, duration_s)
         kept = self._kept(place)
         if kept is not None:
             return self.models.opener(wanted.model, device).decode(kept)
         made = self.models.drafter(wanted.model, device).draft(
-            prompt, duration_s, seed=seed, sampling=sampling, on_progress=on_progress
+            prompt, duration_s, seed=wanted.seed, sampling=wanted.sampling, on_progress=on_progress
         )
         self._keep(place, made.tokens)
         return made
@@ -127,7 +136,7 @@ class Drafts:
         shipped = unconditional_draft(self.models.opener(model, device), duration_s)
         if shipped is not None:
             return shipped
-        return self.from_text(AudioGenDraft(model=model), "", UNCONDITIONAL_SEED, duration_s, device)
+        return self.from_text(GeneratedDraft(model, UNCONDITIONAL_SEED), "", duration_s, device)
 
     def of_recording(
         self, wanted: RecordedDraft, device: str, duration_s: float | None = None
@@ -173,10 +182,10 @@ class Drafts:
         """What a recording's reader noticed before it was put by, as far back as that is remembered."""
         return self._noticed.get(draft.sha256, ())
 
-    def _place(self, model: str, prompt: str, seed: int, duration_s: float, sampling: Sampling) -> Path:
+    def _place(self, wanted: GeneratedDraft, prompt: str, duration_s: float) -> Path:
         made_of = {
-            "model": model, "weights": self._fingerprint(model), "prompt": prompt, "seed": seed,
-            "duration_s": duration_s, **asdict(sampling),
+            "model": wanted.model, "weights": self._fingerprint(wanted.model), "prompt": prompt,
+            "seed": wanted.seed, "duration_s": duration_s, **asdict(wanted.sampling),
         }  # fmt: skip
         digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
         return self._folder / f"{digest}.npy"
@@ -205,11 +214,6 @@ class Drafts:
                 old.unlink(missing_ok=True)
         except OSError as error:
             log.warning("A draft could not be kept: %s", error)
-
-
-def sampling_of(wanted: AudioGenDraft) -> Sampling:
-    """How its language model is to draw."""
-    return Sampling(wanted.temperature, wanted.top_k, wanted.top_p, wanted.guidance_scale)
 
 
 def _at_rate(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
 from studio.evaluation.suites.pocket import HeldOut, Networks, measure_networks
 from studio.evaluation.suites.sound import SoundPlan, measure_sound
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.endless import plan_window
+from studio.pipeline.plan import plan_window
 from studio.pipeline.renderer import Renderer
 from studio.recipes.data.clips import HELD_OUT_SEED, Corpus, build_corpus
 

@@ -19,7 +19,6 @@ from studio.core.sampling import ClipSampler
 from studio.core.settings import Settings
 from studio.core.views import DraftAttention
 from studio.pipeline.analysis.draft_attention import look
-from studio.pipeline.checkpoint import require_same
 from studio.pipeline.model_cache import IN_USE, BackendFactory, ModelCache
 from studio.pipeline.recording import Recording, check_continuation
 from studio.service.jobs.device_queue import MAX_WAITING, DeviceQueue, queue_message
@@ -169,7 +168,7 @@ class Studio:
             raise InvalidRequestError(f"This take is {take.status}: only an interrupted one can go on.")
         request = take.record.request()
         resumed = Resumed(take.path, read_savepoint(take.path.with_suffix(SUFFIX)))
-        require_same(resumed.state, request, self._fingerprint(request.model))
+        resumed.checkpoint.require_same(request, self._fingerprint(request.model))
         with self._lock:
             if any(job.file == take.path and not job.ended for job in self._jobs.values()):
                 raise InvalidRequestError("This take goes on already.")

@@ -126,6 +126,10 @@ def test_each_hears_its_own_draft(
     backend.unload()
 
 
+def test_none_is_none() -> None:
+    assert render_clips([], Pooled()) == []
+
+
 def test_noise_may_be_given() -> None:
     backend, requests = Pooled(), wanted()
     shape = (1, 8, 16, 16)
