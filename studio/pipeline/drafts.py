@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import soundfile as sf
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Loaded: TypeAlias = "Drafter | Codec | None"
+Loaded = TypeVar("Loaded")
 FOLDER = "drafts"  # beside the days' takes
 MAX_KEPT = 512
 UNCONDITIONAL_SEED = 0  # the empty text's draft is the same for every take
@@ -59,16 +59,14 @@ class AcousticModelPool:
 
         `codec` gives None for a model whose codec lies within the drafter alone.
         """
-        self._load: dict[str, Callable[[str, str], Loaded]] = {"drafter": drafter, "codec": codec}
-        self._loaded: dict[str, tuple[tuple[str, str], Loaded]] = {}
-        self._lock = threading.Lock()
+        self._drafter, self._codec = _Latest(drafter), _Latest(codec)
 
     def drafter(self, model: str, device: str) -> Drafter:
-        return self._get("drafter", model, device)  # type: ignore[return-value]
+        return self._drafter.get(model, device)
 
     def codec(self, model: str, device: str) -> Codec:
         """What encodes recordings."""
-        return self._get("codec", model, device) or self.drafter(model, device)
+        return self._codec.get(model, device) or self.drafter(model, device)
 
     def opener(self, model: str, device: str) -> Codec:
         """What turns tokens into a draft: the codec alone where AudioGen has one apart."""
@@ -79,16 +77,28 @@ class AcousticModelPool:
 
     def unload(self) -> None:
         """Let go of what is loaded; the next draft loads it again."""
-        with self._lock:
-            self._loaded.clear()
+        self._drafter.forget()
+        self._codec.forget()
 
-    def _get(self, kind: str, model: str, device: str) -> Loaded:
+
+class _Latest(Generic[Loaded]):
+    """What was loaded last."""
+
+    def __init__(self, load: Callable[[str, str], Loaded]) -> None:
+        self._load = load
+        self._held: tuple[tuple[str, str], Loaded] | None = None
+        self._lock = threading.Lock()
+
+    def get(self, model: str, device: str) -> Loaded:
         with self._lock:
-            held = self._loaded.get(kind)
-            if held is None or held[0] != (model, device):
-                self._loaded.pop(kind, None)
-                held = self._loaded[kind] = (model, device), self._load[kind](model, device)
-            return held[1]
+            if self._held is None or self._held[0] != (model, device):
+                self._held = None  # the memory first
+                self._held = (model, device), self._load(model, device)
+            return self._held[1]
+
+    def forget(self) -> None:
+        with self._lock:
+            self._held = None
 
 
 class Drafts:
