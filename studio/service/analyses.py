@@ -78,10 +78,8 @@ class Analyses:
         with self._lock:
             look = study.look(block or study.blocks[-1], noise, at_s, height)
         yield look
-        if study.shares is None:
-            yield from study.measure()
-        assert study.shares is not None
-        yield study.shares
+        shares = yield from study.measure()
+        yield shares
 
 
 def attention_to_draft(

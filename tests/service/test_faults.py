@@ -13,11 +13,21 @@ import soundfile as sf
 
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError
-from studio.core.events import AudioChunk, Event, Failed, Finished, SavePoint
+from studio.core.events import AudioChunk, Event, Failed, Finished
 from studio.core.settings import Settings
+from studio.pipeline.checkpoint import RenderEvent, SavePoint
 from studio.service.jobs.runner import BUG_MESSAGE
 from studio.service.studio import Studio
-from tests.service.service_fakes import CHUNK, RATE, create_backend, raising, ramp, render_ramp, request
+from tests.service.service_fakes import (
+    CHUNK,
+    RATE,
+    checkpoint,
+    create_backend,
+    raising,
+    ramp,
+    render_ramp,
+    request,
+)
 
 SETTINGS_PATHS = Callable[[Path], None]
 
@@ -112,13 +122,13 @@ def test_an_exception_while_the_queue_is_told_ends_nothing(tmp_path: Path) -> No
 def deleting(what: Callable[[Path], None], tmp_path: Path) -> Any:
     """A render under which somebody takes the growing file away."""
 
-    def render(*_: Any) -> Iterator[Event]:
+    def render(*_: Any) -> Iterator[RenderEvent]:
         for index in range(4):
             if index == 2:
                 (growing,) = tmp_path.rglob("*.wav")
                 what(growing)
             yield AudioChunk(ramp(index * CHUNK, CHUNK), RATE, index * CHUNK)
-            yield SavePoint((index + 1) * CHUNK, {"samples": (index + 1) * CHUNK})
+            yield SavePoint(checkpoint((index + 1) * CHUNK))
 
     return render
 

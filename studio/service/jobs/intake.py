@@ -10,7 +10,6 @@ from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.request import GenerationRequest, ModelChoice
 from studio.core.settings import Settings
-from studio.pipeline.checkpoint import require_same
 from studio.pipeline.recording import Recording, check_continuation
 from studio.service.jobs.job import Job, Resumed
 from studio.service.jobs.scheduler import Scheduler
@@ -87,7 +86,7 @@ class Intake:
             raise InvalidRequestError(f"This take is {take.status}: only an interrupted one can go on.")
         request = take.record.request()
         resumed = Resumed(take.path, read_savepoint(take.path.with_suffix(SUFFIX)))
-        require_same(resumed.state, request, self._fingerprint(request.model))
+        resumed.checkpoint.require_same(request, self._fingerprint(request.model))
         return self._scheduler.submit(Job(request, self._listener(request, listen), resumed=resumed))
 
     def _check(self, requests: Sequence[GenerationRequest], client: str) -> None:
