@@ -22,7 +22,7 @@ from studio.backends.acoustic.base import Sampling, unconditional_draft
 from studio.core.audio import SAMPLE_RATE
 from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.core.files import disk_error
+from studio.core.files import disk_error, replacing, replacing_path
 from studio.dsp.resample import resample
 from studio.pipeline.recording import Recording
 
@@ -178,9 +178,8 @@ class Drafts:
         try:
             if not _is_whole(path, len(recording.samples)):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                partial = path.with_suffix(f".{threading.get_ident()}.partial")
-                sf.write(partial, recording.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-                os.replace(partial, path)
+                with replacing_path(path) as partial:
+                    sf.write(partial, recording.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         except (OSError, sf.LibsndfileError) as error:
             raise disk_error(error if isinstance(error, OSError) else OSError(str(error)), path) from error
         self._noticed[digest] = recording.notes
@@ -215,10 +214,8 @@ class Drafts:
         """A draft that can't be kept is made again: nothing fails for it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial = place.with_suffix(f".{threading.get_ident()}.partial")
-            with open(partial, "wb") as file:
+            with replacing(place) as file:
                 np.save(file, tokens)
-            os.replace(partial, place)
             kept = sorted(self._folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
             for old in kept[: max(0, len(kept) - MAX_KEPT)]:
                 old.unlink(missing_ok=True)

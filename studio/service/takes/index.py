@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from studio import __version__
 from studio.service.takes.sidecar import Entry
@@ -35,6 +35,7 @@ _COLUMNS = ", ".join(Entry._fields)
 _TABLE = f"CREATE TABLE sidecars (folder, name, made_by, stamp, {_COLUMNS}, PRIMARY KEY (folder, name))"
 _KNOWN = f"SELECT name, stamp, {_COLUMNS} FROM sidecars WHERE folder = ? AND made_by = ?"
 _PUT = f"INSERT INTO sidecars VALUES ({', '.join('?' * (4 + len(Entry._fields)))})"
+_TYPES = (bytes, str, *(bytes if isinstance(value, str) else int for value in Entry()))
 _CORRUPT = 11  # sqlite3.SQLITE_CORRUPT
 
 Read: TypeAlias = "tuple[str, Entry]"  # a sidecar's stamp, and what it says
@@ -133,10 +134,12 @@ def _prepared(database: sqlite3.Connection, *, create: bool) -> bool:
 
 
 def _known(database: sqlite3.Connection, folder: str) -> dict[str, Read]:
-    known = {}
-    for name, stamp, *values in database.execute(_KNOWN, (os.fsencode(folder), __version__)):
-        with suppress(AttributeError, TypeError, ValueError):  # in a damaged file anything may stand anywhere
-            known[os.fsdecode(name)] = stamp, Entry._make(map(_value, values, Entry()))
+    known: dict[str, Read] = {}
+    for row in database.execute(_KNOWN, (os.fsencode(folder), __version__)):
+        if tuple(map(type, row)) == _TYPES:  # in a damaged file anything may stand anywhere
+            with suppress(UnicodeDecodeError):
+                values = [_text(value) if isinstance(value, bytes) else bool(value) for value in row[2:]]
+                known[os.fsdecode(row[0])] = row[1], Entry._make(values)
     return known
 
 
@@ -177,9 +180,8 @@ def _column(value: object) -> object:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-def _value(column: Any, like: object) -> Any:
-    """What `_column` was given. Raises where the column is none of its own."""
-    return column.decode("utf-8", "surrogatepass") if isinstance(like, str) else bool(column)
+def _text(column: bytes) -> str:
+    return column.decode("utf-8", "surrogatepass")
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

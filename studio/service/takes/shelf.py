@@ -32,10 +32,20 @@ class Take:
     """
 
     id: str
-    path: Path
-    sidecar: Path
+    folder: Path
+    sidecar_name: str
+    sound_name: str
     status: str
     entry: Entry
+
+    @property
+    def path(self) -> Path:
+        """The sound."""
+        return self.folder / self.sound_name
+
+    @property
+    def sidecar(self) -> Path:
+        return self.folder / self.sidecar_name
 
     @cached_property
     def record(self) -> Preset:
@@ -45,12 +55,12 @@ class Take:
             InvalidRequestError: the sidecar has become unreadable meanwhile.
         """
         try:
-            record = Preset(**json.loads(self.entry.record))
+            record = Preset(**json.loads(self.entry.record.removeprefix("\ufeff")))
         except ValueError:  # a damaged index; the sidecar is the truth
             record = load_preset(self.sidecar)
         if record.take is None:
             raise InvalidRequestError("This take has another record meanwhile: refresh the list.")
-        known: dict[str, object] = {"file": self.path.name}
+        known: dict[str, object] = {"file": self.sound_name}
         if self.status == "interrupted" and record.take.status == "running":
             known["duration_s"] = _length_s(self.path)
         return record.model_copy(update={"take": record.take.model_copy(update=known)})
@@ -68,7 +78,7 @@ class Take:
     @property
     def searched(self) -> str:
         """What the words of a search may mean, in lower case."""
-        return f"{self.entry.words} {shown(self.path.name).lower()}"
+        return f"{self.entry.words} {shown(self.sound_name).lower()}"
 
     @cached_property
     def age(self) -> tuple[bool, datetime, str]:
@@ -77,8 +87,8 @@ class Take:
             made = datetime.fromisoformat(self.entry.created)
             made = made.astimezone().replace(tzinfo=None) if made.tzinfo else made
         except (ValueError, OverflowError, OSError):
-            return False, datetime.min, self.sidecar.name
-        return True, made, self.sidecar.name
+            return False, datetime.min, self.sidecar_name
+        return True, made, self.sidecar_name
 
 
 @dataclass(frozen=True)
@@ -146,9 +156,10 @@ def _read_folder(
     changed: dict[str, Read | None] = dict.fromkeys(known.keys() - names.keys())
     found: list[Found] = []
     claimed: set[str] = set()
+    worked_on = {path.name for path in live if path.parent == folder}
     for name in sorted(name for name in names if name.endswith(".json")):
         try:
-            about = os.stat(folder / name)
+            about = os.stat(names[name].path)
             stamp = stamp_of(about)
             if name in known and known[name][0] == stamp:
                 entry = known[name][1]
@@ -158,33 +169,37 @@ def _read_folder(
         except OSError as error:  # which may be over the next time
             entry = Entry(reason=f"Its record can't be read: {_why(error)}.")
             changed |= {name: None} if name in known else {}
-        one = _take(folder / name, entry, names, live)
-        if isinstance(one, Take) and one.path.name in claimed:
-            one = _unreadable(one.sidecar, (one.sidecar,), _anothers(one.path.name))
+        one = _take(folder, name, entry, names, worked_on)
+        if isinstance(one, Take) and one.sound_name in claimed:
+            one = _unreadable(one.sidecar, (one.sidecar,), _anothers(one.sound_name))
         elif isinstance(one, Take):
-            claimed.add(one.path.name)
+            claimed.add(one.sound_name)
         if one is not None:
             found.append(one)
     return found, changed
 
 
 def _take(
-    sidecar: Path, entry: Entry, names: Mapping[str, os.DirEntry[str]], live: Collection[Path]
+    folder: Path, name: str, entry: Entry, names: Mapping[str, os.DirEntry[str]], worked_on: Collection[str]
 ) -> Found | None:
-    beside = _beside(sidecar.stem, names)
-    paths = (sidecar, *([sidecar.with_name(beside)] if beside else []))
-    if entry.reason:
-        return _unreadable(sidecar, paths, entry.reason) if entry.certain or beside else None
-    if not entry.file:
+    beside = _beside(os.path.splitext(name)[0], names)
+    if not entry.reason and not entry.file:
         return None
-    try:
-        name = _sound(sidecar, entry.file, beside, names)
-        if not _is_file(names[name]):
-            raise InvalidRequestError(f"Its sound {shown(name)} is no ordinary file, or gone.")
-    except InvalidRequestError as error:
-        return _unreadable(sidecar, paths, str(error))
-    path = sidecar.with_name(name)
-    return Take(id_of(sidecar), path, sidecar, _status(entry.status, path, live), entry)
+    if entry.reason and not entry.certain and not beside:
+        return None
+    reason, sound = entry.reason, ""
+    if not reason:
+        try:
+            sound = _sound(name, entry.file, beside, names)
+            if not _is_file(names[sound]):
+                reason = f"Its sound {shown(sound)} is no ordinary file, or gone."
+        except InvalidRequestError as error:
+            reason = str(error)
+    if reason:
+        sidecar = folder / name
+        return _unreadable(sidecar, (sidecar, *([folder / beside] if beside else [])), reason)
+    status = _status(folder, sound, entry.status, worked_on)
+    return Take(_id(folder.name, name), folder, name, sound, status, entry)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -194,21 +209,21 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _status(said: str, path: Path, live: Collection[Path]) -> str:
+def _status(folder: Path, sound: str, said: str, worked_on: Collection[str]) -> str:
     """The record's word, but for a take that was never ended."""
-    if path in live or (said == "running" and grows(path)):
+    if sound in worked_on or (said == "running" and grows(folder / sound)):
         return "running"
     return "interrupted" if said == "running" else said
 
 
-def _sound(sidecar: Path, named: str, beside: str | None, names: Collection[str]) -> str:
+def _sound(sidecar: str, named: str, beside: str | None, names: Collection[str]) -> str:
     """The name of the sound that is a record's own: one of its own stem, or one that has no other record.
 
     Raises:
         InvalidRequestError: there is none.
     """
     fits = named in names and named.lower().endswith(FORMATS)
-    if fits and sidecar.name in _records_of(named):
+    if fits and sidecar in _records_of(named):
         return named
     if beside is not None:
         return beside
@@ -239,7 +254,11 @@ def _unreadable(sidecar: Path, paths: tuple[Path, ...], reason: str) -> Unreadab
 
 def id_of(sidecar: Path) -> str:
     """FOLDER/STEM of a take's record, or of the sound beside it, in characters that any encoding has."""
-    return f"{shown(sidecar.parent.name)}/{shown(sidecar.stem)}"
+    return _id(sidecar.parent.name, sidecar.name)
+
+
+def _id(folder: str, sidecar: str) -> str:
+    return f"{shown(folder)}/{shown(os.path.splitext(sidecar)[0])}"
 
 
 def shown(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import time
@@ -28,8 +27,8 @@ class Entry(NamedTuple):
     """What is known of a sidecar: of a take's its record, of a damaged one the reason, of any other nothing.
 
     `file`, `status`, `favourite` and `created` are the record's own; `words` is what a search looks in but
-    for the sound's name, in lower case; `record` is the whole of it as JSON. `reason` is a sentence, and
-    `certain` that the file is a take's, whether a sound lies beside it or not.
+    for the sound's name, in lower case; `record` is the text. `reason` is a sentence, and `certain` says that
+    the file is a take's, whether a sound lies beside it or not.
     """
 
     file: str = ""
@@ -81,14 +80,15 @@ def read_entry(path: Path, about: os.stat_result) -> Entry:
         return Entry()
     try:
         record = parse_preset(text)
-        record.request()  # or what follows would have to doubt every setting
+        if not record.settings.get("prompt"):  # else it was tried there
+            record.request()  # or what follows would have to doubt every setting
     except InvalidRequestError as error:
         why = str(error).removeprefix(UNUSABLE)
         return Entry(reason=f"Its record can't be used: {why}", certain=True)
-    return _entry_of(record)
+    return _entry_of(record, text)
 
 
-def _entry_of(record: Preset) -> Entry:
+def _entry_of(record: Preset, text: str) -> Entry:
     take = record.take
     if take is None:
         return Entry()
@@ -98,7 +98,7 @@ def _entry_of(record: Preset) -> Entry:
         favourite=take.favourite,
         created=take.created,
         words=f"{record.name} {prompts_of(record.settings)} {record.settings.get('seed')}".lower(),
-        record=json.dumps(record.model_dump(mode="json")),
+        record=text,
     )
 
 
