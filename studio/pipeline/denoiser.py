@@ -145,10 +145,9 @@ def _with_draft(conditioning: Conditioning, heard: Tokens) -> Conditioning:
     return Conditioning(tokens=(*conditioning.tokens, heard))
 
 
-def _blended(noise: Sequence[Tensor], shares: Sequence[Tensor | None]) -> Tensor:
+def _blended(noise: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
     """Predictions [B, C, T, F], each counting by its share [T] of every frame; shares sum to 1."""
     total = torch.zeros_like(noise[0], dtype=torch.float32)
     for part, share in zip(noise, shares, strict=True):
-        assert share is not None, "several are heard by shares"
         total += part * share.to(total)[:, None]
     return total.to(noise[0].dtype)

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import soundfile as sf
@@ -22,7 +22,7 @@ from studio.backends.acoustic.base import Sampling, unconditional_draft
 from studio.core.audio import SAMPLE_RATE
 from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.core.files import disk_error
+from studio.core.files import disk_error, replacing, replacing_path
 from studio.dsp.resample import resample
 from studio.pipeline.recording import Recording
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Loaded: TypeAlias = "Drafter | Codec | None"
+Loaded = TypeVar("Loaded")
 FOLDER = "drafts"  # beside the days' takes
 MAX_KEPT = 512
 UNCONDITIONAL_SEED = 0  # the empty text's draft is the same for every take
@@ -59,16 +59,14 @@ class AcousticModelPool:
 
         `codec` gives None for a model whose codec lies within the drafter alone.
         """
-        self._load: dict[str, Callable[[str, str], Loaded]] = {"drafter": drafter, "codec": codec}
-        self._loaded: dict[str, tuple[tuple[str, str], Loaded]] = {}
-        self._lock = threading.Lock()
+        self._drafter, self._codec = _Latest(drafter), _Latest(codec)
 
     def drafter(self, model: str, device: str) -> Drafter:
-        return self._get("drafter", model, device)  # type: ignore[return-value]
+        return self._drafter.get(model, device)
 
     def codec(self, model: str, device: str) -> Codec:
         """What encodes recordings."""
-        return self._get("codec", model, device) or self.drafter(model, device)
+        return self._codec.get(model, device) or self.drafter(model, device)
 
     def opener(self, model: str, device: str) -> Codec:
         """What turns tokens into a draft: the codec alone where AudioGen has one apart."""
@@ -79,16 +77,28 @@ class AcousticModelPool:
 
     def unload(self) -> None:
         """Let go of what is loaded; the next draft loads it again."""
-        with self._lock:
-            self._loaded.clear()
+        self._drafter.forget()
+        self._codec.forget()
 
-    def _get(self, kind: str, model: str, device: str) -> Loaded:
+
+class _Latest(Generic[Loaded]):
+    """What was loaded last."""
+
+    def __init__(self, load: Callable[[str, str], Loaded]) -> None:
+        self._load = load
+        self._held: tuple[tuple[str, str], Loaded] | None = None
+        self._lock = threading.Lock()
+
+    def get(self, model: str, device: str) -> Loaded:
         with self._lock:
-            held = self._loaded.get(kind)
-            if held is None or held[0] != (model, device):
-                self._loaded.pop(kind, None)
-                held = self._loaded[kind] = (model, device), self._load[kind](model, device)
-            return held[1]
+            if self._held is None or self._held[0] != (model, device):
+                self._held = None  # the memory first
+                self._held = (model, device), self._load(model, device)
+            return self._held[1]
+
+    def forget(self) -> None:
+        with self._lock:
+            self._held = None
 
 
 class Drafts:
@@ -168,9 +178,8 @@ class Drafts:
         try:
             if not _is_whole(path, len(recording.samples)):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                partial = path.with_suffix(f".{threading.get_ident()}.partial")
-                sf.write(partial, recording.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-                os.replace(partial, path)
+                with replacing_path(path) as partial:
+                    sf.write(partial, recording.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         except (OSError, sf.LibsndfileError) as error:
             raise disk_error(error if isinstance(error, OSError) else OSError(str(error)), path) from error
         self._noticed[digest] = recording.notes
@@ -205,10 +214,8 @@ class Drafts:
         """A draft that can't be kept is made again: nothing fails for it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial = place.with_suffix(f".{threading.get_ident()}.partial")
-            with open(partial, "wb") as file:
+            with replacing(place) as file:
                 np.save(file, tokens)
-            os.replace(partial, place)
             kept = sorted(self._folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
             for old in kept[: max(0, len(kept) - MAX_KEPT)]:
                 old.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan, plan_window
 from studio.pipeline.progress import step_events
-from studio.pipeline.start import FRESH, Fresh, FromCheckpoint, FromRecording, Start
+from studio.pipeline.start import Fresh, FromCheckpoint, FromRecording, Start
 from studio.samplers.curve import choose_strategy, key_regions
 from studio.samplers.ddim import DdimStep, run_steps
 from studio.samplers.fifo import FifoPlan, FifoState, continuation_steps, fifo_step, warm_start_steps
@@ -45,8 +45,8 @@ def render_endless(
     endless: EndlessPlan,
     backend: Backend,
     cancel: CancelToken,
-    control: TakeControl | None = None,
-    start: Start = FRESH,
+    control: TakeControl,
+    start: Start,
     acoustics: StreamingAcoustics | None = None,
 ) -> Iterator[RenderEvent]:
     """A take by FIFO sampling with curved denoising, to its length, until `control` ends it, or `cancel`.
@@ -61,7 +61,7 @@ def render_endless(
     decoder, state = yield from _begun(plan, endless, backend, denoise, start, acoustics, cutter)
     while last_frame is None or state.position < last_frame:
         cancel.check()
-        if control is not None and control.ending and not cutter.fading:
+        if control.ending and not cutter.fading:
             last_frame = -(-cutter.fade_out(round(FADE_OUT_S * geometry.sample_rate)) // geometry.hop_samples)
             continue
         began = time.perf_counter()

@@ -29,7 +29,8 @@ def step_events(
         try:
             done = next(steps)
         except StopIteration as end:
-            return end.value
+            result: Result = end.value
+            return result
         yield StepDone(done.step, done.total, time.perf_counter() - began)
         preview = look(done) if look is not None else None
         if preview is not None:

@@ -42,12 +42,10 @@ def prompt_weights(points: tuple[PromptPoint, ...], blend_s: float, times_s: Ten
 
 
 class WeightedConditioning(NamedTuple):
-    """One conditioning of a window, and how much each of its frames heeds it [T]: None where it is the only
-    one.
-    """
+    """One conditioning of a window, and how much each of its frames heeds it [T]."""
 
     conditioning: Conditioning
-    share: Tensor | None = None
+    share: Tensor
 
 
 class PromptSchedule:
@@ -74,18 +72,20 @@ class PromptSchedule:
         if points is not self._points:
             self._encode(points)
         texts = [self._prompts.opening, *(point.prompt for point in points)]
+        whole = torch.ones(frames, dtype=torch.float64)
         if not points:
-            return [WeightedConditioning(self._encoded[texts[0]])]
+            return [WeightedConditioning(self._encoded[texts[0]], whole)]
         times_s = torch.arange(start_frame, start_frame + frames, dtype=torch.float64) / self._frame_rate
         weights = prompt_weights(points, self._prompts.blend_s, times_s)
         heard: list[int] = weights.any(dim=0).nonzero()[:, 0].tolist()
         if len(heard) == 1:
-            return [WeightedConditioning(self._encoded[texts[heard[0]]])]
+            return [WeightedConditioning(self._encoded[texts[heard[0]]], whole)]
         if self._encoded[texts[0]].tokens:
             return [
                 WeightedConditioning(self._encoded[texts[column]], weights[:, column]) for column in heard
             ]
-        return [WeightedConditioning(self._mixed([texts[column] for column in heard], weights[:, heard]))]
+        mixed = self._mixed([texts[column] for column in heard], weights[:, heard])
+        return [WeightedConditioning(mixed, whole)]
 
     def _mixed(self, texts: list[str], weights: Tensor) -> Conditioning:
         """The negative prompt's vector, then the mix of these prompts' at each frame."""

@@ -55,7 +55,8 @@ def _counted(
         try:
             done = next(clip)
         except StopIteration as end:
-            return end.value
+            result: Tensor = end.value
+            return result
         yield DdimStep(before + done.step, total, done.latents)
 
 

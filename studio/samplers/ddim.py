@@ -105,6 +105,7 @@ def run_steps(steps: Generator[DdimStep, None, Result], on_step: OnStep | None =
         try:
             done = next(steps)
         except StopIteration as end:
-            return end.value
+            result: Result = end.value
+            return result
         if on_step is not None:
             on_step(*done)

@@ -206,6 +206,26 @@ def test_an_endless_draft_grows_ahead_and_forgets(backend: DcLdmBackend, drafts:
         torch.testing.assert_close(later.window(start, 100), acoustics.window(start, 100))
 
 
+@pytest.mark.parametrize("own", [{}, {"seed": 9}])
+def test_every_piece_of_an_endless_draft_has_a_seed_of_its_own(
+    backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter, own: dict[str, int]
+) -> None:
+    """From the take's on, or the draft's own: of one seed it would go round."""
+    request = wanted(mode="infinite", sampler=ENDLESS, duration_s=None, draft={"kind": "audiogen", **own})
+    acoustics = streaming_acoustics(request, backend, drafts)
+    drafter.asked.clear()
+    acoustics.window(0, 300)
+    first = own.get("seed", 5)
+    assert [seed for *_, seed, _ in drafter.asked] == [first, first + 1, first + 2]
+    later = streaming_acoustics(request, backend, drafts)
+    later.load_state_dict(acoustics.state_dict())
+    drafter.asked.clear()
+    later.window(300, 125)
+    assert [seed for *_, seed, _ in drafter.asked] == [first + 3], (
+        "nor does a take that goes on draw it again"
+    )
+
+
 def test_an_endless_draft_follows_the_lane(
     backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter
 ) -> None:

@@ -139,7 +139,7 @@ def test_track_gives_one_vector_or_one_a_frame() -> None:
     torch.testing.assert_close(during[0], expected[:1].expand(8, -1))
     [alone] = PromptSchedule(Prompts("rain on tin"), backend).window(0, 8)
     assert alone.conditioning.pooled.shape == (1, 16)  # type: ignore[union-attr]
-    assert alone.share is None
+    assert torch.equal(alone.share, torch.ones(8, dtype=torch.float64))
 
 
 def test_a_steered_track_changes_from_the_middle_of_its_window_on() -> None:

@@ -6,7 +6,7 @@ attention dense. So any clip can be asked, and nothing need be kept while it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 import soundfile as sf
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from studio.core.attention import LiteFocusAttention
 from studio.core.errors import InvalidRequestError
@@ -61,16 +61,14 @@ class AttentionStudy:
             InvalidRequestError: the file is gone or too short, or the model has no attention to look at, or
                 can't be borrowed.
         """
-        with borrow() as backend:
-            if backend.unet is None:
-                raise InvalidRequestError("This model has no attention to look at: choose another.")
-            from studio.modules.blocks import transformers
+        from studio.modules.blocks import transformers
 
+        with borrow() as backend:
+            blocks = tuple(transformers(_unet(backend)))
             latents = backend.encode_audio(beginning(path, backend.geometry))
             last = backend.schedule.train_steps - 1
             own = request.attention
             wanted = own if isinstance(own, LiteFocusAttention) else LiteFocusAttention()
-            blocks = tuple(transformers(backend.unet))
             return cls(request.prompt, request.seed, wanted, borrow, latents, blocks, last)
 
     def look(self, block: str, noise: float, at_s: float, height: float) -> AttentionView:
@@ -93,10 +91,12 @@ class AttentionStudy:
             self.seen_at = timestep
         return self._look(block, self.watched[block], at_s, height)
 
-    def measure(self) -> Iterator[str]:
-        """Measure the `shares` of all blocks at several noise levels; says how far it is."""
+    def measure(self) -> Generator[str, None, FocusShares]:
+        """The shares of all blocks at several noise levels, measured once; says how far it is."""
         from studio.modules.patches.watch import focus_share
 
+        if self.shares is not None:
+            return self.shares
         blocks = self.blocks
         timesteps = tuple(round(self.last_timestep * (i + 0.5) / LEVELS) for i in range(LEVELS))
         kept = np.zeros((len(blocks), LEVELS), np.float32)
@@ -116,6 +116,7 @@ class AttentionStudy:
             self._run(timestep, blocks, see)
             kept[:, column] = [np.mean(found[name]) for name in blocks]
         self.shares = FocusShares(blocks, timesteps, kept, size)
+        return self.shares
 
     def _run(self, timestep: int, blocks: tuple[str, ...], see: See) -> None:
         """One forward over the take, noised to that timestep."""
@@ -127,8 +128,7 @@ class AttentionStudy:
         with self.borrow() as backend:
             noisy = add_noise(self.latents, noise, backend.schedule.alpha_bar(at).float())
             conditioning = backend.encode_text([self.prompt])
-            assert backend.unet is not None
-            with watched_attention(backend.unet, blocks, see):
+            with watched_attention(_unet(backend), blocks, see):
                 backend.predict_noise(noisy, at.to(noisy.device), 0, conditioning)
 
     def _look(self, block: str, watched: list[Watched], at_s: float, height: float) -> AttentionView:
@@ -161,6 +161,12 @@ class AttentionStudy:
         ratio = ratio_for(duration_s) if wanted.ratio == "auto" else wanted.ratio
         share = ratio if wanted.compensation else 0.0
         return draw_tokens(seen.frames, seen.bands, share, wanted.sampling, generator)
+
+
+def _unet(backend: Backend) -> nn.Module:
+    if backend.unet is None:
+        raise InvalidRequestError("This model has no attention to look at: choose another.")
+    return backend.unet
 
 
 def beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
