@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends import checkpoint
-from studio.backends.base import Conditioning, Geometry
+from studio.backends.base import Capabilities, Conditioning, Geometry
 from studio.backends.configs import real, whole
 from studio.backends.decode import (
     ATTENTIVE,
@@ -80,6 +80,8 @@ class LatentBackend(ABC):
     The U-Net runs in the chosen dtype. VAE and vocoder stay in float32: they cost little, and a vocoder in
     half precision can be heard.
     """
+
+    capabilities: Capabilities  # a subclass says
 
     def __init__(
         self,

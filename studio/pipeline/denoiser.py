@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from studio.backends.base import Conditioning, Tokens
+from studio.backends.base import Tokens
 from studio.core.request import GenerationRequest
 from studio.pipeline.attention import SparseAttention
 from studio.pipeline.cancel import CancelToken
@@ -59,7 +59,7 @@ def build_denoiser(
         if acoustics is not None:
             heard = Tokens(acoustics.window(start_frame, frames)).take(drafts)
             said = [
-                WeightedConditioning(_with_draft(part.conditioning.take(texts), heard), part.share)
+                WeightedConditioning(part.conditioning.take(texts).with_acoustic(heard), part.share)
                 for part in said
             ]
         with attention.step(frames, timesteps, start_frame):
@@ -69,10 +69,6 @@ def build_denoiser(
         return noise[0] if len(said) == 1 else _blended(noise, [part.share for part in said])
 
     return guided(denoise, scales[0]) if acoustics is None else dual_guided(denoise, *scales)
-
-
-def _with_draft(conditioning: Conditioning, heard: Tokens) -> Conditioning:
-    return Conditioning(tokens=(*conditioning.tokens, heard))
 
 
 def _blended(noise: Sequence[Tensor], shares: Sequence[Tensor | None]) -> Tensor:

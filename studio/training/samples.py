@@ -34,7 +34,7 @@ def write_samples(
     for index in range(min(COUNT, len(clips))):
         text = backend.encode_text(["", clips.captions[index][0]])
         heard = torch.stack([unconditional, clips.acoustic(index)])
-        conditioning = Conditioning(tokens=(*text.tokens, Tokens(heard)))
+        conditioning = text.with_acoustic(Tokens(heard))
 
         def denoise(
             latents: Tensor, timesteps: Tensor, start: int, said: Conditioning = conditioning

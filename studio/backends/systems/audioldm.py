@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studio.backends.base import Conditioning
+from studio.backends.base import Capabilities, Conditioning
 from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
@@ -20,9 +20,13 @@ from studio.backends.latent import LatentBackend, read_mel_padding, read_schedul
 from studio.core.errors import WeightsError
 from studio.modules.text import clap_vectors
 
+CAPABILITIES = Capabilities(text="pooled")
+
 
 class AudioLDMBackend(LatentBackend):
     """`Backend` over an AudioLDM checkpoint: the pocket model, or cvssp's. The text tower is in float32."""
+
+    capabilities = CAPABILITIES
 
     def __init__(self, model_id: str, *, text_encoder: Any, tokenizer: Any, unet: Any, **others: Any) -> None:
         """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from studio.backends.base import Conditioning, Tokens
+from studio.backends.base import Capabilities, Conditioning, Tokens
 from studio.backends.boundary import opens_checkpoint
 from studio.backends.checkpoint import is_published_tango
 from studio.backends.components import Parts
@@ -18,9 +18,13 @@ from studio.backends.latent import LatentBackend, read_mel_padding, read_schedul
 from studio.core.errors import WeightsError
 from studio.modules.text import alone, t5_states
 
+CAPABILITIES = Capabilities(text="tokens")
+
 
 class TangoBackend(LatentBackend):
     """`Backend` over a TANGO-type checkpoint. T5 is in float32."""
+
+    capabilities = CAPABILITIES
 
     def __init__(self, model_id: str, *, text_encoder: Any, tokenizer: Any, unet: Any, **others: Any) -> None:
         """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.
@@ -38,10 +42,10 @@ class TangoBackend(LatentBackend):
         """T5's states [B, L, D] with their mask, in the order of the prompts."""
         # Cloned out of inference mode, so that callers may change them in place.
         read = partial(t5_states, self._text_encoder, self._tokenizer)
-        return Conditioning(tokens=(Tokens(*alone(read, prompts)).clone(),))
+        return Conditioning(text=(Tokens(*alone(read, prompts)).clone(),))
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        text = conditioning.tokens[0].expand(len(latents))
+        text = conditioning.text[0].expand(len(latents))
         assert text.mask is not None, "prompts of unequal length are padded"
         return self.unet(
             latents,

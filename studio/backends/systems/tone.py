@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.backends.base import Conditioning, Geometry
+from studio.backends.base import Capabilities, Conditioning, Geometry
 from studio.samplers.schedule import NoiseSchedule
 
+CAPABILITIES = Capabilities(text="pooled")
 TONE_HZ = 440.0
 TONE_AMPLITUDE = 0.5
 _EMBEDDING = 16
@@ -71,6 +72,8 @@ class ToneStream:
 
 class ToneBackend:
     """`Backend` whose noise prediction is the exact one for `clean_latents`, and whose sound is a sine."""
+
+    capabilities = CAPABILITIES
 
     def __init__(self, geometry: Geometry | None = None) -> None:
         self.id = "tone"

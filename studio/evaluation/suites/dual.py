@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from studio.backends.acoustic.base import AcousticDraft, Drafter
-from studio.backends.base import Backend, Conditioning, Tokens
-from studio.backends.systems.dcldm import DcLdmBackend
+from studio.backends.base import Backend, Conditioning, DualBackend, Tokens
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.metrics.distance import frechet_distance, kl_divergence
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, pair_share, spread
+from studio.pipeline.acoustic import dual_backend
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided, needs_negative
 
@@ -50,7 +50,7 @@ class Heard:
 
 
 def measure_dual(
-    backend: DcLdmBackend,
+    backend: DualBackend,
     tango: Backend,
     drafter: Drafter,
     unconditional: AcousticDraft,
@@ -135,14 +135,14 @@ def _conditioning(
 ) -> Conditioning:
     """The negative items, then as many positive ones (eq. 8)."""
     texts = [""] * len(prompts) if system == "ldm_ag" else list(prompts)
-    text = backend.encode_text([*[""] * len(prompts), *texts]).tokens
+    text = backend.encode_text([*[""] * len(prompts), *texts])
     if system == "tango":
-        return Conditioning(tokens=text)
+        return text
     length = min(unconditional.tokens.shape[1], *(draft.tokens.shape[1] for draft in drafts))
-    assert isinstance(backend, DcLdmBackend), "nobody else hears drafts"
-    silent = backend.encode_draft(unconditional)[:, :length]
-    heard = [backend.encode_draft(draft)[:, :length] for draft in drafts]
-    return Conditioning(tokens=(*text, Tokens(torch.cat([silent] * len(drafts) + heard))))
+    dual = dual_backend(backend)
+    silent = dual.encode_draft(unconditional)[:, :length]
+    heard = [dual.encode_draft(draft)[:, :length] for draft in drafts]
+    return text.with_acoustic(Tokens(torch.cat([silent] * len(drafts) + heard)))
 
 
 def _stack(made: Sequence[np.ndarray], seconds: float) -> np.ndarray:

@@ -60,13 +60,12 @@ class AttentionStudy:
                 can't be borrowed.
         """
         with borrow() as backend:
-            if backend.unet is None:
-                raise InvalidRequestError("This model has no attention to look at: choose another.")
             from studio.modules.blocks import transformers
 
+            blocks = tuple(transformers(_unet(backend)))
             latents = backend.encode_audio(beginning(path, backend.geometry))
             last = backend.schedule.train_steps - 1
-            return cls(request, borrow, latents, tuple(transformers(backend.unet)), last)
+            return cls(request, borrow, latents, blocks, last)
 
     def look(self, block: str, noise: float, at_s: float, height: float) -> AttentionView:
         """Where the token at `at_s` seconds and `height` (0 lowest, 1 highest mel band) attends.
@@ -122,8 +121,7 @@ class AttentionStudy:
         with self.borrow() as backend:
             noisy = add_noise(self.latents, noise, backend.schedule.alpha_bar(at).float())
             conditioning = backend.encode_text([self.request.prompt])
-            assert backend.unet is not None
-            with watched_attention(backend.unet, blocks, see):
+            with watched_attention(_unet(backend), blocks, see):
                 backend.predict_noise(noisy, at.to(noisy.device), 0, conditioning)
 
     def _look(self, block: str, watched: list[Watched], at_s: float, height: float) -> AttentionView:
@@ -162,6 +160,13 @@ class AttentionStudy:
         """The take's own LiteFocus; the default one where it has another attention."""
         own = self.request.attention
         return own if isinstance(own, LiteFocusAttention) else LiteFocusAttention()
+
+
+def _unet(backend: Backend) -> torch.nn.Module:
+    """What of a model attends. Raises `InvalidRequestError` where nothing does."""
+    if backend.unet is None:
+        raise InvalidRequestError("This model has no attention to look at: choose another.")
+    return backend.unet
 
 
 def beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
