@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.backends.capabilities import Capabilities
 from studio.samplers.schedule import NoiseSchedule
 
 if TYPE_CHECKING:
@@ -89,20 +90,6 @@ class Conditioning:
     def with_acoustic(self, heard: Tokens) -> Conditioning:
         """The same text beside a draft, whose batch is the text's, or one for all of it."""
         return replace(self, acoustic=heard)
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a system can do that not every `Backend` can.
-
-    Attributes:
-        text: how prompts reach the U-Net. "pooled" vectors of several prompts mix into one along the frames;
-            "tokens" do not, so each prompt is predicted for by itself.
-        drafts: it hears acoustic drafts, and is a `DualBackend`.
-    """
-
-    text: Literal["pooled", "tokens"]
-    drafts: bool = False
 
 
 class StreamDecoder(Protocol):

@@ -15,6 +15,7 @@ from studio.backends.checkpoint import component, held, require, weight_files
 from studio.backends.configs import check_config
 from studio.backends.device import choose_device
 from studio.backends.reading import read_json
+from studio.backends.registry import REGISTRY, Registry
 from studio.core.errors import WeightsError
 
 
@@ -106,14 +107,14 @@ class Parts:
     device: torch.device
 
     @classmethod
-    def open(cls, folder: Path, device: str) -> Parts:
-        """Look at the folder before anything is loaded from it.
+    def open(cls, folder: Path, device: str, registry: Registry = REGISTRY) -> Parts:
+        """Look at the folder before anything is loaded from it, by what its system consists of.
 
         Raises:
             WeightsError: parts are missing or truncated.
             InvalidRequestError: no such device.
         """
-        require(folder)
+        require(folder, registry)
         return cls(folder, choose_device(device))
 
     def network(self, kind: Any, name: str, dtype: torch.dtype = torch.float32) -> Any:

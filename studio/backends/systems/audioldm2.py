@@ -15,16 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studio.backends.base import Capabilities, Conditioning, Tokens
+from studio.backends.base import Conditioning, Tokens
 from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
 from studio.backends.configs import whole
 from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
+from studio.backends.registry import AUDIOLDM2
 from studio.core.errors import WeightsError
 from studio.modules.text import alone, clap_vectors, t5_states
 
-CAPABILITIES = Capabilities(text="tokens")
 GENERATED = 8  # states that GPT-2 makes, where the checkpoint does not say
 _MOST_GENERATED = 256
 
@@ -88,7 +88,7 @@ def generate(projection: Any, gpt2: Any, clap_vectors: Tensor, t5_states: Tensor
 class AudioLDM2Backend(LatentBackend):
     """`Backend` over an AudioLDM 2 checkpoint: the pocket model, or cvssp's."""
 
-    capabilities = CAPABILITIES
+    capabilities = AUDIOLDM2.capabilities
 
     def __init__(self, model_id: str, *, text: TextNetworks, unet: Any, **others: Any) -> None:
         """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.
@@ -158,7 +158,7 @@ def load(
         vae=parts.network(AutoencoderKL, "vae"),
         vocoder=parts.network(SpeechT5HifiGan, "vocoder"),
         schedule=read_schedule(folder),
-        mel_padding=read_mel_padding(folder, "audioldm2"),
+        mel_padding=read_mel_padding(folder, AUDIOLDM2),
     )
 
 

@@ -10,21 +10,20 @@ import torch
 from torch import Tensor
 
 from studio.backends.acoustic.base import AcousticDraft
-from studio.backends.base import Capabilities, Conditioning, Tokens
+from studio.backends.base import Conditioning, Tokens
 from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
+from studio.backends.registry import DCLDM
 from studio.backends.systems.tango import TangoBackend, networks
 from studio.core.errors import InvalidRequestError, WeightsError
 from studio.modules.acoustic_branch import ACOUSTIC_WIDTH, ENCODINGS, AcousticBranch
-
-CAPABILITIES = Capabilities(text="tokens", drafts=True)
 
 
 class DcLdmBackend(TangoBackend):
     """`Backend` over a DC-LDM checkpoint. Without a draft it is the TANGO inside it."""
 
-    capabilities = CAPABILITIES
+    capabilities = DCLDM.capabilities
 
     def __init__(self, model_id: str, *, branch: Any, unet: Any, **others: Any) -> None:
         """Take loaded networks; `branch` is a `modules.acoustic_branch.AcousticBranch`.

@@ -9,22 +9,21 @@ from typing import Any
 
 from torch import Tensor
 
-from studio.backends.base import Capabilities, Conditioning, Tokens
+from studio.backends.base import Conditioning, Tokens
 from studio.backends.boundary import opens_checkpoint
 from studio.backends.checkpoint import is_published_tango
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
+from studio.backends.registry import TANGO
 from studio.core.errors import WeightsError
 from studio.modules.text import alone, t5_states
-
-CAPABILITIES = Capabilities(text="tokens")
 
 
 class TangoBackend(LatentBackend):
     """`Backend` over a TANGO-type checkpoint. T5 is in float32."""
 
-    capabilities = CAPABILITIES
+    capabilities = TANGO.capabilities
 
     def __init__(self, model_id: str, *, text_encoder: Any, tokenizer: Any, unet: Any, **others: Any) -> None:
         """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.
@@ -90,5 +89,5 @@ def networks(parts: Parts, dtype: str) -> dict[str, Any]:
         "vae": parts.network(AutoencoderKL, "vae"),
         "vocoder": parts.network(SpeechT5HifiGan, "vocoder"),
         "schedule": read_schedule(parts.folder),
-        "mel_padding": read_mel_padding(parts.folder, "tango"),
+        "mel_padding": read_mel_padding(parts.folder, TANGO),
     }

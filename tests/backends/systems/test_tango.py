@@ -18,6 +18,7 @@ from studio.backends import catalog
 from studio.backends.acoustic.base import AcousticDraft
 from studio.backends.base import Backend, Tokens
 from studio.backends.latent import read_mel_padding
+from studio.backends.registry import REGISTRY
 from studio.backends.systems import dcldm, tango
 from studio.backends.systems.dcldm import DcLdmBackend
 from studio.backends.systems.tango import TangoBackend
@@ -125,8 +126,9 @@ def test_an_unknown_padding_is_refused(tango_folder: Path, tmp_path: Path, said:
 
 def test_pocket_models_say_that_theirs_is_seamless() -> None:
     systems = {"audioldm": CENTRED, "tango": CENTRED, "dcldm": CENTRED, "audioldm2": SEAMLESS}
-    for system, default in systems.items():
-        assert read_mel_padding(Settings().assets / "pocket" / system, system) == SEAMLESS == 432
+    for name, default in systems.items():
+        system = REGISTRY.system(name)
+        assert read_mel_padding(Settings().assets / "pocket" / name, system) == SEAMLESS == 432
         assert read_mel_padding(Path("nowhere"), system) == default
 
 
