@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 SHARED_FILE = "shared.json"  # ours: components that lie in the folder of a model beside this one
 MEL_PADDING_FIELD = "_mel_padding"  # ours, in the index: diffusers passes over such names
+SAME_WEIGHTS_FIELD = "_same_weights"  # ours, likewise: fingerprints of now and of the layout before
 _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
 WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}
 _WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
@@ -162,7 +163,18 @@ def fingerprint(folder: Path, registry: Registry = REGISTRY) -> str:
             for piece in range(_PIECES):
                 weights.seek(piece * max(0, size - _PIECE_BYTES) // (_PIECES - 1))
                 digest.update(weights.read(_PIECE_BYTES))
-    return digest.hexdigest()[:32]
+    return _as_it_was(folder, digest.hexdigest()[:32])
+
+
+def _as_it_was(folder: Path, found: str) -> str:
+    """The fingerprint that the same weights had in the files that they lay in before, if they did.
+
+    Save points of that time name it; weights that are exchanged since have one that no index lists.
+    """
+    index = folder / INDEX_FILE
+    known = read_json(index).get(SAME_WEIGHTS_FIELD) if is_file(index) else None
+    before = known.get(found) if isinstance(known, dict) else None
+    return before if isinstance(before, str) else found
 
 
 def require(folder: Path, registry: Registry = REGISTRY) -> None:
