@@ -24,19 +24,20 @@ from studio.pipeline.progress import CallProgress
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft, Codec, OnTokens
-    from studio.backends.base import Backend
-    from studio.backends.systems.dcldm import DcLdmBackend
+    from studio.backends.base import Backend, DualBackend
 
 ANNOUNCED = 20  # times a draft says how far it is
 DEAF = "This model hears no draft: choose one for the Dual tab, or take no draft."
 PIECE_S, PAST_S = 5.0, 5.0  # an endless draft grows by pieces, each going on from what is before it
 
 
-def dual_backend(backend: Backend) -> DcLdmBackend:
+def dual_backend(backend: Backend) -> DualBackend:
     """The backend as one that hears drafts. Raises `InvalidRequestError` for any other."""
-    if not hasattr(backend, "encode_draft"):
+    from studio.backends.base import hears_drafts
+
+    if not hears_drafts(backend):
         raise InvalidRequestError(DEAF)
-    return backend  # type: ignore[return-value]
+    return backend
 
 
 class EncodedAcoustics:

@@ -71,7 +71,7 @@ class BoundTake:
             return said
         heard = Tokens(self._acoustics.window(start_frame, frames)).take(self._drafts)
         return [
-            WeightedConditioning(_with_draft(part.conditioning.take(self._texts), heard), part.share)
+            WeightedConditioning(part.conditioning.take(self._texts).with_acoustic(heard), part.share)
             for part in said
         ]
 
@@ -138,11 +138,7 @@ def _side_by_side(windows: Sequence[list[WeightedConditioning]]) -> list[Weighte
 
 
 def _items(conditioning: Conditioning) -> int:
-    return len(conditioning.tokens[0].states if conditioning.pooled is None else conditioning.pooled)
-
-
-def _with_draft(conditioning: Conditioning, heard: Tokens) -> Conditioning:
-    return Conditioning(tokens=(*conditioning.tokens, heard))
+    return len(conditioning.text[0].states if conditioning.pooled is None else conditioning.pooled)
 
 
 def _blended(noise: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:

@@ -80,7 +80,7 @@ class PromptSchedule:
         heard: list[int] = weights.any(dim=0).nonzero()[:, 0].tolist()
         if len(heard) == 1:
             return [WeightedConditioning(self._encoded[texts[heard[0]]], whole)]
-        if self._encoded[texts[0]].tokens:
+        if self._backend.capabilities.text == "tokens":
             return [
                 WeightedConditioning(self._encoded[texts[column]], weights[:, column]) for column in heard
             ]

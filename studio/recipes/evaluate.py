@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from studio.backends.acoustic.base import Drafter
-from studio.backends.base import Backend
-from studio.backends.systems.dcldm import DcLdmBackend
+from studio.backends.base import Backend, DualBackend
 from studio.core.errors import ModelNotFoundError
 from studio.core.request import GenerationRequest
 from studio.core.sampling import EndlessSampler
@@ -101,7 +100,7 @@ def evaluate_lengths(
 def evaluate_dual(
     assets: Path,
     runs: Path,
-    load_backend: Callable[[], DcLdmBackend],
+    load_backend: Callable[[], DualBackend],
     load_tango: Callable[[], Backend],
     load_drafter: Callable[[], Drafter],
     plan: DualPlan,

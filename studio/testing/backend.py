@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from studio.backends.base import Conditioning, Geometry
+from studio.backends.capabilities import Capabilities
 from studio.backends.decode import BlockDecoder, BlockPlan, decode_whole
 from studio.dsp.mel import log_mel
 from studio.samplers.schedule import NoiseSchedule
@@ -49,6 +50,7 @@ class FakeBackend:
     def __init__(self, geometry: Geometry | None = None) -> None:
         """Take other sizes than AudioLDM's: an even number of channels, in whole a multiple of four."""
         self.id = "fake"
+        self.capabilities = Capabilities(text="pooled")
         self.geometry = geometry or Geometry()
         self.schedule = NoiseSchedule.from_config(_SCHEDULER)
         self.device = torch.device("cpu")

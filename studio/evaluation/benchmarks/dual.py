@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from studio.backends.base import Conditioning, Tokens
+from studio.backends.base import Tokens
 from studio.core.attention import DenseAttention, LiteFocusAttention
 from studio.core.draft import NoDraft
 from studio.core.events import AudioChunk, Drafted, Event, StepDone
@@ -80,7 +80,7 @@ def branch_ms(backend: Backend, frames: int, heard: int, repeats: int = REPEATS)
     latents, at = torch.randn(shape, generator=generator).to(backend.device), torch.full((2,), 500)
     text = backend.encode_text(["", "rain"])
     acoustic = torch.randn(2, heard, 128, generator=generator)
-    kinds = Conditioning(tokens=(*text.tokens, Tokens(acoustic))), text
+    kinds = text.with_acoustic(Tokens(acoustic)), text
     taken: tuple[list[float], list[float]] = ([], [])
     for turn in range(repeats + 1):
         for kind, times in zip(kinds, taken, strict=True):

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from studio.backends.acoustic.base import AcousticDraft, Drafter
-from studio.backends.base import Backend
-from studio.backends.systems.dcldm import DcLdmBackend
+from studio.backends.base import Backend, DualBackend
 from studio.core.draft import AudioGenDraft, NoDraft
 from studio.core.request import parse_request
 from studio.core.sampling import ClipSampler
@@ -52,7 +51,7 @@ class Heard:
 
 
 def measure_dual(
-    backend: DcLdmBackend,
+    backend: DualBackend,
     tango: Backend,
     drafter: Drafter,
     unconditional: AcousticDraft,

@@ -43,7 +43,7 @@ def look(
     """
     import torch
 
-    from studio.backends.base import Conditioning, Tokens
+    from studio.backends.base import Tokens
     from studio.pipeline.acoustic import clip_acoustics, dual_backend
     from studio.pipeline.analysis.self_attention import beginning
     from studio.pipeline.plan import clip_plan, draft_plan
@@ -72,7 +72,7 @@ def look(
         heard = Tokens(acoustics.window(0, latents.shape[2])[1:])
         found: dict[str, list[np.ndarray]] = {name: [] for name in blocks}
         with dual.branch.watched(lambda name, weights: found[name].append(weights.cpu().numpy())):
-            backend.predict_noise(noisy, at.to(noisy.device), 0, Conditioning(tokens=(*text.tokens, heard)))
+            backend.predict_noise(noisy, at.to(noisy.device), 0, text.with_acoustic(heard))
     codec = drafts.models.opener(wanted.model, str(backend.device))
     draft_s = acoustics.draft.tokens.shape[1] / codec.frame_rate
     chosen = block or blocks[-1]

@@ -164,6 +164,7 @@ class AttentionStudy:
 
 
 def _unet(backend: Backend) -> nn.Module:
+    """What of a model attends. Raises `InvalidRequestError` where nothing does."""
     if backend.unet is None:
         raise InvalidRequestError("This model has no attention to look at: choose another.")
     return backend.unet

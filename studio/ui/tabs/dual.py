@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from studio.backends.catalog import DRAFTER, ModelInfo
+from studio.backends.registry import REGISTRY
 from studio.core.draft import AudioGenDraft
 from studio.core.fields import LABELS
 from studio.core.preset import Preset, named_preset
@@ -29,7 +30,7 @@ EXAMPLES = ("birds over a stream", "footsteps on gravel", "a dog barking, rain",
 DRAFTS = [("AudioGen", "audiogen"), ("My own audio", "recorded"), ("None: text alone", "none")]
 ATTENTION = [("Dense", "dense"), ("LiteFocus", "lite_focus")]
 MAX_SCALE, MAX_SECONDS = 10.0, 60.0
-SYSTEMS = ("dcldm", "tango")
+SYSTEMS = tuple(system.name for system in REGISTRY.systems if TAB in system.modes)
 _DEFAULTS, _DRAFT = GenerationRequest.model_fields, AudioGenDraft()
 _SCALE = _DEFAULTS["guidance_scale"].default
 _STOP_PLAYER = f"(id) => {{ window.longwave?.{TAB}?.stop(); return [id]; }}"
