@@ -1,4 +1,4 @@
-"""The direction of imports (DESIGN §1), proved over the syntax tree, lazy imports included."""
+"""The direction of imports (docs/architecture.md), proved over the syntax tree, lazy imports included."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def ours(module: str) -> bool:
 
 def test_every_package_has_a_rank() -> None:
     unknown = {package_of(module) for module in MODULES} - set(RANKS)
-    assert not unknown, f"give {sorted(unknown)} a rank in the design first"
+    assert not unknown, f"give {sorted(unknown)} a rank in docs/architecture.md first"
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
