@@ -126,5 +126,5 @@ def _timed(call: Callable[[], object]) -> float:
 
 def _free_mb(device: torch.device) -> float:
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] / _MIB
-    return psutil.virtual_memory().available / _MIB
+        return float(torch.cuda.mem_get_info(device)[0] / _MIB)
+    return float(psutil.virtual_memory().available / _MIB)

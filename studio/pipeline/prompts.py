@@ -114,4 +114,5 @@ def _mix(weights: Tensor, prompts: Tensor) -> Tensor:
     """[T, P] × [P, D] → [T, D], as long as the prompts' own vectors: text towers give a fixed length."""
     mixed = weights.to(prompts.device, torch.float32) @ prompts.float()
     length = weights.to(prompts.device, torch.float32) @ prompts.float().norm(dim=-1, keepdim=True)
-    return (functional.normalize(mixed, dim=-1) * length).to(prompts.dtype)
+    scaled: Tensor = functional.normalize(mixed, dim=-1) * length
+    return scaled.to(prompts.dtype)

@@ -33,6 +33,7 @@ from studio.service.takes.savepoint import read_savepoint, write_savepoint
 from studio.service.takes.wav import GrowingWav
 from studio.service.takes.writer import TakeWriter
 from tests.service.service_fakes import CHUNK, RATE, GatedRender, create_backend, ramp, request
+from tests.waiting import until
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}
 
@@ -254,7 +255,8 @@ def test_killed_again_and_again_a_take_has_no_join(tmp_path: Path) -> None:
     (take,) = studio.library.takes()
     assert take.status == "interrupted"
     job = studio.resume(take.id)
-    time.sleep(3)
+    events = studio.events(job.id)
+    until(lambda: isinstance(next(events), AudioChunk))
     studio.stop(job.id)
     *_, end = studio.events(job.id)
     studio.close()

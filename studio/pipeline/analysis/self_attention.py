@@ -177,4 +177,5 @@ def beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
     whole = len(samples) // unit * unit
     if not whole:
         raise InvalidRequestError(f"{path.name} is too short to look at.")
-    return samples[:whole, 0]
+    first: NDArray[np.float32] = samples[:whole, 0]
+    return first
