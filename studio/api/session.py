@@ -17,14 +17,15 @@ from studio.api.sound import Sound
 from studio.api.stream import Events, Stream
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
-from studio.core.events import SavePoint
 from studio.core.preset import Preset, dual_settings, sparse_settings
 from studio.core.request import GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import for_readers
 from studio.pipeline.control import TakeControl
 from studio.pipeline.model_cache import ModelCache
 from studio.pipeline.recording import Recording, check_continuation
+from studio.pipeline.start import FRESH, FromRecording
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -199,7 +200,7 @@ class Session:
         if continue_from is not None:
             recording = _recording(continue_from)
             check_continuation(request, recording)
-        cancel, control = CancelToken(), TakeControl(request, watched=previews)
+        cancel, control = CancelToken(), TakeControl(request.prompt, request.lane, watched=previews)
         events = self._in_turn(self._events(request, cancel, control, recording))
         stream = Stream(request, events, control, cancel, recording)
         self._open.add(stream)
@@ -212,10 +213,9 @@ class Session:
         control: TakeControl,
         recording: Recording | None,
     ) -> Events:
+        start = FRESH if recording is None else FromRecording(recording)
         with self._models.lease(request.model) as backend:
-            for event in self._render(request, backend, cancel, control, recording):
-                if not isinstance(event, SavePoint):  # for the library's writer alone
-                    yield event
+            yield from for_readers(self._render(request, backend, cancel, control, start))
 
     def _in_turn(self, events: Events) -> Events:
         """The same, one step of the session's sounds at a time: a model is patched for each."""

@@ -1,4 +1,4 @@
-"""A request's denoiser: the backend bound to what is said, what is heard and how it attends, guided."""
+"""A take's denoiser: the backend bound to what is said, what is heard and how it attends, guided."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Conditioning, Tokens
-from studio.core.request import GenerationRequest
 from studio.pipeline.attention import SparseAttention
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
+from studio.pipeline.plan import RenderPlan
 from studio.pipeline.prompts import PromptSchedule, WeightedConditioning
-from studio.samplers.guidance import dual_guided, dual_weights, guided, needs_negative
+from studio.samplers.guidance import dual_guided, dual_weights, guided
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -30,26 +30,26 @@ class AcousticSource(Protocol):
 
 
 def build_denoiser(
-    request: GenerationRequest,
+    plan: RenderPlan,
     backend: Backend,
     cancel: CancelToken,
     control: TakeControl | None = None,
     acoustics: AcousticSource | None = None,
 ) -> Denoise:
-    """The request's denoiser: the backend with the prompts along the frames, and with what it hears, its
+    """The plan's denoiser: the backend with the prompts along the frames, and with what it hears, its
     attention as asked for, guided, ended by `cancel`.
 
     Raises:
         InvalidRequestError: the model lacks what is to be made sparse.
     """
-    track = PromptSchedule(request, backend, control)
-    attention = SparseAttention(request, backend)
-    scales = request.guidance_scale, request.acoustic_scale
+    track = PromptSchedule(plan.prompts, backend, control)
+    attention = SparseAttention(plan.attention, plan.seed, backend)
+    scales = plan.guidance.text_scale, plan.guidance.acoustic_scale
     parts = dual_weights(*scales)
     texts, drafts = (
         torch.tensor([part in asked for part in parts]).long() for asked in (("text", "both"), ("both",))
     )
-    if not needs_negative(request.guidance_scale):
+    if plan.prompts.negative is None:
         texts = torch.zeros_like(texts)  # of the prompt alone
 
     def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
@@ -75,10 +75,9 @@ def _with_draft(conditioning: Conditioning, heard: Tokens) -> Conditioning:
     return Conditioning(tokens=(*conditioning.tokens, heard))
 
 
-def _blended(noise: Sequence[Tensor], shares: Sequence[Tensor | None]) -> Tensor:
+def _blended(noise: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
     """Predictions [B, C, T, F], each counting by its share [T] of every frame; shares sum to 1."""
     total = torch.zeros_like(noise[0], dtype=torch.float32)
     for part, share in zip(noise, shares, strict=True):
-        assert share is not None, "several are heard by shares"
         total += part * share.to(total)[:, None]
     return total.to(noise[0].dtype)

@@ -1,4 +1,4 @@
-"""The public face, on the backend without weights."""
+"""The public face, on the fake whose sound depends on its latents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import soundfile
 
 import studio
 from studio.api import default
-from studio.backends.systems.tone import ToneBackend
+from studio.testing import FakeBackend
 
 QUICK = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}
 ROOT = Path(studio.__file__).parent
@@ -25,7 +25,7 @@ ROOT = Path(studio.__file__).parent
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[studio.Session]:
     settings = studio.Settings(outputs=tmp_path / "kept", model_id="tone", device="cpu")
-    with studio.Session(settings) as session:
+    with studio.Session(settings, create_backend=lambda _: FakeBackend()) as session:
         yield session
 
 
@@ -66,6 +66,9 @@ def test_a_sound_holds_its_samples_and_the_request_that_makes_them_again(session
     again = session.generate(sound.request)
     assert again.request == sound.request
     np.testing.assert_array_equal(again.samples, sound.samples)
+    other = session.generate("rain", duration_s=1.23, sampler=QUICK)
+    assert other.request.seed != sound.request.seed
+    assert not np.allclose(other.samples, sound.samples, atol=0.01)
 
 
 def test_a_request_says_it_all(session: studio.Session) -> None:
@@ -168,9 +171,9 @@ def test_a_sound_goes_on_from_a_recording(session: studio.Session, tmp_path: Pat
 def test_a_session_loads_a_model_once_and_keeps_it() -> None:
     made: list[str] = []
 
-    def create(choice: studio.ModelChoice) -> ToneBackend:
+    def create(choice: studio.ModelChoice) -> FakeBackend:
         made.append(choice.id)
-        return ToneBackend()
+        return FakeBackend()
 
     with studio.Session(create_backend=create) as session:
         for _ in range(2):
@@ -183,7 +186,7 @@ def test_a_session_loads_a_model_once_and_keeps_it() -> None:
 
 def test_a_session_that_ends_by_an_error_within_a_stream_tells_that_error() -> None:
     def divide() -> None:
-        with studio.Session(create_backend=lambda _: ToneBackend()) as session:
+        with studio.Session(create_backend=lambda _: FakeBackend()) as session:
             stream = session.stream("rain", sampler=QUICK)
             for _ in stream:
                 1 / 0  # noqa: B018

@@ -22,6 +22,7 @@ from studio.core.request import ModelChoice, parse_request
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import build_denoiser
+from studio.pipeline.plan import resolve_plan
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided
 
@@ -149,7 +150,7 @@ def test_sparse_attention_with_every_token_is_the_plain_model(backend: AudioLDM2
         prompt=PROMPT, seed=1, sampler={"kind": "clip"}, attention={"kind": "lite_focus", "ratio": 0.1}
     )
     plain, same, other = (
-        build_denoiser(wanted, backend, CancelToken())(latents, torch.tensor([500]), 0)
+        build_denoiser(resolve_plan(wanted, backend), backend, CancelToken())(latents, torch.tensor([500]), 0)
         for wanted in (dense, whole, some)
     )
     torch.testing.assert_close(plain, same, atol=1e-5, rtol=1e-4)

@@ -28,6 +28,7 @@ from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
 from studio.modules.acoustic_branch import ENCODINGS, AcousticBranch
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import build_denoiser
+from studio.pipeline.plan import resolve_plan
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided
 from tests.backends.conftest import make_dcldm, make_t5_tokenizer, make_tango, wake
@@ -160,7 +161,7 @@ def test_a_fresh_dcldm_is_its_tango(
     )  # fmt: skip
     for timesteps in (torch.tensor([500]), torch.full((1, frames), 500)):
         plain, same = (
-            build_denoiser(wanted, model, CancelToken())(noise(frames), timesteps, 0)
+            build_denoiser(resolve_plan(wanted, model), model, CancelToken())(noise(frames), timesteps, 0)
             for model in (backend, dual)
         )
         assert torch.equal(plain, same)

@@ -270,7 +270,7 @@ def test_a_preloaded_model_is_not_loaded_again_and_a_broken_one_harms_nothing(ma
 def test_abandoned_listener_ends_the_job(tmp_path: Path) -> None:
     studio = Studio(Settings(outputs=tmp_path, lead_s=0.5), create_backend, render_ramp)
     runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
-    studio._runner = runner
+    studio._scheduler.runner = runner
     job = studio.submit(endless(), listen=True)
     end = run(studio, job)[-1]
     assert isinstance(end, Finished)
@@ -282,7 +282,7 @@ def test_abandoned_listener_ends_the_job(tmp_path: Path) -> None:
 def test_a_job_kept_running_needs_no_listener_and_takes_one_up_again(tmp_path: Path) -> None:
     """Without a reader it runs on unpaced, holding no more than its lead; who comes back hears the newest."""
     studio = Studio(Settings(outputs=tmp_path, lead_s=0.5), create_backend, render_ramp)
-    studio._runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
+    studio._scheduler.runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
     job = studio.submit(endless(), listen=True, keep_running=True)
     assert job.stream is not None
     stream = job.stream
