@@ -137,6 +137,6 @@ def test_blocks_that_read_no_text_are_named(tango: UNet2DConditionModel) -> None
     ("placement", "millions"), [("down1", 870.21), ("mid", 899.06), ("up1", 872.34), ("down1+up1", 876.62)]
 )
 def test_full_size_counts(placement: str, millions: float) -> None:
-    """DESIGN §2; the paper's Table 1 prints 873, 899, 875 and 877 M."""
+    """docs/papers.md, "DC-LDM"; the paper's Table 1 prints 873, 899, 875 and 877 M."""
     assert count_parameters("dcldm", placement) / 1e6 == pytest.approx(millions, abs=0.005)
     assert count_parameters("tango") / 1e6 == pytest.approx(865.93, abs=0.005)
