@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from studio.samplers.schedule import NoiseSchedule
 
@@ -59,6 +60,22 @@ class Tokens:
         mask = None if self.mask is None else self.mask.expand(batch, -1)
         return Tokens(self.states.expand(batch, -1, -1), mask)
 
+    @classmethod
+    def join(cls, parts: Sequence[Tokens]) -> Tokens:
+        """The items of all parts, one after another; shorter sequences are padded and masked."""
+        longest = max(part.states.shape[1] for part in parts)
+        states = torch.cat([_padded(part.states, longest) for part in parts])
+        if all(part.mask is None and part.states.shape[1] == longest for part in parts):
+            return cls(states)
+        return cls(states, torch.cat([_padded(part.counted, longest) for part in parts]))
+
+    @property
+    def counted(self) -> Tensor:
+        """The mask [B, L], of ones where there is none."""
+        if self.mask is not None:
+            return self.mask
+        return torch.ones(self.states.shape[:2], dtype=torch.long, device=self.states.device)
+
 
 @dataclass(frozen=True)
 class Conditioning:
@@ -75,6 +92,18 @@ class Conditioning:
         """The items of these indices [n]."""
         pooled = None if self.pooled is None else self.pooled[rows.to(self.pooled.device)]
         return Conditioning(pooled, tuple(tokens.take(rows) for tokens in self.tokens))
+
+    @classmethod
+    def join(cls, parts: Sequence[Conditioning]) -> Conditioning:
+        """The items of all parts, one after another; the parts are of one model."""
+        pooled = [part.pooled for part in parts if part.pooled is not None]
+        kinds = zip(*(part.tokens for part in parts), strict=True)
+        return cls(torch.cat(pooled) if pooled else None, tuple(map(Tokens.join, kinds)))
+
+
+def _padded(rows: Tensor, length: int) -> Tensor:
+    """[B, L] or [B, L, D] with zeros behind it, up to `length`."""
+    return functional.pad(rows, (0, 0) * (rows.dim() - 2) + (0, length - rows.shape[1]))
 
 
 class StreamDecoder(Protocol):

@@ -39,8 +39,20 @@ def dual_backend(backend: Backend) -> DcLdmBackend:
     return backend  # type: ignore[return-value]
 
 
-class ClipAcoustics:
-    """Draft and the empty text's draft of a clip, encoded as the model hears them, for any window of it."""
+class EncodedAcoustics:
+    """Draft and the empty text's draft of a clip, encoded before as the model hears them."""
+
+    def __init__(self, states: Tensor) -> None:
+        """`states` [2, L, 128]: of the empty text, then of the draft."""
+        self._states = states
+
+    def window(self, start_frame: int, frames: int) -> Tensor:
+        """[2, L, 128], as given. A clip hears all of it at every frame."""
+        return self._states
+
+
+class ClipAcoustics(EncodedAcoustics):
+    """Draft and the empty text's draft of a clip, which it encodes as the model hears them."""
 
     def __init__(self, backend: Backend, draft: AcousticDraft, unconditional: AcousticDraft) -> None:
         """Encode both.
@@ -50,11 +62,7 @@ class ClipAcoustics:
         """
         dual = dual_backend(backend)
         self.draft = draft
-        self._states = torch.cat([dual.encode_draft(each) for each in _alike(unconditional, draft)])
-
-    def window(self, start_frame: int, frames: int) -> Tensor:
-        """[2, L, 128]: of the empty text, then of the draft. A clip hears all of it at every frame."""
-        return self._states
+        super().__init__(torch.cat([dual.encode_draft(each) for each in _alike(unconditional, draft)]))
 
 
 class StreamingAcoustics:

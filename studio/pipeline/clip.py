@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from studio.core.events import Event, Progress
+from studio.pipeline.batch import ClipBatch
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.denoiser import build_denoiser
@@ -17,10 +16,8 @@ from studio.pipeline.plan import ClipPlan, ConcatPlan, RenderPlan
 from studio.pipeline.preview import Previews
 from studio.pipeline.progress import step_events
 from studio.samplers.concat import Crossfade, clip_steps
-from studio.samplers.ddim import add_noise, ddim_steps
 
 if TYPE_CHECKING:
-    from studio.backends.acoustic.base import AcousticDraft
     from studio.backends.base import Backend
     from studio.pipeline.acoustic import ClipAcoustics
 
@@ -39,31 +36,16 @@ def render_clip(
     With a draft that it hears, and steps that are skipped, it begins from the draft's own latents.
     """
     geometry = backend.geometry
-    denoise = build_denoiser(plan, backend, cancel, acoustics=acoustics)
-    shape = (1, geometry.channels, geometry.frames(clip.duration_s), geometry.bands)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(plan.seed)).to(backend.device)
-    skipped = clip.skipped if acoustics is not None else 0
-    if acoustics is not None and skipped:
-        level = backend.schedule.alpha_bar(backend.schedule.timesteps(clip.steps)[skipped])
-        noise = add_noise(_latents_of(acoustics.draft, backend, shape[2]), noise, level)
+    batch = ClipBatch([plan], clip, backend, cancel, None if acoustics is None else [acoustics])
     previews = Previews(backend)
     latents = yield from step_events(
-        ddim_steps(denoise, backend.schedule, noise, clip.steps, skipped=skipped),
+        batch.steps(),
         (lambda done: previews.look(*done)) if watched else None,
     )
     yield Progress("Decoding")
     samples = backend.decode(latents)
     cancel.check()
     yield from ChunkCutter(geometry.sample_rate, plan.total_samples).cut(samples)
-
-
-def _latents_of(draft: AcousticDraft, backend: Backend, frames: int) -> Tensor:
-    """A draft's sound as latents [1, C, frames, F]; where it is shorter, silence follows."""
-    wanted = frames * backend.geometry.hop_samples
-    samples = np.zeros(wanted, np.float32)
-    heard = draft.samples[:wanted]
-    samples[: len(heard)] = heard
-    return backend.encode_audio(samples)
 
 
 def render_concat(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from studio.samplers.denoise import Denoise, OnStep
-from studio.samplers.schedule import NoiseSchedule
+from studio.samplers.schedule import NoiseSchedule, level_as
 
 Result = TypeVar("Result")
 
@@ -36,17 +36,11 @@ def ddim_step(latents: Tensor, noise_pred: Tensor, alpha_bar: Tensor, alpha_bar_
     """
     dtype = torch.promote_types(latents.dtype, torch.float32)
     noisy, noise = latents.to(dtype), noise_pred.to(dtype)
-    clean = (noisy - _like((1 - alpha_bar).sqrt(), noisy) * noise) / _like(alpha_bar.sqrt(), noisy)
-    moved = _like(alpha_bar_prev.sqrt(), noisy) * clean + _like((1 - alpha_bar_prev).sqrt(), noisy) * noise
+    clean = (noisy - level_as((1 - alpha_bar).sqrt(), noisy) * noise) / level_as(alpha_bar.sqrt(), noisy)
+    moved = (
+        level_as(alpha_bar_prev.sqrt(), noisy) * clean + level_as((1 - alpha_bar_prev).sqrt(), noisy) * noise
+    )
     return moved.to(latents.dtype)
-
-
-def add_noise(latents: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
-    """Clean latents [B, C, T, F] at noise level ᾱ: a scalar, [B] or [B, T] (forward process, eq. 4)."""
-    dtype = torch.promote_types(latents.dtype, torch.float32)
-    clean = latents.to(dtype)
-    noisy = _like(alpha_bar.sqrt(), clean) * clean + _like((1 - alpha_bar).sqrt(), clean) * noise.to(dtype)
-    return noisy.to(latents.dtype)
 
 
 @torch.no_grad()
@@ -115,12 +109,3 @@ def run_steps(steps: Generator[DdimStep, None, Result], on_step: OnStep | None =
             return result
         if on_step is not None:
             on_step(*done)
-
-
-def _like(level: Tensor, latents: Tensor) -> Tensor:
-    """A scalar, [B] or [B, T], shaped to broadcast over [B, C, T, F]."""
-    # The dtype first: some devices (MPS) can't hold the schedule's float64.
-    level = level.to(latents.dtype).to(latents.device)
-    if level.ndim == 1:
-        return level[:, None, None, None]
-    return level[:, None, :, None] if level.ndim == 2 else level

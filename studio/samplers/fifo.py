@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studio.samplers.ddim import DdimStep, add_noise, ddim_step, ddim_steps, run_steps
+from studio.samplers.ddim import DdimStep, ddim_step, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
-from studio.samplers.schedule import NoiseSchedule
+from studio.samplers.schedule import NoiseSchedule, add_noise
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import torch
 from diffusers import DDIMScheduler
 
 from studio.core.errors import CancelledError
-from studio.samplers.ddim import add_noise, ddim_sample, ddim_step
+from studio.samplers.ddim import ddim_sample, ddim_step
+from studio.samplers.schedule import add_noise
 
 SHAPE = (2, 3, 4, 5)
 

@@ -47,7 +47,7 @@ def look(
     from studio.pipeline.acoustic import clip_acoustics, dual_backend
     from studio.pipeline.analysis.self_attention import beginning
     from studio.pipeline.plan import clip_plan, draft_plan
-    from studio.samplers.ddim import add_noise
+    from studio.samplers.schedule import add_noise
 
     if step < 1:
         raise InvalidRequestError("Choose a step from 1 on.")

@@ -24,7 +24,7 @@ from studio.core.request import GenerationRequest
 from studio.core.values import FRAME_S
 from studio.core.views import AttentionView, FocusShares
 from studio.dsp.mel import band_edges_hz
-from studio.samplers.ddim import add_noise
+from studio.samplers.schedule import add_noise
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend, Geometry
