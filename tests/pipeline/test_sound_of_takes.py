@@ -14,13 +14,15 @@ import pytest
 import torch
 
 from studio.backends.base import Conditioning
-from studio.core.events import AudioChunk, SavePoint, StepDone
+from studio.core.events import AudioChunk, StepDone
 from studio.core.preset import Source
 from studio.core.request import GenerationRequest
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import SavePoint
 from studio.pipeline.control import TakeControl
 from studio.pipeline.recording import Recording
 from studio.pipeline.renderer import Renderer
+from studio.pipeline.start import FRESH, FromCheckpoint, FromRecording, Start
 from studio.samplers.concat import clip_latents, crossfade_join
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.ddim import ddim_sample
@@ -43,8 +45,8 @@ def endless(**values: Any) -> GenerationRequest:
     return request(**{"duration_s": 3.0, "sampler": ENDLESS, **values})
 
 
-def rendered(wanted: GenerationRequest, origin: Any = None) -> list[Any]:
-    return list(Renderer()(wanted, FakeBackend(), CancelToken(), None, origin))
+def rendered(wanted: GenerationRequest, start: Start = FRESH) -> list[Any]:
+    return list(Renderer()(wanted, FakeBackend(), CancelToken(), None, start))
 
 
 def sound(events: Any) -> np.ndarray:
@@ -118,8 +120,8 @@ def test_from_any_save_point_the_take_is_the_one_that_was(tmp_path: Path, lane: 
     points = [event for event in events if isinstance(event, SavePoint)]
     assert len(points) > 30
     for point in points[::6]:
-        write_savepoint(tmp_path / "a.state", point.state)
-        rest = rendered(wanted, read_savepoint(tmp_path / "a.state"))
+        write_savepoint(tmp_path / "a.state", point.checkpoint)
+        rest = rendered(wanted, FromCheckpoint(read_savepoint(tmp_path / "a.state")))
         assert next(event for event in rest if isinstance(event, AudioChunk)).start_sample == point.samples
         np.testing.assert_array_equal(sound(rest), whole[point.samples :])
 
@@ -131,12 +133,12 @@ def test_a_save_point_holds_what_was_given_of_the_sound() -> None:
         if isinstance(event, AudioChunk):
             given = event.end_sample
         elif isinstance(event, SavePoint):
-            assert event.samples == event.state["samples"] == given
+            assert event.samples == event.checkpoint.samples == given
 
 
 def test_a_change_while_it_plays_is_the_rest_of_the_take_alone() -> None:
     wanted = endless()
-    plain, control, parts = sound(rendered(wanted)), TakeControl(wanted), []
+    plain, control, parts = sound(rendered(wanted)), TakeControl(wanted.prompt), []
     for event in Renderer()(wanted, FakeBackend(), CancelToken(), control):
         if isinstance(event, AudioChunk):
             parts.append(event.samples)
@@ -177,7 +179,7 @@ def test_a_take_goes_on_from_a_recordings_very_latents(more: int) -> None:
         state, part = fifo_step(denoise, state, plan, backend.schedule)
         parts.append(part)
     expected = backend.decode(torch.cat(parts, dim=2))[32 * HOP :]
-    chunks = [event for event in rendered(wanted, recording) if isinstance(event, AudioChunk)]
+    chunks = [event for event in rendered(wanted, FromRecording(recording)) if isinstance(event, AudioChunk)]
     made = sound(chunks)[len(recording.samples) - chunks[0].start_sample :]
     assert chunks[-1].end_sample == 6 * RATE
     np.testing.assert_allclose(made, expected[: len(made)], atol=1e-4)
@@ -186,12 +188,12 @@ def test_a_take_goes_on_from_a_recordings_very_latents(more: int) -> None:
 def test_a_take_that_began_with_a_recording_goes_on_as_it_was(tmp_path: Path) -> None:
     wanted = endless(duration_s=5.0)
     recording, _ = recorded(FakeBackend(), 50, 333)
-    events = rendered(wanted, recording)
+    events = rendered(wanted, FromRecording(recording))
     whole = sound(events)
     points = [event for event in events if isinstance(event, SavePoint)]
     for point in points[::9]:
-        write_savepoint(tmp_path / "a.state", point.state)
-        rest = sound(rendered(wanted, read_savepoint(tmp_path / "a.state")))
+        write_savepoint(tmp_path / "a.state", point.checkpoint)
+        rest = sound(rendered(wanted, FromCheckpoint(read_savepoint(tmp_path / "a.state"))))
         np.testing.assert_array_equal(rest, whole[point.samples :])
 
 

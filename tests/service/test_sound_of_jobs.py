@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from studio.core.events import AudioChunk, Event, Finished, SavePoint
+from studio.core.events import AudioChunk, Finished
 from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
+from studio.pipeline.checkpoint import RenderEvent, SavePoint
 from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
 from studio.service.takes import writer
@@ -32,7 +33,7 @@ class Halted:
         self._left = points
         self.halted, self.go_on = threading.Event(), threading.Event()
 
-    def __call__(self, *told: Any) -> Iterator[Event]:
+    def __call__(self, *told: Any) -> Iterator[RenderEvent]:
         for event in Renderer()(*told):
             yield event
             self._left -= isinstance(event, SavePoint)

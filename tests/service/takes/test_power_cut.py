@@ -14,12 +14,11 @@ import pytest
 
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError
-from studio.core.events import SavePoint
 from studio.service.takes import writer
 from studio.service.takes.savepoint import read_savepoint
 from studio.service.takes.wav import HEADER_BYTES
 from studio.service.takes.writer import TakeWriter
-from tests.service.service_fakes import CHUNK, RATE, ramp, request
+from tests.service.service_fakes import CHUNK, RATE, checkpoint, ramp, request
 
 
 class Disk:
@@ -61,7 +60,7 @@ def played(take: TakeWriter, index: int) -> None:
     """A chunk and the save point after it."""
     take.write(ramp(index * CHUNK, CHUNK))
     end = (index + 1) * CHUNK
-    take.save(SavePoint(end, {"samples": end}))
+    take.save(checkpoint(end))
 
 
 def test_a_power_cut_as_a_save_point_gets_its_name_leaves_a_take_that_goes_on(
@@ -78,7 +77,7 @@ def test_a_power_cut_as_a_save_point_gets_its_name_leaves_a_take_that_goes_on(
         (after / "a.wav").write_bytes(disk.left(take.path))
         (after / "a.state").write_bytes(disk.left(path))
         shutil.copy(take.path.with_suffix(".json"), after / "a.json")
-        samples = read_savepoint(after / "a.state")["samples"]
+        samples = read_savepoint(after / "a.state").samples
         TakeWriter.reopen(wanted, after / "a.wav", samples)._wav.close()
         kept = np.frombuffer((after / "a.wav").read_bytes()[HEADER_BYTES:], "<i2")
         np.testing.assert_array_equal(kept, to_int16(ramp(0, samples)))
