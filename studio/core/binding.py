@@ -41,7 +41,8 @@ def bind(
     Raises:
         InvalidRequestError: names the first field at fault, or the preset is for other takes.
     """
-    settings: dict[str, Any] = {"prompt": "", **MODES[mode].base}
+    kinds = {group: {"kind": _usual_kind(group)} for group in GROUPS}
+    settings: dict[str, Any] = {"prompt": "", **kinds, **MODES[mode].base}
     if preset is not None:
         preset.require_for(mode)
         settings |= preset.settings
@@ -49,10 +50,10 @@ def bind(
     if (lane := values.get("lane")) and not values.get("prompt"):
         settings["prompt"] = opening_prompt(lane) or settings["prompt"]
         given = {field: value for field, value in given.items() if field.path != "prompt" or value}
-    kinds = {field.path.partition(".")[0]: value for field, value in given.items() if _is_kind(field)}
-    for group in {**kinds, **({"draft": "recorded"} if recorded else {})}:
-        own = settings.get(group, {"kind": _usual_kind(group)})
-        settings[group] = _instead(own, kinds.get(group), recorded if group == "draft" else None)
+    chosen = {_group(field): value for field, value in given.items() if _is_kind(field)}
+    for group in {**chosen, **({"draft": "recorded"} if recorded else {})}:
+        heard = recorded if group == "draft" else None
+        settings[group] = _instead(settings[group], chosen.get(group), heard)
     for field, value in given.items():
         if not _is_kind(field) and not (_group(field) in fitting and not _fits(field, settings)):
             _put(settings, field.place, value)
@@ -195,8 +196,8 @@ def _shown(field: Field, request: GenerationRequest, otherwise: Any) -> Any:
     """A request's value as the form shows it; `otherwise` where it has none that the form can show."""
     group, _, name = field.place.rpartition(".")
     owner: Any = getattr(request, group) if group else request
-    fits = not field.kind or field.kind == owner.kind
-    value = getattr(owner, name, None) if fits else None
+    fits = name in type(owner).model_fields and field.kind in ("", getattr(owner, "kind", ""))
+    value = getattr(owner, name) if fits else None
     page = field.page
     assert page is not None
     if value is None and page.codec == "guidance":
