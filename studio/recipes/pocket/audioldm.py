@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
 
 from studio.backends.checkpoint import INDEX_FILE, MEL_PADDING_FIELD
+from studio.backends.clap import load_clap
 from studio.core.errors import ModelNotFoundError, WeightsError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.dsp.mel import SEAMLESS
@@ -171,9 +172,9 @@ def run_clap_scenes(options: PocketOptions) -> None:
         pairs=pairs,
         phrases=lone_phrases(near, common, 2 * options.clips(PHRASES)),
     )
-    clap = ClapModel.from_pretrained(options.audioldm / "clap", dtype=torch.float32)
+    clap = load_clap(options.audioldm).requires_grad_(True)
     loop = options.loop(
-        "clap_scenes", f"clap_scenes-{file_digest(options.audioldm / 'clap' / 'model.safetensors')}"
+        "clap_scenes", f"clap_scenes-{file_digest(options.audioldm / 'text_encoder' / 'model.safetensors')}"
     )
     meanings = Meanings.of(corpus, clips, read, Teacher().embed, family_phrases())
     tokenizer = AutoTokenizer.from_pretrained(options.audioldm / "tokenizer")
@@ -242,21 +243,29 @@ def file_digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
-def save_part(module: Any, folder: Path) -> None:
-    """Write a part in float16 safetensors, without the path that it was once loaded from."""
-    module.cpu().half().save_pretrained(folder, safe_serialization=True)
+def save_part(module: Any, folder: Path, beside: Collection[str] = ()) -> None:
+    """Write a part in float16 safetensors, without the path that it was once loaded from.
+
+    The tensors named in `beside` lie elsewhere already.
+    """
+    module.cpu().half()
+    if beside:
+        state = {name: value for name, value in module.state_dict().items() if name not in beside}
+        module.save_pretrained(folder, state_dict=state, safe_serialization=True)
+    else:
+        module.save_pretrained(folder, safe_serialization=True)
     config = json.loads((folder / "config.json").read_text())
     config.pop("_name_or_path", None)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def export_clap(clap: ClapModel, tokenizer_folder: Path, audioldm: Path) -> None:
-    """The caption tower as the pipeline's text encoder, the whole ClapModel beside it for evaluation."""
+    """The caption tower as the pipeline's text encoder, and what else the ClapModel has for evaluation."""
     tower = ClapTextModelWithProjection(clap.config.text_config)
     tower.text_model.load_state_dict(clap.text_model.state_dict())
     tower.text_projection.load_state_dict(clap.text_projection.state_dict())
     save_part(tower, audioldm / "text_encoder")
-    save_part(clap, audioldm / "clap")
+    save_part(clap, audioldm / "clap", beside=tower.state_dict().keys())
     AutoTokenizer.from_pretrained(tokenizer_folder).save_pretrained(audioldm / "tokenizer")
 
 

@@ -24,6 +24,7 @@ from rich.progress import track
 from torch import Tensor, nn
 from transformers import ClapConfig, ClapModel, PreTrainedTokenizerBase
 
+from studio.backends.clap import load_clap
 from studio.modules.text import tokenize
 from studio.recipes.data.clips import Corpus, mel_crops
 from studio.recipes.text.bpe import train_tokenizer
@@ -264,7 +265,7 @@ def train_clap(
     told, said, banked, heard_alone = _teacher_vectors(teacher, asked, run_dir / "teacher.pt")
     per_clip = said.view(len(corpus), -1, Teacher.width)
     if init:
-        shipped = ClapModel.from_pretrained(init / "clap", dtype=torch.float32)
+        shipped = load_clap(init)
         pair = nn.ModuleDict({"audio": shipped.audio_model, "projection": shipped.audio_projection}).eval()
     else:
         audio_options = LoopOptions(run_dir / "audio", audio_steps)

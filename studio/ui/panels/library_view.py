@@ -16,8 +16,9 @@ from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioE
 from studio.core.files import disk_error
 from studio.core.modes import MODES
 from studio.core.preset import Preset
+from studio.service.jobs.intake import RESUMABLE
 from studio.service.recordings.mono import MAX_S
-from studio.service.studio import RESUMABLE, Studio
+from studio.service.studio import Studio
 from studio.service.takes.library import Take, settings_of
 from studio.service.takes.savepoint import SUFFIX
 from studio.ui.panels import cards

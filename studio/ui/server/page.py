@@ -18,9 +18,9 @@ from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.hosts import in_address
 from studio.core.settings import Settings, data_dir
-from studio.service.downloads import Getter
+from studio.service.downloads import Downloader
 from studio.service.studio import Studio
-from studio.service.takes.exports import Exports
+from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.scratch import Scratch
 from studio.ui import widgets
 from studio.ui.panels import downloads, making
@@ -75,7 +75,7 @@ class Page:
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, tabs, takes, [endless, clips, drafted])
             if self.settings.private:  # the disk and the network are this machine's user's
-                downloads.build(Getter(self.settings), known)
+                downloads.build(Downloader(self.settings), known)
             endless.follow(self.blocks.load, endless.handlers.reattach, None)
             for others in (clips, drafted):
                 # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
@@ -83,7 +83,7 @@ class Page:
                 others.follow(self.blocks.load, others.handlers.reattach, None)
             client_api.build(studio, self._callers)
             if self.settings.trusted:
-                export_api.build(studio, Exports(self._scratch.path))
+                export_api.build(studio, ExportCache(self._scratch.path))
 
     def launch(self) -> str:
         """Serve in the background; the page's address.

@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 
 from studio.service.studio import Studio
-from studio.service.takes.exports import Exports
+from studio.service.takes.export_cache import ExportCache
 from studio.ui.server import export_api
 from tests.service.takes.test_files import write_take
 
@@ -20,7 +20,7 @@ WORDS = ("format", "start", "end", "lufs", "ceiling")
 @pytest.fixture
 def call(studio: Studio, tmp_path: Path) -> Any:
     with gr.Blocks() as page:
-        export_api.build(studio, Exports(tmp_path / "scratch"))
+        export_api.build(studio, ExportCache(tmp_path / "scratch"))
     export = next(function.fn for function in page.fns.values() if function.api_name == "export")
     return lambda take, *words: export(take=take, **dict(zip(WORDS, words, strict=False)))
 
