@@ -212,7 +212,7 @@ def in_two_processes(manifest: Path, tango: Path, folder: Path, before: str = ""
     script.write_text(
         "import os\n"
         "from pathlib import Path\n"
-        "from studio.training import dcldm, dcldm_run\n"
+        "from studio.training import dcldm, run as dcldm_run\n"
         "from tests.training.test_dcldm_recipe import train\n"
         f"rank = int(os.environ['RANK'])\n{before}\n"
         f"train(Path({str(manifest)!r}), Path({str(tango)!r}), Path({str(folder / 'two')!r}), **{values!r})\n"

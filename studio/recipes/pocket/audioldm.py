@@ -29,7 +29,7 @@ from studio.dsp.mel import SEAMLESS
 from studio.modules.text import tokenize
 from studio.recipes.data.clips import Corpus, build_corpus, cache_mels
 from studio.recipes.data.mixing import LatentMixer, Mixer, PatchEncoder
-from studio.recipes.networks.classifier import train_judge
+from studio.recipes.networks.classifier import train_classifier
 from studio.recipes.networks.unet import SCHEDULER_CONFIG, train_unet
 from studio.recipes.networks.vae import encode_latents, train_vae
 from studio.recipes.networks.vocoder import train_vocoder
@@ -45,14 +45,14 @@ from studio.recipes.text.phrases import (
     vocabulary,
     voice_captions,
 )
-from studio.recipes.text.sentence_encoder import Teacher
-from studio.recipes.text.targets import Meanings
+from studio.recipes.text.sentence_encoder import SentenceEncoder
+from studio.recipes.text.targets import WordTargets
 from studio.training.loop import LoopOptions
 
 TRAIN_CLIPS, TRAIN_SCENES = 2800, 2000
 PHRASES = 50_000  # what the towers read besides captions
-JUDGE_CLIPS, JUDGE_SCENES = 1120, 1680
-JUDGE_SEED = 500_000_000
+CLASSIFIER_CLIPS, CLASSIFIER_SCENES = 1120, 1680
+CLASSIFIER_SEED = 500_000_000
 STEPS = {
     "vae": 1800, "vocoder": 8700, "clap_audio": 700, "clap_text": 19000, "clap_scenes": 25500,
     "unet": 49000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
@@ -175,9 +175,9 @@ def run_clap_scenes(options: PocketOptions) -> None:
     loop = options.loop(
         "clap_scenes", f"clap_scenes-{file_digest(options.audioldm / 'clap' / 'model.safetensors')}"
     )
-    meanings = Meanings.of(corpus, clips, read, Teacher().embed, family_phrases())
+    targets = WordTargets.of(corpus, clips, read, SentenceEncoder().embed, family_phrases())
     tokenizer = AutoTokenizer.from_pretrained(options.audioldm / "tokenizer")
-    taught = teach_scenes(clap, tokenizer, texts.pools(meanings), loop, options.device)
+    taught = teach_scenes(clap, tokenizer, texts.pools(targets), loop, options.device)
     if taught is not None:
         export_clap(taught, options.audioldm / "tokenizer", options.audioldm)
 
@@ -186,7 +186,7 @@ def tower_texts(options: PocketOptions, corpus: Corpus) -> tuple[list[str], list
     """What the caption tower reads besides other captions and duets, and the words near sound."""
     captions = list(itertools.chain.from_iterable(corpus.captions))
     cache = options.runs / "clap" / "texts.json"
-    texts, _, near = gather_texts(Teacher(), captions, options.clips(PHRASES), cache)
+    texts, _, near = gather_texts(SentenceEncoder(), captions, options.clips(PHRASES), cache)
     return texts, near
 
 
@@ -230,11 +230,11 @@ def all_captions(corpus: Corpus) -> list[list[str]]:
     return [[*own, *other] for own, other in zip(corpus.captions, others, strict=True)]
 
 
-def run_judge(options: PocketOptions) -> None:
-    clips, scenes = options.clips(JUDGE_CLIPS), options.clips(JUDGE_SCENES)
-    corpus = build_corpus(options.runs / "judge_corpus", clips, scenes, JUDGE_SEED)
-    judge = train_judge(corpus, cache_mels(corpus), options.loop("judge"), options.device)
-    judge.cpu().save(options.out / "judge")
+def run_classifier(options: PocketOptions) -> None:
+    clips, scenes = options.clips(CLASSIFIER_CLIPS), options.clips(CLASSIFIER_SCENES)
+    corpus = build_corpus(options.runs / "judge_corpus", clips, scenes, CLASSIFIER_SEED)
+    classifier = train_classifier(corpus, cache_mels(corpus), options.loop("judge"), options.device)
+    classifier.cpu().save(options.out / "judge")
 
 
 def file_digest(file: Path) -> str:

@@ -8,7 +8,7 @@ from studio.recipes.pocket.audioldm import (
     PocketOptions,
     run_clap,
     run_clap_scenes,
-    run_judge,
+    run_classifier,
     run_unet,
     run_vae,
     run_vocoder,
@@ -20,7 +20,7 @@ from studio.recipes.pocket.dual import run_audiogen, run_dcldm, run_encodec, run
 
 def run_pocket(options: PocketOptions) -> None:
     """Everything, in the order in which the parts need each other; ends with folders that diffusers opens."""
-    for recipe in (run_vae, run_clap, run_judge, run_vocoder, run_unet):
+    for recipe in (run_vae, run_clap, run_classifier, run_vocoder, run_unet):
         recipe(options)
     write_index(options.audioldm)
     run_t5(options)
@@ -37,7 +37,7 @@ RECIPES: dict[str, Callable[[PocketOptions], None]] = {
     "clap": run_clap,
     "clap-scenes": run_clap_scenes,
     "unet": run_unet,
-    "judge": run_judge,
+    "judge": run_classifier,
     "t5": run_t5,
     "audioldm2": run_audioldm2,
     "encodec": run_encodec,

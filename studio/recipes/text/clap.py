@@ -1,9 +1,9 @@
 """Recipe 3: a small CLAP (transformers' `ClapModel`), in three parts.
 
-First the audio tower meets captions as the teacher reads them (contrastive, Radford et al. 2021; Wu et al.
-2023). Then a head is fitted from the teacher's vectors to the tower's. Last the caption tower learns to say,
-from its own tokens, which clips teacher and head mean: of captions, and of tens of thousands of phrases about
-words near sound that no caption holds. So people may use words of their own.
+First the audio tower meets captions as a sentence encoder reads them (contrastive, Radford et al. 2021; Wu
+et al. 2023). Then a head is fitted from sentence vectors to the tower's. Last the caption tower learns to
+say, from its own tokens, which clips sentence encoder and head mean: of captions, and of tens of thousands of
+phrases about words near sound that no caption holds. So people may use words of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from transformers import ClapConfig, ClapModel, PreTrainedTokenizerBase
 from studio.modules.text import tokenize
 from studio.recipes.data.clips import Corpus, mel_crops
 from studio.recipes.text.bpe import train_tokenizer
-from studio.recipes.text.clap_head import HeadData, clip_meanings, concentrate, train_head
+from studio.recipes.text.clap_head import HeadData, clip_targets, concentrate, train_head
 from studio.recipes.text.phrases import (
     COMMON_WORDS,
     NEAR_WORDS,
@@ -42,7 +42,7 @@ from studio.recipes.text.phrases import (
     voice_captions,
     words_near_sound,
 )
-from studio.recipes.text.sentence_encoder import Teacher
+from studio.recipes.text.sentence_encoder import SentenceEncoder
 from studio.training.loop import LoopOptions, TrainState, run
 
 PROJECTION = 128
@@ -96,12 +96,12 @@ def train_audio_tower(
     device: str = "cpu",
     batch: int = 48,
 ) -> nn.ModuleDict:
-    """Contrastive training of the audio tower against teacher vectors [clips, captions, 384].
+    """Contrastive training of the audio tower against sentence vectors [clips, captions, 384].
 
     Returns the averaged `audio` and `projection`, which `clap` holds too.
     """
     torch.manual_seed(options.seed)
-    head = nn.Sequential(nn.Linear(Teacher.width, 256), nn.GELU(), nn.Linear(256, PROJECTION))
+    head = nn.Sequential(nn.Linear(SentenceEncoder.width, 256), nn.GELU(), nn.Linear(256, PROJECTION))
     pair = nn.ModuleDict({"audio": clap.audio_model, "projection": clap.audio_projection, "head": head})
     pair.to(device).train()
     optimizer = torch.optim.AdamW(pair.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
@@ -214,11 +214,11 @@ def text_vectors(tower: nn.ModuleDict, input_ids: Tensor, attention_mask: Tensor
     return F.normalize(tower["projection"](pooled), dim=-1)
 
 
-def seed_embeddings(clap: ClapModel, tokenizer: PreTrainedTokenizerBase, teacher: Teacher) -> None:
-    """Begin the embedding of each token that is a whole word with what the teacher makes of the word."""
+def seed_embeddings(clap: ClapModel, tokenizer: PreTrainedTokenizerBase, encoder: SentenceEncoder) -> None:
+    """Begin the embedding of each token that is a whole word with the word's sentence vector."""
     whole = [(i, token[1:]) for token, i in tokenizer.get_vocab().items() if token.startswith("Ġ")]
     known = [(i, word) for i, word in whole if len(word) > 2 and word.isalpha()]
-    vectors = teacher.embed([word for _, word in known])
+    vectors = encoder.embed([word for _, word in known])
     vectors = vectors - vectors.mean(0)
     embedding = clap.text_model.embeddings.word_embeddings.weight
     _, _, components = torch.pca_lowrank(vectors, embedding.shape[1], center=False)
@@ -244,9 +244,9 @@ def train_clap(
     `init` is a shipped AudioLDM folder with `clap/`: its audio tower is kept as it is, and the caption tower
     is learned anew. It reads `phrases` phrases and as many duets besides the captions.
     """
-    teacher = Teacher()
+    encoder = SentenceEncoder()
     captions = list(itertools.chain.from_iterable(corpus.captions))
-    texts, bare, near = gather_texts(teacher, captions, phrases, run_dir / "texts.json")
+    texts, bare, near = gather_texts(encoder, captions, phrases, run_dir / "texts.json")
     common = dictionary()[:COMMON_WORDS]
     together, named_pairs = duets(near, common, phrases)
     pairs = [(first.text, second.text) for first, second in named_pairs]
@@ -255,14 +255,14 @@ def train_clap(
     tokenizer = train_tokenizer([*texts, *near, *near], folder)
     torch.manual_seed(0)
     clap = build_clap(len(tokenizer))
-    seed_embeddings(clap, tokenizer, teacher)
+    seed_embeddings(clap, tokenizer, encoder)
     families = sorted({family for heard in corpus.labels for family in heard})
-    bank = family_bank(families, teacher.words()[:COMMON_WORDS], BANK_TEXTS)
+    bank = family_bank(families, encoder.words()[:COMMON_WORDS], BANK_TEXTS)
     others = list(itertools.chain.from_iterable(other_captions(corpus.labels, common)))
     alone = [text for scene in voice_captions(corpus.labels) for voice in scene for text in voice]
     asked = [*bare, *others], captions, bank, alone
-    told, said, banked, heard_alone = _teacher_vectors(teacher, asked, run_dir / "teacher.pt")
-    per_clip = said.view(len(corpus), -1, Teacher.width)
+    told, said, banked, heard_alone = _sentence_vectors(encoder, asked, run_dir / "sentences.pt")
+    per_clip = said.view(len(corpus), -1, SentenceEncoder.width)
     if init:
         shipped = ClapModel.from_pretrained(init / "clap", dtype=torch.float32)
         pair = nn.ModuleDict({"audio": shipped.audio_model, "projection": shipped.audio_projection}).eval()
@@ -272,12 +272,14 @@ def train_clap(
     clap.audio_model.load_state_dict(pair["audio"].state_dict())
     clap.audio_projection.load_state_dict(pair["projection"].state_dict())
     heard = clip_vectors(pair, mels, device)
-    data = HeadData(heard, per_clip, banked.view(len(families), -1, Teacher.width), families, corpus.labels)
+    data = HeadData(
+        heard, per_clip, banked.view(len(families), -1, SentenceEncoder.width), families, corpus.labels
+    )
     head = train_head(data, LoopOptions(run_dir / "head", HEAD_STEPS))
     with torch.no_grad():
         meant, own, voices = (F.normalize(head(x), dim=-1) for x in (told, per_clip, heard_alone))
     scene = torch.tensor([len(families) > 1 for families in corpus.labels])
-    clips = clip_meanings(own, voices.view(-1, 2, VOICE_CAPTIONS, PROJECTION), scene)
+    clips = clip_targets(own, voices.view(-1, 2, VOICE_CAPTIONS, PROJECTION), scene)
     targets = concentrate(meant, clips, per_clip.shape[1], OTHER_CAPTIONS)
     where = {text: i for i, text in enumerate(bare)}
     both = torch.tensor([[where[text] for text in pair] for pair in pairs])
@@ -302,7 +304,7 @@ def clip_vectors(pair: nn.ModuleDict, mels: NDArray[np.float16], device: str, ba
 
 
 def gather_texts(
-    teacher: Teacher, captions: list[str], phrases: int, cache: Path
+    encoder: SentenceEncoder, captions: list[str], phrases: int, cache: Path
 ) -> tuple[list[str], list[str], list[str]]:
     """What the caption tower reads, what each text means, and the words near sound; kept on disk."""
     if cache.exists():
@@ -310,20 +312,20 @@ def gather_texts(
         known = known_phrases()
         if (meant[-len(captions) :], meant[1 : 1 + len(known)], len(near)) == (captions, known, NEAR_WORDS):
             return texts, meant, near
-    near = words_near_sound(teacher, dictionary())
-    texts, meant = distillation_texts(near, teacher.words()[:COMMON_WORDS], captions, phrases)
+    near = words_near_sound(encoder, dictionary())
+    texts, meant = distillation_texts(near, encoder.words()[:COMMON_WORDS], captions, phrases)
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_text(json.dumps([texts, meant, near]))
     return texts, meant, near
 
 
-def _teacher_vectors(teacher: Teacher, lists: Sequence[list[str]], cache: Path) -> list[Tensor]:
-    """The teacher's vectors of each list, kept on disk for as long as the lists stay the same."""
+def _sentence_vectors(encoder: SentenceEncoder, lists: Sequence[list[str]], cache: Path) -> list[Tensor]:
+    """The sentence vectors of each list, kept on disk for as long as the lists stay the same."""
     if cache.exists():
         saved = torch.load(cache, weights_only=True)
         if saved["lists"] == list(lists):
             return saved["vectors"]
-    vectors = [teacher.embed(texts) for texts in lists]
+    vectors = [encoder.embed(texts) for texts in lists]
     cache.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"lists": list(lists), "vectors": vectors}, cache)
     return vectors

@@ -17,7 +17,7 @@ from studio.recipes.corpus.clip import describe
 from studio.recipes.corpus.description import ClipDescription
 from studio.recipes.corpus.lexicon import FamilyWords, Pool, Wording, load_lexicon
 from studio.recipes.corpus.synthesis import Rng
-from studio.recipes.text.sentence_encoder import Teacher
+from studio.recipes.text.sentence_encoder import SentenceEncoder
 
 COMMON_WORDS = 8000
 DICTIONARY_WORDS = 60_000
@@ -39,13 +39,13 @@ TEMPLATES = (
 )
 
 HOMONYMS = {"break", "band", "curtain", "boy", "bomb", "dive", "speech", "spell", "crow", "opera", "symphony"}
-STAND_INS = {"pad", "arpeggio", "bass"}  # whose kin are other instruments, for want of anything nearer
+STAND_INS = {"pad", "arpeggio", "bass"}  # whose synonyms are other instruments, for want of anything nearer
 OTHER_CAPTIONS = 18  # a clip, beside its own
 VOICE_CAPTIONS = 6  # of each sound of a scene, as if it were alone
 KNOWN_SHARE, TEMPLATE_SHARE = 0.5, 0.6  # of duets: of families' phrases, joined as in captions
 DRESSED_SHARE, TRAILED_SHARE = 0.7, 0.4  # of a duet's sounds: with words before them, and then after them
 ANY_SOUND_VALUES = 3  # that have an attribute's words: then any sound may
-KIN_SHARE, AMONG_WORDS_SHARE = 0.7, 0.4
+SYNONYM_SHARE, AMONG_WORDS_SHARE = 0.7, 0.4
 REQUEST_SHARE = 0.3
 REQUESTS = (
     "an hour of",
@@ -79,9 +79,9 @@ def dictionary() -> list[str]:
 
 
 def family_phrases() -> dict[str, list[str]]:
-    """Every noun, clause and kindred word of a family that training may see."""
+    """Every noun, clause and synonym of a family that training may see."""
     return {
-        name: [*words.nouns.train, *words.clauses.train, *words.kin]
+        name: [*words.nouns.train, *words.clauses.train, *words.synonyms]
         for name, words in load_lexicon().families.items()
     }
 
@@ -103,7 +103,8 @@ def vocabulary() -> Vocabulary:
 
 
 def _family(name: str, words: FamilyWords) -> Family:
-    """Its own captions' words count wherever they stand, other sounds' words in its kin only in that phrase.
+    """Its own captions' words count wherever they stand, other sounds' words among its synonyms only in that
+    phrase.
 
     A dog "chasing a cat" teaches no cat. A pad stands in for violins: they are left out altogether.
     """
@@ -111,12 +112,12 @@ def _family(name: str, words: FamilyWords) -> Family:
     told = [side for wording in words.values.values() for side in (wording.before, wording.after)]
     own = [name.replace("_", " "), *nouns, *_all([words.clauses]), *_all(told)]
     others = sound_words() - {one for phrase in own for one in content(phrase)}
-    kin = [text for text in words.kin if name not in STAND_INS or others.isdisjoint(content(text))]
-    lone = [text for text in map(without_article, kin) if " " not in text and text not in HOMONYMS]
+    synonyms = [text for text in words.synonyms if name not in STAND_INS or others.isdisjoint(content(text))]
+    lone = [text for text in map(without_article, synonyms) if " " not in text and text not in HOMONYMS]
     sources = {one for phrase in [name.replace("_", " "), *nouns] for one in _alone(content(phrase))}
     sources |= {one for word in lone for one in content(word)}
-    companions = {one for phrase in [*own, *kin] for one in content(phrase)} - sources - others
-    phrases = [content(phrase) for phrase in [*nouns, *_all([words.clauses]), *kin]]
+    companions = {one for phrase in [*own, *synonyms] for one in content(phrase)} - sources - others
+    phrases = [content(phrase) for phrase in [*nouns, *_all([words.clauses]), *synonyms]]
     whole = {
         " ".join(sorted(found))
         for found in phrases
@@ -137,17 +138,17 @@ def _alone(found: set[str]) -> set[str]:
     return found if len(found) == 1 else set()
 
 
-def words_near_sound(teacher: Teacher, words: Sequence[str]) -> list[str]:
-    """The words that the teacher holds nearest to any family's phrases, nearest first."""
+def words_near_sound(encoder: SentenceEncoder, words: Sequence[str]) -> list[str]:
+    """The words that the sentence encoder holds nearest to any family's phrases, nearest first."""
     phrases = [phrase for known in family_phrases().values() for phrase in known]
-    near = (teacher.embed(words) @ teacher.embed(phrases).T).amax(dim=1)
+    near = (encoder.embed(words) @ encoder.embed(phrases).T).amax(dim=1)
     return [words[i] for i in near.argsort(descending=True)[:NEAR_WORDS].tolist()]
 
 
 def distillation_texts(
     near: Sequence[str], common: Sequence[str], captions: Sequence[str], count: int, seed: int = 0
 ) -> tuple[list[str], list[str]]:
-    """`count` phrases and captions roughened as people type; and for each what the teacher shall read.
+    """`count` phrases and captions roughened as people type; and for each what the encoder shall read.
 
     The phrases teach the tower words no caption holds, and to find the sound in a sentence it has never
     seen ("close your eyes and …"): what surrounds it is drawn from the commonest words and means nothing.
@@ -275,8 +276,8 @@ def duets(
     """`count` texts that name two sounds, and how they name each: in a caption's words, or joined by any.
 
     They are dressed as captions dress them: rare words were lost beside others' attributes. Scenes of all
-    families and words would be far too many to render; what two sounds mean together, their own meanings
-    tell.
+    families and words would be far too many to render; what two sounds mean together, their own
+    targets tell.
     """
     rng = np.random.default_rng(seed)
     known, clothes, templates = family_phrases(), wardrobe(), load_lexicon().templates
@@ -303,7 +304,7 @@ def other_captions(labels: Sequence[Sequence[str]], common: Sequence[str]) -> li
     out = []
     for seed, heard in enumerate(track(labels, "Writing captions")):
         description, rng = describe_clip(seed, heard), np.random.default_rng([seed, 78])
-        texts = [caption(rng, description, kin_share=KIN_SHARE) for _ in range(OTHER_CAPTIONS)]
+        texts = [caption(rng, description, synonym_share=SYNONYM_SHARE) for _ in range(OTHER_CAPTIONS)]
         out.append([among_words(rng, t, common) if rng.random() < AMONG_WORDS_SHARE else t for t in texts])
     return out
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from studio.core.errors import ModelNotFoundError
 
 
-class Teacher:
+class SentenceEncoder:
     """Sentences → unit vectors of 384."""
 
     width = 384
@@ -38,7 +38,7 @@ class Teacher:
         """[len(texts), 384], mean-pooled over tokens. Sorted by length inside, so padding costs little."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         out = torch.empty(len(texts), self.width)
-        for start in track(range(0, len(order), batch), "Asking the teacher"):
+        for start in track(range(0, len(order), batch), "Reading sentences"):
             part = order[start : start + batch]
             tokens = self.tokenizer(
                 [texts[i] for i in part], padding=True, truncation=True, max_length=64, return_tensors="pt"

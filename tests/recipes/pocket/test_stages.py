@@ -22,7 +22,7 @@ from studio.recipes.networks.vae import (
 )
 from studio.recipes.networks.vocoder import build_vocoder, convergence, spectral_loss
 from studio.recipes.text.clap import build_clap
-from studio.recipes.text.clap_head import HeadData, clip_meanings, concentrate, train_head
+from studio.recipes.text.clap_head import HeadData, clip_targets, concentrate, train_head
 from studio.training.loop import LoopOptions
 from studio.training.noising import clip_timesteps, fifo_ramps, min_snr_weight, velocity
 
@@ -165,7 +165,7 @@ def test_a_scene_means_its_two_sounds_alike() -> None:
     dog, rain, leaning = torch.nn.functional.normalize(torch.randn(3, 64, generator=generator), dim=-1)
     own = torch.stack([dog.expand(4, -1), leaning.expand(4, -1)])
     voices = torch.stack([dog.expand(6, -1), rain.expand(6, -1)])[None]
-    alone, scene = clip_meanings(own, voices, torch.tensor([False, True]))
+    alone, scene = clip_targets(own, voices, torch.tensor([False, True]))
     torch.testing.assert_close(alone, dog)
     torch.testing.assert_close(scene @ dog, scene @ rain)
     torch.testing.assert_close(scene, torch.nn.functional.normalize(dog + rain, dim=0))
@@ -231,7 +231,7 @@ def test_roughening_keeps_shape_and_raises_the_floor() -> None:
     assert rough.mean() > mel.mean()
 
 
-def test_the_judge_hears_mixed_scenes_with_both_names() -> None:
+def test_the_classifier_hears_mixed_scenes_with_both_names() -> None:
     labels = [["rain"], ["dog"], ["siren"], ["dog", "siren"]]
     targets = label_targets(labels, ["rain", "dog", "siren"])
     mixer = Mixer(smooth_mels(4, 512), labels)

@@ -17,7 +17,7 @@ from studio.recipes.text import clap, phrases
 WORDS = ["table", "green", "seven", "hail", "thump", "gargle"]
 
 
-class LetterTeacher:
+class LetterEncoder:
     """Reads a text as its pairs of letters; the real one is a package for training only."""
 
     width = 384
@@ -35,7 +35,7 @@ class LetterTeacher:
 
 @pytest.mark.slow
 def test_the_whole_recipe_makes_a_clap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clap, "Teacher", LetterTeacher)
+    monkeypatch.setattr(clap, "SentenceEncoder", LetterEncoder)
     monkeypatch.setattr(clap, "HEAD_STEPS", 3)
     monkeypatch.setattr(clap, "BANK_TEXTS", 60)
     for module in (clap, phrases):
