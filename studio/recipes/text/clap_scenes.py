@@ -19,9 +19,11 @@ from torch.nn import functional as F
 from transformers import ClapModel, PreTrainedTokenizerBase
 
 from studio.modules.text import tokenize
-from studio.recipes.text.clap import Lessons, learn, text_vectors
 from studio.recipes.text.clap_head import clip_targets
-from studio.recipes.text.phrases import VOICE_CAPTIONS, Named
+from studio.recipes.text.clap_model import text_vectors
+from studio.recipes.text.clap_text import Lessons, learn
+from studio.recipes.text.duets import Named
+from studio.recipes.text.phrases import VOICE_CAPTIONS
 from studio.recipes.text.targets import Embed, WordTargets
 from studio.training.loop import LoopOptions, TrainState, run
 

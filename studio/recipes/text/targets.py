@@ -17,7 +17,7 @@ from torch import Tensor
 
 from studio.recipes.data.clips import Corpus
 from studio.recipes.text.clap_head import recall
-from studio.recipes.text.phrases import Named
+from studio.recipes.text.duets import Named
 
 Embed = Callable[[Sequence[str]], Tensor]
 """Texts → unit vectors [texts, D]."""

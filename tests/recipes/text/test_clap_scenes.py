@@ -13,9 +13,10 @@ from transformers import ClapModel, PreTrainedTokenizerBase
 
 from studio.modules.text import tokenize
 from studio.recipes.text.bpe import train_tokenizer
-from studio.recipes.text.clap import build_clap
+from studio.recipes.text.clap_model import build_clap
 from studio.recipes.text.clap_scenes import SceneTexts, said_of_clips, teach_scenes
-from studio.recipes.text.phrases import VOICE_CAPTIONS, Named
+from studio.recipes.text.duets import Named
+from studio.recipes.text.phrases import VOICE_CAPTIONS
 from studio.recipes.text.targets import Memory, WordTargets
 from studio.training.loop import LoopOptions
 

@@ -6,29 +6,25 @@ import json
 from importlib import resources
 
 import numpy as np
-import pytest
 
 from studio.backends.catalog import vocabulary as known_words
 from studio.core.settings import Settings
 from studio.recipes.corpus.captions import without_article
 from studio.recipes.corpus.clip import describe
 from studio.recipes.corpus.lexicon import load_lexicon
+from studio.recipes.text.duets import dressed, duets, lone_phrases, wardrobe
 from studio.recipes.text.phrases import (
     OTHER_CAPTIONS,
     REQUESTS,
     among_words,
     distillation_texts,
-    dressed,
-    duets,
     family_bank,
     family_phrases,
     known_phrases,
-    lone_phrases,
     other_captions,
-    vocabulary,
     voice_captions,
-    wardrobe,
 )
+from studio.recipes.text.vocabulary import vocabulary
 
 COMMON = ["table", "green", "seven"]
 
@@ -166,5 +162,4 @@ def test_no_way_of_asking_is_a_withheld_template() -> None:
 
 
 def test_the_shipped_words_are_those_of_the_lexicon() -> None:
-    pytest.importorskip("wordfreq")
     assert known_words("pocket/audioldm", Settings()) == vocabulary()

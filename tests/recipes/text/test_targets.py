@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from studio.recipes.data.clips import Corpus
-from studio.recipes.text.phrases import Named
+from studio.recipes.text.duets import Named
 from studio.recipes.text.targets import Memory, WordTargets
 
 EYE = torch.eye(6)
