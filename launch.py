@@ -3,7 +3,7 @@
 
     python3 launch.py                 serve the studio and open the browser
     python3 launch.py test [...]      run the test suite (words go on to pytest)
-    python3 launch.py lint            run ruff and mypy
+    python3 launch.py lint            run ruff, mypy and import-linter
     python3 launch.py render ...      anything else goes on to the command line
     python3 launch.py --torch cpu     first choose PyTorch's build without CUDA
 
@@ -42,6 +42,8 @@ RUNNER = (
     "import sys; sys.path[:] = [sys.argv.pop(1)] + [p for p in sys.path if p]; import runpy; "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
+# import-linter is a script alone, and can't be run as a module.
+LAYERS = "from importlinter.cli import lint_imports; import sys; sys.exit(lint_imports(no_cache=True))"
 
 
 # --- words on the command line ---------------------------------------------------------------------------
@@ -72,7 +74,13 @@ def command_for(python: str, words: Sequence[str]) -> List[List[str]]:
     if words[0] == "test":
         return [[*program, "pytest", *SUITE, *words[1:]]]
     if words[0] == "lint":
-        return [[*program, "ruff", "check", "."], [*program, "mypy"]]
+        ruff = [*program, "ruff"]
+        return [
+            [*ruff, "check", "."],
+            [*ruff, "format", "--check", "."],
+            [*program, "mypy"],
+            [python, "-c", LAYERS],
+        ]
     return [[*program, ENTRY, *words]]
 
 

@@ -11,12 +11,37 @@ from studio.core.settings import Settings
 
 if TYPE_CHECKING:
     from studio.core.request import GenerationRequest, ModelChoice
+    from studio.pipeline.drafts import Drafts
+    from studio.pipeline.renderer import Renderer
     from studio.service.studio import Studio
     from studio.ui.server.page import Page
 
 
 def build_studio(settings: Settings) -> Studio:
     """The service on the catalog's backends.
+
+    Raises:
+        InvalidRequestError: Python was told to drop docstrings, which transformers reads.
+    """
+    from functools import partial
+
+    from studio.backends import catalog
+    from studio.service.studio import Studio
+
+    renderer, drafts = build_renderer(settings)
+    return Studio(
+        settings,
+        partial(catalog.create_backend, settings=settings),
+        renderer,
+        resolve_choice,
+        drafts=drafts,
+        fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
+        admit=lambda request: None if settings.private else require_listed(request, settings),
+    )
+
+
+def build_renderer(settings: Settings) -> tuple[Renderer, Drafts]:
+    """What makes sound of requests, and the drafts that it hears, on the catalog's models.
 
     Raises:
         InvalidRequestError: Python was told to drop docstrings, which transformers reads.
@@ -28,7 +53,6 @@ def build_studio(settings: Settings) -> Studio:
     from studio.core.errors import InvalidRequestError
     from studio.pipeline.drafts import AcousticModelPool, Drafts
     from studio.pipeline.renderer import Renderer
-    from studio.service.studio import Studio
 
     if sys.flags.optimize > 1:
         raise InvalidRequestError(
@@ -38,16 +62,7 @@ def build_studio(settings: Settings) -> Studio:
         partial(catalog.create_drafter, settings=settings), partial(catalog.create_codec, settings=settings)
     )
     drafts = Drafts(models, settings.outputs, partial(catalog.fingerprint, settings=settings))
-    create, renderer = partial(catalog.create_backend, settings=settings), Renderer(drafts, estimates=True)
-    return Studio(
-        settings,
-        create,
-        renderer,
-        resolve_choice,
-        drafts=drafts,
-        fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
-        admit=lambda request: None if settings.private else require_listed(request, settings),
-    )
+    return Renderer(drafts, estimates=True), drafts
 
 
 def require_listed(request: GenerationRequest, settings: Settings) -> None:

@@ -28,6 +28,7 @@ from studio.evaluation.benchmarks.endless import slope_per_minute
 from studio.pipeline.peak_memory import PeakMemory
 from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[1]
 TONE = ("--model", "tone", "--prompt", "rain")
@@ -282,7 +283,7 @@ def test_peak_memory_sees_what_is_gone_again() -> None:
     with PeakMemory("cpu") as peak:
         before = peak.rss_mb
         block = b"\1" * (64 << 20)
-        time.sleep(0.1)
+        until(lambda: peak.rss_mb > before + 50)
         del block
     assert peak.rss_mb > before + 50
     assert peak.figures()["peak_device_mb"] is None

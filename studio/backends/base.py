@@ -6,15 +6,21 @@ A backend knows no sampler, and a sampler no backend; `pipeline` puts them toget
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
+from studio.backends.capabilities import Capabilities
 from studio.samplers.schedule import NoiseSchedule
+
+if TYPE_CHECKING:
+    from studio.backends.acoustic.base import AcousticDraft
+    from studio.modules.acoustic_branch import AcousticBranch
 
 
 @dataclass(frozen=True)
@@ -59,22 +65,65 @@ class Tokens:
         mask = None if self.mask is None else self.mask.expand(batch, -1)
         return Tokens(self.states.expand(batch, -1, -1), mask)
 
+    @classmethod
+    def join(cls, parts: Sequence[Tokens]) -> Tokens:
+        """The items of all parts, one after another; shorter sequences are padded and masked."""
+        longest = max(part.states.shape[1] for part in parts)
+        states = torch.cat([_padded(part.states, longest) for part in parts])
+        if all(part.mask is None and part.states.shape[1] == longest for part in parts):
+            return cls(states)
+        return cls(states, torch.cat([_padded(part.counted, longest) for part in parts]))
+
+    @property
+    def counted(self) -> Tensor:
+        """The mask [B, L], of ones where there is none."""
+        if self.mask is not None:
+            return self.mask
+        return torch.ones(self.states.shape[:2], dtype=torch.long, device=self.states.device)
+
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What the text says to the U-Net.
+    """What is said to the U-Net.
 
-    `pooled` is one vector an item [B, D], or one a latent frame [B, T, D] where prompts change along the
-    sound. Models with cross-attention have `tokens`, a sequence for each kind of it.
+    Attributes:
+        pooled: the text as one vector an item [B, D], or one a latent frame [B, T, D] where prompts change
+            along the sound.
+        text: the text as cross-attention reads it, a sequence for each text tower: none where there is no
+            cross-attention, two in AudioLDM 2.
+        acoustic: the draft as a dual model hears it beside the text; None where nothing is heard.
     """
 
     pooled: Tensor | None = None
-    tokens: tuple[Tokens, ...] = ()
+    text: tuple[Tokens, ...] = ()
+    acoustic: Tokens | None = None
 
     def take(self, rows: Tensor) -> Conditioning:
         """The items of these indices [n]."""
         pooled = None if self.pooled is None else self.pooled[rows.to(self.pooled.device)]
-        return Conditioning(pooled, tuple(tokens.take(rows) for tokens in self.tokens))
+        acoustic = None if self.acoustic is None else self.acoustic.take(rows)
+        return Conditioning(pooled, tuple(tokens.take(rows) for tokens in self.text), acoustic)
+
+    def with_acoustic(self, heard: Tokens) -> Conditioning:
+        """The same text beside a draft, whose batch is the text's, or one for all of it."""
+        return replace(self, acoustic=heard)
+
+    @classmethod
+    def join(cls, parts: Sequence[Conditioning]) -> Conditioning:
+        """The items of all parts, one after another; the parts are of one model."""
+        pooled = [part.pooled for part in parts if part.pooled is not None]
+        towers = zip(*(part.text for part in parts), strict=True)
+        heard = [part.acoustic for part in parts if part.acoustic is not None]
+        return cls(
+            torch.cat(pooled) if pooled else None,
+            tuple(map(Tokens.join, towers)),
+            Tokens.join(heard) if heard else None,
+        )
+
+
+def _padded(rows: Tensor, length: int) -> Tensor:
+    """[B, L] or [B, L, D] with zeros behind it, up to `length`."""
+    return functional.pad(rows, (0, 0) * (rows.dim() - 2) + (0, length - rows.shape[1]))
 
 
 class StreamDecoder(Protocol):
@@ -102,13 +151,12 @@ class Backend(Protocol):
     """One loaded checkpoint."""
 
     id: str
+    capabilities: Capabilities
     geometry: Geometry
     schedule: NoiseSchedule
     device: torch.device
     dtype: torch.dtype
-    unet: (
-        torch.nn.Module | None
-    )  # what predicts the noise, for the patches of `models`; None has nothing to patch
+    unet: torch.nn.Module | None  # predicts the noise, for `modules.patches`; None has nothing to patch
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """Conditioning whose batch is the prompts in order. The empty text is the unconditional one."""
@@ -143,3 +191,19 @@ class Backend(Protocol):
     def unload(self) -> None:
         """Let go of the weights."""
         ...
+
+
+class DualBackend(Backend, Protocol):
+    """A `Backend` that hears an acoustic draft beside the text (DC-LDM, Wang et al. 2024)."""
+
+    branch: AcousticBranch  # what attends to the draft, to be watched
+    encoding: str  # how it hears drafts, of `modules.acoustic_branch.ENCODINGS`
+
+    def encode_draft(self, draft: AcousticDraft) -> Tensor:
+        """A draft as the branch hears it [1, L, 128]."""
+        ...
+
+
+def hears_drafts(backend: Backend) -> TypeGuard[DualBackend]:
+    """Whether a backend is one that hears drafts."""
+    return backend.capabilities.drafts

@@ -16,6 +16,7 @@ from studio.backends.checkpoint import verify
 from studio.backends.hub import TEXT_ENCODERS, plan
 from studio.backends.hub import download as get
 from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
+from studio.backends.registry import AUDIOGEN, REGISTRY, Registry
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "vocabulary"]
 
-DRAFTER = "audiogen"  # the system of what makes drafts: no tab offers it as a model for takes
+DRAFTER = AUDIOGEN.name  # the system of what makes drafts: no tab offers it as a model for takes
 _HUB_ID = re.compile(r"[A-Za-z0-9]([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 _LONGEST_ID = 96  # the Hub's own
 _NOWHERE = Path()
 _TEXT_WEIGHTS = "model.safetensors"  # the Hub's library moves it into place once it is whole
 _TEXT_FILES = ["config.json", "generation_config.json", "spiece.model", "tokenizer*", _TEXT_WEIGHTS]
-_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", *checkpoint.AUDIOGEN_FILES]
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", *AUDIOGEN.layout.weights]
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ def resolve(model_id: str, settings: Settings, *, download: bool = True) -> Path
     return _from_hub(model_id, download=download)
 
 
-def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
-    """Load the chosen checkpoint.
+def create_backend(choice: ModelChoice, settings: Settings, registry: Registry = REGISTRY) -> Backend:
+    """Load the chosen checkpoint by its system's loader.
 
     Raises:
         ModelNotFoundError: as `resolve`.
@@ -155,22 +156,18 @@ def create_backend(choice: ModelChoice, settings: Settings) -> Backend:
         InvalidRequestError: the machine lacks the device.
         OutOfResourcesError: it does not fit into memory.
     """
-    if choice.id == "tone":
-        from studio.backends.systems.tone import ToneBackend
-
-        return ToneBackend()
-    folder = resolve(choice.id, settings)
-    from studio.backends.systems import audioldm, audioldm2, dcldm, tango
-
-    systems = {"audioldm": audioldm, "audioldm2": audioldm2, "tango": tango, "dcldm": dcldm}
-    return systems[checkpoint.system_of(folder)].load(folder, choice.device, choice.dtype, model_id=choice.id)
+    builtin = next((model for model in MODELS if model.id == choice.id and model.source == "builtin"), None)
+    if builtin is not None:
+        folder, system = _NOWHERE, registry.system(builtin.system)
+    else:
+        folder = resolve(choice.id, settings)
+        system = registry.system_of(folder)
+    return system.load(folder, choice.device, choice.dtype, model_id=choice.id)
 
 
 def create_drafter(model_id: str, device: str, settings: Settings) -> Drafter:
     """Load an AudioGen; raises as `create_backend`, and `ModelNotFoundError` where audiocraft is missing."""
-    from studio.backends.acoustic import audiogen
-
-    return audiogen.load(resolve(model_id, settings), device, model_id=model_id)
+    return AUDIOGEN.load(resolve(model_id, settings), device, model_id=model_id)
 
 
 def create_codec(model_id: str, device: str, settings: Settings) -> Codec | None:
@@ -190,7 +187,7 @@ def fingerprint(model_id: str, settings: Settings) -> str:
     """What tells an AudioGen's checkpoint from another that had its name; empty for one that is not here."""
     try:
         folder = resolve(model_id, settings, download=False)
-        files = [(folder / name).stat() for name in checkpoint.AUDIOGEN_FILES]
+        files = [(folder / name).stat() for name in AUDIOGEN.layout.weights]
     except (StudioError, OSError):
         return ""
     return " ".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)

@@ -16,39 +16,29 @@ from studio.backends.reading import (
     held_by,
     is_file,
     is_folder,
-    quoted,
     read_json,
     short,
 )
+from studio.backends.registry import (
+    AUDIOGEN_FILES,
+    INDEX_FILE,
+    PUBLISHED_CONFIGS,
+    PUBLISHED_FILES,
+    REGISTRY,
+    TANGO,
+    FilesLayout,
+    Registry,
+)
 from studio.core.errors import StudioError, WeightsError
 
-__all__ = ["read_json"]  # and what is defined here
+# And what is defined here.
+__all__ = ["AUDIOGEN_FILES", "INDEX_FILE", "PUBLISHED_CONFIGS", "PUBLISHED_FILES", "read_json"]
 
 log = logging.getLogger(__name__)
 
-INDEX_FILE = "model_index.json"
 SHARED_FILE = "shared.json"  # ours: components that lie in the folder of a model beside this one
 MEL_PADDING_FIELD = "_mel_padding"  # ours, in the index: diffusers passes over such names
-SYSTEMS = {
-    "AudioLDMPipeline": "audioldm",
-    "AudioLDM2Pipeline": "audioldm2",
-    # diffusers has no pipelines of these two: the names are ours.
-    "TangoPipeline": "tango",
-    "DcLdmPipeline": "dcldm",
-}
-_ONE_TEXT = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
-COMPONENTS = {
-    "audioldm": _ONE_TEXT,
-    "audioldm2": (
-        "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "projection_model", "language_model",
-        "unet", "vae", "vocoder", "scheduler",
-    ),
-    "tango": _ONE_TEXT,
-    "dcldm": (*_ONE_TEXT, "acoustic_branch"),
-}  # fmt: skip
-PUBLISHED_FILES = ("pytorch_model_main.bin", "pytorch_model_vae.bin")  # TANGO's, as its authors publish it
-PUBLISHED_CONFIGS = ("main_config.json", "vae_config.json")
-AUDIOGEN_FILES = ("state_dict.bin", "compression_state_dict.bin")  # as audiocraft exports one
+SAME_WEIGHTS_FIELD = "_same_weights"  # ours, likewise: fingerprints of now and of the layout before
 _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
 WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}
 _WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
@@ -95,31 +85,9 @@ def held(component: Path) -> Held:
     return sum((held_by(file) for file in weight_files(component)), Held(0, 0))
 
 
-def system_of(folder: Path) -> str:
-    """Which system a folder's model_index.json names; without one TANGO's own layout, or AudioLDM.
-
-    Raises:
-        WeightsError: the file is damaged, or names a pipeline that is not known here.
-    """
-    if is_audiogen(folder):
-        raise WeightsError(f"{folder.name} makes drafts, not takes: choose a model of another kind.")
-    if not is_file(folder / INDEX_FILE):
-        return "tango" if is_published_tango(folder) else "audioldm"
-    pipeline = str(read_json(folder / INDEX_FILE).get("_class_name"))
-    if pipeline not in SYSTEMS:
-        known = ", ".join(SYSTEMS)
-        raise WeightsError(f"{folder.name} is made for {quoted(pipeline)}; give a folder made for {known}.")
-    return SYSTEMS[pipeline]
-
-
 def is_published_tango(folder: Path) -> bool:
     """Whether a folder is in the layout of TANGO's authors, who have no folder a component."""
-    return all(is_file(folder / name) for name in PUBLISHED_CONFIGS)
-
-
-def is_audiogen(folder: Path) -> bool:
-    """Whether a folder is an AudioGen's: what makes drafts, and no takes."""
-    return any(is_file(folder / name) for name in AUDIOGEN_FILES)
+    return TANGO.published is not None and TANGO.published.is_in(folder)
 
 
 def component(folder: Path, name: str) -> Path:
@@ -131,13 +99,13 @@ def component(folder: Path, name: str) -> Path:
     return folder.resolve() / place if isinstance(place, str) and _BESIDE.fullmatch(place) else own
 
 
-def verify(folder: Path) -> list[str]:
+def verify(folder: Path, registry: Registry = REGISTRY) -> list[str]:
     """What is wrong with a checkpoint folder, a sentence each; empty if it looks whole.
 
     Reads configs and the headers of weight files, not the weights. Never raises, whatever lies there.
     """
     try:
-        return _problems(folder)
+        return _problems(folder, registry)
     except StudioError as error:
         return [_sentence(error)]
     except Exception:  # a folder may hold anything, and a list of checkpoints is not to end over one
@@ -145,16 +113,14 @@ def verify(folder: Path) -> list[str]:
         return [f"{folder.name} can't be read."]
 
 
-def _problems(folder: Path) -> list[str]:
+def _problems(folder: Path, registry: Registry) -> list[str]:
     if not is_folder(folder):
         return [f"The folder {folder.name} does not exist."]
-    if is_audiogen(folder):
-        return _weight_problems([folder / name for name in AUDIOGEN_FILES])
-    if is_published_tango(folder):
-        for name in PUBLISHED_CONFIGS:
-            read_json(folder / name)
-        return _weight_problems([folder / name for name in PUBLISHED_FILES])
-    places = {name: component(folder, name) for name in COMPONENTS[system_of(folder)]}
+    if drafter := registry.drafter_of(folder):
+        return _file_problems(folder, drafter.layout)
+    if (system := registry.published_in(folder)) and system.published:
+        return _file_problems(folder, system.published)
+    places = {name: component(folder, name) for name in registry.system_of(folder).components}
     if not any(is_folder(place) for place in places.values()):
         return [f"{folder.name} holds no model that the studio knows."]
     problems = []
@@ -166,7 +132,13 @@ def _problems(folder: Path) -> list[str]:
     return problems
 
 
-def fingerprint(folder: Path) -> str:
+def _file_problems(folder: Path, layout: FilesLayout) -> list[str]:
+    for name in layout.configs:
+        read_json(folder / name)
+    return _weight_problems([folder / name for name in layout.weights])
+
+
+def fingerprint(folder: Path, registry: Registry = REGISTRY) -> str:
     """Tells the weights of a folder from others of its name, wherever it lies and whenever it was copied.
 
     From the sizes of the weight files and pieces of them: other weights differ everywhere.
@@ -175,10 +147,11 @@ def fingerprint(folder: Path) -> str:
         WeightsError: the folder's index is damaged.
         OSError: a file can't be read.
     """
-    if is_published_tango(folder):
-        files = [folder / name for name in PUBLISHED_FILES]
+    system = registry.published_in(folder)
+    if system and system.published:
+        files = [folder / name for name in system.published.weights]
     else:
-        places = (component(folder, name) for name in COMPONENTS[system_of(folder)])
+        places = (component(folder, name) for name in registry.system_of(folder).components)
         files = [file for place in places for file in weight_files(place)]
     digest = hashlib.sha256()
     for file in files:
@@ -190,12 +163,23 @@ def fingerprint(folder: Path) -> str:
             for piece in range(_PIECES):
                 weights.seek(piece * max(0, size - _PIECE_BYTES) // (_PIECES - 1))
                 digest.update(weights.read(_PIECE_BYTES))
-    return digest.hexdigest()[:32]
+    return _as_it_was(folder, digest.hexdigest()[:32])
 
 
-def require(folder: Path) -> None:
+def _as_it_was(folder: Path, found: str) -> str:
+    """The fingerprint that the same weights had in the files that they lay in before, if they did.
+
+    Save points of that time name it; weights that are exchanged since have one that no index lists.
+    """
+    index = folder / INDEX_FILE
+    known = read_json(index).get(SAME_WEIGHTS_FIELD) if is_file(index) else None
+    before = known.get(found) if isinstance(known, dict) else None
+    return before if isinstance(before, str) else found
+
+
+def require(folder: Path, registry: Registry = REGISTRY) -> None:
     """Raise `WeightsError` with the first of `verify`'s problems, if there is any."""
-    problems = verify(folder)
+    problems = verify(folder, registry)
     if problems:
         raise WeightsError(f"The checkpoint in {folder.name} is damaged. {problems[0]} Get it again.")
 

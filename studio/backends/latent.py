@@ -18,6 +18,7 @@ from torch import Tensor
 
 from studio.backends import checkpoint
 from studio.backends.base import Conditioning, Geometry
+from studio.backends.capabilities import Capabilities
 from studio.backends.configs import real, whole
 from studio.backends.decode import (
     ATTENTIVE,
@@ -33,6 +34,7 @@ from studio.backends.decode import (
 from studio.backends.device import ChannelsLast
 from studio.backends.prediction import to_noise
 from studio.backends.reading import is_file, read_json
+from studio.backends.registry import SystemSpec
 from studio.core.errors import WeightsError
 from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
 from studio.modules.patches.framewise import framewise
@@ -80,6 +82,8 @@ class LatentBackend(ABC):
     The U-Net runs in the chosen dtype. VAE and vocoder stay in float32: they cost little, and a vocoder in
     half precision can be heard.
     """
+
+    capabilities: Capabilities  # a subclass says
 
     def __init__(
         self,
@@ -211,11 +215,10 @@ def read_schedule(folder: Path) -> NoiseSchedule:
     return NoiseSchedule.from_config(checkpoint.read_json(folder / "scheduler" / "scheduler_config.json"))
 
 
-def read_mel_padding(folder: Path, system: str) -> int:
+def read_mel_padding(folder: Path, system: SystemSpec) -> int:
     """How the log-mels that a checkpoint's VAE was trained on are padded.
 
-    As its model_index.json says, which our own do; else as its system's authors do it: AudioLDM 2 seamless,
-    the others centred.
+    As its model_index.json says, which our own do; else as its system's authors do it.
 
     Raises:
         WeightsError: the index is damaged or says something else.
@@ -223,7 +226,7 @@ def read_mel_padding(folder: Path, system: str) -> int:
     index = folder / checkpoint.INDEX_FILE
     said = read_json(index).get(checkpoint.MEL_PADDING_FIELD) if is_file(index) else None
     if said is None:
-        return SEAMLESS if system == "audioldm2" else CENTRED
+        return SEAMLESS if system.seamless_mels else CENTRED
     if said not in (SEAMLESS, CENTRED):
         raise WeightsError(f"{folder.name} has log-mels of an unknown padding; use another checkpoint.")
     return int(said)

@@ -39,22 +39,22 @@ def export_command(
     as_json: AsJson = False,
 ) -> None:
     """Write a take, or a span of it, to a file; says what loudness and true peak that has."""
-    from studio.service.takes.cut import CutError, read_cut
     from studio.service.takes.export import FORMATS, export
-    from studio.service.takes.exports import export_name
+    from studio.service.takes.export_cache import export_name
+    from studio.service.takes.export_range import ExportRangeError, read_export_range
     from studio.service.takes.library import Library
 
     path = Path(name)
     path = path if path.is_file() else Library(outputs).get(name).path
     wanted = str(out) if out is not None else FORMATS[0]
     try:
-        cut = read_cut({"start": start, "end": end, "lufs": lufs, "ceiling": ceiling})
+        cut = read_export_range({"start": start, "end": end, "lufs": lufs, "ceiling": ceiling})
         if ceiling is not None and cut.lufs is None:
-            raise CutError("ceiling", "Give a loudness with it, for example --lufs -14.")
+            raise ExportRangeError("ceiling", "Give a loudness with it, for example --lufs -14.")
         own_name = wanted.lower() in FORMATS
         target = Path(export_name(path, cut, wanted.lower())) if own_name else Path(wanted)
         made = export(path, target, cut=cut, labelled=own_name)
-    except CutError as error:
+    except ExportRangeError as error:
         raise InvalidRequestError(f"{_OPTIONS[error.field]}: {error}") from error
     if as_json:
         print_json({"file": str(made.path), **(made.level.report if made.level else {})})

@@ -22,7 +22,8 @@ def to_int16(samples: NDArray[np.floating]) -> NDArray[np.int16]:
     """
     if not np.isfinite(samples).all():
         raise NoSoundError(NO_SOUND)
-    return np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
+    whole: NDArray[np.int16] = np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
+    return whole
 
 
 def sound_before_fault(samples: NDArray[np.floating]) -> NDArray[np.floating]:

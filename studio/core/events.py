@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,14 +72,6 @@ class AttentionMap:
 
 
 @dataclass(frozen=True)
-class SavePoint:
-    """The take can go on from its first `samples` with `state`. For its writer; readers never see it."""
-
-    samples: int
-    state: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class Telemetry:
     """Once a second. `realtime_factor` is seconds of work a second of sound: below 1 keeps up.
 
@@ -114,8 +105,5 @@ class Failed:
     path: Path | None = None
 
 
-Event = (
-    Progress | StepDone | Drafted | Preview | AudioChunk | AttentionMap | SavePoint | Telemetry
-    | Finished | Failed
-)  # fmt: skip
+Event = Progress | StepDone | Drafted | Preview | AudioChunk | AttentionMap | Telemetry | Finished | Failed
 TERMINAL = (Finished, Failed)

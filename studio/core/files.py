@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
-from studio.core.locks import lock
+from studio.core.locks import grows, lock
 
+log = logging.getLogger(__name__)
+
+LEFT_ALONE_S = 3600.0  # where locks tell nothing, somebody may still be at a file as young as that
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PART_PATTERN = "longwave-????????????????.part"
 
@@ -44,10 +49,41 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_path(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """As `replacing`, for a writer that opens its file by name: that of the new one, which is empty."""
+    with replacing(path, sync=sync) as file:
+        yield Path(file.name)
+
+
 def replace_file(path: Path, content: bytes | memoryview, *, sync: bool = False) -> None:
     """Put `content` at `path` at once, so that a kill leaves the old file or the new one; as `replacing`."""
     with replacing(path, sync=sync) as file:
         file.write(content)
+
+
+def abandoned(path: Path) -> bool:
+    """Whether a half-written file is nobody's any more. Raises `OSError`."""
+    return path.is_file() and not grows(path) and time.time() - path.stat().st_mtime > LEFT_ALONE_S
+
+
+def sweep_parts(folder: Path, *older: str) -> None:
+    """Remove what writers that were killed left half-written in a folder. Never raises.
+
+    `older` are patterns of the names that earlier versions gave such files.
+    """
+    for pattern in (PART_PATTERN, *older):
+        with suppress(OSError):
+            for path in folder.glob(pattern):
+                if abandoned(path):
+                    remove_left(path)
+
+
+def remove_left(path: Path) -> None:
+    """Remove a file that a process left which has ended, if that can be. Never raises."""
+    with suppress(OSError):
+        path.unlink()
+        log.info("Removed %s, which a process that ended left behind", path)
 
 
 def disk_error(error: OSError, path: Path) -> StudioError:

@@ -11,7 +11,7 @@ _MIB = 1024.0 * 1024.0
 
 def process_memory_mb() -> float:
     """Resident memory of this process in MiB."""
-    return psutil.Process().memory_info().rss / _MIB
+    return float(psutil.Process().memory_info().rss / _MIB)
 
 
 def device_memory_mb(device: str) -> float | None:
@@ -20,7 +20,7 @@ def device_memory_mb(device: str) -> float | None:
     if torch is None:
         return None
     if device.startswith("cuda"):
-        return torch.cuda.memory_allocated(device) / _MIB
+        return float(torch.cuda.memory_allocated(device) / _MIB)
     if device == "mps":
-        return torch.mps.current_allocated_memory() / _MIB
+        return float(torch.mps.current_allocated_memory() / _MIB)
     return None

@@ -25,6 +25,8 @@ def one_line(text: str) -> str:
 
     What only joins letters stays, unless there are no letters.
     """
+    if text.isascii() and text.isprintable():  # as most is: there is nothing in it to be looked for
+        return " ".join(text.split())
     kept = "".join(
         " " if ch.isspace() else ch
         for ch in text

@@ -11,37 +11,49 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.acoustic.base import tile_tokens
-from studio.core.draft import AudioGenDraft, Draft, RecordedDraft
+from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Drafted, Event, Progress
-from studio.core.request import GenerationRequest
 from studio.dsp.mel import log_mel
 from studio.dsp.spectrogram import mel_columns
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
-from studio.pipeline.drafts import Drafts, sampling_of
+from studio.pipeline.drafts import DraftPlan, Drafts
 from studio.pipeline.preview import WIDTH
-from studio.pipeline.progress import StepProgress
+from studio.pipeline.progress import CallProgress
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft, Codec, OnTokens
-    from studio.backends.base import Backend
-    from studio.backends.systems.dcldm import DcLdmBackend
+    from studio.backends.base import Backend, DualBackend
 
 ANNOUNCED = 20  # times a draft says how far it is
 DEAF = "This model hears no draft: choose one for the Dual tab, or take no draft."
 PIECE_S, PAST_S = 5.0, 5.0  # an endless draft grows by pieces, each going on from what is before it
 
 
-def dual_backend(backend: Backend) -> DcLdmBackend:
+def dual_backend(backend: Backend) -> DualBackend:
     """The backend as one that hears drafts. Raises `InvalidRequestError` for any other."""
-    if not hasattr(backend, "encode_draft"):
+    from studio.backends.base import hears_drafts
+
+    if not hears_drafts(backend):
         raise InvalidRequestError(DEAF)
-    return backend  # type: ignore[return-value]
+    return backend
 
 
-class ClipAcoustics:
-    """Draft and the empty text's draft of a clip, encoded as the model hears them, for any window of it."""
+class EncodedAcoustics:
+    """Draft and the empty text's draft of a clip, encoded before as the model hears them."""
+
+    def __init__(self, states: Tensor) -> None:
+        """`states` [2, L, 128]: of the empty text, then of the draft."""
+        self._states = states
+
+    def window(self, start_frame: int, frames: int) -> Tensor:
+        """[2, L, 128], as given. A clip hears all of it at every frame."""
+        return self._states
+
+
+class ClipAcoustics(EncodedAcoustics):
+    """Draft and the empty text's draft of a clip, which it encodes as the model hears them."""
 
     def __init__(self, backend: Backend, draft: AcousticDraft, unconditional: AcousticDraft) -> None:
         """Encode both.
@@ -51,11 +63,7 @@ class ClipAcoustics:
         """
         dual = dual_backend(backend)
         self.draft = draft
-        self._states = torch.cat([dual.encode_draft(each) for each in _alike(unconditional, draft)])
-
-    def window(self, start_frame: int, frames: int) -> Tensor:
-        """[2, L, 128]: of the empty text, then of the draft. A clip hears all of it at every frame."""
-        return self._states
+        super().__init__(torch.cat([dual.encode_draft(each) for each in _alike(unconditional, draft)]))
 
 
 class StreamingAcoustics:
@@ -119,13 +127,13 @@ class StreamingAcoustics:
 
 
 def streaming_acoustics(
-    request: GenerationRequest,
+    wanted: DraftPlan,
+    lane: TakeControl,
     backend: Backend,
     drafts: Drafts,
     on_progress: OnTokens | None = None,
-    control: TakeControl | None = None,
 ) -> StreamingAcoustics:
-    """What an endless take of the request hears.
+    """What an endless take hears.
 
     A recording begins again at its end; AudioGen goes on from its own, of the prompt that the lane has when a
     piece begins.
@@ -135,8 +143,8 @@ def streaming_acoustics(
         ModelNotFoundError: AudioGen is not here.
     """
     dual_backend(backend)
-    wanted, device = request.draft, str(backend.device)
-    unconditional = drafts.unconditional(_model(wanted), PIECE_S, device).tokens
+    device = str(backend.device)
+    unconditional = drafts.unconditional(wanted.model, PIECE_S, device).tokens
     if isinstance(wanted, RecordedDraft):
         codec = drafts.models.codec(wanted.model, device)
         loop = drafts.of_recording(wanted, device).tokens
@@ -146,12 +154,9 @@ def streaming_acoustics(
             return loop[:, np.arange(number * piece, (number + 1) * piece) % loop.shape[1]]
 
         return StreamingAcoustics(backend, go_round, codec, unconditional)
-    assert isinstance(wanted, AudioGenDraft)
     drafter = drafts.models.drafter(wanted.model, device)
-    seed = request.seed if wanted.seed is None else wanted.seed
     past_tokens = round(min(PAST_S, drafter.segment_s / 2) * drafter.frame_rate)
     piece_s = min(PIECE_S, drafter.segment_s / 2)
-    lane = control or TakeControl(request)
 
     def go_on(so_far: NDArray[np.int16] | None, number: int) -> NDArray[np.int16]:
         past = None if so_far is None else so_far[:, -past_tokens:]
@@ -159,8 +164,8 @@ def streaming_acoustics(
         made = drafter.draft(
             lane.prompt_at(number * piece_s),
             known / drafter.frame_rate + piece_s,
-            seed=(seed + number) % 2**63,
-            sampling=sampling_of(wanted),
+            seed=(wanted.seed + number) % 2**63,
+            sampling=wanted.sampling,
             past=past,
             on_progress=on_progress,
         )
@@ -170,37 +175,30 @@ def streaming_acoustics(
 
 
 def prepare_acoustics(
-    request: GenerationRequest,
-    backend: Backend,
-    drafts: Drafts,
-    cancel: CancelToken,
-    control: TakeControl | None = None,
-) -> Generator[Event, None, ClipAcoustics | StreamingAcoustics]:
-    """Have the request's draft made: says how far it is, gives it to hear, and what the model hears of it.
+    wanted: DraftPlan, prompt: str, duration_s: float, backend: Backend, drafts: Drafts, cancel: CancelToken
+) -> Generator[Event, None, ClipAcoustics]:
+    """Have a clip's draft made: says how far it is, gives it to hear, and what the model hears of it.
 
     Raises:
         CancelledError: `cancel` was set.
         InvalidRequestError: the model hears no draft, or the recording is gone.
         ModelNotFoundError: AudioGen is not here.
     """
-    dual_backend(backend)
-    stepping, said = StepProgress(), [0]
+    call, said = CallProgress(), [0]
 
     def on_tokens(made: int, total: int) -> None:
         cancel.check()
         if made * ANNOUNCED // total != said[0]:
             said[0] = made * ANNOUNCED // total
-            stepping.tell(Progress(f"Drafting, {100 * made // total} %"))
+            call.tell(Progress(f"Drafting, {100 * made // total} %"))
 
-    yield Progress("Loading what makes the draft")
-    if request.sampler.kind == "endless":
-        return streaming_acoustics(request, backend, drafts, lambda *_: cancel.check(), control)
-    acoustics = yield from stepping.run(lambda: clip_acoustics(request, backend, drafts, on_tokens))
-    codec = drafts.models.opener(_model(request.draft), str(backend.device))
+    acoustics = yield from call.run(
+        lambda: clip_acoustics(wanted, prompt, duration_s, backend, drafts, on_tokens)
+    )
+    codec = drafts.models.opener(wanted.model, str(backend.device))
     samples = acoustics.draft.samples
-    assert request.duration_s is not None
     # Drawn as long as the take, which stands beneath it.
-    missing = round(request.duration_s * codec.sample_rate) - len(samples)
+    missing = round(duration_s * codec.sample_rate) - len(samples)
     drawn = np.pad(samples, (0, max(0, missing)))
     columns = mel_columns(log_mel(torch.from_numpy(drawn)).numpy(), WIDTH)
     yield Drafted(samples, codec.sample_rate, acoustics.draft.tokens, columns)
@@ -208,24 +206,21 @@ def prepare_acoustics(
 
 
 def clip_acoustics(
-    request: GenerationRequest, backend: Backend, drafts: Drafts, on_progress: OnTokens | None = None
+    wanted: DraftPlan,
+    prompt: str,
+    duration_s: float,
+    backend: Backend,
+    drafts: Drafts,
+    on_progress: OnTokens | None = None,
 ) -> ClipAcoustics:
-    """What a clip of the request hears; raises as `prepare_acoustics`."""
-    wanted, device = request.draft, str(backend.device)
-    assert request.duration_s is not None
+    """What a clip hears; raises as `prepare_acoustics`."""
+    dual_backend(backend)
+    device = str(backend.device)
     if isinstance(wanted, RecordedDraft):
-        draft = drafts.of_recording(wanted, device, request.duration_s)
+        draft = drafts.of_recording(wanted, device, duration_s)
     else:
-        assert isinstance(wanted, AudioGenDraft)
-        draft = drafts.from_text(
-            wanted, request.prompt, request.seed, request.duration_s, device, on_progress
-        )
-    return ClipAcoustics(backend, draft, drafts.unconditional(wanted.model, request.duration_s, device))
-
-
-def _model(wanted: Draft) -> str:
-    assert wanted.kind != "none"
-    return wanted.model
+        draft = drafts.from_text(wanted, prompt, duration_s, device, on_progress)
+    return ClipAcoustics(backend, draft, drafts.unconditional(wanted.model, duration_s, device))
 
 
 def _alike(unconditional: AcousticDraft, draft: AcousticDraft) -> tuple[AcousticDraft, AcousticDraft]:

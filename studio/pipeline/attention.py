@@ -1,4 +1,4 @@
-"""The attention that a request asks for, put into the model for each denoising step."""
+"""The attention that a take asks for, put into the model for each denoising step."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from studio.core.attention import DenseAttention, LiteFocusAttention
+from studio.core.attention import Attention, DenseAttention, LiteFocusAttention
 from studio.core.errors import InvalidRequestError
-from studio.core.request import GenerationRequest
 from studio.core.values import FRAME_S
 
 if TYPE_CHECKING:
@@ -20,18 +19,18 @@ if TYPE_CHECKING:
 class SparseAttention:
     """Patches the model for one step at a time, so that one loaded model serves any takes in turn.
 
-    What a step draws at random follows from the request's seed and the step's place alone: a take that goes
+    What a step draws at random follows from the take's seed and the step's place alone: a take that goes
     on from a save point draws what it would have drawn.
     """
 
-    def __init__(self, request: GenerationRequest, backend: Backend) -> None:
+    def __init__(self, wanted: Attention, seed: int, backend: Backend) -> None:
         """Look at the model.
 
         Raises:
             InvalidRequestError: the model has no such attention to make sparse.
         """
-        self._wanted = request.attention
-        self._seed = request.seed
+        self._wanted = wanted
+        self._seed = seed
         self._unet = backend.unet
         if isinstance(self._wanted, DenseAttention):
             return

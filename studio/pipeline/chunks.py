@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from studio.core.events import AudioChunk
 
 
-def total_samples(duration_s: float | None, sample_rate: int) -> int | None:
-    """Samples of a take that lasts `duration_s`, at least one; None for an endless one."""
-    return None if duration_s is None else max(1, round(duration_s * sample_rate))
+def total_samples(duration_s: float, sample_rate: int) -> int:
+    """Samples of a take that lasts `duration_s`, at least one."""
+    return max(1, round(duration_s * sample_rate))
 
 
 class ChunkCutter:

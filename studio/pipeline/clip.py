@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from studio.core.events import Event, Progress
-from studio.core.request import GenerationRequest
-from studio.core.sampling import ClipSampler, ConcatSampler
+from studio.pipeline.batch import ClipBatch
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.chunks import ChunkCutter, total_samples
+from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.denoiser import build_denoiser
+from studio.pipeline.plan import ClipPlan, ConcatPlan, RenderPlan
 from studio.pipeline.preview import Previews
-from studio.pipeline.progress import StepProgress
-from studio.samplers.concat import clip_latents, crossfade_join
-from studio.samplers.ddim import add_noise, ddim_sample
+from studio.pipeline.progress import step_events
+from studio.samplers.concat import Crossfade, clip_steps
 
 if TYPE_CHECKING:
-    from studio.backends.acoustic.base import AcousticDraft
     from studio.backends.base import Backend
     from studio.pipeline.acoustic import ClipAcoustics
 
 
 def render_clip(
-    request: GenerationRequest,
-    sampler: ClipSampler,
+    plan: RenderPlan,
+    clip: ClipPlan,
     backend: Backend,
     cancel: CancelToken,
     *,
@@ -37,68 +33,39 @@ def render_clip(
 ) -> Iterator[Event]:
     """The whole take denoised at once: one chunk, after all steps; previews before, if it is `watched`.
 
-    With a draft that it hears, and a strength below 1, it begins from the draft's own latents.
+    With a draft that it hears, and steps that are skipped, it begins from the draft's own latents.
     """
-    assert request.duration_s is not None
-    geometry, stepping = backend.geometry, StepProgress()
-    denoise = build_denoiser(request, backend, cancel, acoustics=acoustics)
-    shape = (1, geometry.channels, geometry.frames(request.duration_s), geometry.bands)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(request.seed)).to(backend.device)
-    skipped = request.skipped_steps if acoustics is not None else 0
-    if acoustics is not None and skipped:
-        level = backend.schedule.alpha_bar(backend.schedule.timesteps(sampler.steps)[skipped])
-        noise = add_noise(_latents_of(acoustics.draft, backend, shape[2]), noise, level)
-    previews = Previews(backend) if watched else None
-
-    def on_step(step: int, total: int, latents: Tensor) -> None:
-        stepping.on_step(step, total, latents)
-        preview = previews.look(step, total, latents) if previews else None
-        if preview is not None:
-            stepping.tell(preview)
-
-    latents = yield from stepping.run(
-        lambda: ddim_sample(denoise, backend.schedule, noise, sampler.steps, on_step, skipped=skipped)
+    geometry = backend.geometry
+    batch = ClipBatch([plan], clip, backend, cancel, None if acoustics is None else [acoustics])
+    previews = Previews(backend)
+    latents = yield from step_events(
+        batch.steps(),
+        (lambda done: previews.look(*done)) if watched else None,
     )
     yield Progress("Decoding")
-    cutter = ChunkCutter(geometry.sample_rate, total_samples(request.duration_s, geometry.sample_rate))
     samples = backend.decode(latents)
     cancel.check()
-    yield from cutter.cut(samples)
-
-
-def _latents_of(draft: AcousticDraft, backend: Backend, frames: int) -> Tensor:
-    """A draft's sound as latents [1, C, frames, F]; where it is shorter, silence follows."""
-    wanted = frames * backend.geometry.hop_samples
-    samples = np.zeros(wanted, np.float32)
-    heard = draft.samples[:wanted]
-    samples[: len(heard)] = heard
-    return backend.encode_audio(samples)
+    yield from ChunkCutter(geometry.sample_rate, plan.total_samples).cut(samples)
 
 
 def render_concat(
-    request: GenerationRequest, sampler: ConcatSampler, backend: Backend, cancel: CancelToken
+    plan: RenderPlan, clips: ConcatPlan, backend: Backend, cancel: CancelToken
 ) -> Iterator[Event]:
     """Clip after clip, each from noise of its own, joined plainly or with a crossfade of whole frames."""
-    assert request.duration_s is not None
-    geometry, stepping = backend.geometry, StepProgress()
-    total = total_samples(request.duration_s, geometry.sample_rate)
-    assert total is not None
-    clip_frames = geometry.frames(sampler.clip_s)
-    overlap_frames = min(round(sampler.crossfade_s * geometry.frame_rate), clip_frames // 2)
-    stride = (clip_frames - overlap_frames) * geometry.hop_samples
-    clips = clip_latents(
-        build_denoiser(request, backend, cancel),
+    geometry = backend.geometry
+    joined = Crossfade(clips.overlap_frames * geometry.hop_samples)
+    cutter = ChunkCutter(geometry.sample_rate, plan.total_samples)
+    made = clip_steps(
+        build_denoiser(plan, backend, cancel),
         backend.schedule,
-        torch.Generator().manual_seed(request.seed),
-        shape=(1, geometry.channels, clip_frames, geometry.bands),
-        steps=sampler.steps,
-        count=max(1, -(-(total - overlap_frames * geometry.hop_samples) // stride)),
-        overlap_frames=overlap_frames,
+        torch.Generator().manual_seed(plan.seed),
+        shape=(1, geometry.channels, clips.clip_frames, geometry.bands),
+        steps=clips.steps,
+        count=clips.count,
+        overlap_frames=clips.overlap_frames,
         device=backend.device,
-        on_step=stepping.on_step,
     )
-    pieces = crossfade_join(map(backend.decode, clips), overlap_frames * geometry.hop_samples)
-    cutter = ChunkCutter(geometry.sample_rate, total)
-    while not cutter.complete:
-        piece = yield from stepping.run(lambda: next(pieces))
-        yield from cutter.cut(piece)
+    for steps in made:
+        latents = yield from step_events(steps)
+        yield from cutter.cut(joined.push(backend.decode(latents)))
+    yield from cutter.cut(joined.flush())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from studio.core.errors import InvalidRequestError
-from studio.core.request import MAX_DURATION_S, MAX_LANE_POINTS, GenerationRequest, PromptPoint
+from studio.core.request import MAX_DURATION_S, MAX_LANE_POINTS, PromptPoint
 
 Points = tuple[PromptPoint, ...]
 FADE_OUT_S = 3.0
@@ -14,11 +14,14 @@ FADE_OUT_S = 3.0
 class TakeControl:
     """Shared by the page, which asks for changes, and the job's worker, which takes them up."""
 
-    def __init__(self, request: GenerationRequest, *, watched: bool = False) -> None:
-        """`watched`: a page looks on, and previews are worth their time."""
+    def __init__(self, opening: str, points: Points = (), *, watched: bool = False) -> None:
+        """Of a take that begins with the prompt `opening` and has this lane, in any order.
+
+        `watched`: a page looks on, and previews are worth their time.
+        """
         self.watched = watched
-        self._opening = request.prompt
-        self._points: Points = tuple(sorted(request.lane, key=lambda point: point.at_s))
+        self._opening = opening
+        self._points: Points = tuple(sorted(points, key=lambda point: point.at_s))
         self._wanted: tuple[str, Points] | None = None
         self._refusal = ""
         self._ending = False

@@ -10,9 +10,9 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import soundfile as sf
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from studio.backends.acoustic.base import Sampling, unconditional_draft
 from studio.core.audio import SAMPLE_RATE
-from studio.core.draft import AudioGenDraft, RecordedDraft
+from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.core.files import disk_error
+from studio.core.files import disk_error, replacing, replacing_path
 from studio.dsp.resample import resample
 from studio.pipeline.recording import Recording
 
@@ -31,10 +31,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Loaded: TypeAlias = "Drafter | Codec | None"
+Loaded = TypeVar("Loaded")
 FOLDER = "drafts"  # beside the days' takes
 MAX_KEPT = 512
 UNCONDITIONAL_SEED = 0  # the empty text's draft is the same for every take
+
+
+@dataclass(frozen=True)
+class GeneratedDraft:
+    """AudioGen's answer to a take's prompt: everything that decides it but the prompt and the length."""
+
+    model: str
+    seed: int
+    sampling: Sampling = Sampling()
+
+
+DraftPlan: TypeAlias = GeneratedDraft | RecordedDraft
 
 
 class AcousticModelPool:
@@ -47,16 +59,14 @@ class AcousticModelPool:
 
         `codec` gives None for a model whose codec lies within the drafter alone.
         """
-        self._load: dict[str, Callable[[str, str], Loaded]] = {"drafter": drafter, "codec": codec}
-        self._loaded: dict[str, tuple[tuple[str, str], Loaded]] = {}
-        self._lock = threading.Lock()
+        self._drafter, self._codec = _Latest(drafter), _Latest(codec)
 
     def drafter(self, model: str, device: str) -> Drafter:
-        return self._get("drafter", model, device)  # type: ignore[return-value]
+        return self._drafter.get(model, device)
 
     def codec(self, model: str, device: str) -> Codec:
         """What encodes recordings."""
-        return self._get("codec", model, device) or self.drafter(model, device)
+        return self._codec.get(model, device) or self.drafter(model, device)
 
     def opener(self, model: str, device: str) -> Codec:
         """What turns tokens into a draft: the codec alone where AudioGen has one apart."""
@@ -67,16 +77,28 @@ class AcousticModelPool:
 
     def unload(self) -> None:
         """Let go of what is loaded; the next draft loads it again."""
-        with self._lock:
-            self._loaded.clear()
+        self._drafter.forget()
+        self._codec.forget()
 
-    def _get(self, kind: str, model: str, device: str) -> Loaded:
+
+class _Latest(Generic[Loaded]):
+    """What was loaded last."""
+
+    def __init__(self, load: Callable[[str, str], Loaded]) -> None:
+        self._load = load
+        self._held: tuple[tuple[str, str], Loaded] | None = None
+        self._lock = threading.Lock()
+
+    def get(self, model: str, device: str) -> Loaded:
         with self._lock:
-            held = self._loaded.get(kind)
-            if held is None or held[0] != (model, device):
-                self._loaded.pop(kind, None)
-                held = self._loaded[kind] = (model, device), self._load[kind](model, device)
-            return held[1]
+            if self._held is None or self._held[0] != (model, device):
+                self._held = None  # the memory first
+                self._held = (model, device), self._load(model, device)
+            return self._held[1]
+
+    def forget(self) -> None:
+        with self._lock:
+            self._held = None
 
 
 class Drafts:
@@ -93,9 +115,8 @@ class Drafts:
 
     def from_text(
         self,
-        wanted: AudioGenDraft,
+        wanted: GeneratedDraft,
         prompt: str,
-        seed: int,
         duration_s: float,
         device: str,
         on_progress: OnTokens | None = None,
@@ -106,14 +127,12 @@ class Drafts:
             ModelNotFoundError: AudioGen is not here.
             InvalidRequestError: the draft would be too long.
         """
-        sampling = sampling_of(wanted)
-        seed = seed if wanted.seed is None else wanted.seed
-        place = self._place(wanted.model, prompt, seed, duration_s, sampling)
+        place = self._place(wanted, prompt, duration_s)
         kept = self._kept(place)
         if kept is not None:
             return self.models.opener(wanted.model, device).decode(kept)
         made = self.models.drafter(wanted.model, device).draft(
-            prompt, duration_s, seed=seed, sampling=sampling, on_progress=on_progress
+            prompt, duration_s, seed=wanted.seed, sampling=wanted.sampling, on_progress=on_progress
         )
         self._keep(place, made.tokens)
         return made
@@ -127,7 +146,7 @@ class Drafts:
         shipped = unconditional_draft(self.models.opener(model, device), duration_s)
         if shipped is not None:
             return shipped
-        return self.from_text(AudioGenDraft(model=model), "", UNCONDITIONAL_SEED, duration_s, device)
+        return self.from_text(GeneratedDraft(model, UNCONDITIONAL_SEED), "", duration_s, device)
 
     def of_recording(
         self, wanted: RecordedDraft, device: str, duration_s: float | None = None
@@ -159,9 +178,8 @@ class Drafts:
         try:
             if not _is_whole(path, len(recording.samples)):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                partial = path.with_suffix(f".{threading.get_ident()}.partial")
-                sf.write(partial, recording.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-                os.replace(partial, path)
+                with replacing_path(path) as partial:
+                    sf.write(partial, recording.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         except (OSError, sf.LibsndfileError) as error:
             raise disk_error(error if isinstance(error, OSError) else OSError(str(error)), path) from error
         self._noticed[digest] = recording.notes
@@ -173,10 +191,10 @@ class Drafts:
         """What a recording's reader noticed before it was put by, as far back as that is remembered."""
         return self._noticed.get(draft.sha256, ())
 
-    def _place(self, model: str, prompt: str, seed: int, duration_s: float, sampling: Sampling) -> Path:
+    def _place(self, wanted: GeneratedDraft, prompt: str, duration_s: float) -> Path:
         made_of = {
-            "model": model, "weights": self._fingerprint(model), "prompt": prompt, "seed": seed,
-            "duration_s": duration_s, **asdict(sampling),
+            "model": wanted.model, "weights": self._fingerprint(wanted.model), "prompt": prompt,
+            "seed": wanted.seed, "duration_s": duration_s, **asdict(wanted.sampling),
         }  # fmt: skip
         digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
         return self._folder / f"{digest}.npy"
@@ -196,20 +214,13 @@ class Drafts:
         """A draft that can't be kept is made again: nothing fails for it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial = place.with_suffix(f".{threading.get_ident()}.partial")
-            with open(partial, "wb") as file:
+            with replacing(place) as file:
                 np.save(file, tokens)
-            os.replace(partial, place)
             kept = sorted(self._folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
             for old in kept[: max(0, len(kept) - MAX_KEPT)]:
                 old.unlink(missing_ok=True)
         except OSError as error:
             log.warning("A draft could not be kept: %s", error)
-
-
-def sampling_of(wanted: AudioGenDraft) -> Sampling:
-    """How its language model is to draw."""
-    return Sampling(wanted.temperature, wanted.top_k, wanted.top_p, wanted.guidance_scale)
 
 
 def _at_rate(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:

@@ -14,12 +14,11 @@ from torch import Tensor
 
 from studio.core.audio import format_time
 from studio.core.errors import OutOfResourcesError
-from studio.core.request import GenerationRequest
-from studio.core.sampling import ClipSampler
 from studio.pipeline.peak_memory import rise_mb
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.pipeline.plan import ClipPlan
     from studio.samplers.denoise import Denoise
 
 SHORT_S, LONG_S = 2.5, 10.0
@@ -81,18 +80,16 @@ def calibrate(denoise: Denoise, backend: Backend) -> Calibration:
     return Calibration((steps[0][0], steps[1][0]), (steps[0][1], steps[1][1]), _timed(decode), decode_mb)
 
 
-def require_fit(calibration: Calibration, request: GenerationRequest, backend: Backend) -> Estimate:
+def require_fit(calibration: Calibration, clip: ClipPlan, backend: Backend) -> Estimate:
     """The clip's estimate.
 
     Raises:
         OutOfResourcesError: it can't fit the free memory; says what would.
     """
-    assert isinstance(request.sampler, ClipSampler)
-    assert request.duration_s is not None
-    estimate = calibration.estimate(request.duration_s, request.sampler.steps, _free_mb(backend.device))
+    estimate = calibration.estimate(clip.duration_s, clip.steps, _free_mb(backend.device))
     if estimate.memory_mb > estimate.free_mb - RESERVE_MB:
         raise OutOfResourcesError(
-            f"{request.duration_s:g} s would take some {estimate.memory_mb:.0f} MB of the "
+            f"{clip.duration_s:g} s would take some {estimate.memory_mb:.0f} MB of the "
             f"{estimate.free_mb:.0f} that are free: up to about {estimate.fits_s:.0f} s fit."
         )
     return estimate
@@ -126,5 +123,5 @@ def _timed(call: Callable[[], object]) -> float:
 
 def _free_mb(device: torch.device) -> float:
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] / _MIB
-    return psutil.virtual_memory().available / _MIB
+        return float(torch.cuda.mem_get_info(device)[0] / _MIB)
+    return float(psutil.virtual_memory().available / _MIB)

@@ -130,4 +130,4 @@ def _collect() -> None:
 
 def _held_bytes(devices: set[str]) -> int:
     on_devices = sum(device_memory_mb(device) or 0.0 for device in devices)
-    return psutil.Process().memory_info().rss + int(on_devices * _MIB)
+    return int(psutil.Process().memory_info().rss + on_devices * _MIB)

@@ -1,4 +1,4 @@
-"""Samplers report steps by a callback; readers want them as events, while the sampler still runs."""
+"""Steps of samplers as events, and what a call tells by a callback as events too, while it still runs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,35 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from queue import SimpleQueue
-from typing import Generic, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from studio.core.errors import CancelledError
-from studio.core.events import Preview, Progress, StepDone
+from studio.core.events import Event, Preview, Progress, StepDone
+
+if TYPE_CHECKING:
+    from studio.samplers.ddim import DdimStep
 
 Result = TypeVar("Result")
-Told = StepDone | Preview | Progress
+
+
+def step_events(
+    steps: Generator[DdimStep, None, Result], look: Callable[[DdimStep], Preview | None] | None = None
+) -> Generator[Event, None, Result]:
+    """As `yield from`: a `StepDone` for each of a sampler's steps, then what they come to.
+
+    `look` may make a picture of a step, whose time is no step's.
+    """
+    while True:
+        began = time.perf_counter()
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield StepDone(done.step, done.total, time.perf_counter() - began)
+        preview = look(done) if look is not None else None
+        if preview is not None:
+            yield preview
 
 
 class _Done(Generic[Result]):
@@ -25,41 +45,30 @@ class _Done(Generic[Result]):
         self.error: BaseException | None = None
 
 
-class StepProgress:
-    """Runs sampler calls in a thread beside, and yields a `StepDone` for each of their steps as it happens.
+class CallProgress:
+    """Runs a call in a thread beside, and yields what it tells as it happens.
 
-    Hand `on_step` to the sampler and the call to `run`.
+    Let the call use `tell`, and hand it to `run`.
     """
 
     def __init__(self) -> None:
-        self._steps: SimpleQueue[Told | None] = SimpleQueue()
-        self._last = time.perf_counter()
+        self._told: SimpleQueue[Progress | None] = SimpleQueue()
         self._abandoned = False
 
-    def on_step(self, step: int, total: int, latents: Tensor) -> None:
-        """The callback. Raises `CancelledError` when nobody reads the steps any more."""
+    def tell(self, event: Progress) -> None:
+        """Yield this. Raises `CancelledError` when nobody reads any more."""
         if self._abandoned:
             raise CancelledError("Stopped.")
-        now = time.perf_counter()
-        self._steps.put(StepDone(step, total, now - self._last))
-        self._last = now
+        self._told.put(event)
 
-    def tell(self, event: Preview | Progress) -> None:
-        """Yield this too, between the steps; the time that it took is no step's."""
-        if self._abandoned:
-            raise CancelledError("Stopped.")
-        self._steps.put(event)
-        self._last = time.perf_counter()
-
-    def run(self, call: Callable[[], Result]) -> Generator[Told, None, Result]:
-        """As `yield from`: the steps of `call`, then its result. Raises what the call raises."""
+    def run(self, call: Callable[[], Result]) -> Generator[Event, None, Result]:
+        """As `yield from`: what `call` tells, then its result. Raises what the call raises."""
         done: _Done[Result] = _Done()
-        self._last = time.perf_counter()
-        thread = threading.Thread(target=self._work, args=(call, done), name="sampler", daemon=True)
+        thread = threading.Thread(target=self._work, args=(call, done), name="call", daemon=True)
         thread.start()
         try:
-            while (step := self._steps.get()) is not None:
-                yield step
+            while (event := self._told.get()) is not None:
+                yield event
         except GeneratorExit:
             self._abandoned = True
             raise
@@ -75,4 +84,4 @@ class StepProgress:
         except BaseException as error:  # handed over to the thread that asked, not handled here
             done.error = error
         finally:
-            self._steps.put(None)
+            self._told.put(None)

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from studio.backends.base import Conditioning
-from studio.core.request import GenerationRequest, PromptPoint
+from studio.core.request import PromptPoint
 from studio.pipeline.control import TakeControl
-from studio.samplers.guidance import needs_negative
+from studio.pipeline.plan import Prompts
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -29,7 +29,7 @@ def prompt_weights(points: tuple[PromptPoint, ...], blend_s: float, times_s: Ten
         times_s: [T] seconds from the take's beginning.
 
     Returns:
-        [T, 1 + points], rows summing to 1; column 0 is the request's own prompt.
+        [T, 1 + points], rows summing to 1; column 0 is the opening prompt.
     """
     weights = torch.zeros(len(times_s), 1 + len(points), dtype=times_s.dtype)
     weights[:, 0] = 1.0
@@ -42,27 +42,21 @@ def prompt_weights(points: tuple[PromptPoint, ...], blend_s: float, times_s: Ten
 
 
 class WeightedConditioning(NamedTuple):
-    """One conditioning of a window, and how much each of its frames heeds it [T]: None where it is the only
-    one.
-    """
+    """One conditioning of a window, and how much each of its frames heeds it [T]."""
 
     conditioning: Conditioning
-    share: Tensor | None = None
+    share: Tensor
 
 
 class PromptSchedule:
-    """A request's prompts, encoded once, laid along the frames of the take; again whenever it is steered."""
+    """A take's prompts, encoded once, laid along the frames of the take; again whenever it is steered."""
 
-    def __init__(
-        self, request: GenerationRequest, backend: Backend, control: TakeControl | None = None
-    ) -> None:
-        """Encode the prompts."""
-        self._request = request
+    def __init__(self, prompts: Prompts, backend: Backend, control: TakeControl | None = None) -> None:
+        """Encode the prompts. `control` is what steers the take, where anything does."""
+        self._prompts = prompts
         self._backend = backend
-        self._control = control or TakeControl(request)
-        self._blend_s = request.lane_blend_s
+        self._control = control or TakeControl(prompts.opening, prompts.points)
         self._frame_rate = backend.geometry.frame_rate
-        self._with_negative = needs_negative(request.guidance_scale)
         self._encoded: dict[str, Conditioning] = {}
         self._encode(self._control.points)
 
@@ -77,19 +71,21 @@ class PromptSchedule:
         points = self._control.apply_pending((start_frame + frames // 2) / self._frame_rate)
         if points is not self._points:
             self._encode(points)
-        texts = [self._request.prompt, *(point.prompt for point in points)]
+        texts = [self._prompts.opening, *(point.prompt for point in points)]
+        whole = torch.ones(frames, dtype=torch.float64)
         if not points:
-            return [WeightedConditioning(self._encoded[texts[0]])]
+            return [WeightedConditioning(self._encoded[texts[0]], whole)]
         times_s = torch.arange(start_frame, start_frame + frames, dtype=torch.float64) / self._frame_rate
-        weights = prompt_weights(points, self._blend_s, times_s)
+        weights = prompt_weights(points, self._prompts.blend_s, times_s)
         heard: list[int] = weights.any(dim=0).nonzero()[:, 0].tolist()
         if len(heard) == 1:
-            return [WeightedConditioning(self._encoded[texts[heard[0]]])]
-        if self._encoded[texts[0]].tokens:
+            return [WeightedConditioning(self._encoded[texts[heard[0]]], whole)]
+        if self._backend.capabilities.text == "tokens":
             return [
                 WeightedConditioning(self._encoded[texts[column]], weights[:, column]) for column in heard
             ]
-        return [WeightedConditioning(self._mixed([texts[column] for column in heard], weights[:, heard]))]
+        mixed = self._mixed([texts[column] for column in heard], weights[:, heard])
+        return [WeightedConditioning(mixed, whole)]
 
     def _mixed(self, texts: list[str], weights: Tensor) -> Conditioning:
         """The negative prompt's vector, then the mix of these prompts' at each frame."""
@@ -103,8 +99,8 @@ class PromptSchedule:
     def _encode(self, points: tuple[PromptPoint, ...]) -> None:
         """Each prompt behind the negative one, by itself: what a model reads of one depends on no other."""
         self._points = points
-        negative = [self._request.negative_prompt] if self._with_negative else []
-        wanted = dict.fromkeys([self._request.prompt, *(point.prompt for point in points)])
+        negative = [] if self._prompts.negative is None else [self._prompts.negative]
+        wanted = dict.fromkeys([self._prompts.opening, *(point.prompt for point in points)])
         self._encoded = {
             text: self._encoded.get(text) or self._backend.encode_text([*negative, text]) for text in wanted
         }
@@ -114,4 +110,5 @@ def _mix(weights: Tensor, prompts: Tensor) -> Tensor:
     """[T, P] × [P, D] → [T, D], as long as the prompts' own vectors: text towers give a fixed length."""
     mixed = weights.to(prompts.device, torch.float32) @ prompts.float()
     length = weights.to(prompts.device, torch.float32) @ prompts.float().norm(dim=-1, keepdim=True)
-    return (functional.normalize(mixed, dim=-1) * length).to(prompts.dtype)
+    scaled: Tensor = functional.normalize(mixed, dim=-1) * length
+    return scaled.to(prompts.dtype)

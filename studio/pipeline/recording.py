@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +30,6 @@ class Recording:
     def silent_samples(self) -> int:
         """How much of it goes to the take unheard: a listener is to hear the join, not all of it again."""
         return max(0, len(self.samples) - round(HEARD_S * SAMPLE_RATE))
-
-
-Origin = Mapping[str, Any] | Recording | None  # what a take goes on from: a save point's state, or sound
 
 
 def check_continuation(request: GenerationRequest, recording: Recording) -> None:

@@ -6,22 +6,28 @@ The samplers, and torch with them, load with the first take: the page is to open
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
+from studio.core.draft import NoDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event, Progress
 from studio.core.request import GenerationRequest
-from studio.core.sampling import ClipSampler, EndlessSampler
+from studio.core.sampling import EndlessSampler
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import RenderEvent
 from studio.pipeline.control import TakeControl
-from studio.pipeline.recording import Origin, Recording
+from studio.pipeline.start import FRESH, FromCheckpoint, FromRecording, Start
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
-    from studio.pipeline.acoustic import ClipAcoustics, StreamingAcoustics
+    from studio.pipeline.acoustic import ClipAcoustics
     from studio.pipeline.drafts import Drafts
     from studio.pipeline.estimate import Calibration, Estimate
+    from studio.pipeline.plan import ClipPlan, EndlessPlan, RenderPlan
+
+LOADING_DRAFTER = "Loading what makes the draft"
+UNSTEERED = "Only an endless take can change while it plays: start a new one."
 
 
 class Renderer:
@@ -43,73 +49,94 @@ class Renderer:
         backend: Backend,
         cancel: CancelToken,
         control: TakeControl | None = None,
-        origin: Origin = None,
-    ) -> Iterator[Event]:
+        start: Start = FRESH,
+    ) -> Iterator[RenderEvent]:
         """The events of a take: steps, chunks that follow each other without a gap, attention maps.
 
         Samples total exactly `round(duration_s · sample_rate)`; without a length they go on for ever. There
-        is no terminal event: the end of the iteration, or what it raises, is the end of the take. With a
-        save point's state for an `origin`, only what follows it; with a recording, from where it is heard.
+        is no terminal event: the end of the iteration, or what it raises, is the end of the take. From a
+        checkpoint come only those that follow it; with a recording, from where it is heard.
 
         Raises:
             CancelledError: `cancel` was set; noticed at every denoising step.
             InvalidRequestError: the model can't do what is asked, or not from this recording.
             OutOfResourcesError: the clip can't fit the memory that is free.
         """
-        from studio.pipeline.acoustic import ClipAcoustics, StreamingAcoustics
-        from studio.pipeline.clip import render_clip, render_concat
-        from studio.pipeline.endless import render_endless
+        from studio.pipeline.clip import render_concat
+        from studio.pipeline.plan import ClipPlan, ConcatPlan, EndlessPlan, resolve_plan
 
-        sampler, acoustics = request.sampler, None
-        if request.draft.kind != "none":
-            acoustics = yield from self._acoustics(request, backend, cancel, origin, control)
-        if isinstance(sampler, EndlessSampler):
-            saved = isinstance(origin, Mapping)
-            strategy: str = sampler.strategy
-            if isinstance(origin, Mapping):  # "auto" is what was measured then
-                strategy = origin.get("strategy", strategy)
-            if strategy == "auto":
-                if _window(backend, sampler) not in self._strategies:
-                    yield Progress("Looking where the model attends to")
-                strategy = self.strategy(backend, sampler, cancel)
-            yield Progress("Going on" if saved else "Making the first seconds")
-            assert not isinstance(acoustics, ClipAcoustics)
-            yield from render_endless(request, sampler, strategy, backend, cancel, control, origin, acoustics)
-            return
-        assert not isinstance(acoustics, StreamingAcoustics)
-        if control is not None:
-            control.refuse("Only an endless take can change while it plays: start a new one.")
-        if isinstance(sampler, ClipSampler):
-            if self._estimates:
-                yield Progress("Looking what it will cost")
-                yield Progress(str(self._estimate(request, backend, cancel, acoustics)))
-            watched = control is not None and control.watched
-            yield from render_clip(request, sampler, backend, cancel, watched=watched, acoustics=acoustics)
-        else:
-            yield from render_concat(request, sampler, backend, cancel)
+        control = control or TakeControl(request.prompt, request.lane)
+        if not isinstance(request.draft, NoDraft):
+            self._drafts_for(backend, start)  # who hears none is told before anything is measured
+        strategy = None
+        if isinstance(request.sampler, EndlessSampler):
+            strategy = yield from self._strategy_for(request.sampler, backend, cancel, start)
+        plan = resolve_plan(request, backend, strategy)
+        match plan.sampler:
+            case EndlessPlan() as endless:
+                yield from self._endless(plan, endless, backend, cancel, control, start)
+            case ClipPlan() as clip:
+                control.refuse(UNSTEERED)
+                yield from self._clip(plan, clip, backend, cancel, control)
+            case ConcatPlan() as clips:
+                control.refuse(UNSTEERED)
+                yield from render_concat(plan, clips, backend, cancel)
 
-    def _acoustics(
+    def _endless(
         self,
-        request: GenerationRequest,
+        plan: RenderPlan,
+        endless: EndlessPlan,
         backend: Backend,
         cancel: CancelToken,
-        origin: Origin,
-        control: TakeControl | None,
-    ) -> Generator[Event, None, ClipAcoustics | StreamingAcoustics]:
-        """The request's draft, made, and what the model hears of it."""
+        control: TakeControl,
+        start: Start,
+    ) -> Iterator[RenderEvent]:
+        from studio.pipeline.acoustic import streaming_acoustics
+        from studio.pipeline.endless import render_endless
+
+        acoustics = None
+        if plan.draft is not None:
+            drafts = self._drafts_for(backend, start)
+            yield Progress(LOADING_DRAFTER)
+            acoustics = streaming_acoustics(plan.draft, control, backend, drafts, lambda *_: cancel.check())
+        yield Progress("Going on" if isinstance(start, FromCheckpoint) else "Making the first seconds")
+        yield from render_endless(plan, endless, backend, cancel, control, start, acoustics)
+
+    def _clip(
+        self, plan: RenderPlan, clip: ClipPlan, backend: Backend, cancel: CancelToken, control: TakeControl
+    ) -> Iterator[Event]:
         from studio.pipeline.acoustic import prepare_acoustics
+        from studio.pipeline.clip import render_clip
+
+        acoustics = None
+        if plan.draft is not None:
+            drafts, prompt = self._drafts_for(backend, FRESH), plan.prompts.opening
+            yield Progress(LOADING_DRAFTER)
+            acoustics = yield from prepare_acoustics(
+                plan.draft, prompt, clip.duration_s, backend, drafts, cancel
+            )
+        if self._estimates:
+            yield Progress("Looking what it will cost")
+            yield Progress(str(self._estimate(plan, clip, backend, cancel, acoustics)))
+        yield from render_clip(plan, clip, backend, cancel, watched=control.watched, acoustics=acoustics)
+
+    def _drafts_for(self, backend: Backend, start: Start) -> Drafts:
+        """What makes drafts. Raises `InvalidRequestError` where there can be none for this take."""
+        from studio.pipeline.acoustic import dual_backend
 
         if self._drafts is None:
             raise InvalidRequestError("There is nothing here that makes drafts: take no draft.")
-        if isinstance(origin, Recording):
+        if isinstance(start, FromRecording):
             raise InvalidRequestError(
                 "A take that goes on from a recording hears no draft: take no draft, or no recording."
             )
-        return (yield from prepare_acoustics(request, backend, self._drafts, cancel, control))
+        dual_backend(backend)
+        return self._drafts
 
     def _estimate(
         self,
-        request: GenerationRequest,
+        plan: RenderPlan,
+        clip: ClipPlan,
         backend: Backend,
         cancel: CancelToken,
         acoustics: ClipAcoustics | None,
@@ -117,17 +144,28 @@ class Renderer:
         """What the clip will cost, from a look at short ones of its settings, taken the first time."""
         from studio.pipeline.denoiser import build_denoiser
         from studio.pipeline.estimate import calibrate, require_fit
-        from studio.samplers.guidance import dual_weights, needs_negative
 
-        weights = dual_weights(request.guidance_scale, request.acoustic_scale)
-        passes = len(weights) if acoustics else 1 + needs_negative(request.guidance_scale)
-        alike = (backend.id, request.attention, acoustics is None, passes)
+        dual = acoustics is not None
+        alike = (backend.id, plan.attention, dual, plan.guidance.passes(dual))
         with self._lock:
             if alike not in self._calibrations:
                 self._calibrations[alike] = calibrate(
-                    build_denoiser(request, backend, cancel, acoustics=acoustics), backend
+                    build_denoiser(plan, backend, cancel, acoustics=acoustics), backend
                 )
-            return require_fit(self._calibrations[alike], request, backend)
+            return require_fit(self._calibrations[alike], clip, backend)
+
+    def _strategy_for(
+        self, sampler: EndlessSampler, backend: Backend, cancel: CancelToken, start: Start
+    ) -> Generator[Event, None, str]:
+        """The take's strategy: of one that goes on, what was measured when it began."""
+        strategy: str = sampler.strategy
+        if isinstance(start, FromCheckpoint):
+            strategy = start.checkpoint.strategy or strategy
+        if strategy != "auto":
+            return strategy
+        if _window(backend, sampler) not in self._strategies:
+            yield Progress("Looking where the model attends to")
+        return self.strategy(backend, sampler, cancel)
 
     def strategy(self, backend: Backend, sampler: EndlessSampler, cancel: CancelToken) -> str:
         """What "auto" means for this checkpoint and window, measured the first time."""

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from studio.backends.acoustic.base import Drafter
-from studio.backends.base import Backend
-from studio.backends.systems.dcldm import DcLdmBackend
+from studio.backends.base import Backend, DualBackend
 from studio.core.errors import ModelNotFoundError
 from studio.core.request import GenerationRequest
 from studio.core.sampling import EndlessSampler
@@ -22,9 +21,10 @@ from studio.evaluation.suites.dual import DualPlan, measure_dual
 from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
 from studio.evaluation.suites.pocket import HeldOut, Networks, measure_networks
 from studio.evaluation.suites.sound import SoundPlan, measure_sound
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.plan import plan_window
+from studio.pipeline.renderer import Renderer
 from studio.recipes.data.clips import HELD_OUT_SEED, Corpus, build_corpus
-from studio.samplers.curve import curved_timesteps
-from studio.samplers.fifo import FifoPlan
 
 HELD_OUT_CLIPS = 640  # so that Fréchet distances have 480 windows a side
 
@@ -65,13 +65,17 @@ def evaluate_pocket(
         return figures
     backend = load_backend()
     sampler = EndlessSampler.model_validate({})
-    fifo = shipped_plan(sampler, backend)
+    renderer = Renderer()
     plan = SoundPlan.quick() if quick else SoundPlan()
     scale = float(GenerationRequest.model_fields["guidance_scale"].default)
-    figures |= measure_sound(backend, classifier, held_out, fifo, sampler.warmup_steps, scale, plan, report)
+    figures |= measure_sound(backend, classifier, held_out, renderer, sampler, scale, plan, report)
     figures |= {f"plan_{key}": value for key, value in asdict(plan).items()}
+    auto = sampler.strategy == "auto"
+    strategy = renderer.strategy(backend, sampler, CancelToken()) if auto else sampler.strategy
+    fifo = plan_window(sampler, strategy, backend)
     return figures | {
         "strategy": sampler.strategy,
+        "measured_strategy": strategy,
         "queue_steps": len(fifo.timesteps),
         "window_frames": fifo.window_frames,
         "guidance_scale": scale,
@@ -96,7 +100,7 @@ def evaluate_lengths(
 def evaluate_dual(
     assets: Path,
     runs: Path,
-    load_backend: Callable[[], DcLdmBackend],
+    load_backend: Callable[[], DualBackend],
     load_tango: Callable[[], Backend],
     load_drafter: Callable[[], Drafter],
     plan: DualPlan,
@@ -124,12 +128,3 @@ def _classifier(assets: Path) -> Classifier:
 def _held_out(runs: Path) -> HeldOut:
     corpus = build_corpus(runs / "held", HELD_OUT_CLIPS, first_seed=HELD_OUT_SEED, split="held_out")
     return held_out_set(corpus)
-
-
-def shipped_plan(sampler: EndlessSampler, backend: Backend) -> FifoPlan:
-    """The default window. "auto" is measured as "last", AudioLDM's strategy in the paper."""
-    strategy = "last" if sampler.strategy == "auto" else sampler.strategy
-    timesteps = curved_timesteps(backend.schedule, strategy, sampler.base_steps, sampler.skip_factor)
-    return FifoPlan.build(
-        timesteps, sampler.group_size, sampler.buffer_frames, backend.geometry.frame_multiple
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -10,9 +10,54 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.core.errors import InvalidRequestError
-from studio.samplers.ddim import ddim_sample
+from studio.samplers.ddim import DdimStep, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule
+
+
+def clip_steps(
+    denoise: Denoise,
+    schedule: NoiseSchedule,
+    generator: torch.Generator,
+    *,
+    shape: tuple[int, int, int, int],
+    steps: int,
+    count: int,
+    overlap_frames: int = 0,
+    device: torch.device | str = "cpu",
+) -> Iterator[Generator[DdimStep, None, Tensor]]:
+    """Clips one after another, each from noise of its own, a step made each time that one is asked for.
+
+    Args:
+        denoise: the model, its conditioning bound.
+        schedule: noise levels of the checkpoint.
+        generator: CPU generator of all clips' noise.
+        shape: [1, C, T, F] of one clip.
+        steps: DDIM steps of one clip.
+        count: clips in all.
+        overlap_frames: frames that two neighbours share in a crossfade; clip i starts at i · (T − overlap).
+        device: where the latents live.
+
+    Yields:
+        The steps of each clip, counted over all clips, which return its clean latents, shaped `shape`.
+    """
+    for clip in range(count):
+        noise = torch.randn(shape, generator=generator).to(device)
+        start_frame = clip * (shape[2] - overlap_frames)
+        own = ddim_steps(denoise, schedule, noise, steps, start_frame)
+        yield _counted(own, clip * steps, count * steps)
+
+
+def _counted(
+    clip: Generator[DdimStep, None, Tensor], before: int, total: int
+) -> Generator[DdimStep, None, Tensor]:
+    while True:
+        try:
+            done = next(clip)
+        except StopIteration as end:
+            result: Tensor = end.value
+            return result
+        yield DdimStep(before + done.step, total, done.latents)
 
 
 def clip_latents(
@@ -27,32 +72,22 @@ def clip_latents(
     device: torch.device | str = "cpu",
     on_step: OnStep | None = None,
 ) -> Iterator[Tensor]:
-    """Make clips one after another, each from noise of its own, each when it is asked for.
+    """The clean latents of `clip_steps`, each clip made when it is asked for.
 
-    Args:
-        denoise: the model, its conditioning bound.
-        schedule: noise levels of the checkpoint.
-        generator: CPU generator of all clips' noise.
-        shape: [1, C, T, F] of one clip.
-        steps: DDIM steps of one clip.
-        count: clips in all.
-        overlap_frames: frames that two neighbours share in a crossfade; clip i starts at i · (T − overlap).
-        device: where the latents live.
-        on_step: told after each step, counted over all clips; what it raises ends the run.
-
-    Yields:
-        Clean latents, shaped `shape`.
+    `on_step` is told after each step; what it raises ends the run.
     """
-
-    def report(clip: int) -> OnStep | None:
-        if on_step is None:
-            return None
-        return lambda step, _, latents: on_step(clip * steps + step, count * steps, latents)
-
-    for clip in range(count):
-        noise = torch.randn(shape, generator=generator).to(device)
-        start_frame = clip * (shape[2] - overlap_frames)
-        yield ddim_sample(denoise, schedule, noise, steps, report(clip), start_frame)
+    clips = clip_steps(
+        denoise,
+        schedule,
+        generator,
+        shape=shape,
+        steps=steps,
+        count=count,
+        overlap_frames=overlap_frames,
+        device=device,
+    )
+    for clip in clips:
+        yield run_steps(clip, on_step)
 
 
 def equal_power(samples: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -61,16 +96,43 @@ def equal_power(samples: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]
     return np.sin(phase).astype(np.float32), np.cos(phase).astype(np.float32)
 
 
+class Crossfade:
+    """Joins waveforms as they come; only the last clip's tail is held back.
+
+    Gains are equal-power (sin² + cos² = 1), since independent clips are uncorrelated: level stays even.
+    """
+
+    def __init__(self, samples: int) -> None:
+        """`samples` that neighbours share; 0 is a plain cut."""
+        self._samples = samples
+        self._rise, self._fall = equal_power(samples)
+        self._tail: NDArray[np.float32] | None = None
+
+    def push(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the next clip, mono [n]; give the samples [m] that are settled by now.
+
+        Raises:
+            InvalidRequestError: it is shorter than two crossfades.
+        """
+        shared = self._samples
+        if len(clip) < 2 * shared:
+            raise InvalidRequestError("The crossfade must be at most half a clip; shorten it.")
+        settled = np.array(clip[: len(clip) - shared], dtype=np.float32)
+        if self._tail is not None:
+            settled[:shared] = settled[:shared] * self._rise + self._tail * self._fall
+        self._tail = np.array(clip[len(clip) - shared :], dtype=np.float32)
+        return settled
+
+    def flush(self) -> NDArray[np.float32]:
+        """Give what is left of the last clip."""
+        tail, self._tail = self._tail, None
+        return np.zeros(0, np.float32) if tail is None else tail
+
+
 def crossfade_join(
     clips: Iterable[NDArray[np.float32]], crossfade_samples: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Join waveforms as they come; only the last clip's tail is held back.
-
-    Gains are equal-power (sin² + cos² = 1), since independent clips are uncorrelated: level stays even.
-
-    Args:
-        clips: mono waveforms [n].
-        crossfade_samples: samples that neighbours share; 0 is a plain cut.
+    """The waveforms of a `Crossfade` of all these clips, each as soon as it is settled.
 
     Yields:
         Consecutive samples [m], whose total is Σ n − (clips − 1) · crossfade.
@@ -78,15 +140,8 @@ def crossfade_join(
     Raises:
         InvalidRequestError: a clip is shorter than two crossfades.
     """
-    rise, fall = equal_power(crossfade_samples)
-    tail: NDArray[np.float32] | None = None
+    joined = Crossfade(crossfade_samples)
     for clip in clips:
-        if len(clip) < 2 * crossfade_samples:
-            raise InvalidRequestError("The crossfade must be at most half a clip; shorten it.")
-        settled = np.array(clip[: len(clip) - crossfade_samples], dtype=np.float32)
-        if tail is not None:
-            settled[:crossfade_samples] = settled[:crossfade_samples] * rise + tail * fall
-        tail = np.array(clip[len(clip) - crossfade_samples :], dtype=np.float32)
-        yield settled
-    if tail is not None and len(tail):
+        yield joined.push(clip)
+    if len(tail := joined.flush()):
         yield tail

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import NamedTuple, TypeVar
+
 import torch
 from torch import Tensor
 
 from studio.samplers.denoise import Denoise, OnStep
-from studio.samplers.schedule import NoiseSchedule
+from studio.samplers.schedule import NoiseSchedule, level_as
+
+Result = TypeVar("Result")
+
+
+class DdimStep(NamedTuple):
+    """A denoising step that was done, the first being 1, of `total`; `latents` [B, C, T, F] are after it."""
+
+    step: int
+    total: int
+    latents: Tensor
 
 
 def ddim_step(latents: Tensor, noise_pred: Tensor, alpha_bar: Tensor, alpha_bar_prev: Tensor) -> Tensor:
@@ -23,39 +36,34 @@ def ddim_step(latents: Tensor, noise_pred: Tensor, alpha_bar: Tensor, alpha_bar_
     """
     dtype = torch.promote_types(latents.dtype, torch.float32)
     noisy, noise = latents.to(dtype), noise_pred.to(dtype)
-    clean = (noisy - _like((1 - alpha_bar).sqrt(), noisy) * noise) / _like(alpha_bar.sqrt(), noisy)
-    moved = _like(alpha_bar_prev.sqrt(), noisy) * clean + _like((1 - alpha_bar_prev).sqrt(), noisy) * noise
+    clean = (noisy - level_as((1 - alpha_bar).sqrt(), noisy) * noise) / level_as(alpha_bar.sqrt(), noisy)
+    moved = (
+        level_as(alpha_bar_prev.sqrt(), noisy) * clean + level_as((1 - alpha_bar_prev).sqrt(), noisy) * noise
+    )
     return moved.to(latents.dtype)
 
 
-def add_noise(latents: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
-    """Clean latents [B, C, T, F] at noise level ᾱ: a scalar, [B] or [B, T] (forward process, eq. 4)."""
-    dtype = torch.promote_types(latents.dtype, torch.float32)
-    clean = latents.to(dtype)
-    noisy = _like(alpha_bar.sqrt(), clean) * clean + _like((1 - alpha_bar).sqrt(), clean) * noise.to(dtype)
-    return noisy.to(latents.dtype)
-
-
 @torch.no_grad()
-def ddim_sample(
+def ddim_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
     latents: Tensor,
     steps: int,
-    on_step: OnStep | None = None,
     start_frame: int = 0,
     skipped: int = 0,
-) -> Tensor:
-    """Denoise a whole clip.
+) -> Generator[DdimStep, None, Tensor]:
+    """Denoise a whole clip, a step each time that one is asked for.
 
     Args:
         denoise: the model, its conditioning bound.
         schedule: noise levels of the checkpoint.
         latents: Gaussian noise [B, C, T, F], or a sound noised to the first timestep that is not skipped.
         steps: denoising steps, at most the schedule's training steps.
-        on_step: told after each step; what it raises ends the run.
         start_frame: position in the whole take of the clip's first frame.
         skipped: how many of the noisiest steps are left out.
+
+    Yields:
+        Each step, once it is done.
 
     Returns:
         Clean latents [B, C, T, F].
@@ -71,15 +79,33 @@ def ddim_sample(
         at = timesteps[index].expand(len(latents)).to(latents.device)
         noise_pred = denoise(latents, at, start_frame)
         latents = ddim_step(latents, noise_pred, levels[index], levels[index + 1])
-        if on_step is not None:
-            on_step(index + 1 - skipped, steps - skipped, latents)
+        yield DdimStep(index + 1 - skipped, steps - skipped, latents)
     return latents
 
 
-def _like(level: Tensor, latents: Tensor) -> Tensor:
-    """A scalar, [B] or [B, T], shaped to broadcast over [B, C, T, F]."""
-    # The dtype first: some devices (MPS) can't hold the schedule's float64.
-    level = level.to(latents.dtype).to(latents.device)
-    if level.ndim == 1:
-        return level[:, None, None, None]
-    return level[:, None, :, None] if level.ndim == 2 else level
+def ddim_sample(
+    denoise: Denoise,
+    schedule: NoiseSchedule,
+    latents: Tensor,
+    steps: int,
+    on_step: OnStep | None = None,
+    start_frame: int = 0,
+    skipped: int = 0,
+) -> Tensor:
+    """All of `ddim_steps` at once, and what they come to.
+
+    `on_step` is told after each step; what it raises ends the run.
+    """
+    return run_steps(ddim_steps(denoise, schedule, latents, steps, start_frame, skipped), on_step)
+
+
+def run_steps(steps: Generator[DdimStep, None, Result], on_step: OnStep | None = None) -> Result:
+    """Take the steps one after the other, telling `on_step` of each; what they return in the end."""
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if on_step is not None:
+            on_step(*done)

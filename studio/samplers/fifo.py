@@ -6,7 +6,7 @@ by a queue of n groups of k frames at timesteps τ₁ < … < τₙ. k = 1 is th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studio.samplers.ddim import add_noise, ddim_sample, ddim_step
+from studio.samplers.ddim import DdimStep, ddim_step, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
-from studio.samplers.schedule import NoiseSchedule
+from studio.samplers.schedule import NoiseSchedule, add_noise
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,43 @@ def fifo_step(
 
 
 @torch.no_grad()
+def warm_start_steps(
+    denoise: Denoise,
+    schedule: NoiseSchedule,
+    plan: FifoPlan,
+    generator: torch.Generator,
+    *,
+    channels: int,
+    bands: int,
+    warmup_steps: int,
+    device: torch.device | str = "cpu",
+) -> Generator[DdimStep, None, tuple[FifoState, Tensor]]:
+    """Begin a take from an ordinary clip as long as the window, noised again to the queue's ramp.
+
+    Args:
+        denoise: the model, its conditioning bound; here it is given one timestep an item.
+        schedule: noise levels of the checkpoint.
+        plan: the window's shape.
+        generator: CPU generator of all the take's noise; its state goes on in the `FifoState`.
+        channels: C of the latents.
+        bands: F of the latents.
+        warmup_steps: DDIM steps of the clip.
+        device: where the latents live.
+
+    Yields:
+        Each of the clip's steps, once it is done.
+
+    Returns:
+        The state, and the clip's clean frames [1, C, buffer_frames, F]: the take's first, which can be played
+        at once.
+    """
+    shape = (1, channels, plan.window_frames, bands)
+    noise = torch.randn(shape, generator=generator).to(device)
+    clip = yield from ddim_steps(denoise, schedule, noise, warmup_steps)
+    state = _ramp(clip, plan, schedule, generator, position=plan.buffer_frames)
+    return state, state.buffer
+
+
 def warm_start(
     denoise: Denoise,
     schedule: NoiseSchedule,
@@ -148,32 +185,22 @@ def warm_start(
     device: torch.device | str = "cpu",
     on_step: OnStep | None = None,
 ) -> tuple[FifoState, Tensor]:
-    """Begin a take from an ordinary clip as long as the window, noised again to the queue's ramp.
-
-    Args:
-        denoise: the model, its conditioning bound; here it is given one timestep an item.
-        schedule: noise levels of the checkpoint.
-        plan: the window's shape.
-        generator: CPU generator of all the take's noise; its state goes on in the `FifoState`.
-        channels: C of the latents.
-        bands: F of the latents.
-        warmup_steps: DDIM steps of the clip.
-        device: where the latents live.
-        on_step: told after each of the clip's steps; what it raises ends the run.
-
-    Returns:
-        The state, and the clip's clean frames [1, C, buffer_frames, F]: the take's first, which can be played
-        at once.
-    """
-    shape = (1, channels, plan.window_frames, bands)
-    noise = torch.randn(shape, generator=generator).to(device)
-    clip = ddim_sample(denoise, schedule, noise, warmup_steps, on_step)
-    state = _ramp(clip, plan, schedule, generator, position=plan.buffer_frames)
-    return state, state.buffer
+    """All of `warm_start_steps` at once. `on_step` is told after each; what it raises ends the run."""
+    steps = warm_start_steps(
+        denoise,
+        schedule,
+        plan,
+        generator,
+        channels=channels,
+        bands=bands,
+        warmup_steps=warmup_steps,
+        device=device,
+    )
+    return run_steps(steps, on_step)
 
 
 @torch.no_grad()
-def state_from_latents(
+def continuation_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
@@ -182,12 +209,11 @@ def state_from_latents(
     *,
     warmup_steps: int,
     position: int | None = None,
-    on_step: OnStep | None = None,
-) -> FifoState:
+) -> Generator[DdimStep, None, FifoState]:
     """Go on from sound that exists: its last frames become the buffer, and a clip is grown beside all of it.
 
     The frames after the recording are denoised together while it is fed clean at τ₁, then noised again to the
-    queue's ramp: what `warm_start` does, but with the recording's end for a beginning.
+    queue's ramp: what `warm_start_steps` do, but with the recording's end for a beginning.
 
     Args:
         denoise: the model, its conditioning bound; it is given one timestep a frame.
@@ -198,7 +224,9 @@ def state_from_latents(
             lets the clip hear more of it; T + the plan's queue must suit the U-Net.
         warmup_steps: DDIM steps of the clip.
         position: where in the take the recording ends, in frames; by default T.
-        on_step: told after each of the clip's steps; what it raises ends the run.
+
+    Yields:
+        Each of the clip's steps, once it is done; their latents are the clip's own.
 
     Returns:
         The state whose first `fifo_step` gives the frames right after the recording.
@@ -218,9 +246,27 @@ def state_from_latents(
 
     shape = (1, latents.shape[1], plan.queue_frames, latents.shape[3])
     noise = torch.randn(shape, generator=generator).to(latents)
-    rest = ddim_sample(denoise_rest, schedule, noise, warmup_steps, on_step, start_frame=end)
+    rest = yield from ddim_steps(denoise_rest, schedule, noise, warmup_steps, start_frame=end)
     window = torch.cat([latents[:, :, length - size :], rest], dim=2)
     return _ramp(window, plan, schedule, generator, position=end)
+
+
+def state_from_latents(
+    denoise: Denoise,
+    schedule: NoiseSchedule,
+    plan: FifoPlan,
+    generator: torch.Generator,
+    latents: Tensor,
+    *,
+    warmup_steps: int,
+    position: int | None = None,
+    on_step: OnStep | None = None,
+) -> FifoState:
+    """All of `continuation_steps` at once. `on_step` is told after each; what it raises ends the run."""
+    steps = continuation_steps(
+        denoise, schedule, plan, generator, latents, warmup_steps=warmup_steps, position=position
+    )
+    return run_steps(steps, on_step)
 
 
 def _ramp(

@@ -103,3 +103,20 @@ def _unfollowed(field: str, value: object) -> WeightsError:
         f"This checkpoint's scheduler_config.json says {shown or 'nothing'} for {field}, "
         "which can't be followed; use another checkpoint."
     )
+
+
+def add_noise(latents: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Clean latents [B, C, T, F] at noise level ᾱ: a scalar, [B] or [B, T] (forward process, eq. 4)."""
+    dtype = torch.promote_types(latents.dtype, torch.float32)
+    clean, noise = latents.to(dtype), noise.to(dtype)
+    noisy = level_as(alpha_bar.sqrt(), clean) * clean + level_as((1 - alpha_bar).sqrt(), clean) * noise
+    return noisy.to(latents.dtype)
+
+
+def level_as(level: Tensor, latents: Tensor) -> Tensor:
+    """A scalar, [B] or [B, T], shaped to broadcast over [B, C, T, F]."""
+    # The dtype first: some devices (MPS) can't hold the schedule's float64.
+    level = level.to(latents.dtype).to(latents.device)
+    if level.ndim == 1:
+        return level[:, None, None, None]
+    return level[:, None, :, None] if level.ndim == 2 else level

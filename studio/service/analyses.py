@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
-from studio.core.views import AttentionView, FocusShares
-from studio.service.studio import Studio
+from studio.core.request import ModelChoice
+from studio.core.views import AttentionView, DraftAttention, FocusShares
+from studio.pipeline.analysis.draft_attention import look
+from studio.service.jobs.job import Job
 
 if TYPE_CHECKING:
+    from studio.backends.base import Backend
     from studio.pipeline.analysis.self_attention import AttentionStudy
+    from studio.pipeline.drafts import Drafts
 
+NOTHING_HEARD = "Generate a clip with a draft first: then it can be looked at what it attends to."
 NONE_YET = "Generate a clip first: then its attention can be looked at."
+
+
+class Jobs(Protocol):
+    """What an analysis needs of the studio."""
+
+    def job(self, job_id: str) -> Job: ...
+
+    def borrow(self, choice: ModelChoice) -> AbstractContextManager[Backend]: ...
 
 
 class Analyses:
     """One study at a time: it holds a block's queries and keys."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Jobs) -> None:
         self._studio = studio
         self._lock = threading.Lock()
         self._kept: tuple[str, AttentionStudy] | None = None
@@ -64,7 +78,25 @@ class Analyses:
         with self._lock:
             look = study.look(block or study.blocks[-1], noise, at_s, height)
         yield look
-        if study.shares is None:
-            yield from study.measure()
-        assert study.shares is not None
-        yield study.shares
+        shares = yield from study.measure()
+        yield shares
+
+
+def attention_to_draft(
+    job: Job | None,
+    drafts: Drafts | None,
+    borrow: Callable[[ModelChoice], AbstractContextManager[Backend]],
+    block: str,
+    step: int,
+) -> DraftAttention:
+    """What a finished take attends to in its draft, at a block and a step of it.
+
+    Raises:
+        InvalidRequestError: there is no such take, it heard no draft or is endless; or one is being made.
+    """
+    outcome = job.outcome if job else None
+    if job is None or drafts is None or job.request.draft.kind == "none":
+        raise InvalidRequestError(NOTHING_HEARD)
+    if not isinstance(outcome, Finished) or outcome.path is None:
+        raise InvalidRequestError(NOTHING_HEARD)
+    return look(job.request, outcome.path, partial(borrow, job.request.model), drafts, block, step)

@@ -130,4 +130,5 @@ def difference(path: Path, other: Path, width: int) -> NDArray[np.uint8]:
     """
     one, two = (picture_of(file, width).astype(np.int16) for file in (path, other))
     levels = (CEILING_DB - FLOOR_DB) / DIFFERENCE_DB
-    return np.minimum(levels * np.abs(one - two), 255).astype(np.uint8)
+    apart: NDArray[np.uint8] = np.minimum(levels * np.abs(one - two), 255).astype(np.uint8)
+    return apart

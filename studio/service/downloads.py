@@ -21,7 +21,7 @@ _BUG = "Something went wrong inside Longwave: see its log, and get the model aga
 
 
 @dataclass(frozen=True)
-class Progress:
+class DownloadProgress:
     """How getting a model stands. `said` is for the user: how it ended, empty while it goes on."""
 
     model_id: str
@@ -37,19 +37,19 @@ class Progress:
         return (self.total - self.here) / self.speed if self.speed > 0 and not self.ended else None
 
 
-class Getter:
+class Downloader:
     """The downloads of one studio."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._cancel = CancelToken()
-        self._progress: Progress | None = None
+        self._progress: DownloadProgress | None = None
         self._thread: threading.Thread | None = None
         self._seen: deque[tuple[float, int]] = deque()
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> DownloadProgress | None:
         """How the latest download stands; None before the first."""
         return self._progress
 
@@ -77,7 +77,7 @@ class Getter:
             wanted = self.plan(model_id)
             wanted.require_room()
             self._cancel, self._seen = CancelToken(), deque()
-            self._progress = Progress(model_id, wanted.here, wanted.size)
+            self._progress = DownloadProgress(model_id, wanted.here, wanted.size)
             self._thread = threading.Thread(target=self._run, args=(wanted,), name="getting", daemon=True)
             self._thread.start()
 
@@ -101,7 +101,7 @@ class Getter:
             said = _BUG
         latest = self._progress
         here = latest.here if latest else 0
-        self._progress = Progress(wanted.model_id, here, wanted.size, ended=True, said=said)
+        self._progress = DownloadProgress(wanted.model_id, here, wanted.size, ended=True, said=said)
 
     def _tell(self, here: int, total: int) -> None:
         self._cancel.check()
@@ -112,4 +112,4 @@ class Getter:
         since, before = self._seen[0]
         speed = (here - before) / (now - since) if now - since > 0.2 else 0.0
         assert self._progress is not None, "it was started"
-        self._progress = Progress(self._progress.model_id, here, total, max(0.0, speed))
+        self._progress = DownloadProgress(self._progress.model_id, here, total, max(0.0, speed))

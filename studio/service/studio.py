@@ -1,46 +1,35 @@
-"""The studio as its faces see it: submit a request, follow the job, stop it."""
+"""The studio as its faces see it: submit a request, follow the job, stop it. What knows how lies below."""
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.core.draft import RecordedDraft
-from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
-from studio.core.events import Event, Finished, Progress
+from studio.core.errors import InvalidRequestError
+from studio.core.events import Event
 from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
-from studio.core.sampling import ClipSampler
 from studio.core.settings import Settings
 from studio.core.views import DraftAttention
-from studio.pipeline.analysis.draft_attention import look
-from studio.pipeline.checkpoint import require_same
-from studio.pipeline.model_cache import IN_USE, BackendFactory, ModelCache
-from studio.pipeline.recording import Recording, check_continuation
-from studio.service.jobs.device_queue import MAX_WAITING, DeviceQueue, queue_message
-from studio.service.jobs.job import Job, Resumed
+from studio.pipeline.model_cache import BackendFactory, ModelCache
+from studio.pipeline.recording import Recording
+from studio.service.analyses import attention_to_draft
+from studio.service.jobs.device_queue import MAX_WAITING
+from studio.service.jobs.intake import Intake
+from studio.service.jobs.job import Job
 from studio.service.jobs.runner import Render, Runner
+from studio.service.jobs.scheduler import Scheduler
 from studio.service.live.pcm_stream import PcmStream
+from studio.service.models import Models
 from studio.service.takes.library import Library
-from studio.service.takes.place import claimed
-from studio.service.takes.savepoint import SUFFIX, read_savepoint
 from studio.service.takes.sweep import sweep
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.pipeline.drafts import Drafts
-
-log = logging.getLogger(__name__)
-
-MAX_REMEMBERED = 64
-SHUTDOWN_S = 10.0
-NOTHING_HEARD = "Generate a clip with a draft first: then it can be looked at what it attends to."
-RESUMABLE = ("interrupted", "failed")
 
 
 class Studio:
@@ -63,18 +52,15 @@ class Studio:
         `InvalidRequestError` for a request that this studio does not take from anybody.
         """
         sweep(settings.outputs)
-        self._drafts = drafts
         self.settings = settings
         self.backends = ModelCache(create_backend, resolve=resolve)
-        self.library = Library(settings.outputs, self._growing)
-        self._fingerprint = fingerprint
-        self._admit = admit
-        self._runner = Runner(settings, self.backends, render, fingerprint, ticked=self._announce_all)
-        self._resolve = resolve
-        self._max_waiting = max_waiting
-        self._lock = threading.Lock()
-        self._workers: dict[str, DeviceQueue] = {}
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._drafts = drafts
+        self._scheduler = Scheduler(
+            Runner(settings, self.backends, render, fingerprint), resolve, max_waiting
+        )
+        self._models = Models(self.backends, drafts, self._scheduler)
+        self.library = Library(settings.outputs, self._scheduler.growing)
+        self._intake = Intake(settings, self._scheduler, drafts, fingerprint, admit)
 
     def submit(
         self,
@@ -102,33 +88,9 @@ class Studio:
                 from none.
             OutOfResourcesError: too many takes are waiting.
         """
-        self._check([request], client)
-        if recording is not None:
-            check_continuation(request, recording)
-        claim = claimed(out) if out is not None else None
-        job = Job(
-            request,
-            self._listener(listen, request),
-            out,
-            recording=recording,
-            keep_running=keep_running,
-            claim=claim,
-            client=client,
-            notes=self._noticed(request, recording),
+        return self._intake.submit(
+            request, listen=listen, keep_running=keep_running, out=out, recording=recording, client=client
         )
-        try:
-            return self._queue(job)
-        except StudioError:
-            if claim is not None:
-                claim.release()
-            raise
-
-    def _noticed(self, request: GenerationRequest, recording: Recording | None) -> tuple[str, ...]:
-        """What the readers of the take's recordings have to say, each once."""
-        notes = recording.notes if recording is not None else ()
-        if self._drafts is not None and isinstance(request.draft, RecordedDraft):
-            notes = (*notes, *self._drafts.noticed(request.draft))
-        return tuple(dict.fromkeys(notes))
 
     def submit_all(self, requests: Sequence[GenerationRequest], *, client: str = "") -> Job:
         """Queue several takes as one job: nothing else comes between them, and to stop one is to stop all.
@@ -139,9 +101,19 @@ class Studio:
         Raises:
             OutOfResourcesError: too many takes are waiting.
         """
-        self._check(requests, client)
-        first, *others = requests
-        return self._queue(Job(first, others=others, client=client))
+        return self._intake.submit_all(requests, client)
+
+    def resume(self, take_id: str, *, listen: bool = False) -> Job:
+        """Go on with a take that was interrupted, or failed, from its last save point.
+
+        Its file goes on as if nothing had been; the listener hears what is new.
+
+        Raises:
+            InvalidRequestError: no such take, or one that is whole, goes on already, was not saved, or was
+                saved with other settings, by another version or other weights.
+            OutOfResourcesError: too many takes are waiting.
+        """
+        return self._intake.resume(self.library.get(take_id), listen=listen)
 
     def store_recording(self, recording: Recording, model: str) -> RecordedDraft:
         """Keep a recording of the user's as a draft; `model` names the AudioGen whose codec reads it.
@@ -154,103 +126,25 @@ class Studio:
             raise InvalidRequestError("There is nothing here that hears drafts: take no draft.")
         return self._drafts.store_recording(recording, model)
 
-    def resume(self, take_id: str, *, listen: bool = False) -> Job:
-        """Go on with a take that was interrupted, or failed, from its last save point.
-
-        Its file goes on as if nothing had been; the listener hears what is new.
-
-        Raises:
-            InvalidRequestError: no such take, or one that is whole, goes on already, was not saved, or was
-                saved with other settings, by another version or other weights.
-            OutOfResourcesError: too many takes are waiting.
-        """
-        take = self.library.get(take_id)
-        if take.status not in RESUMABLE:
-            raise InvalidRequestError(f"This take is {take.status}: only an interrupted one can go on.")
-        request = take.record.request()
-        resumed = Resumed(take.path, read_savepoint(take.path.with_suffix(SUFFIX)))
-        require_same(resumed.state, request, self._fingerprint(request.model))
-        with self._lock:
-            if any(job.file == take.path and not job.ended for job in self._jobs.values()):
-                raise InvalidRequestError("This take goes on already.")
-            job = Job(request, self._listener(listen, request), resumed=resumed)
-            self._jobs[job.id] = job
-        try:
-            return self._queue(job)
-        except StudioError:
-            with self._lock:
-                del self._jobs[job.id]
-            raise
-
-    def _check(self, requests: Sequence[GenerationRequest], client: str) -> None:
-        """Raise for what this studio makes for nobody, or not for this client now."""
-        for request in requests:
-            self._admit(request)
-        settings = self.settings
-        if settings.private or not client:
-            return
-        theirs = sum(job.client == client and not job.ended for job in self.jobs())
-        if theirs >= settings.jobs_per_client:
-            raise OutOfResourcesError(
-                f"{theirs} takes of yours are being made or wait already: stop one, or wait for its end."
-            )
-
-    def _listener(self, listen: bool, request: GenerationRequest) -> PcmStream | None:
-        """A clip is whole at once, and its file is not to wait for its listener."""
-        if not listen:
-            return None
-        whole = isinstance(request.sampler, ClipSampler)
-        return PcmStream((request.duration_s or 0.0) + 1.0 if whole else self.settings.lead_s)
-
-    def _queue(self, job: Job) -> Job:
-        worker = self._worker(job.request.model)
-        worker.put(job)
-        with self._lock:
-            self._jobs[job.id] = job
-            self._forget_old_jobs()
-        self._announce(job)
-        return job
-
-    def _announce(self, *jobs: Job) -> None:
-        """Tell those of the jobs that wait for how long."""
-        for job in jobs:
-            before = self._worker(job.request.model).before(job)
-            if before:
-                job.publish(Progress(queue_message(before)))
-
     def job(self, job_id: str) -> Job:
         """A job by its id. Raises `InvalidRequestError` for one that is not, or no longer, known."""
-        with self._lock:
-            if job_id not in self._jobs:
-                raise InvalidRequestError("That take is not known any more: start a new one.")
-            return self._jobs[job_id]
+        return self._scheduler.job(job_id)
 
     def jobs(self) -> tuple[Job, ...]:
         """Every remembered job, the oldest first."""
-        with self._lock:
-            return tuple(self._jobs.values())
+        return self._scheduler.jobs()
 
     def position(self, job_id: str) -> int:
         """How many takes are before a waiting one; 0 once it runs."""
-        job = self.job(job_id)
-        return len(self._worker(job.request.model).before(job))
+        return self._scheduler.position(self.job(job_id))
 
     def stop(self, job_id: str, reason: str = "Stopped.") -> None:
         """End a job, and say why; what was made so far is kept. Only sets a flag: safe on an event loop."""
-        job = self.job(job_id)
-        job.cancel.set(reason)
-        if self._worker(job.request.model).withdraw(job):
-            job.end(Finished(None, 0.0, stopped=True))
-            self._announce(*self._worker(job.request.model).waiting())
+        self._scheduler.stop(self.job(job_id), reason)
 
     def finish(self, job_id: str) -> None:
         """Let a job's take fade out and end within seconds; one that waits is ended at once."""
-        job = self.job(job_id)
-        if job.status == "queued":
-            self.stop(job_id)
-        else:
-            job.control.request_fade_out()
-            job.publish(Progress("Fading out"))
+        self._scheduler.finish(self.job(job_id))
 
     def steer(self, job_id: str, prompt: str, points: tuple[PromptPoint, ...]) -> None:
         """Change what a take that plays is about: `prompt`, and the lane's `points` in the take's own time.
@@ -258,10 +152,7 @@ class Studio:
         Raises:
             InvalidRequestError: the take is over, or is of a kind that can't change.
         """
-        job = self.job(job_id)
-        if job.ended:
-            raise InvalidRequestError("That take is over: press Generate for a new one.")
-        job.control.request_change(prompt, points)
+        self._scheduler.steer(self.job(job_id), prompt, points)
 
     def events(self, job_id: str) -> Iterator[Event]:
         """A job's events from now on, ending with its one terminal event.
@@ -269,65 +160,20 @@ class Studio:
         A reader that falls behind loses old events, so the sound itself is to be had from the file or from
         the job's stream, never pieced together from these.
         """
-        job = self.job(job_id)
-        subscription = job.hub.subscribe()
-
-        def read() -> Iterator[Event]:
-            try:
-                yield from subscription
-            finally:
-                job.hub.unsubscribe(subscription)
-
-        return read()
+        return self.job(job_id).hub.events()
 
     def stream(self, token: str) -> PcmStream | None:
         """The listener's stream of that token, while its job is remembered."""
-        for job in self.jobs():
-            if job.stream is not None and job.stream.token == token:
-                return job.stream
-        return None
+        streams = (job.stream for job in self.jobs() if job.stream is not None)
+        return next((stream for stream in streams if stream.token == token), None)
 
     def preload(self, choice: ModelChoice) -> threading.Thread:
-        """Load a checkpoint in the background, so that the first take need not wait for it.
+        """Load a checkpoint ahead of the first take; one that can't be is logged."""
+        return self._models.preload(choice)
 
-        A checkpoint that can't be loaded is logged; whoever asks for it is told why.
-        """
-
-        def load() -> None:
-            try:
-                with self.backends.lease(choice):
-                    pass
-            except Exception as error:  # the thread's boundary
-                log.warning("Could not load %s yet: %s", choice.id, error)
-
-        thread = threading.Thread(target=load, name="preload", daemon=True)
-        thread.start()
-        return thread
-
-    @contextmanager
-    def borrow(self, choice: ModelChoice) -> Iterator[Backend]:
-        """A model, loaded if need be, for a call or two between takes.
-
-        Raises:
-            InvalidRequestError: a take is being made on its device.
-        """
-        with self._worker(choice).borrowed(), self.backends.lease(choice) as backend:
-            yield backend
-
-    def listening(self, job_id: str, block: str, step: int) -> DraftAttention:
-        """What a finished take attends to in its draft, at a block and a step of it.
-
-        Raises:
-            InvalidRequestError: there is no such take, it heard no draft or is endless; or one is being made.
-        """
-        job = self.job(job_id) if job_id else None
-        outcome = job.outcome if job else None
-        if job is None or self._drafts is None or job.request.draft.kind == "none":
-            raise InvalidRequestError(NOTHING_HEARD)
-        if not isinstance(outcome, Finished) or outcome.path is None:
-            raise InvalidRequestError(NOTHING_HEARD)
-        borrow = partial(self.borrow, job.request.model)
-        return look(job.request, outcome.path, borrow, self._drafts, block, step)
+    def borrow(self, choice: ModelChoice) -> AbstractContextManager[Backend]:
+        """A model for a call or two. Raises `InvalidRequestError` where a take is made on its device."""
+        return self._models.borrow(choice)
 
     def unload(self) -> int:
         """Let go of every loaded model; the bytes freed.
@@ -337,38 +183,18 @@ class Studio:
         """
         if not self.settings.trusted:
             raise InvalidRequestError("Only the studio's owner unloads its models.")
-        if any(job.status == "running" for job in self.jobs()):  # it may not have its model yet
-            raise InvalidRequestError(IN_USE)
-        return self.backends.unload(self._drafts.models.unload if self._drafts is not None else lambda: None)
+        return self._models.unload()
+
+    def listening(self, job_id: str, block: str, step: int) -> DraftAttention:
+        """What a finished take attends to in its draft, at a block and a step of it.
+
+        Raises:
+            InvalidRequestError: there is no such take, it heard no draft or is endless; or one is being made.
+        """
+        return attention_to_draft(
+            self.job(job_id) if job_id else None, self._drafts, self.borrow, block, step
+        )
 
     def close(self) -> None:
         """End every job, keeping what was made."""
-        for job in self.jobs():
-            if not job.ended:
-                self.stop(job.id)
-        with self._lock:
-            workers = tuple(self._workers.values())
-        for worker in workers:
-            worker.close(SHUTDOWN_S)
-
-    def _growing(self) -> set[Path]:
-        return {job.file for job in self.jobs() if job.file is not None and not job.ended}
-
-    def _worker(self, choice: ModelChoice) -> DeviceQueue:
-        device = self._resolve(choice).device
-        with self._lock:
-            if device not in self._workers:
-                self._workers[device] = DeviceQueue(
-                    device, self._runner.run, self._max_waiting, self._announce_all
-                )
-            return self._workers[device]
-
-    def _announce_all(self) -> None:
-        with self._lock:
-            workers = list(self._workers.values())
-        self._announce(*(job for worker in workers for job in worker.waiting()))
-
-    def _forget_old_jobs(self) -> None:
-        surplus = max(0, len(self._jobs) - MAX_REMEMBERED)
-        for job_id in [job.id for job in self._jobs.values() if job.ended][:surplus]:
-            del self._jobs[job_id]
+        self._scheduler.close()

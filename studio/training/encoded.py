@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from studio.core.errors import InvalidRequestError
+from studio.core.files import replace_file, replacing_path, sweep_parts
 
 PER_SHARD = 64
 ABOUT_FILE = "about.json"
@@ -76,19 +76,19 @@ def encode_clips(
     about = json.dumps({**made_of, "captions": captions})
     place = folder / hashlib.sha256(about.encode()).hexdigest()[:16]
     place.mkdir(parents=True, exist_ok=True)
+    sweep_parts(place, "*.partial")
     if not (place / ABOUT_FILE).is_file():
-        partial = place / f"{ABOUT_FILE}.{rank}.partial"
-        partial.write_text(about)
-        os.replace(partial, place / ABOUT_FILE)
+        replace_file(place / ABOUT_FILE, about.encode())
     for shard in track(range(rank, shard_count(len(captions)), world), "Encoding clips"):
         file = place / _shard_name(shard)
         if file.is_file():
             continue
         rows = range(shard * PER_SHARD, min(len(captions), (shard + 1) * PER_SHARD))
         latents, acoustic = encode(rows)
-        partial = file.with_suffix(".partial")
-        save_file({"latents": latents.half().contiguous(), "acoustic": acoustic.half().contiguous()}, partial)
-        os.replace(partial, file)
+        with replacing_path(file) as partial:
+            save_file(
+                {"latents": latents.half().contiguous(), "acoustic": acoustic.half().contiguous()}, partial
+            )
     return EncodedClips(place, tuple(map(tuple, captions)))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from studio.core.files import replace_file
 
 LOG_FILE = "log.jsonl"
 
@@ -37,9 +38,8 @@ def _drop_after(log: Path, step: int) -> None:
     if not log.is_file():
         return
     *lines, _ = log.read_text(encoding="utf-8").split("\n")
-    partial = log.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= step), "utf-8")
-    os.replace(partial, log)
+    kept = [f"{line}\n" for line in lines if json.loads(line)["step"] <= step]
+    replace_file(log, "".join(kept).encode())
 
 
 def _board(folder: Path, step: int) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from studio.core.files import replacing, sweep_parts
 from studio.core.interrupts import deferred
 
 StepFunction = Callable[[int, torch.Generator], Mapping[str, float]]
@@ -70,9 +70,9 @@ class TrainState:
             "extra": {name: module.state_dict() for name, module in self.extra.items()},
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, path)
+        sweep_parts(path.parent, f"{path.stem}.partial")
+        with replacing(path) as file:
+            torch.save(state, file)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)

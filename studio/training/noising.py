@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from studio.samplers.ddim import add_noise
-from studio.samplers.schedule import NoiseSchedule
+from studio.samplers.schedule import NoiseSchedule, add_noise
 
 MIN_SNR_GAMMA = 5.0
 

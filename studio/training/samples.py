@@ -9,11 +9,13 @@ import soundfile as sf
 import torch
 from torch import Tensor
 
-from studio.backends.base import Conditioning, Tokens
 from studio.backends.systems.dcldm import DcLdmBackend
+from studio.core.draft import AudioGenDraft
+from studio.core.request import parse_request
+from studio.core.sampling import ClipSampler
 from studio.modules.acoustic_branch import AcousticBranch
-from studio.samplers.ddim import ddim_sample
-from studio.samplers.guidance import guided
+from studio.pipeline.acoustic import EncodedAcoustics
+from studio.pipeline.batch import render_clips
 from studio.training.encoded import EncodedClips
 
 COUNT, STEPS, SCALE = 2, 20, 4.0
@@ -31,18 +33,19 @@ def write_samples(
     device = parts["vae"].device
     backend = DcLdmBackend("samples", **{**parts, "unet": unet.to(device), "branch": branch.to(device)})
     folder.mkdir(parents=True, exist_ok=True)
+    rate = backend.geometry.sample_rate
     for index in range(min(COUNT, len(clips))):
-        text = backend.encode_text(["", clips.captions[index][0]])
-        heard = torch.stack([unconditional, clips.acoustic(index)])
-        conditioning = Conditioning(tokens=(*text.tokens, Tokens(heard)))
-
-        def denoise(
-            latents: Tensor, timesteps: Tensor, start: int, said: Conditioning = conditioning
-        ) -> Tensor:
-            return backend.predict_noise(latents, timesteps, start, said)
-
-        shape = clips.latents(index)[None].shape
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(index)).to(device)
-        latents = ddim_sample(guided(denoise, SCALE), backend.schedule, noise, STEPS)
-        sf.write(folder / f"{index}.wav", backend.decode(latents), backend.geometry.sample_rate)
+        request = parse_request(
+            mode="dual",
+            prompt="-",  # the caption is read as it was trained on, which may be longer than a request's
+            seed=index,
+            duration_s=clips.latents(index).shape[1] / backend.geometry.frame_rate,
+            guidance_scale=SCALE,
+            sampler=ClipSampler(steps=STEPS),
+            draft=AudioGenDraft(),
+        )
+        heard = EncodedAcoustics(torch.stack([unconditional, clips.acoustic(index)]))
+        caption = clips.captions[index][0]
+        [samples] = render_clips([request], backend, acoustics=[heard], texts=[caption])
+        sf.write(folder / f"{index}.wav", samples, rate)
     backend.unload()

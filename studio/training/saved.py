@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from studio.core.errors import InvalidRequestError
+from studio.core.files import replacing, sweep_parts
 
 
 def save_run(file: Path, of: dict[str, Any], state: dict[str, Any]) -> None:
     """Write `state`, and beside it `of` what settings it is."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    torch.save({"of": of, **state}, partial)
-    os.replace(partial, file)
+    sweep_parts(file.parent, f"{file.stem}.partial")
+    with replacing(file) as part:
+        torch.save({"of": of, **state}, part)
 
 
 def load_run(file: Path, of: dict[str, Any]) -> dict[str, Any] | None:

@@ -258,6 +258,7 @@ POCKET_CODEC = Settings().assets / "pocket" / "audiogen"
 def test_a_codecs_config(key: str, value: Any, tmp_path: Path) -> None:
     folder = tmp_path / "codec"
     shutil.copytree(POCKET_CODEC / codec.FOLDER, folder / codec.FOLDER)
+    shutil.copy(POCKET_CODEC / checkpoint.AUDIOGEN_FILES[1], folder)
     file = folder / codec.FOLDER / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
     with pytest.raises(WeightsError) as caught:

@@ -48,15 +48,13 @@ def test_a_path_is_one_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest
 
 def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
-    child = subprocess.Popen(
-        [sys.executable, "-c", HOLD.format(path=str(path))], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "held\n"
-    with pytest.raises(InvalidRequestError):
-        Claim(path)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    command = [sys.executable, "-c", HOLD.format(path=str(path))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        with pytest.raises(InvalidRequestError):
+            Claim(path)
+        os.kill(child.pid, signal.SIGKILL)
     Claim(path).release()
     assert not list(tmp_path.iterdir()), "nothing of ours lies beside the user's files"
 

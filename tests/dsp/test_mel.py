@@ -12,7 +12,7 @@ from studio.dsp.mel import LOG_FLOOR, log_mel, mel_filterbank
 
 
 def reference(samples: np.ndarray) -> np.ndarray:
-    """Frame by frame in float64, as DESIGN §2 words it."""
+    """Frame by frame in float64, as docs/papers.md words it under "Latent geometry"."""
     bank = mel_filter_bank(513, 64, 0.0, 8000.0, 16000, norm="slaney", mel_scale="slaney")
     padded = np.pad(samples, 432, mode="reflect")
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)

@@ -20,7 +20,7 @@ from studio.core.settings import Settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = [pytest.mark.soak, pytest.mark.browser]
+pytestmark = [pytest.mark.soak, pytest.mark.browser, pytest.mark.timeout(0)]
 
 SETTLED_S = 120.0  # allocator and caches have found their size by then
 SLOPE_LIMIT_MB = 1.0  # a minute

@@ -13,10 +13,11 @@ import soundfile as sf
 from conftest import player_state, wait_for_position, wait_for_state
 
 from studio.backends.systems.tone import ToneBackend, tone
-from studio.core.events import AudioChunk, SavePoint
+from studio.core.events import AudioChunk
 from studio.core.preset import load_preset
 from studio.core.request import parse_request
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import SavePoint
 from studio.pipeline.renderer import Renderer
 from studio.service.takes.writer import TakeWriter
 
@@ -166,7 +167,7 @@ def test_an_interrupted_take_goes_on_from_the_library(tone_site: Any, visit: Cal
         if isinstance(event, AudioChunk):
             take.write(event.samples)
         elif isinstance(event, SavePoint) and event.samples > 2 * RATE:
-            take.save(event)
+            take.save(event.checkpoint)
             break
     take._wav.close()  # as a kill does
     page = visit(tone_site.url)

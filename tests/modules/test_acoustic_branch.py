@@ -49,7 +49,7 @@ def wake(branch: AcousticBranch) -> AcousticBranch:
 def test_a_fresh_branch_is_tango_bit_for_bit(tango: UNet2DConditionModel, placement: str) -> None:
     plain = forward(tango)
     branch = AcousticBranch.for_unet(tango, placement).eval()
-    with branch.attached(tango), branch.acoustics(seeded(2, 20, 128)):
+    with branch.attached(tango), branch.hearing(seeded(2, 20, 128)):
         assert torch.equal(forward(tango), plain)
 
 
@@ -58,14 +58,14 @@ def test_what_is_heard_matters_and_leaves_no_trace(tango: UNet2DConditionModel, 
     plain, names = forward(tango), list(tango.state_dict())
     branch = wake(AcousticBranch.for_unet(tango, placement))
     with branch.attached(tango):
-        with branch.acoustics(seeded(2, 20, 128)):
+        with branch.hearing(seeded(2, 20, 128)):
             heard = forward(tango)
-        with branch.acoustics(seeded(2, 20, 128, seed=9)):
+        with branch.hearing(seeded(2, 20, 128, seed=9)):
             assert not torch.allclose(forward(tango), heard, atol=1e-5)
         assert torch.equal(forward(tango), plain), "nothing is heard outside"
     assert not torch.allclose(heard, plain, atol=1e-5)
     assert list(tango.state_dict()) == names
-    with branch.acoustics(seeded(2, 20, 128)):
+    with branch.hearing(seeded(2, 20, 128)):
         assert torch.equal(forward(tango), plain)
 
 
@@ -74,15 +74,15 @@ def test_masked_frames_are_not_heard(tango: UNet2DConditionModel) -> None:
     states, mask = seeded(2, 20, 128), torch.ones(2, 20)
     mask[:, 12:] = 0
     with branch.attached(tango):
-        with branch.acoustics(states[:, :12]):
+        with branch.hearing(states[:, :12]):
             short = forward(tango)
-        with branch.acoustics(states, mask):
+        with branch.hearing(states, mask):
             torch.testing.assert_close(forward(tango), short, atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_reach_the_branch_and_the_unet(tango: UNet2DConditionModel) -> None:
     branch = wake(AcousticBranch.for_unet(tango))
-    with branch.attached(tango), branch.acoustics(seeded(2, 20, 128)):
+    with branch.attached(tango), branch.hearing(seeded(2, 20, 128)):
         forward(tango).square().mean().backward()
     for parameter in (*branch.parameters(), *tango.parameters()):
         assert parameter.grad is not None
@@ -91,7 +91,7 @@ def test_gradients_reach_the_branch_and_the_unet(tango: UNet2DConditionModel) ->
 def test_it_goes_with_a_timestep_a_frame_and_with_sparse_attention(tango: UNet2DConditionModel) -> None:
     branch = wake(AcousticBranch.for_unet(tango))
     frames = torch.full((2, 16), 300)
-    with branch.attached(tango), branch.acoustics(seeded(2, 20, 128)), framewise(tango):
+    with branch.attached(tango), branch.hearing(seeded(2, 20, 128)), framewise(tango):
         even = forward(tango, frames)
         torch.testing.assert_close(even, forward(tango, frames[:, 0]), atol=1e-4, rtol=1e-4)
         generator = torch.Generator().manual_seed(0)
@@ -107,9 +107,9 @@ def test_saved_and_opened_it_is_the_same(tango: UNet2DConditionModel, tmp_path: 
     branch.save_pretrained(tmp_path)
     opened = AcousticBranch.from_pretrained(tmp_path)
     assert opened.config.placement == "mid"
-    with branch.attached(tango), branch.acoustics(seeded(2, 20, 128)):
+    with branch.attached(tango), branch.hearing(seeded(2, 20, 128)):
         first = forward(tango)
-    with opened.attached(tango), opened.acoustics(seeded(2, 20, 128)):
+    with opened.attached(tango), opened.hearing(seeded(2, 20, 128)):
         assert torch.equal(forward(tango), first)
 
 
@@ -137,6 +137,6 @@ def test_blocks_that_read_no_text_are_named(tango: UNet2DConditionModel) -> None
     ("placement", "millions"), [("down1", 870.21), ("mid", 899.06), ("up1", 872.34), ("down1+up1", 876.62)]
 )
 def test_full_size_counts(placement: str, millions: float) -> None:
-    """DESIGN §2; the paper's Table 1 prints 873, 899, 875 and 877 M."""
+    """docs/papers.md, "DC-LDM"; the paper's Table 1 prints 873, 899, 875 and 877 M."""
     assert count_parameters("dcldm", placement) / 1e6 == pytest.approx(millions, abs=0.005)
     assert count_parameters("tango") / 1e6 == pytest.approx(865.93, abs=0.005)

@@ -15,14 +15,17 @@ from studio.backends.systems.dcldm import DcLdmBackend
 from studio.backends.systems.tone import ToneBackend
 from studio.core.draft import RecordedDraft
 from studio.core.errors import CancelledError, InvalidRequestError
-from studio.core.events import AudioChunk, Drafted, Event, Progress, SavePoint, StepDone
+from studio.core.events import AudioChunk, Drafted, Progress, StepDone
 from studio.core.request import GenerationRequest, parse_request
-from studio.pipeline.acoustic import clip_acoustics, streaming_acoustics
+from studio.pipeline.acoustic import ClipAcoustics, StreamingAcoustics, clip_acoustics, streaming_acoustics
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import RenderEvent, SavePoint
 from studio.pipeline.control import TakeControl
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.drafts import AcousticModelPool, Drafts
+from studio.pipeline.plan import draft_plan, resolve_plan
 from studio.pipeline.renderer import Renderer
+from studio.pipeline.start import FromCheckpoint, FromRecording
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
 from tests.pipeline.test_drafts import recording
@@ -61,6 +64,27 @@ def wanted(**values: Any) -> GenerationRequest:
     return parse_request(**{**start, "draft": {"kind": "audiogen"}, **values})
 
 
+def heard_by_clip(request: GenerationRequest, backend: DcLdmBackend, drafts: Drafts) -> ClipAcoustics:
+    draft = draft_plan(request)
+    assert draft is not None
+    assert request.duration_s is not None
+    return clip_acoustics(draft, request.prompt, request.duration_s, backend, drafts)
+
+
+def heard_by_take(
+    request: GenerationRequest, backend: DcLdmBackend, drafts: Drafts, control: TakeControl | None = None
+) -> StreamingAcoustics:
+    draft = draft_plan(request)
+    assert draft is not None
+    return streaming_acoustics(draft, control or TakeControl(request.prompt, request.lane), backend, drafts)
+
+
+def denoiser(
+    request: GenerationRequest, backend: DcLdmBackend, acoustics: ClipAcoustics | None = None
+) -> Any:
+    return build_denoiser(resolve_plan(request, backend), backend, CancelToken(), acoustics=acoustics)
+
+
 def sound_of(events: Any) -> np.ndarray:
     return np.concatenate([event.samples for event in events if isinstance(event, AudioChunk)])
 
@@ -88,7 +112,7 @@ def test_all_eight_combine(
 
 
 def test_the_draft_comes_first_and_says_how_far_it_is(backend: DcLdmBackend, drafts: Drafts) -> None:
-    events: list[Event] = list(Renderer(drafts)(wanted(), backend, CancelToken()))
+    events: list[RenderEvent] = list(Renderer(drafts)(wanted(), backend, CancelToken()))
     kinds = [type(event) for event in events]
     assert kinds.index(Drafted) < kinds.index(StepDone) < kinds.index(AudioChunk)
     [drafted] = [event for event in events if isinstance(event, Drafted)]
@@ -128,20 +152,15 @@ def test_equal_scales_are_the_paper_and_no_acoustics_are_tango(backend: DcLdmBac
     at = torch.tensor([500])
 
     def predicted(request: GenerationRequest) -> torch.Tensor:
-        acoustics = clip_acoustics(request, backend, drafts)
-        return build_denoiser(request, backend, CancelToken(), acoustics=acoustics)(latents, at, 0)
+        return denoiser(request, backend, heard_by_clip(request, backend, drafts))(latents, at, 0)
 
     both = predicted(wanted(guidance_scale=4.0))
     same = predicted(wanted(guidance_scale=4.0, draft={"kind": "audiogen", "acoustic_scale": 4.0}))
     torch.testing.assert_close(both, same, rtol=0, atol=0)
-    acoustics = clip_acoustics(wanted(), backend, drafts)
-    full = build_denoiser(wanted(guidance_scale=1.0), backend, CancelToken(), acoustics=acoustics)(
-        latents, at, 0
-    )
+    acoustics = heard_by_clip(wanted(), backend, drafts)
+    full = denoiser(wanted(guidance_scale=1.0), backend, acoustics)(latents, at, 0)
     silent = {"kind": "audiogen", "acoustic_scale": 0.0}
-    none = build_denoiser(
-        wanted(guidance_scale=0.0, draft=silent), backend, CancelToken(), acoustics=acoustics
-    )(latents, at, 0)
+    none = denoiser(wanted(guidance_scale=0.0, draft=silent), backend, acoustics)(latents, at, 0)
     torch.testing.assert_close(both, 4 * full - 3 * none, rtol=1e-4, atol=1e-4)
     text = predicted(wanted(guidance_scale=1.0, draft=silent))
     assert not torch.allclose(text, full, atol=1e-4), "the draft counts"
@@ -173,7 +192,7 @@ def test_a_recording_takes_audiogens_place(
 def test_an_endless_draft_grows_ahead_and_forgets(backend: DcLdmBackend, drafts: Drafts) -> None:
     """Windows that overlap hear the same where they do; memory is a piece's, not the take's."""
     request = wanted(mode="infinite", sampler=ENDLESS, duration_s=None)
-    acoustics = streaming_acoustics(request, backend, drafts)
+    acoustics = heard_by_take(request, backend, drafts)
     first = acoustics.window(0, 100)
     assert first.shape == (2, 200, 128)
     torch.testing.assert_close(acoustics.window(40, 60)[1], first[1, 80:])
@@ -181,18 +200,38 @@ def test_an_endless_draft_grows_ahead_and_forgets(backend: DcLdmBackend, drafts:
         acoustics.window(start, 100)
         assert acoustics.state_dict()["tokens"].shape[1] <= (100 + 3 * 125) * 2
     state = acoustics.state_dict()
-    later = streaming_acoustics(request, backend, drafts)
+    later = heard_by_take(request, backend, drafts)
     later.load_state_dict(state)
     for start in (3990, 4200, 4500):
         torch.testing.assert_close(later.window(start, 100), acoustics.window(start, 100))
+
+
+@pytest.mark.parametrize("own", [{}, {"seed": 9}])
+def test_every_piece_of_an_endless_draft_has_a_seed_of_its_own(
+    backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter, own: dict[str, int]
+) -> None:
+    """From the take's on, or the draft's own: of one seed it would go round."""
+    request = wanted(mode="infinite", sampler=ENDLESS, duration_s=None, draft={"kind": "audiogen", **own})
+    acoustics = streaming_acoustics(request, backend, drafts)
+    drafter.asked.clear()
+    acoustics.window(0, 300)
+    first = own.get("seed", 5)
+    assert [seed for *_, seed, _ in drafter.asked] == [first, first + 1, first + 2]
+    later = streaming_acoustics(request, backend, drafts)
+    later.load_state_dict(acoustics.state_dict())
+    drafter.asked.clear()
+    later.window(300, 125)
+    assert [seed for *_, seed, _ in drafter.asked] == [first + 3], (
+        "nor does a take that goes on draw it again"
+    )
 
 
 def test_an_endless_draft_follows_the_lane(
     backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter
 ) -> None:
     request = wanted(mode="infinite", sampler=ENDLESS, lane=[{"at_s": 6.0, "prompt": "birds"}])
-    control = TakeControl(request)
-    acoustics = streaming_acoustics(request, backend, drafts, control=control)
+    control = TakeControl(request.prompt, request.lane)
+    acoustics = heard_by_take(request, backend, drafts, control)
     drafter.asked.clear()
     acoustics.window(0, 300)
     assert [prompt for prompt, *_ in drafter.asked] == ["rain", "rain", "birds"]
@@ -212,7 +251,7 @@ def test_tokens_follow_a_lane_by_what_is_predicted_of_each_prompt(
     latents = torch.randn(1, 8, 32, 16, generator=torch.Generator().manual_seed(0))
 
     def noise(asked: GenerationRequest) -> torch.Tensor:
-        return build_denoiser(asked, backend, CancelToken())(latents, torch.full((1,), 500), 0)
+        return denoiser(asked, backend)(latents, torch.full((1,), 500), 0)
 
     changing, rain, birds = noise(request), noise(wanted(**values)), noise(wanted(**values, prompt="birds"))
     torch.testing.assert_close(changing[:, :, :17], rain[:, :, :17])
@@ -226,7 +265,7 @@ def test_a_take_goes_on_hearing_what_it_heard(backend: DcLdmBackend, drafts: Dra
     events = list(Renderer(drafts)(request, backend, CancelToken()))
     whole = sound_of(events)
     point = next(e for e in events if isinstance(e, SavePoint) and e.samples > 3 * 16000)
-    rest = sound_of(Renderer(drafts)(request, backend, CancelToken(), None, point.state))
+    rest = sound_of(Renderer(drafts)(request, backend, CancelToken(), None, FromCheckpoint(point.checkpoint)))
     np.testing.assert_allclose(rest, whole[point.samples :], atol=1e-5)
 
 
@@ -237,7 +276,7 @@ def test_who_hears_no_draft_says_so(backend: DcLdmBackend, drafts: Drafts, folde
         list(Renderer()(wanted(), backend, CancelToken()))
     request = wanted(mode="infinite", sampler=ENDLESS, duration_s=9.0)
     with pytest.raises(InvalidRequestError, match="goes on from a recording"):
-        list(Renderer(drafts)(request, backend, CancelToken(), None, recording()))
+        list(Renderer(drafts)(request, backend, CancelToken(), None, FromRecording(recording())))
     gone = RecordedDraft(model="fake", sha256="b" * 64, file="mine.wav")
     with pytest.raises(InvalidRequestError, match=r"mine\.wav is not here"):
         list(Renderer(drafts)(wanted(draft=gone), backend, CancelToken()))

@@ -15,13 +15,16 @@ from diffusers.models.attention_processor import Attention
 
 from studio.backends.base import Conditioning
 from studio.backends.systems.tone import ToneBackend
+from studio.core.attention import LiteFocusAttention
 from studio.core.errors import InvalidRequestError
-from studio.core.events import AudioChunk, SavePoint
+from studio.core.events import AudioChunk
 from studio.core.request import GenerationRequest
 from studio.modules.patches.framewise import framewise
 from studio.pipeline.attention import SparseAttention
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import SavePoint
 from studio.pipeline.renderer import Renderer
+from studio.pipeline.start import FromCheckpoint
 from tests.service.service_fakes import request
 
 LITE = {"kind": "lite_focus", "ratio": 0.1}
@@ -96,7 +99,7 @@ def test_seed_step_and_place_each_decide_what_is_drawn() -> None:
 
     def drawn(seed: int, timestep: int, start_frame: int) -> torch.Tensor:
         """The same latents at the same noise level: all that may differ is what was drawn."""
-        sparse = SparseAttention(request(seed=seed, attention=LITE), SimpleNamespace(unet=unet))  # type: ignore[arg-type]
+        sparse = SparseAttention(LiteFocusAttention(ratio=0.1), seed, SimpleNamespace(unet=unet))  # type: ignore[arg-type]
         with torch.no_grad(), sparse.step(16, torch.tensor([timestep]), start_frame):
             return unet(latents, 500, encoder_hidden_states=None).sample
 
@@ -132,7 +135,7 @@ def test_a_take_that_goes_on_draws_what_it_would_have_drawn() -> None:
     save = next(event for event in first if isinstance(event, SavePoint))
     whole = torch.cat(latents, dim=2)
     latents.clear()
-    with closing(renderer(wanted, backend, CancelToken(), None, save.state)) as events:
+    with closing(renderer(wanted, backend, CancelToken(), None, FromCheckpoint(save.checkpoint))) as events:
         list(islice(events, 30))
     rest = torch.cat(latents, dim=2)
     at = next(i for i in range(whole.shape[2]) if torch.equal(whole[:, :, i], rest[:, :, 0]))

@@ -12,13 +12,15 @@ import torch
 from studio.app import build_studio
 from studio.backends.systems.tone import ToneBackend, tone
 from studio.core.errors import InvalidRequestError
-from studio.core.events import AudioChunk, Failed, Finished, SavePoint
+from studio.core.events import AudioChunk, Failed, Finished
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import SavePoint
 from studio.pipeline.continuation import FADE_S, Join, join, lead_latents
 from studio.pipeline.recording import HEARD_S, Recording
 from studio.pipeline.renderer import Renderer
+from studio.pipeline.start import FromRecording
 from studio.samplers.fifo import FifoPlan
 from studio.service.recordings.read import read_recording
 from tests.service.service_fakes import RATE
@@ -51,7 +53,7 @@ class Counting(ToneBackend):
 def test_the_take_is_the_recording_then_sound_without_a_gap(tmp_path: Path) -> None:
     field = recording(tmp_path, tone(0, 96_000, RATE))
     request = parse_request(prompt="tone", seed=3, duration_s=8.0, sampler=SAMPLER)
-    events = list(Renderer()(request, ToneBackend(), CancelToken(), None, field))
+    events = list(Renderer()(request, ToneBackend(), CancelToken(), None, FromRecording(field)))
     chunks = [event for event in events if isinstance(event, AudioChunk)]
     position = chunks[0].start_sample
     assert position == 96_000 - round(HEARD_S * RATE), "what was heard often enough is not made again"

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_LANE_POINTS, PromptPoint
 from studio.pipeline.control import TakeControl, changed
-from tests.service.service_fakes import request
 
 WORDS = st.sampled_from(["rain", "wind", "sea"])
 
@@ -48,7 +47,7 @@ def test_what_stays_the_same_is_no_change() -> None:
 
 
 def test_the_same_lane_comes_back_until_somebody_steers() -> None:
-    control = TakeControl(request(lane=[{"at_s": 9, "prompt": "wind"}]))
+    control = TakeControl("rain", (PromptPoint(at_s=9, prompt="wind"),))
     first = control.apply_pending(1.0)
     assert control.apply_pending(2.0) is first
     control.request_change("sea", ())
@@ -56,14 +55,14 @@ def test_the_same_lane_comes_back_until_somebody_steers() -> None:
 
 
 def test_a_take_that_cannot_change_says_so() -> None:
-    control = TakeControl(request())
+    control = TakeControl("rain")
     control.refuse("This one can't.")
     with pytest.raises(InvalidRequestError, match="can't"):
         control.request_change("sea", ())
 
 
 def test_a_lane_stays_within_what_a_sidecar_may_hold() -> None:
-    control = TakeControl(request())
+    control = TakeControl("rain")
     many = tuple(PromptPoint(at_s=float(n), prompt="sea") for n in range(MAX_LANE_POINTS))
     with pytest.raises(InvalidRequestError, match="start a new one"):
         control.request_change("sea", many)

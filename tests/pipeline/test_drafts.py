@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from studio.backends.acoustic.base import tile_tokens
-from studio.core.draft import AudioGenDraft, RecordedDraft
+from studio.backends.acoustic.base import Sampling, tile_tokens
+from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.preset import Source
-from studio.pipeline.drafts import FOLDER, AcousticModelPool, Drafts
+from studio.pipeline.drafts import FOLDER, AcousticModelPool, Drafts, GeneratedDraft
 from studio.pipeline.recording import Recording
 from tests.pipeline.drafting_fakes import FakeDrafter
+
+RAIN = GeneratedDraft("pocket/audiogen", seed=1)
 
 
 @pytest.fixture
@@ -36,20 +39,17 @@ def recording(seconds: float = 2.0, name: str = "mine.wav") -> Recording:
     [
         ({}, False),
         ({"prompt": "wind"}, True),
-        ({"seed": 8}, True),
         ({"duration_s": 1.5}, True),
-        ({"wanted": AudioGenDraft(temperature=0.5)}, True),
-        ({"wanted": AudioGenDraft(top_k=3)}, True),
-        ({"wanted": AudioGenDraft(guidance_scale=1.0)}, True),
-        ({"wanted": AudioGenDraft(seed=7)}, False),
-        ({"wanted": AudioGenDraft(acoustic_scale=2.0, strength=0.5)}, False),
+        ({"wanted": replace(RAIN, seed=8)}, True),
+        ({"wanted": replace(RAIN, sampling=Sampling(temperature=0.5))}, True),
+        ({"wanted": replace(RAIN, sampling=Sampling(top_k=3))}, True),
+        ({"wanted": replace(RAIN, sampling=Sampling(guidance_scale=1.0))}, True),
     ],
 )
 def test_what_a_draft_is_made_of(
     drafts: Drafts, drafter: FakeDrafter, changed: dict[str, object], again: bool
 ) -> None:
-    """What only steers the diffusion is no part of it."""
-    values = {"wanted": AudioGenDraft(), "prompt": "rain", "seed": 7, "duration_s": 1.0, "device": "cpu"}
+    values = {"wanted": RAIN, "prompt": "rain", "duration_s": 1.0, "device": "cpu"}
     first = drafts.from_text(**values)
     second = drafts.from_text(**{**values, **changed})
     assert len(drafter.asked) == 1 + again
@@ -60,9 +60,7 @@ def test_what_a_draft_is_made_of(
 def test_another_checkpoint_of_the_same_name_makes_other_drafts(tmp_path: Path, drafter: FakeDrafter) -> None:
     for weights in ("old", "new", "old"):
         models = AcousticModelPool(lambda *_: drafter, lambda *_: drafter)
-        Drafts(models, tmp_path, lambda _, weights=weights: weights).from_text(
-            AudioGenDraft(), "rain", 1, 1.0, "cpu"
-        )
+        Drafts(models, tmp_path, lambda _, weights=weights: weights).from_text(RAIN, "rain", 1.0, "cpu")
     assert len(drafter.asked) == 2
 
 
@@ -70,20 +68,20 @@ def test_another_checkpoint_of_the_same_name_makes_other_drafts(tmp_path: Path, 
 def test_a_half_written_draft_is_made_again(
     drafts: Drafts, drafter: FakeDrafter, tmp_path: Path, damage: bytes
 ) -> None:
-    first = drafts.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu")
+    first = drafts.from_text(RAIN, "rain", 1.0, "cpu")
     [file] = (tmp_path / FOLDER).glob("*.npy")
     file.write_bytes(damage)
-    again = drafts.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu")
+    again = drafts.from_text(RAIN, "rain", 1.0, "cpu")
     np.testing.assert_array_equal(again.tokens, first.tokens)
     assert len(drafter.asked) == 2
-    drafts.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu")
+    drafts.from_text(RAIN, "rain", 1.0, "cpu")
     assert len(drafter.asked) == 2, "it was mended"
 
 
 def test_a_disk_that_keeps_nothing_costs_time_alone(drafter: FakeDrafter, tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("a file is in the way")
     drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
-    assert drafts.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu").tokens.shape == (4, 50)
+    assert drafts.from_text(RAIN, "rain", 1.0, "cpu").tokens.shape == (4, 50)
 
 
 def test_the_empty_text_ships_or_is_asked_for(drafts: Drafts, drafter: FakeDrafter) -> None:
@@ -103,17 +101,15 @@ def test_without_audiogen_recordings_and_kept_drafts_are_heard_all_the_same(
         raise ModelNotFoundError("AudioGen needs audiocraft.")
 
     whole = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
-    kept = whole.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu")
+    kept = whole.from_text(RAIN, "rain", 1.0, "cpu")
     drafter.unconditional = kept.tokens
     drafts = Drafts(AcousticModelPool(missing, lambda *_: drafter), tmp_path)
-    np.testing.assert_array_equal(
-        drafts.from_text(AudioGenDraft(), "rain", 1, 1.0, "cpu").tokens, kept.tokens
-    )
+    np.testing.assert_array_equal(drafts.from_text(RAIN, "rain", 1.0, "cpu").tokens, kept.tokens)
     assert drafts.unconditional("fake", 1.0, "cpu").tokens.shape == (4, 50)
     wanted = drafts.store_recording(recording(), "fake")
     assert drafts.of_recording(wanted, "cpu").tokens.shape == (4, 100)
     with pytest.raises(ModelNotFoundError, match="audiocraft"):
-        drafts.from_text(AudioGenDraft(), "wind", 1, 1.0, "cpu")
+        drafts.from_text(RAIN, "wind", 1.0, "cpu")
 
 
 def test_a_recording_is_put_by_once_and_said_to_be_gone(drafts: Drafts, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from studio.core.events import AudioChunk, Progress
 from studio.pipeline import estimate as module
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.estimate import LONG_S, SHORT_S, Calibration, require_fit
+from studio.pipeline.plan import ClipPlan
 from studio.pipeline.renderer import Renderer
 from tests.service.service_fakes import request
 
@@ -45,12 +46,10 @@ def test_noise_never_makes_a_clip_cost_less_than_nothing(
 
 def test_what_cannot_fit_is_refused_and_what_would_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_free_mb", lambda device: 400.0)
-    wanted, costs = request(duration_s=80.0, sampler=CLIP), calibration(0.1, 0.0, step_mb=100.0)
+    costs = calibration(0.1, 0.0, step_mb=100.0)
     with pytest.raises(OutOfResourcesError, match=r"80 s would take some 800 MB of the 400 .* 10 s fit"):
-        require_fit(costs, wanted, ToneBackend())
-    require_fit(
-        calibration(0.1, 0.0, step_mb=100.0), wanted.model_copy(update={"duration_s": 3.9}), ToneBackend()
-    )
+        require_fit(costs, ClipPlan(10, 80.0), ToneBackend())
+    require_fit(costs, ClipPlan(10, 3.9), ToneBackend())
 
 
 def test_a_clip_begins_with_what_it_will_cost_and_looks_once() -> None:

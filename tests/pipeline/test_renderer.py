@@ -15,7 +15,7 @@ from studio.core.sampling import EndlessSampler
 from studio.pipeline import endless
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
-from studio.pipeline.progress import StepProgress
+from studio.pipeline.plan import Prompts
 from studio.pipeline.prompts import PromptSchedule, prompt_weights
 from studio.pipeline.renderer import Renderer
 from tests.service.service_fakes import request
@@ -58,7 +58,7 @@ def test_endless_sounds_right_after_the_warm_start_and_has_no_end() -> None:
 def test_a_take_that_is_to_finish_fades_out(duration_s: float | None, end_s: float) -> None:
     """Asked after 0.64 s of sound; it ends 3 s later, or where it would have ended anyway."""
     wanted = request(duration_s=duration_s, sampler=ENDLESS)
-    control, got = TakeControl(wanted), []
+    control, got = TakeControl(wanted.prompt), []
     for event in Renderer()(wanted, ToneBackend(), CancelToken(), control):
         got += chunks([event])
         if got and got[-1].end_sample >= round(0.64 * 16000) and not control.ending:
@@ -90,18 +90,6 @@ def test_cancel_is_noticed_at_the_next_step(sampler: dict[str, Any]) -> None:
     assert len(calls) == 2
 
 
-def test_abandoned_render_ends_its_thread() -> None:
-    stepping = StepProgress()
-
-    def forever() -> None:
-        for step in range(10**9):
-            stepping.on_step(step, 10**9, torch.zeros(1))
-
-    steps = stepping.run(forever)
-    next(steps)
-    steps.close()  # joins the thread
-
-
 def test_prompt_weights_blend_and_never_jump() -> None:
     lane = (PromptPoint(at_s=2.0, prompt="a"), PromptPoint(at_s=3.0, prompt="b"))
     times = torch.arange(0, 8, 0.04, dtype=torch.float64)
@@ -123,8 +111,8 @@ def test_point_at_the_beginning_replaces_the_prompt_without_a_blend() -> None:
 
 def test_track_gives_one_vector_or_one_a_frame() -> None:
     backend = ToneBackend()
-    wanted = request(lane=[{"at_s": 4.0, "prompt": "wind"}], negative_prompt="noise")
-    track = PromptSchedule(wanted, backend)
+    lane = (PromptPoint(at_s=4.0, prompt="wind"),)
+    track = PromptSchedule(Prompts("rain on tin", lane, 2.0, "noise"), backend)
     expected = backend.encode_text(["noise", "rain on tin", "wind"]).pooled
     assert expected is not None
     before, during, after = (track.window(frame, 8)[0].conditioning.pooled for frame in (0, 120, 400))
@@ -136,15 +124,15 @@ def test_track_gives_one_vector_or_one_a_frame() -> None:
     assert during.shape == (2, 8, 16)
     torch.testing.assert_close(during.norm(dim=-1), torch.ones(2, 8))
     torch.testing.assert_close(during[0], expected[:1].expand(8, -1))
-    [alone] = PromptSchedule(request(guidance_scale=1.0), backend).window(0, 8)
+    [alone] = PromptSchedule(Prompts("rain on tin"), backend).window(0, 8)
     assert alone.conditioning.pooled.shape == (1, 16)  # type: ignore[union-attr]
-    assert alone.share is None
+    assert torch.equal(alone.share, torch.ones(8, dtype=torch.float64))
 
 
 def test_a_steered_track_changes_from_the_middle_of_its_window_on() -> None:
-    backend, wanted = ToneBackend(), request(guidance_scale=1.0, lane_blend_s=0.0)
-    control = TakeControl(wanted)
-    track = PromptSchedule(wanted, backend, control)
+    backend, prompts = ToneBackend(), Prompts("rain on tin")
+    control = TakeControl(prompts.opening)
+    track = PromptSchedule(prompts, backend, control)
     before = track.window(100, 8)[0].conditioning.pooled
     control.request_change("wind", ())
     after = track.window(100, 8)[0].conditioning.pooled

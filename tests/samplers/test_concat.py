@@ -35,6 +35,23 @@ def test_a_crossfade_of_unlike_sounds_keeps_their_power():
     assert joined[40_000:60_000].std() == pytest.approx(1.0, abs=0.02)
 
 
+def test_a_crossfade_leads_from_the_old_to_the_new_along_a_quarter_wave():
+    old, new = np.full(12, 2.0, np.float32), np.full(12, -3.0, np.float32)
+    joined = np.concatenate(list(crossfade_join([old, new], 4)))
+    phase = np.pi / 2 * np.array([1, 3, 5, 7]) / 8
+    np.testing.assert_allclose(joined[8:12], 2.0 * np.cos(phase) - 3.0 * np.sin(phase), atol=1e-6)
+    assert np.all(old == 2.0)
+    assert np.all(new == -3.0)  # who made a clip may still hold it
+
+
+def test_no_piece_is_empty_or_keeps_its_clip_alive():
+    clips = [np.ones(10, np.float32) for _ in range(3)]
+    for crossfade in (0, 3, 5):
+        for piece in crossfade_join(clips, crossfade):
+            assert len(piece)
+            assert not any(np.shares_memory(piece, clip) for clip in clips)
+
+
 def test_samples_leave_as_soon_as_they_are_settled():
     joined = crossfade_join(iter([np.ones(10, np.float32), np.ones(10, np.float32)]), 2)
     assert len(next(joined)) == 8
@@ -50,10 +67,11 @@ def test_refuses_a_crossfade_longer_than_half_a_clip():
 
 
 def test_clips_are_independent_placed_and_counted(schedule):
-    starts, told = [], []
+    starts, told, heard = [], [], []
 
     def denoise(latents, timesteps, start_frame):
         starts.append(start_frame)
+        heard.append(latents)
         return torch.tanh(latents)
 
     def make():
@@ -69,8 +87,25 @@ def test_clips_are_independent_placed_and_counted(schedule):
         )
 
     clips = list(make())
+    generator = torch.Generator().manual_seed(0)
+    for first in heard[::2]:  # each clip's first step sees its noise
+        assert torch.equal(first, torch.randn(1, 2, 8, 4, generator=generator))
     assert starts == [0, 0, 7, 7, 14, 14]
     assert told == [(step, 6) for step in range(1, 7)]
     assert [clip.shape for clip in clips] == [(1, 2, 8, 4)] * 3
     assert not torch.equal(clips[0], clips[1])
     assert all(torch.equal(a, b) for a, b in zip(clips, make(), strict=True))
+
+
+def test_a_clip_is_made_when_it_is_asked_for(schedule):
+    calls = []
+
+    def denoise(latents, timesteps, start_frame):
+        calls.append(start_frame)
+        return latents
+
+    generator = torch.Generator().manual_seed(0)
+    clips = clip_latents(denoise, schedule, generator, shape=(1, 2, 8, 4), steps=2, count=3)
+    assert calls == []
+    next(clips)
+    assert calls == [0, 0]

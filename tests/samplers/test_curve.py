@@ -45,7 +45,8 @@ def test_all_strategies_cost_the_same_and_keep_the_noisiest_step(base_steps, ski
 def test_the_favoured_third_is_whole_and_the_rest_is_thinned(base_steps, skip_factor):
     base = SCHEDULE.timesteps(base_steps).unique().tolist()
     kept = round(len(base) / 3)
-    thirds = {"last": base[:kept], "initial": base[-kept:]}
+    start = (len(base) - kept) // 2  # as many steps on either side, or one more on the noisy one
+    thirds = {"last": base[:kept], "middle": base[start : start + kept], "initial": base[-kept:]}
     for strategy, third in thirds.items():
         curve = curved_timesteps(SCHEDULE, strategy, base_steps, skip_factor).tolist()
         others = [step for step in base if step not in third][::-1]

@@ -7,7 +7,8 @@ import torch
 from diffusers import DDIMScheduler
 
 from studio.core.errors import CancelledError
-from studio.samplers.ddim import add_noise, ddim_sample, ddim_step
+from studio.samplers.ddim import ddim_sample, ddim_step
+from studio.samplers.schedule import add_noise
 
 SHAPE = (2, 3, 4, 5)
 
@@ -61,6 +62,15 @@ def test_a_step_undoes_the_noise_of_every_frame(exact_schedule):
     torch.testing.assert_close(back, clean, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_noise_is_added_in_single_precision_and_in_the_sounds_own_dtype(schedule, dtype):
+    clean, noise = _noise(1).to(dtype), _noise(2).to(dtype)
+    levels = schedule.alpha_bar(torch.tensor([3, 700]))
+    noisy = add_noise(clean, noise, levels)
+    assert noisy.dtype == dtype
+    assert torch.equal(noisy, add_noise(clean.float(), noise.float(), levels).to(dtype))
+
+
 def test_levels_an_item_a_frame_or_for_all_agree(schedule):
     latents, noise = _noise(1), _noise(2)
     here, there = schedule.alpha_bar(torch.tensor(700)), schedule.alpha_bar(torch.tensor(300))
@@ -95,13 +105,49 @@ def test_steps_are_told_and_may_be_cancelled(schedule):
     assert told == [(1, 5, SHAPE), (2, 5, SHAPE), (3, 5, SHAPE)]
 
 
+@pytest.mark.parametrize("skipped", [0, 1, 4])
+def test_skipped_steps_are_the_noisiest_and_progress_counts_to_the_end(schedule, skipped):
+    asked, told = [], []
+
+    def model(latents, timesteps, start_frame):
+        asked.append((timesteps.tolist(), start_frame))
+        return _model(latents, timesteps, start_frame)
+
+    made = ddim_sample(
+        model,
+        schedule,
+        _noise(0),
+        5,
+        lambda step, total, latents: told.append((step, total, latents)),
+        start_frame=3,
+        skipped=skipped,
+    )
+    assert asked == [([timestep] * 2, 3) for timestep in schedule.timesteps(5).tolist()[skipped:]]
+    assert [(step, total) for step, total, _ in told] == [(i, 5 - skipped) for i in range(1, 6 - skipped)]
+    assert torch.equal(told[-1][2], made)
+
+
+def test_a_sound_noised_to_the_first_step_kept_is_found_again(exact_schedule, oracle):
+    take = torch.randn(1, 3, 8, 5, generator=torch.Generator().manual_seed(4))
+    level = exact_schedule.alpha_bar(exact_schedule.timesteps(20)[12])
+    noisy = add_noise(take, _noise(0)[:1, :, :1].expand_as(take), level)
+    made = ddim_sample(oracle(exact_schedule, take), exact_schedule, noisy, 20, skipped=12)
+    torch.testing.assert_close(made, take, rtol=0, atol=1e-4)
+
+
+def test_nothing_learns_from_a_clip(schedule):
+    weight = torch.ones((), requires_grad=True)
+    made = ddim_sample(lambda *told: weight * _model(*told), schedule, _noise(0), 3)
+    assert not made.requires_grad
+
+
 def test_same_noise_same_clip(schedule):
     assert torch.equal(
         ddim_sample(_model, schedule, _noise(0), 6), ddim_sample(_model, schedule, _noise(0), 6)
     )
 
 
-@pytest.mark.parametrize("steps", [0, -1, 1001])
-def test_refuses_steps_the_schedule_has_not(schedule, steps):
+@pytest.mark.parametrize(("steps", "skipped"), [(0, 0), (-1, 0), (1001, 0), (5, 5), (5, 6), (5, -1)])
+def test_refuses_steps_the_schedule_has_not(schedule, steps, skipped):
     with pytest.raises(ValueError, match="1 to 1000"):
-        ddim_sample(_model, schedule, _noise(0), steps)
+        ddim_sample(_model, schedule, _noise(0), steps, skipped=skipped)

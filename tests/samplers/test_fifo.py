@@ -10,29 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.errors import CancelledError
-from studio.samplers.fifo import FifoPlan, FifoState, fifo_step, state_from_latents, warm_start
-
-SIZES = {"channels": 3, "bands": 4, "warmup_steps": 6}
-
-
-def _plan(group_size: int = 2, buffer_frames: int = 3, frame_multiple: int = 4) -> FifoPlan:
-    return FifoPlan.build([1, 200, 500, 800, 950], group_size, buffer_frames, frame_multiple)
-
-
-def _generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _model(latents, timesteps, start_frame):
-    each = timesteps if timesteps.ndim == 2 else timesteps[:, None]
-    neighbours = latents.roll(1, dims=2) * 0.3
-    return torch.tanh(latents + neighbours + each[:, None, :, None] / 1000 + 0.01 * start_frame)
+from studio.samplers.ddim import ddim_step
+from studio.samplers.fifo import FifoPlan, FifoState, fifo_step, warm_start
+from tests.samplers.fifo_fakes import SIZES, Watched, seeded, small_plan, uneven_model
 
 
 def _run(schedule, state, plan, steps):
     played = []
     for _ in range(steps):
-        state, frames = fifo_step(_model, state, plan, schedule)
+        state, frames = fifo_step(uneven_model, state, plan, schedule)
         played.append(frames)
     return state, torch.cat(played, dim=2)
 
@@ -67,10 +53,10 @@ def test_refuses_a_plan_that_is_none(values):
 @pytest.mark.parametrize(("group_size", "buffer_frames"), [(1, 3), (2, 3), (4, 0), (4, 1), (3, 16)])
 def test_an_oracle_gives_its_take_back(exact_schedule, oracle, group_size, buffer_frames):
     """Every frame that leaves is the take's own at that position: positions, targets, order are right."""
-    plan = _plan(group_size, buffer_frames)
-    take = torch.randn(1, 3, plan.window_frames + 20 * group_size, 4, generator=_generator(9))
+    plan = small_plan(group_size, buffer_frames)
+    take = torch.randn(1, 3, plan.window_frames + 20 * group_size, 4, generator=seeded(9))
     denoise = oracle(exact_schedule, take)
-    state, first = warm_start(denoise, exact_schedule, plan, _generator(), **SIZES)
+    state, first = warm_start(denoise, exact_schedule, plan, seeded(), **SIZES)
     played = [first]
     for step in range(20):
         assert state.position == sum(part.shape[2] for part in played)
@@ -82,71 +68,44 @@ def test_an_oracle_gives_its_take_back(exact_schedule, oracle, group_size, buffe
     torch.testing.assert_close(sound, take[:, :, : sound.shape[2]], rtol=0, atol=1e-3)
 
 
-def test_an_oracle_goes_on_from_a_recording(exact_schedule, oracle):
-    plan = _plan()
-    take = torch.randn(1, 3, 80, 4, generator=_generator(9))
-    denoise = oracle(exact_schedule, take)
-    state = state_from_latents(
-        denoise, exact_schedule, plan, _generator(), take[:, :, 20:30], warmup_steps=6, position=30
-    )
-    assert torch.equal(state.buffer, take[:, :, 30 - plan.buffer_frames : 30])
-    for position in range(30, 50, plan.group_size):
-        state, frames = fifo_step(denoise, state, plan, exact_schedule)
-        torch.testing.assert_close(frames, take[:, :, position : position + 2], rtol=0, atol=1e-3)
+@pytest.mark.parametrize(("group_size", "buffer_frames"), [(2, 3), (1, 8), (4, 0)])
+def test_the_model_sees_the_buffer_clean_and_one_timestep_a_frame(schedule, group_size, buffer_frames):
+    plan, watched = small_plan(group_size, buffer_frames), Watched(uneven_model)
+    state, _ = warm_start(uneven_model, schedule, plan, seeded(), **SIZES)
+    for step in range(3):
+        after, frames = fifo_step(watched, state, plan, schedule)
+        told = watched.calls[-1]
+        assert torch.equal(told.latents, torch.cat([state.buffer, state.queue], dim=2))
+        queue = [timestep for timestep in plan.timesteps for _ in range(group_size)]
+        assert told.timesteps.tolist() == [[plan.timesteps[0]] * plan.buffer_frames + queue]
+        assert told.start_frame == state.position - plan.buffer_frames == step * group_size
+        # The buffer is never altered, only slid along by the clean group.
+        assert torch.equal(after.buffer, torch.cat([state.buffer, frames], dim=2)[:, :, group_size:])
+        state = after
 
 
-def test_a_recording_ends_where_it_is_long_by_default(schedule):
-    plan = _plan()
-    told = []
-    state = state_from_latents(
-        _model,
-        schedule,
-        plan,
-        _generator(),
-        torch.randn(1, 3, 25, 4),
-        warmup_steps=4,
-        on_step=lambda step, total, latents: told.append((step, total)),
-    )
-    assert state.position == 25
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_refuses_a_recording_shorter_than_the_buffer(schedule):
-    with pytest.raises(ValueError, match="buffer needs"):
-        state_from_latents(_model, schedule, _plan(), _generator(), torch.randn(1, 3, 2, 4), warmup_steps=4)
-
-
-def test_the_model_sees_the_buffer_clean_and_one_timestep_a_frame(schedule):
-    plan = _plan()
-    state, _ = warm_start(_model, schedule, plan, _generator(), **SIZES)
-    seen = []
-
-    def watch(latents, timesteps, start_frame):
-        seen.append((latents, timesteps, start_frame))
-        return _model(latents, timesteps, start_frame)
-
-    after, frames = fifo_step(watch, state, plan, schedule)
-    (window, timesteps, start_frame), size = seen[0], plan.buffer_frames
-    assert torch.equal(window[:, :, :size], state.buffer)
-    assert torch.equal(timesteps, plan.frame_timesteps()[None])
-    assert start_frame == state.position - size == 0
-    # The buffer is never altered, only slid along by the clean group.
-    assert torch.equal(after.buffer, torch.cat([state.buffer, frames], dim=2)[:, :, plan.group_size :])
+def test_a_step_takes_every_group_to_the_level_of_the_one_before_it(schedule):
+    plan, watched = small_plan(), Watched(uneven_model)
+    state, _ = warm_start(uneven_model, schedule, plan, seeded(), **SIZES)
+    after, frames = fifo_step(watched, state, plan, schedule)
+    noise = uneven_model(*watched.calls[0])[:, :, plan.buffer_frames :]
+    here = torch.tensor(plan.timesteps).repeat_interleave(plan.group_size)
+    there = torch.cat([torch.full((plan.group_size,), -1), here[: -plan.group_size]])
+    moved = ddim_step(state.queue, noise, schedule.alpha_bar(here)[None], schedule.alpha_bar(there)[None])
+    assert torch.equal(torch.cat([frames, after.queue[:, :, : -plan.group_size]], dim=2), moved)
 
 
 def test_warm_start_plays_its_clips_beginning(schedule):
-    plan = _plan()
+    plan = small_plan()
     clips = []
     state, first = warm_start(
-        _model, schedule, plan, _generator(), **SIZES, on_step=lambda *told: clips.append(told)
+        uneven_model, schedule, plan, seeded(), **SIZES, on_step=lambda *told: clips.append(told)
     )
     assert [(step, total) for step, total, _ in clips] == [(step, 6) for step in range(1, 7)]
     clip = clips[-1][2]
     assert clip.shape == (1, 3, plan.window_frames, 4)
     assert torch.equal(first, clip[:, :, : plan.buffer_frames])
-    levels = schedule.alpha_bar(plan.queue_timesteps())[None, None, :, None]
-    noise = (state.queue - levels.sqrt() * clip[:, :, plan.buffer_frames :]) / (1 - levels).sqrt()
-    assert 0.7 < float(noise.std()) < 1.3
+    assert state.position == plan.buffer_frames
 
 
 def test_warm_start_may_be_cancelled(schedule):
@@ -154,22 +113,22 @@ def test_warm_start_may_be_cancelled(schedule):
         raise CancelledError("stop")
 
     with pytest.raises(CancelledError):
-        warm_start(_model, schedule, _plan(), _generator(), **SIZES, on_step=stop)
+        warm_start(uneven_model, schedule, small_plan(), seeded(), **SIZES, on_step=stop)
 
 
 def test_same_seed_same_take(schedule):
-    plan = _plan()
+    plan = small_plan()
     takes = []
     for seed in (5, 5, 6):
-        state, first = warm_start(_model, schedule, plan, _generator(seed), **SIZES)
+        state, first = warm_start(uneven_model, schedule, plan, seeded(seed), **SIZES)
         takes.append(torch.cat([first, _run(schedule, state, plan, 12)[1]], dim=2))
     assert torch.equal(takes[0], takes[1])
     assert not torch.equal(takes[0], takes[2])
 
 
 def test_a_state_from_a_file_goes_on_identically(schedule):
-    plan = _plan()
-    state, _ = warm_start(_model, schedule, plan, _generator(), **SIZES)
+    plan = small_plan()
+    state, _ = warm_start(uneven_model, schedule, plan, seeded(), **SIZES)
     state, _ = _run(schedule, state, plan, 7)
     file = io.BytesIO()
     torch.save(state.to_dict(), file)
@@ -180,21 +139,63 @@ def test_a_state_from_a_file_goes_on_identically(schedule):
 
 
 def test_a_step_leaves_the_state_as_it_was(schedule):
-    plan = _plan()
-    state, _ = warm_start(_model, schedule, plan, _generator(), **SIZES)
-    once, again = fifo_step(_model, state, plan, schedule)[1], fifo_step(_model, state, plan, schedule)[1]
+    plan = small_plan()
+    state, _ = warm_start(uneven_model, schedule, plan, seeded(), **SIZES)
+    once, again = (
+        fifo_step(uneven_model, state, plan, schedule)[1],
+        fifo_step(uneven_model, state, plan, schedule)[1],
+    )
     assert torch.equal(once, again)
 
 
+def test_a_state_moves_as_a_whole_but_for_its_generator(schedule):
+    """The meta device stands for another: noise is drawn on the CPU wherever the latents are."""
+    state, _ = warm_start(uneven_model, schedule, small_plan(), seeded(), **SIZES)
+    moved = state.to("meta")
+    assert (moved.buffer.device.type, moved.queue.device.type) == ("meta", "meta")
+    assert torch.equal(moved.generator_state, state.generator_state)
+    assert moved.generator_state.device.type == "cpu"
+    assert (moved.position, moved.steps_done) == (state.position, state.steps_done)
+
+
+def test_a_generators_state_comes_back_to_the_cpu(schedule):
+    state, _ = warm_start(uneven_model, schedule, small_plan(), seeded(), **SIZES)
+
+    class Elsewhere:
+        """A tensor that a file was opened with on another device."""
+
+        def cpu(self):
+            return state.generator_state
+
+    opened = FifoState.from_dict({**state.to_dict(), "generator_state": Elsewhere()})
+    assert opened.generator_state is state.generator_state
+
+
+def test_nothing_learns_from_a_take(schedule):
+    """No step's graph is kept: an endless one would fill the memory."""
+    plan, weight = small_plan(), torch.ones((), requires_grad=True)
+
+    def learning(latents, timesteps, start_frame):
+        return weight * uneven_model(latents, timesteps, start_frame)
+
+    state, first = warm_start(learning, schedule, plan, seeded(), **SIZES)
+    after, frames = fifo_step(learning, state, plan, schedule)
+    assert not any(part.requires_grad for part in (first, state.queue, after.buffer, after.queue, frames))
+
+
 def test_state_and_frames_hold_no_more_than_their_own(schedule):
-    plan = _plan()
-    state, _ = warm_start(_model, schedule, plan, _generator(), **SIZES)
-    state, frames = fifo_step(_model, state, plan, schedule)
-    for tensor in (state.buffer, state.queue, frames):
+    plan = small_plan()
+    state, first = warm_start(uneven_model, schedule, plan, seeded(), **SIZES)
+    after, frames = fifo_step(uneven_model, state, plan, schedule)
+    for tensor in (first, state.buffer, state.queue, after.buffer, after.queue, frames):
         assert tensor.untyped_storage().nbytes() == tensor.numel() * 4
 
 
-def test_refuses_another_plans_state(schedule):
-    state, _ = warm_start(_model, schedule, _plan(), _generator(), **SIZES)
+@pytest.mark.parametrize("other", [small_plan(group_size=4), small_plan(group_size=1, buffer_frames=11)])
+def test_refuses_another_plans_state(schedule, other):
+    """Of another window, or of the same one cut otherwise."""
+    plan = small_plan()
+    assert plan != other
+    state, _ = warm_start(uneven_model, schedule, plan, seeded(), **SIZES)
     with pytest.raises(ValueError, match="the plan"):
-        fifo_step(_model, state, _plan(group_size=4), schedule)
+        fifo_step(uneven_model, state, other, schedule)

@@ -42,12 +42,40 @@ def test_scale_zero_is_the_negative_prompt():
     assert torch.equal(guided(_both, 0.0)(torch.zeros(2, 3, 4, 5), torch.tensor([1, 2]), 17), NEGATIVE)
 
 
-def test_half_precision_keeps_its_dtype():
+HALVES = [torch.float16, torch.bfloat16]
+
+
+def _error(made, exact):
+    return float((made.double() - exact).abs().mean())
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_half_precision_is_rounded_once(dtype):
+    """Where two predictions are near each other, a scale of 7.5 makes much of what half precision rounds."""
+    negative = NEGATIVE.to(dtype)
+    positive = (NEGATIVE + 0.1 * POSITIVE).to(dtype)
+
     def half(latents, timesteps, start_frame):
-        return torch.cat([NEGATIVE, POSITIVE]).half()
+        return torch.cat([negative, positive])
 
     made = guided(half, 7.5)(torch.zeros(2, 3, 4, 5), torch.tensor([1, 2]), 0)
-    assert made.dtype == torch.float16
+    exact = negative.double() + 7.5 * (positive.double() - negative.double())
+    assert made.dtype == dtype
+    assert _error(made, exact) <= 1.01 * _error(exact.to(dtype), exact)
+    assert _error(made, exact) < _error(negative + 7.5 * (positive - negative), exact)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_half_precision_of_two_scales_is_rounded_once(dtype):
+    parts = torch.stack([NEGATIVE, NEGATIVE + 0.1 * POSITIVE, NEGATIVE - 0.1 * POSITIVE]).to(dtype)
+    made = dual_guided(lambda *told: parts.flatten(0, 1), 7.0, 2.5)(
+        torch.zeros(2, 3, 4, 5), torch.tensor([1, 2]), 0
+    )
+    weights = torch.tensor(list(dual_weights(7.0, 2.5).values()))[:, None, None, None, None]
+    exact = (weights.double() * parts.double()).sum(dim=0)
+    assert made.dtype == dtype
+    assert _error(made, exact) <= 1.01 * _error(exact.to(dtype), exact)
+    assert _error(made, exact) < _error((weights.to(dtype) * parts).sum(dim=0), exact)
 
 
 def _parts(*names):

@@ -13,6 +13,7 @@ import numpy as np
 from studio.core.events import AudioChunk, Event, StepDone
 from studio.core.request import GenerationRequest, ModelChoice, parse_request
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import EndlessCheckpoint
 
 RATE = 16000
 CHUNK = 1600
@@ -32,13 +33,24 @@ def create_backend(choice: ModelChoice) -> Any:
     )
 
 
+def checkpoint(samples: int) -> EndlessCheckpoint:
+    """Of a take whose window is as small as can be."""
+    import torch
+
+    from studio.samplers.fifo import FifoState
+
+    generator = torch.Generator().manual_seed(0).get_state()
+    state = FifoState(torch.zeros(1, 1, 0, 1), torch.zeros(1, 1, 1, 1), generator, 0, 0)
+    return EndlessCheckpoint(samples, state, {})
+
+
 def ramp(start: int, count: int) -> np.ndarray:
     """Samples whose value tells their place in the take."""
     return (((np.arange(start, start + count)) % 20001 - 10000) / 32767.0).astype(np.float32)
 
 
 def render_ramp(
-    wanted: GenerationRequest, backend: Any, cancel: CancelToken, control: Any = None, saved: Any = None
+    wanted: GenerationRequest, backend: Any, cancel: CancelToken, control: Any = None, start: Any = None
 ) -> Iterator[Event]:
     """Steps of a tenth of a second of sound each, at once, for the wanted length or until cancelled."""
     total = None if wanted.duration_s is None else round(wanted.duration_s * RATE)
@@ -66,7 +78,7 @@ class GatedRender:
         backend: Any,
         cancel: CancelToken,
         control: Any = None,
-        saved: Any = None,
+        start: Any = None,
     ) -> Iterator[Event]:
         self.running.set()
         while not self.gate.wait(0.01):
@@ -78,7 +90,7 @@ def raising(error: BaseException, after_chunks: int = 3) -> Any:
     """A render that fails after some sound."""
 
     def render(
-        wanted: GenerationRequest, backend: Any, cancel: CancelToken, control: Any = None, saved: Any = None
+        wanted: GenerationRequest, backend: Any, cancel: CancelToken, control: Any = None, start: Any = None
     ) -> Iterator[Event]:
         for index in range(after_chunks):
             yield AudioChunk(ramp(index * CHUNK, CHUNK), RATE, index * CHUNK)

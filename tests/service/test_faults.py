@@ -13,11 +13,21 @@ import soundfile as sf
 
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError
-from studio.core.events import AudioChunk, Event, Failed, Finished, SavePoint
+from studio.core.events import AudioChunk, Event, Failed, Finished
 from studio.core.settings import Settings
+from studio.pipeline.checkpoint import RenderEvent, SavePoint
 from studio.service.jobs.runner import BUG_MESSAGE
 from studio.service.studio import Studio
-from tests.service.service_fakes import CHUNK, RATE, create_backend, raising, ramp, render_ramp, request
+from tests.service.service_fakes import (
+    CHUNK,
+    RATE,
+    checkpoint,
+    create_backend,
+    raising,
+    ramp,
+    render_ramp,
+    request,
+)
 
 SETTINGS_PATHS = Callable[[Path], None]
 
@@ -91,7 +101,7 @@ def test_no_exception_of_any_kind_ends_the_worker(outcomes: Any, error: BaseExce
 def test_an_exception_while_the_queue_is_told_ends_nothing(tmp_path: Path) -> None:
     studio = Studio(Settings(outputs=tmp_path), create_backend, render_ramp)
     list(studio.events(studio.submit(request()).id))
-    (worker,) = studio._workers.values()
+    (worker,) = studio._scheduler._queues.values()
     calls = []
 
     def moved() -> None:
@@ -112,13 +122,13 @@ def test_an_exception_while_the_queue_is_told_ends_nothing(tmp_path: Path) -> No
 def deleting(what: Callable[[Path], None], tmp_path: Path) -> Any:
     """A render under which somebody takes the growing file away."""
 
-    def render(*_: Any) -> Iterator[Event]:
+    def render(*_: Any) -> Iterator[RenderEvent]:
         for index in range(4):
             if index == 2:
                 (growing,) = tmp_path.rglob("*.wav")
                 what(growing)
             yield AudioChunk(ramp(index * CHUNK, CHUNK), RATE, index * CHUNK)
-            yield SavePoint((index + 1) * CHUNK, {"samples": (index + 1) * CHUNK})
+            yield SavePoint(checkpoint((index + 1) * CHUNK))
 
     return render
 
@@ -176,14 +186,14 @@ def test_a_listener_of_the_queue_that_fails_does_not_leave_the_take_unwatched(
     monkeypatch.setattr("studio.service.jobs.runner.INTERVAL_S", 0.02)
     studio = Studio(Settings(outputs=tmp_path, unattended_limit_s=1.0), create_backend, render_ramp)
     broken = iter([True])
-    tick = studio._announce_all
+    tick = studio._scheduler.announce_all
 
     def announce() -> None:
         if next(broken, False):
             raise RuntimeError("a reader's own fault")
         tick()
 
-    object.__setattr__(studio._runner, "ticked", announce)
+    object.__setattr__(studio._scheduler.runner, "ticked", announce)
     job = studio.submit(request(duration_s=None))
     *_, end = studio.events(job.id)
     studio.close()

@@ -102,7 +102,7 @@ def test_a_run_resumes_to_the_exact_step_and_its_folder_opens(
     assert any((whole[f"unet.{name}"] != value).any() for name, value in began.items())
     backend = dcldm.load(resumed, "cpu", "float32")
     assert backend.encoding == encoding
-    assert backend.encode_text(["rain"]).tokens[0].states.shape[-1] == 24
+    assert backend.encode_text(["rain"]).text[0].states.shape[-1] == 24
     backend.unload()
 
 

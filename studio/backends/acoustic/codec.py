@@ -1,7 +1,11 @@
-"""An EnCodec (Défossez et al. 2022) in transformers' format: drafts from recordings without audiocraft."""
+"""An EnCodec (Défossez et al. 2022) by transformers: drafts from recordings without audiocraft.
+
+Its weights are in transformers' format, or those of audiocraft's own file, given transformers' names.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.acoustic.base import AcousticDraft, read_unconditional
-from studio.backends.boundary import opens_checkpoint
+from studio.backends.boundary import opens_checkpoint, weights_errors
+from studio.backends.checkpoint import AUDIOGEN_FILES, weight_files
 from studio.backends.components import load_network
 from studio.backends.device import choose_device
-from studio.backends.reading import is_folder
+from studio.backends.reading import held_by, is_folder
 from studio.core.errors import WeightsError
 
 TRIED_TOKENS = 8
-FOLDER = "encodec"  # in an AudioGen's folder, where it was exported
+FOLDER = "encodec"  # in an AudioGen's folder: transformers' config, and weights where they were exported
+_WEIGHT_NORM = ".parametrizations.weight.original"  # 0 its norm, 1 its direction
 
 
 class EncodecCodec:
@@ -73,5 +79,47 @@ def load(folder: Path, device: str = "auto", *, model_id: str | None = None) -> 
         raise WeightsError(f"{folder.name} has no {FOLDER}; get the checkpoint again.")
     from transformers import EncodecModel
 
-    model = load_network(EncodecModel, folder / FOLDER, chosen, torch.float32)
+    place = folder / FOLDER
+    state = None if weight_files(place) else transformers_state(read_audiocrafts(folder))
+    model = load_network(EncodecModel, place, chosen, torch.float32, state)
     return EncodecCodec(model_id or folder.name, model, read_unconditional(folder))
+
+
+def read_audiocrafts(folder: Path) -> dict[str, Tensor]:
+    """The tensors of the codec in an AudioGen's folder, as audiocraft exports it; audiocraft is not needed.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds something else.
+    """
+    path = folder / AUDIOGEN_FILES[1]
+    held_by(path)
+    with weights_errors(folder.name):
+        package = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state = package["best_state"]
+        return {str(name): torch.as_tensor(value) for name, value in state.items()}
+
+
+def transformers_state(own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """audiocraft's tensors of an EnCodec without norms under transformers' names, in float32.
+
+    transformers' convolutions have weight norm: each weight is split into its norm and its direction.
+    """
+    state: dict[str, Tensor] = {}
+    for name, value in own.items():
+        value = value.float() if value.is_floating_point() else value
+        theirs = _theirs(name)
+        if theirs.endswith(".conv.weight"):
+            split = theirs.removesuffix(".weight") + _WEIGHT_NORM
+            state[f"{split}0"], state[f"{split}1"] = torch.norm_except_dim(value, 2, 0), value
+        else:
+            state[theirs] = value
+    return state
+
+
+def _theirs(name: str) -> str:
+    """transformers' name of a tensor that audiocraft calls `name`."""
+    if name.startswith("quantizer."):
+        return name.replace(".vq.layers.", ".layers.").replace("._codebook.", ".codebook.")
+    for kind in ("conv", "convtr"):  # theirs stand in two wrappers: "model.0.conv.conv.weight"
+        name = name.replace(f".{kind}.{kind}.", ".conv.")
+    return name.replace(".model.", ".layers.", 1)

@@ -17,12 +17,15 @@ from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
+from studio.backends.registry import AUDIOLDM
 from studio.core.errors import WeightsError
 from studio.modules.text import clap_vectors
 
 
 class AudioLDMBackend(LatentBackend):
     """`Backend` over an AudioLDM checkpoint: the pocket model, or cvssp's. The text tower is in float32."""
+
+    capabilities = AUDIOLDM.capabilities
 
     def __init__(self, model_id: str, *, text_encoder: Any, tokenizer: Any, unet: Any, **others: Any) -> None:
         """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.
@@ -91,7 +94,7 @@ def load(
         vae=parts.network(AutoencoderKL, "vae"),
         vocoder=parts.network(SpeechT5HifiGan, "vocoder"),
         schedule=read_schedule(folder),
-        mel_padding=read_mel_padding(folder, "audioldm"),
+        mel_padding=read_mel_padding(folder, AUDIOLDM),
     )
 
 

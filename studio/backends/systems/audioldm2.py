@@ -21,6 +21,7 @@ from studio.backends.components import Parts
 from studio.backends.configs import whole
 from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
+from studio.backends.registry import AUDIOLDM2
 from studio.core.errors import WeightsError
 from studio.modules.text import alone, clap_vectors, t5_states
 
@@ -87,6 +88,8 @@ def generate(projection: Any, gpt2: Any, clap_vectors: Tensor, t5_states: Tensor
 class AudioLDM2Backend(LatentBackend):
     """`Backend` over an AudioLDM 2 checkpoint: the pocket model, or cvssp's."""
 
+    capabilities = AUDIOLDM2.capabilities
+
     def __init__(self, model_id: str, *, text: TextNetworks, unet: Any, **others: Any) -> None:
         """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.
 
@@ -100,10 +103,10 @@ class AudioLDM2Backend(LatentBackend):
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """GPT-2's states and T5's, in the order of the prompts."""
         # Cloned out of inference mode, so that callers may change them in place.
-        return Conditioning(tokens=tuple(tokens.clone() for tokens in self._text.encode(prompts)))
+        return Conditioning(text=tuple(tokens.clone() for tokens in self._text.encode(prompts)))
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        generated, t5 = (tokens.expand(len(latents)) for tokens in conditioning.tokens)
+        generated, t5 = (tokens.expand(len(latents)) for tokens in conditioning.text)
         assert t5.mask is not None, "prompts of unequal length are padded"
         return self.unet(
             latents,
@@ -155,7 +158,7 @@ def load(
         vae=parts.network(AutoencoderKL, "vae"),
         vocoder=parts.network(SpeechT5HifiGan, "vocoder"),
         schedule=read_schedule(folder),
-        mel_padding=read_mel_padding(folder, "audioldm2"),
+        mel_padding=read_mel_padding(folder, AUDIOLDM2),
     )
 
 

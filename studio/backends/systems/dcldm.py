@@ -14,6 +14,7 @@ from studio.backends.base import Conditioning, Tokens
 from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
+from studio.backends.registry import DCLDM
 from studio.backends.systems.tango import TangoBackend, networks
 from studio.core.errors import InvalidRequestError, WeightsError
 from studio.modules.acoustic_branch import ACOUSTIC_WIDTH, ENCODINGS, AcousticBranch
@@ -22,8 +23,10 @@ from studio.modules.acoustic_branch import ACOUSTIC_WIDTH, ENCODINGS, AcousticBr
 class DcLdmBackend(TangoBackend):
     """`Backend` over a DC-LDM checkpoint. Without a draft it is the TANGO inside it."""
 
+    capabilities = DCLDM.capabilities
+
     def __init__(self, model_id: str, *, branch: Any, unet: Any, **others: Any) -> None:
-        """Take loaded networks; `branch` is a `models.dual_attention.AcousticBranch`.
+        """Take loaded networks; `branch` is a `modules.acoustic_branch.AcousticBranch`.
 
         Raises:
             WeightsError: the networks' sizes do not fit each other.
@@ -49,16 +52,15 @@ class DcLdmBackend(TangoBackend):
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         hearing: Any = nullcontext()
-        if len(conditioning.tokens) > 1:
-            acoustic = conditioning.tokens[1].expand(len(latents))
+        if conditioning.acoustic is not None:
+            acoustic = conditioning.acoustic.expand(len(latents))
             mask = None if acoustic.mask is None else acoustic.mask.to(self.device)
             hearing = self.branch.hearing(acoustic.states.to(self.device, self.dtype), mask)
         with hearing:
             return super()._predict(latents, timesteps, conditioning)
 
     def _tried_conditioning(self) -> Conditioning:
-        said = super()._tried_conditioning()
-        return Conditioning(tokens=(*said.tokens, Tokens(torch.zeros(1, 2, ACOUSTIC_WIDTH))))
+        return super()._tried_conditioning().with_acoustic(Tokens(torch.zeros(1, 2, ACOUSTIC_WIDTH)))
 
     def _unload_text(self) -> None:
         super()._unload_text()

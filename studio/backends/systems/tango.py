@@ -15,12 +15,15 @@ from studio.backends.checkpoint import is_published_tango
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
 from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
+from studio.backends.registry import TANGO
 from studio.core.errors import WeightsError
 from studio.modules.text import alone, t5_states
 
 
 class TangoBackend(LatentBackend):
     """`Backend` over a TANGO-type checkpoint. T5 is in float32."""
+
+    capabilities = TANGO.capabilities
 
     def __init__(self, model_id: str, *, text_encoder: Any, tokenizer: Any, unet: Any, **others: Any) -> None:
         """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.
@@ -38,10 +41,10 @@ class TangoBackend(LatentBackend):
         """T5's states [B, L, D] with their mask, in the order of the prompts."""
         # Cloned out of inference mode, so that callers may change them in place.
         read = partial(t5_states, self._text_encoder, self._tokenizer)
-        return Conditioning(tokens=(Tokens(*alone(read, prompts)).clone(),))
+        return Conditioning(text=(Tokens(*alone(read, prompts)).clone(),))
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        text = conditioning.tokens[0].expand(len(latents))
+        text = conditioning.text[0].expand(len(latents))
         assert text.mask is not None, "prompts of unequal length are padded"
         return self.unet(
             latents,
@@ -86,5 +89,5 @@ def networks(parts: Parts, dtype: str) -> dict[str, Any]:
         "vae": parts.network(AutoencoderKL, "vae"),
         "vocoder": parts.network(SpeechT5HifiGan, "vocoder"),
         "schedule": read_schedule(parts.folder),
-        "mel_padding": read_mel_padding(parts.folder, "tango"),
+        "mel_padding": read_mel_padding(parts.folder, TANGO),
     }

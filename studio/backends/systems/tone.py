@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.base import Conditioning, Geometry
+from studio.backends.registry import TONE
 from studio.samplers.schedule import NoiseSchedule
 
 TONE_HZ = 440.0
@@ -72,6 +74,8 @@ class ToneStream:
 class ToneBackend:
     """`Backend` whose noise prediction is the exact one for `clean_latents`, and whose sound is a sine."""
 
+    capabilities = TONE.capabilities
+
     def __init__(self, geometry: Geometry | None = None) -> None:
         self.id = "tone"
         self.geometry = geometry or Geometry()
@@ -123,3 +127,10 @@ class ToneBackend:
 
     def unload(self) -> None:
         """Nothing to let go of."""
+
+
+def load(
+    folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
+) -> ToneBackend:
+    """The backend: there is nothing to open, and it computes on the CPU, in float32."""
+    return ToneBackend()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from studio.backends.base import Conditioning, Tokens
+from studio.backends.base import Tokens
 from studio.core.attention import DenseAttention, LiteFocusAttention
 from studio.core.draft import NoDraft
 from studio.core.events import AudioChunk, Drafted, Event, StepDone
@@ -18,6 +18,7 @@ from studio.core.sampling import EndlessSampler
 from studio.evaluation.benchmarks.endless import Stopwatch
 from studio.pipeline.acoustic import dual_backend
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import for_readers
 from studio.pipeline.drafts import Drafts
 from studio.pipeline.peak_memory import PeakMemory, rise_mb
 from studio.pipeline.renderer import Renderer
@@ -43,7 +44,7 @@ def bench_dual(
     steps, tokens = [], 0
     with PeakMemory(str(backend.device)) as peak:
         began = time.perf_counter()
-        for event in Renderer(drafts)(request, backend, CancelToken()):
+        for event in for_readers(Renderer(drafts)(request, backend, CancelToken())):
             show(event)
             if isinstance(event, Drafted):
                 drafted_s, tokens = time.perf_counter() - began, event.tokens.shape[1]
@@ -79,7 +80,7 @@ def branch_ms(backend: Backend, frames: int, heard: int, repeats: int = REPEATS)
     latents, at = torch.randn(shape, generator=generator).to(backend.device), torch.full((2,), 500)
     text = backend.encode_text(["", "rain"])
     acoustic = torch.randn(2, heard, 128, generator=generator)
-    kinds = Conditioning(tokens=(*text.tokens, Tokens(acoustic))), text
+    kinds = text.with_acoustic(Tokens(acoustic)), text
     taken: tuple[list[float], list[float]] = ([], [])
     for turn in range(repeats + 1):
         for kind, times in zip(kinds, taken, strict=True):
@@ -125,7 +126,7 @@ def _cost(
         """Seconds of sound made."""
         made_s = 0.0
         request = wanted.model_copy(update={"duration_s": seconds})
-        for event in Renderer(drafts)(request, backend, CancelToken()):
+        for event in for_readers(Renderer(drafts)(request, backend, CancelToken())):
             show(event)
             if isinstance(event, AudioChunk):
                 made_s = event.end_sample / event.sample_rate

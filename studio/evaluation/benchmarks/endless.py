@@ -16,8 +16,9 @@ from studio.core.memory import process_memory_mb
 from studio.core.request import GenerationRequest
 from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.endless import plan_window
+from studio.pipeline.checkpoint import for_readers
 from studio.pipeline.peak_memory import PeakMemory
+from studio.pipeline.plan import plan_window
 from studio.pipeline.renderer import Renderer
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def bench_endless(
     rss_start_mb = process_memory_mb()
     with PeakMemory(str(backend.device)) as peak:
         began = time.perf_counter()
-        for event in renderer(request, timed, cancel):
+        for event in for_readers(renderer(request, timed, cancel)):
             show(event)
             if isinstance(event, AudioChunk):
                 first_audio_s = first_audio_s or time.perf_counter() - began

@@ -8,16 +8,17 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from studio.backends.acoustic.base import AcousticDraft, Drafter
-from studio.backends.base import Backend, Conditioning, Tokens
-from studio.backends.systems.dcldm import DcLdmBackend
+from studio.backends.base import Backend, DualBackend
+from studio.core.draft import AudioGenDraft, NoDraft
+from studio.core.request import parse_request
+from studio.core.sampling import ClipSampler
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.metrics.distance import frechet_distance, kl_divergence
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, pair_share, spread
-from studio.samplers.ddim import ddim_sample
-from studio.samplers.guidance import guided, needs_negative
+from studio.pipeline.acoustic import ClipAcoustics
+from studio.pipeline.batch import render_clips
 
 System = Literal["audiogen", "tango", "dcldm", "ldm_ag"]
 SYSTEMS: tuple[System, ...] = ("audiogen", "tango", "dcldm", "ldm_ag")
@@ -50,7 +51,7 @@ class Heard:
 
 
 def measure_dual(
-    backend: DcLdmBackend,
+    backend: DualBackend,
     tango: Backend,
     drafter: Drafter,
     unconditional: AcousticDraft,
@@ -109,40 +110,29 @@ def _refine(
     name: str,
 ) -> list[np.ndarray]:
     geometry, made = backend.geometry, []
+    hears = system != "tango"
+    settings = {
+        "mode": "dual",
+        "duration_s": plan.seconds,
+        "guidance_scale": scale,
+        "sampler": ClipSampler(steps=plan.steps),
+        "draft": AudioGenDraft() if hears else NoDraft(),
+    }
     for start in range(0, len(prompts), plan.batch):
         report(f"{name}: {start} of {len(prompts)}")
         some = slice(start, start + plan.batch)
-        said = _conditioning(backend, system, prompts[some], drafts[some], unconditional)
-        if not needs_negative(scale):
-            said = said.take(torch.arange(len(prompts[some])) + len(prompts[some]))
-        shape = (len(prompts[some]), geometry.channels, geometry.frames(plan.seconds), geometry.bands)
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(start)).to(backend.device)
-
-        def denoise(latents: Tensor, timesteps: Tensor, at: int, said: Conditioning = said) -> Tensor:
-            return backend.predict_noise(latents, timesteps, at, said)
-
-        latents = ddim_sample(guided(denoise, scale), backend.schedule, noise, plan.steps)
-        made += [backend.decode(latents[i : i + 1]) for i in range(len(latents))]
+        requests = [parse_request(prompt=prompt, seed=start, **settings) for prompt in prompts[some]]
+        heard = [ClipAcoustics(backend, draft, unconditional) for draft in drafts[some]] if hears else None
+        # Drawn for a batch at once, as all figures of model cards are.
+        shape = (len(requests), geometry.channels, geometry.frames(plan.seconds), geometry.bands)
+        made += render_clips(
+            requests,
+            backend,
+            acoustics=heard,
+            texts=[""] * len(requests) if system == "ldm_ag" else None,
+            latents=torch.randn(shape, generator=torch.Generator().manual_seed(start)),
+        )
     return made
-
-
-def _conditioning(
-    backend: Backend,
-    system: System,
-    prompts: Sequence[str],
-    drafts: Sequence[AcousticDraft],
-    unconditional: AcousticDraft,
-) -> Conditioning:
-    """The negative items, then as many positive ones (eq. 8)."""
-    texts = [""] * len(prompts) if system == "ldm_ag" else list(prompts)
-    text = backend.encode_text([*[""] * len(prompts), *texts]).tokens
-    if system == "tango":
-        return Conditioning(tokens=text)
-    length = min(unconditional.tokens.shape[1], *(draft.tokens.shape[1] for draft in drafts))
-    assert isinstance(backend, DcLdmBackend), "nobody else hears drafts"
-    silent = backend.encode_draft(unconditional)[:, :length]
-    heard = [backend.encode_draft(draft)[:, :length] for draft in drafts]
-    return Conditioning(tokens=(*text, Tokens(torch.cat([silent] * len(drafts) + heard))))
 
 
 def _stack(made: Sequence[np.ndarray], seconds: float) -> np.ndarray:

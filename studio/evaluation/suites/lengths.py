@@ -12,14 +12,21 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Backend
-from studio.core.attention import SparseMethod
+from studio.core.attention import (
+    Attention,
+    DenseAttention,
+    LiteFocusAttention,
+    SparseMethod,
+    TokenMergingAttention,
+)
+from studio.core.request import parse_request
+from studio.core.sampling import ClipSampler
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, spread_prompts
-from studio.evaluation.suites.sound import bound
 from studio.modules.patches.lite_focus import ratio_for
-from studio.modules.patches.methods import MERGED, attending
-from studio.samplers.ddim import ddim_sample
-from studio.samplers.denoise import Denoise
+from studio.modules.patches.methods import MERGED
+from studio.pipeline.collect import render_samples
+from studio.pipeline.renderer import Renderer
 
 WINDOW_S = 5.0
 
@@ -77,24 +84,24 @@ def _clip(
     seed: int,
     plan: LengthPlan,
 ) -> np.ndarray:
-    geometry = backend.geometry
-    shape = (1, geometry.channels, geometry.frames(seconds), geometry.bands)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(backend.device)
-    drawn = torch.Generator().manual_seed(seed)
-    denoise = bound(backend, [prompt], plan.guidance_scale)
-    sparse = _sparsely(denoise, backend.unet, method, _ratio(method, ratio, seconds) or 0.0, drawn)
-    latents = ddim_sample(sparse, backend.schedule, noise, plan.steps)
-    return backend.decode(latents)[: round(seconds * geometry.sample_rate)]
+    request = parse_request(
+        mode="sparse",
+        prompt=prompt,
+        seed=seed,
+        duration_s=seconds,
+        guidance_scale=plan.guidance_scale,
+        sampler=ClipSampler(steps=plan.steps),
+        attention=_attention(method, ratio),
+    )
+    return render_samples(Renderer(), request, backend)
 
 
-def _sparsely(
-    denoise: Denoise, unet: Any, method: SparseMethod, ratio: float, generator: torch.Generator
-) -> Denoise:
-    def denoise_sparsely(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
-        with attending(unet, method, ratio, generator):
-            return denoise(latents, timesteps, start_frame)
-
-    return denoise_sparsely
+def _attention(method: SparseMethod, ratio: float | None) -> Attention:
+    if method == "dense":
+        return DenseAttention()
+    if method == "tome":
+        return TokenMergingAttention(ratio=MERGED)
+    return LiteFocusAttention(ratio="auto" if ratio is None else ratio, sampling=method)
 
 
 def _ratio(method: SparseMethod, ratio: float | None, seconds: float) -> float | None:

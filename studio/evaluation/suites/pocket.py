@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.backends.clap import load_clap
 from studio.backends.components import load_network, load_tokenizer
 from studio.dsp.mel import log_mel
 from studio.evaluation.classifier import Classifier
@@ -63,13 +64,13 @@ class Networks:
             WeightsError: parts are missing or damaged.
         """
         from diffusers import AutoencoderKL
-        from transformers import AutoTokenizer, ClapModel, SpeechT5HifiGan
+        from transformers import AutoTokenizer, SpeechT5HifiGan
 
         cpu = torch.device("cpu")
         return cls(
             load_network(AutoencoderKL, folder / "vae", cpu, torch.float32),
             load_network(SpeechT5HifiGan, folder / "vocoder", cpu, torch.float32),
-            load_network(ClapModel, folder / "clap", cpu, torch.float32),
+            load_clap(folder),
             load_tokenizer(AutoTokenizer, folder / "tokenizer"),
             Classifier.load(classifier),
         )

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.base import Backend
+from studio.core.request import parse_request
+from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.metrics.distance import bootstrap_interval, frechet_distance
 from studio.evaluation.suites.pocket import (
@@ -22,10 +24,9 @@ from studio.evaluation.suites.pocket import (
     pair_share,
     spread_prompts,
 )
-from studio.samplers.ddim import ddim_sample
-from studio.samplers.denoise import Denoise
-from studio.samplers.fifo import FifoPlan, fifo_step, warm_start
-from studio.samplers.guidance import guided
+from studio.pipeline.batch import render_clips
+from studio.pipeline.collect import render_samples
+from studio.pipeline.renderer import Renderer
 
 Samples = NDArray[np.float32]
 
@@ -51,18 +52,6 @@ class SoundPlan:
         return cls(clips=56, scenes=14, takes=8, windows=6)
 
 
-def bound(backend: Backend, prompts: Sequence[str], scale: float) -> Denoise:
-    """A guided denoiser for one item a prompt, with the empty text as the negative."""
-    encoded = backend.encode_text(["", *prompts])
-    rows = torch.tensor([*[0] * len(prompts), *range(1, len(prompts) + 1)])
-    both = encoded.take(rows)
-
-    def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
-        return backend.predict_noise(latents, timesteps, start_frame, both)
-
-    return guided(denoise, scale)
-
-
 def make_clips(
     backend: Backend,
     prompts: Sequence[str],
@@ -73,54 +62,37 @@ def make_clips(
     name: str,
 ) -> Samples:
     """One clip of 5.12 s a prompt by DDIM: [prompts, n]."""
-    frames = backend.geometry.frames(WINDOW_S)
-    out = []
+    geometry, out = backend.geometry, []
+    sampler = ClipSampler(steps=plan.steps)
     for start in range(0, len(prompts), plan.batch):
         report(f"{name}: {start} of {len(prompts)}")
-        part = prompts[start : start + plan.batch]
-        shape = (len(part), backend.geometry.channels, frames, backend.geometry.bands)
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed + start)).to(backend.device)
-        latents = ddim_sample(bound(backend, part, scale), backend.schedule, noise, plan.steps)
-        out += [backend.decode(latents[i : i + 1]) for i in range(len(part))]
+        requests = [
+            parse_request(
+                prompt=prompt, seed=seed + start, duration_s=WINDOW_S, guidance_scale=scale, sampler=sampler
+            )
+            for prompt in prompts[start : start + plan.batch]
+        ]
+        # Drawn for a batch at once, as all figures of model cards are.
+        shape = (len(requests), geometry.channels, geometry.frames(WINDOW_S), geometry.bands)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed + start))
+        out += render_clips(requests, backend, latents=noise)
     return np.stack(out)
-
-
-def make_take(
-    backend: Backend, prompt: str, scale: float, fifo: FifoPlan, warmup_steps: int, seed: int, frames: int
-) -> Samples:
-    """An endless take cut at `frames` latent frames: [n]."""
-    denoise = bound(backend, [prompt], scale)
-    geometry = backend.geometry
-    state, first = warm_start(
-        denoise,
-        backend.schedule,
-        fifo,
-        torch.Generator().manual_seed(seed),
-        channels=geometry.channels,
-        bands=geometry.bands,
-        warmup_steps=warmup_steps,
-        device=backend.device,
-    )
-    decoder = backend.stream_decoder()
-    parts = [decoder.push(first)]
-    while state.position < frames:
-        state, clean = fifo_step(denoise, state, fifo, backend.schedule)
-        parts.append(decoder.push(clean))
-    parts.append(decoder.flush())
-    return np.concatenate(parts)[: frames * geometry.hop_samples]
 
 
 def measure_sound(
     backend: Backend,
     classifier: Classifier,
     held_out: HeldOut,
-    fifo: FifoPlan,
-    warmup_steps: int,
+    renderer: Renderer,
+    sampler: EndlessSampler,
     scale: float,
     plan: SoundPlan,
     report: Report,
 ) -> dict[str, float]:
-    """Right families of ordinary and endless sound, drift over a minute, scenes, Fréchet distances."""
+    """Right families of ordinary and endless sound, drift over a minute, scenes, Fréchet distances.
+
+    `renderer` makes the endless takes, by `sampler`; `scale` is the guidance of all.
+    """
     single = held_out.only(scenes=False)
     prompts, families = (twice(rows) for rows in spread_prompts(single, plan.clips // 2))
     clips = make_clips(backend, prompts, scale, plan, 0, report, "Ordinary clips")
@@ -131,7 +103,7 @@ def measure_sound(
     scenes = make_clips(backend, scene_prompts, scale, plan, 10_000, report, "Scenes")
     figures["scene_acc"] = pair_share(classifier.top(_listen(classifier, scenes)[0], 2), scene_families)
 
-    takes = _hear_takes(backend, classifier, single, fifo, warmup_steps, scale, plan, report)
+    takes = _hear_takes(backend, classifier, single, renderer, sampler, scale, plan, report)
     long = takes[: plan.takes]
     hits = np.array([take.hits for take in long], dtype=np.float64)
     third = plan.windows // 3
@@ -183,20 +155,26 @@ def _hear_takes(
     backend: Backend,
     classifier: Classifier,
     single: HeldOut,
-    fifo: FifoPlan,
-    warmup_steps: int,
+    renderer: Renderer,
+    sampler: EndlessSampler,
     scale: float,
     plan: SoundPlan,
     report: Report,
 ) -> list[HeardTake]:
     """One take of each of the ordinary clips' prompts, the long ones first."""
     prompts, families = spread_prompts(single, max(plan.takes, plan.clips // 2))
-    window = backend.geometry.frames(WINDOW_S)
     heard = []
     for i, (prompt, names) in enumerate(zip(prompts, families, strict=True)):
         report(f"Endless takes: {i} of {len(prompts)}")
         windows = plan.windows if i < plan.takes else plan.turned + 2
-        take = make_take(backend, prompt, scale, fifo, warmup_steps, 20_000 + i, windows * window)
+        request = parse_request(
+            prompt=prompt,
+            seed=20_000 + i,
+            duration_s=windows * WINDOW_S,
+            guidance_scale=scale,
+            sampler=sampler,
+        )
+        take = render_samples(renderer, request, backend)
         logits, embedded = _listen(classifier, take.reshape(windows, -1))
         heard.append(HeardTake([row[0] in names for row in classifier.top(logits)], embedded))
     return heard

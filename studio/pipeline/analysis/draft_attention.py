@@ -11,6 +11,7 @@ import numpy as np
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest
+from studio.core.sampling import ClipSampler
 from studio.core.views import DraftAttention
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Borrow = Callable[[], AbstractContextManager["Backend"]]
 ENDLESS = "An endless take hears a draft that grows with it: generate a clip to look at what it attends to."
+NO_DRAFT = "This clip hears no draft: generate one with a draft to look at what it attends to."
 
 
 def look(
@@ -36,20 +38,25 @@ def look(
         step: of the take's, from 1, the noisiest; past the last is the last.
 
     Raises:
-        InvalidRequestError: the take is endless, there is no such block, or its model can't be borrowed.
+        InvalidRequestError: the take is endless or hears no draft, there is no such block, or its model can't
+            be borrowed.
     """
     import torch
 
-    from studio.backends.base import Conditioning, Tokens
+    from studio.backends.base import Tokens
     from studio.pipeline.acoustic import clip_acoustics, dual_backend
     from studio.pipeline.analysis.self_attention import beginning
-    from studio.samplers.ddim import add_noise
+    from studio.pipeline.plan import clip_plan, draft_plan
+    from studio.samplers.schedule import add_noise
 
     if step < 1:
         raise InvalidRequestError("Choose a step from 1 on.")
-    if request.sampler.kind != "clip":
+    if not isinstance(request.sampler, ClipSampler):
         raise InvalidRequestError(ENDLESS)
-    steps = request.sampler.steps - request.skipped_steps
+    clip, wanted = clip_plan(request, request.sampler), draft_plan(request)
+    if wanted is None:
+        raise InvalidRequestError(NO_DRAFT)
+    steps = clip.steps - clip.skipped
     step = min(step, steps)
     with borrow() as backend:
         dual = dual_backend(backend)
@@ -57,17 +64,16 @@ def look(
         if block and block not in blocks:
             raise InvalidRequestError(f"This model hears its draft in {', '.join(blocks)}, not in {block}.")
         latents = backend.encode_audio(beginning(path, backend.geometry))
-        acoustics = clip_acoustics(request, backend, drafts)
-        at = backend.schedule.timesteps(request.sampler.steps)[request.skipped_steps + step - 1, None]
+        acoustics = clip_acoustics(wanted, request.prompt, clip.duration_s, backend, drafts)
+        at = backend.schedule.timesteps(clip.steps)[clip.skipped + step - 1, None]
         drawn = torch.randn(latents.shape, generator=torch.Generator().manual_seed(request.seed))
         noisy = add_noise(latents, drawn.to(latents.device), backend.schedule.alpha_bar(at).float())
         text = backend.encode_text([request.prompt])
         heard = Tokens(acoustics.window(0, latents.shape[2])[1:])
         found: dict[str, list[np.ndarray]] = {name: [] for name in blocks}
         with dual.branch.watched(lambda name, weights: found[name].append(weights.cpu().numpy())):
-            backend.predict_noise(noisy, at.to(noisy.device), 0, Conditioning(tokens=(*text.tokens, heard)))
-    assert request.draft.kind != "none"
-    codec = drafts.models.opener(request.draft.model, str(backend.device))
+            backend.predict_noise(noisy, at.to(noisy.device), 0, text.with_acoustic(heard))
+    codec = drafts.models.opener(wanted.model, str(backend.device))
     draft_s = acoustics.draft.tokens.shape[1] / codec.frame_rate
     chosen = block or blocks[-1]
     weights = np.mean(found[chosen], axis=0)

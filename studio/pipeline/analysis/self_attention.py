@@ -6,7 +6,7 @@ attention dense. So any clip can be asked, and nothing need be kept while it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 import soundfile as sf
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from studio.core.attention import LiteFocusAttention
 from studio.core.errors import InvalidRequestError
@@ -24,7 +24,7 @@ from studio.core.request import GenerationRequest
 from studio.core.values import FRAME_S
 from studio.core.views import AttentionView, FocusShares
 from studio.dsp.mel import band_edges_hz
-from studio.samplers.ddim import add_noise
+from studio.samplers.schedule import add_noise
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend, Geometry
@@ -42,7 +42,9 @@ PATTERN_TOKENS = 192
 class AttentionStudy:
     """One take under one model, which is borrowed for one forward at a time: it is patched meanwhile."""
 
-    request: GenerationRequest
+    prompt: str
+    seed: int
+    wanted: LiteFocusAttention  # whose draws are looked at
     borrow: Borrow
     latents: Tensor
     blocks: tuple[str, ...]  # that have self-attention, from the U-Net's input to its output
@@ -53,20 +55,21 @@ class AttentionStudy:
 
     @classmethod
     def of_take(cls, request: GenerationRequest, path: Path, borrow: Borrow) -> AttentionStudy:
-        """Read the beginning of a take's file.
+        """Read the beginning of a take's file; its own LiteFocus is looked at, or else the default one.
 
         Raises:
             InvalidRequestError: the file is gone or too short, or the model has no attention to look at, or
                 can't be borrowed.
         """
-        with borrow() as backend:
-            if backend.unet is None:
-                raise InvalidRequestError("This model has no attention to look at: choose another.")
-            from studio.modules.blocks import transformers
+        from studio.modules.blocks import transformers
 
+        with borrow() as backend:
+            blocks = tuple(transformers(_unet(backend)))
             latents = backend.encode_audio(beginning(path, backend.geometry))
             last = backend.schedule.train_steps - 1
-            return cls(request, borrow, latents, tuple(transformers(backend.unet)), last)
+            own = request.attention
+            wanted = own if isinstance(own, LiteFocusAttention) else LiteFocusAttention()
+            return cls(request.prompt, request.seed, wanted, borrow, latents, blocks, last)
 
     def look(self, block: str, noise: float, at_s: float, height: float) -> AttentionView:
         """Where the token at `at_s` seconds and `height` (0 lowest, 1 highest mel band) attends.
@@ -88,10 +91,12 @@ class AttentionStudy:
             self.seen_at = timestep
         return self._look(block, self.watched[block], at_s, height)
 
-    def measure(self) -> Iterator[str]:
-        """Measure the `shares` of all blocks at several noise levels; says how far it is."""
+    def measure(self) -> Generator[str, None, FocusShares]:
+        """The shares of all blocks at several noise levels, measured once; says how far it is."""
         from studio.modules.patches.watch import focus_share
 
+        if self.shares is not None:
+            return self.shares
         blocks = self.blocks
         timesteps = tuple(round(self.last_timestep * (i + 0.5) / LEVELS) for i in range(LEVELS))
         kept = np.zeros((len(blocks), LEVELS), np.float32)
@@ -101,29 +106,29 @@ class AttentionStudy:
             found: dict[str, list[float]] = {name: [] for name in blocks}
 
             def see(name: str, seen: Watched, found: dict[str, list[float]] = found) -> None:
-                generator = torch.Generator().manual_seed(self.request.seed + len(found[name]))
+                generator = torch.Generator().manual_seed(self.seed + len(found[name]))
                 tokens = torch.randint(seen.frames * seen.bands, (QUERIES,), generator=generator)
                 chosen = self._draw(seen, generator)
-                found[name].append(focus_share(seen, tokens, chosen, self._wanted.focus))
-                share, own = len(chosen) / (seen.frames * seen.bands), self._wanted.focus / seen.bands
+                found[name].append(focus_share(seen, tokens, chosen, self.wanted.focus))
+                share, own = len(chosen) / (seen.frames * seen.bands), self.wanted.focus / seen.bands
                 size[blocks.index(name)] = own + share * (1 - own)
 
             self._run(timestep, blocks, see)
             kept[:, column] = [np.mean(found[name]) for name in blocks]
         self.shares = FocusShares(blocks, timesteps, kept, size)
+        return self.shares
 
     def _run(self, timestep: int, blocks: tuple[str, ...], see: See) -> None:
         """One forward over the take, noised to that timestep."""
         from studio.modules.patches.watch import watched_attention
 
         at = torch.tensor([timestep])
-        generator = torch.Generator().manual_seed(self.request.seed)
+        generator = torch.Generator().manual_seed(self.seed)
         noise = torch.randn(self.latents.shape, generator=generator).to(self.latents.device)
         with self.borrow() as backend:
             noisy = add_noise(self.latents, noise, backend.schedule.alpha_bar(at).float())
-            conditioning = backend.encode_text([self.request.prompt])
-            assert backend.unet is not None
-            with watched_attention(backend.unet, blocks, see):
+            conditioning = backend.encode_text([self.prompt])
+            with watched_attention(_unet(backend), blocks, see):
                 backend.predict_noise(noisy, at.to(noisy.device), 0, conditioning)
 
     def _look(self, block: str, watched: list[Watched], at_s: float, height: float) -> AttentionView:
@@ -136,8 +141,8 @@ class AttentionStudy:
         token = frame * bands + band
         asked = torch.tensor([token])
         weights = torch.stack([seen.weights(asked)[0] for seen in watched]).mean(dim=0)
-        chosen = self._draw(watched[0], torch.Generator().manual_seed(self.request.seed))
-        focus = same_band(asked, frames * bands, bands)[0] & self._wanted.focus
+        chosen = self._draw(watched[0], torch.Generator().manual_seed(self.seed))
+        focus = same_band(asked, frames * bands, bands)[0] & self.wanted.focus
         focus[chosen] = True
         first = min(max(0, token - PATTERN_TOKENS // 2), max(0, frames * bands - PATTERN_TOKENS))
         around = torch.arange(first, min(first + PATTERN_TOKENS, frames * bands))
@@ -152,16 +157,17 @@ class AttentionStudy:
         """A C as the wanted LiteFocus draws it."""
         from studio.modules.patches.lite_focus import draw_tokens, ratio_for
 
-        wanted, duration_s = self._wanted, self.latents.shape[2] * FRAME_S
+        wanted, duration_s = self.wanted, self.latents.shape[2] * FRAME_S
         ratio = ratio_for(duration_s) if wanted.ratio == "auto" else wanted.ratio
         share = ratio if wanted.compensation else 0.0
         return draw_tokens(seen.frames, seen.bands, share, wanted.sampling, generator)
 
-    @property
-    def _wanted(self) -> LiteFocusAttention:
-        """The take's own LiteFocus; the default one where it has another attention."""
-        own = self.request.attention
-        return own if isinstance(own, LiteFocusAttention) else LiteFocusAttention()
+
+def _unet(backend: Backend) -> nn.Module:
+    """What of a model attends. Raises `InvalidRequestError` where nothing does."""
+    if backend.unet is None:
+        raise InvalidRequestError("This model has no attention to look at: choose another.")
+    return backend.unet
 
 
 def beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
@@ -177,4 +183,5 @@ def beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
     whole = len(samples) // unit * unit
     if not whole:
         raise InvalidRequestError(f"{path.name} is too short to look at.")
-    return samples[:whole, 0]
+    first: NDArray[np.float32] = samples[:whole, 0]
+    return first

@@ -22,6 +22,7 @@ from rich.progress import track
 from torch import Tensor
 
 from studio.core.audio import SAMPLE_RATE, to_int16
+from studio.core.files import replacing_path, sweep_parts
 from studio.dsp.mel import log_mel
 from studio.recipes.corpus.captions import caption
 from studio.recipes.corpus.clip import describe, render
@@ -113,15 +114,15 @@ def cache_mels(corpus: Corpus, batch: int = 32) -> NDArray[np.float16]:
     """Log-mels of all clips, float16 [clips, frames, 64], memory-mapped from `mels.npy` (made if missing)."""
     path = corpus.folder / "mels.npy"
     if not path.exists():
-        partial = path.with_suffix(".partial.npy")
-        frames = corpus.audio.shape[1] // 160
-        out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(corpus), frames, 64))
-        for start in track(range(0, len(corpus), batch), "Computing log-mels"):
-            part = torch.from_numpy(np.asarray(corpus.audio[start : start + batch], np.float32) / 32767.0)
-            out[start : start + batch] = log_mel(part).numpy()
-        out.flush()
-        del out
-        os.replace(partial, path)
+        sweep_parts(path.parent, "mels.partial.npy")
+        shape = len(corpus), corpus.audio.shape[1] // 160, 64
+        with replacing_path(path) as partial:
+            out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+            for start in track(range(0, len(corpus), batch), "Computing log-mels"):
+                part = torch.from_numpy(np.asarray(corpus.audio[start : start + batch], np.float32) / 32767.0)
+                out[start : start + batch] = log_mel(part).numpy()
+            out.flush()
+            del out
     return np.load(path, mmap_mode="r")
 
 

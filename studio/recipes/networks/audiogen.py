@@ -5,7 +5,6 @@ It reads our T5's states of a caption and predicts the EnCodec's four codebooks 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 
 from studio.backends.acoustic.audiocraft_shim import import_audiocraft
 from studio.backends.acoustic.audiogen import texts_read_from
+from studio.core.files import replacing, sweep_parts
 from studio.recipes.data.clips import Corpus
 from studio.recipes.networks.encodec import CODEBOOKS, CODES
 from studio.training.loop import LoopOptions, TrainState, run
@@ -80,9 +80,9 @@ def encode_corpus(codec: Any, corpus: Corpus, path: Path) -> NDArray[np.uint8]:
             latents = codec.encoder(torch.from_numpy(samples)[:, None])
         parts.append(codec.quantizer.encode(latents.float()).numpy().astype(np.uint8))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, np.concatenate(parts))
-    os.replace(partial, path)
+    sweep_parts(path.parent, f"{path.stem}.partial.npy")
+    with replacing(path) as file:
+        np.save(file, np.concatenate(parts))
     return np.load(path, mmap_mode="r")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -153,50 +153,25 @@ def save_audiocraft(model: nn.Module, config: dict[str, Any], path: Path) -> Non
     torch.save({"best_state": half, "xp.cfg": OmegaConf.to_yaml(OmegaConf.create(config))}, path)
 
 
-def to_transformers(codec: Any, config: dict[str, Any] = CONFIG) -> Any:
-    """The same codec as transformers' `EncodecModel`, for where there is no audiocraft.
-
-    transformers' convolutions have weight norm: each weight is split into its norm and its direction.
-    """
-    from transformers import EncodecConfig, EncodecModel
+def transformers_config(config: dict[str, Any] = CONFIG) -> Any:
+    """The codec's `EncodecConfig`, by which `backends.acoustic.codec` opens the file without audiocraft."""
+    from transformers import EncodecConfig
 
     seanet, rvq = config["seanet"], config["rvq"]
     rate_hz = config["encodec"]["sample_rate"] / math.prod(seanet["ratios"])
-    theirs = EncodecModel(
-        EncodecConfig(
-            target_bandwidths=[rvq["n_q"] * rate_hz * math.log2(rvq["bins"]) / 1000],
-            sampling_rate=config["encodec"]["sample_rate"],
-            audio_channels=seanet["channels"],
-            normalize=False,
-            num_filters=seanet["n_filters"],
-            num_residual_layers=seanet["n_residual_layers"],
-            upsampling_ratios=seanet["ratios"],
-            num_lstm_layers=seanet["lstm"],
-            use_causal_conv=seanet["causal"],
-            pad_mode=seanet["pad_mode"],
-            codebook_size=rvq["bins"],
-            codebook_dim=seanet["dimension"],
-            hidden_size=seanet["dimension"],
-            use_conv_shortcut=False,
-        )
+    return EncodecConfig(
+        target_bandwidths=[rvq["n_q"] * rate_hz * math.log2(rvq["bins"]) / 1000],
+        sampling_rate=config["encodec"]["sample_rate"],
+        audio_channels=seanet["channels"],
+        normalize=False,
+        num_filters=seanet["n_filters"],
+        num_residual_layers=seanet["n_residual_layers"],
+        upsampling_ratios=seanet["ratios"],
+        num_lstm_layers=seanet["lstm"],
+        use_causal_conv=seanet["causal"],
+        pad_mode=seanet["pad_mode"],
+        codebook_size=rvq["bins"],
+        codebook_dim=seanet["dimension"],
+        hidden_size=seanet["dimension"],
+        use_conv_shortcut=False,
     )
-    own = codec.state_dict()
-    with torch.no_grad():
-        for name, module in theirs.named_modules():
-            if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
-                source = _convolution(name, isinstance(module, nn.ConvTranspose1d))
-                module.weight = own[f"{source}.weight"]  # weight norm splits what it is given
-                cast(Tensor, module.bias).copy_(own[f"{source}.bias"])
-            elif isinstance(module, nn.LSTM):
-                source = name.replace(".layers.", ".model.")
-                module.load_state_dict({key: own[f"{source}.{key}"] for key in module.state_dict()})
-        for index, layer in enumerate(theirs.quantizer.layers):
-            for key, value in layer.codebook.state_dict().items():
-                value.copy_(own[f"quantizer.vq.layers.{index}._codebook.{key}"])
-    return theirs.eval()
-
-
-def _convolution(name: str, transposed: bool) -> str:
-    """audiocraft's name of a convolution that transformers calls `name`."""
-    kind = "convtr" if transposed else "conv"
-    return f"{name.replace('.layers.', '.model.').removesuffix('.conv')}.{kind}.{kind}"

@@ -1,4 +1,7 @@
-"""Recipe 4: the U-Net (AudioLDM's conditioning), half of its batches on FIFO ramps (DESIGN §3)."""
+"""Recipe 4: the U-Net (AudioLDM's conditioning), half of its batches on ramps.
+
+docs/papers.md, "The FIFO queue", says why.
+"""
 
 from __future__ import annotations
 

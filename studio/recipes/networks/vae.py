@@ -31,7 +31,7 @@ LATENT_NOISE = 0.1  # the decoder meets latents as inexact as a diffusion's
 
 
 def build_vae() -> AutoencoderKL:
-    """The pocket architecture. No attention in the middle, so that it decodes block by block (DESIGN §3)."""
+    """The pocket architecture. No attention in its middle: docs/papers.md, "Decoding block by block"."""
     return AutoencoderKL(
         in_channels=1,
         out_channels=1,

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
 from torch import Tensor
-from transformers import AutoTokenizer, ClapModel
+from transformers import AutoTokenizer
 
+from studio.backends.clap import load_clap
 from studio.recipes.data.clips import Corpus, build_corpus, cache_mels
 from studio.recipes.data.mixing import LatentMixer, Mixer, PatchEncoder
 from studio.recipes.networks.classifier import train_classifier
@@ -111,9 +112,9 @@ def run_clap_scenes(options: PocketOptions) -> None:
         return cache_text_vectors(options, [told])[0][0]
 
     texts = scene_texts(options, corpus, read)
-    clap = ClapModel.from_pretrained(options.audioldm / "clap", dtype=torch.float32)
+    clap = load_clap(options.audioldm).requires_grad_(True)
     loop = options.loop(
-        "clap_scenes", f"clap_scenes-{file_digest(options.audioldm / 'clap' / 'model.safetensors')}"
+        "clap_scenes", f"clap_scenes-{file_digest(options.audioldm / 'text_encoder' / 'model.safetensors')}"
     )
     targets = WordTargets.of(corpus, texts.clips, read, options.sentence_encoder().embed, family_phrases())
     tokenizer = AutoTokenizer.from_pretrained(options.audioldm / "tokenizer")

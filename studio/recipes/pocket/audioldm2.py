@@ -34,7 +34,7 @@ from studio.recipes.text.t5 import begin_with_words, build_t5, piece_texts, trai
 SHARED = {
     "vae": "../audioldm/vae",
     "vocoder": "../audioldm/vocoder",
-    "text_encoder": "../audioldm/clap",
+    "text_encoder": "../audioldm/text_encoder",
     "tokenizer": "../audioldm/tokenizer",
     "text_encoder_2": "../audiogen/t5",
     "tokenizer_2": "../audiogen/t5",

@@ -72,12 +72,11 @@ def run_tango(options: PocketOptions) -> None:
 
 
 def run_encodec(options: PocketOptions) -> None:
-    """The EnCodec, as audiocraft's checkpoint and as transformers' folder."""
+    """The EnCodec, as audiocraft's checkpoint, and the config by which transformers reads that."""
     corpus, _ = train_corpus(options)
     codec = encodec.train_encodec(corpus, options.loop("encodec"), options.device).cpu()
-    codec = codec.half().float()  # both copies are to say the same, and one is written in float16
     encodec.save_audiocraft(codec, encodec.CONFIG, options.audiogen / CODEC)
-    encodec.to_transformers(codec).save_pretrained(options.audiogen / FOLDER)
+    encodec.transformers_config().save_pretrained(options.audiogen / FOLDER)
 
 
 def run_audiogen(options: PocketOptions) -> None:

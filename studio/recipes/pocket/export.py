@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,29 @@ def file_digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
-def save_part(module: Any, folder: Path) -> None:
-    """Write a part in float16 safetensors, without the path that it was once loaded from."""
-    module.cpu().half().save_pretrained(folder, safe_serialization=True)
+def save_part(module: Any, folder: Path, beside: Collection[str] = ()) -> None:
+    """Write a part in float16 safetensors, without the path that it was once loaded from.
+
+    The tensors named in `beside` lie elsewhere already.
+    """
+    module.cpu().half()
+    if beside:
+        state = {name: value for name, value in module.state_dict().items() if name not in beside}
+        module.save_pretrained(folder, state_dict=state, safe_serialization=True)
+    else:
+        module.save_pretrained(folder, safe_serialization=True)
     config = json.loads((folder / "config.json").read_text())
     config.pop("_name_or_path", None)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def export_clap(clap: ClapModel, tokenizer_folder: Path, audioldm: Path) -> None:
-    """The caption tower as the pipeline's text encoder, the whole ClapModel beside it for evaluation."""
+    """The caption tower as the pipeline's text encoder, and what else the ClapModel has for evaluation."""
     tower = ClapTextModelWithProjection(clap.config.text_config)
     tower.text_model.load_state_dict(clap.text_model.state_dict())
     tower.text_projection.load_state_dict(clap.text_projection.state_dict())
     save_part(tower, audioldm / "text_encoder")
-    save_part(clap, audioldm / "clap")
+    save_part(clap, audioldm / "clap", beside=tower.state_dict().keys())
     AutoTokenizer.from_pretrained(tokenizer_folder).save_pretrained(audioldm / "tokenizer")
 
 

@@ -128,7 +128,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "encodec", "EnCodec", dual.run_encodec,
-        makes=("audiogen/compression_state_dict.bin", *_transformers("audiogen/encodec")),
+        makes=("audiogen/compression_state_dict.bin", "audiogen/encodec/config.json"),
         needs=("corpus",), loops=("encodec",), groups=("audiocraft",),
     ),
     Stage(

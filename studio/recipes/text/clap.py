@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import ClapModel
 
+from studio.backends.clap import load_clap
 from studio.modules.text import tokenize
 from studio.recipes.data.clips import Corpus
 from studio.recipes.text.bpe import train_tokenizer
@@ -128,7 +129,7 @@ def train_clap(
     told, said, banked, alone = _ask(encoder, corpus, read, families, run.folder / "sentences.pt")
     pair: nn.ModuleDict | None
     if init:
-        shipped = ClapModel.from_pretrained(init / "clap", dtype=torch.float32)
+        shipped = load_clap(init)
         pair = nn.ModuleDict({"audio": shipped.audio_model, "projection": shipped.audio_projection}).eval()
     else:
         pair = train_audio_tower(clap, corpus, mels, said, run.audio, device)

@@ -80,6 +80,18 @@ class EventBus:
                 self._readers.append(subscription)
         return subscription
 
+    def events(self) -> Iterator[Event]:
+        """What a new reader hears, from this call on; it is forgotten when it ends or leaves."""
+        subscription = self.subscribe()
+
+        def read() -> Iterator[Event]:
+            try:
+                yield from subscription
+            finally:
+                self.unsubscribe(subscription)
+
+        return read()
+
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget a reader; unknown ones are none of our business."""
         with self._lock:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from studio.core.audio import SAMPLE_RATE
 from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
@@ -15,8 +15,10 @@ from studio.core.locks import Claim
 from studio.core.request import GenerationRequest
 from studio.core.sampling import ClipSampler
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.recording import Recording
+from studio.pipeline.start import FRESH, FromCheckpoint, FromRecording, Start
 from studio.service.jobs.event_bus import EventBus
 from studio.service.live.pcm_stream import PcmStream
 
@@ -25,10 +27,10 @@ Status = Literal["queued", "running", "finished", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class Resumed:
-    """A take that goes on: its growing file, and the state of its last save point."""
+    """A take that goes on: its growing file, and its last save point."""
 
     path: Path
-    state: Mapping[str, Any]
+    checkpoint: EndlessCheckpoint
 
 
 class Job:
@@ -65,16 +67,23 @@ class Job:
         self.resumed = resumed
         self.recording = recording  # until the end
         self.notes = tuple(notes)
-        self.first_sample = _first_sample(resumed, recording)
+        self.first_sample = self.start.first_sample
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()
-        self.control = TakeControl(request, watched=stream is not None)
+        self.control = TakeControl(request.prompt, request.lane, watched=stream is not None)
         self.hub = EventBus()
         self._lock = threading.Lock()
         self._status: Status = "queued"
         self._latest: Telemetry | None = None
         self._step: StepDone | None = None
         self._outcome: Finished | Failed | None = None
+
+    @property
+    def start(self) -> Start:
+        """What its take begins from."""
+        if self.resumed is not None:
+            return FromCheckpoint(self.resumed.checkpoint)
+        return FRESH if self.recording is None else FromRecording(self.recording)
 
     @property
     def status(self) -> Status:
@@ -103,7 +112,7 @@ class Job:
         """The requests one after the other, each of them `request` while it is made."""
         yield self.request
         for request in self.others:
-            self.request, self.control = request, TakeControl(request)
+            self.request, self.control = request, TakeControl(request.prompt, request.lane)
             self.first_sample, self.file, self._latest, self._step = 0, None, None, None
             yield request
 
@@ -173,9 +182,3 @@ class Job:
         if self.stream is not None:
             self.stream.close(drop=self.cancel.is_set() or self.stream.unattended)
         self.hub.publish(outcome)
-
-
-def _first_sample(resumed: Resumed | None, recording: Recording | None) -> int:
-    if resumed is not None:
-        return int(resumed.state["samples"])
-    return recording.silent_samples if recording is not None else 0

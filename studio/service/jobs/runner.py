@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from studio.core.errors import CancelledError, StudioError
-from studio.core.events import AudioChunk, Event, Failed, Finished, Progress, SavePoint
+from studio.core.events import AudioChunk, Failed, Finished, Progress
 from studio.core.request import GenerationRequest, ModelChoice
 from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.core.settings import Settings
 from studio.core.values import FRAME_S
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.checkpoint import made_of
+from studio.pipeline.checkpoint import RenderEvent, SavePoint, made_of
 from studio.pipeline.control import TakeControl
 from studio.pipeline.model_cache import ModelCache
-from studio.pipeline.recording import Origin
+from studio.pipeline.start import Start
 from studio.service.jobs.job import Job
 from studio.service.jobs.telemetry import INTERVAL_S, Meter, WorkWindow
 from studio.service.takes.writer import TakeWriter
@@ -42,8 +42,8 @@ class Render(Protocol):
         backend: Backend,
         cancel: CancelToken,
         control: TakeControl,
-        origin: Origin,
-    ) -> Iterator[Event]: ...
+        start: Start,
+    ) -> Iterator[RenderEvent]: ...
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,8 @@ class Runner:
                 job.cancel.check()
                 take = self._open(job, backend.geometry.sample_rate)
                 job.file = take.path
-                origin = job.resumed.state if job.resumed else job.recording
-                self._play(
-                    job, take, meter, self.render(job.request, backend, job.cancel, job.control, origin)
-                )
+                events = self.render(job.request, backend, job.cancel, job.control, job.start)
+                self._play(job, take, meter, events)
                 take.require_file()
         except BaseException as caught:  # concluded below, where the take is closed whatever it was
             error = caught
@@ -114,22 +112,23 @@ class Runner:
 
     def _open(self, job: Job, sample_rate: int) -> TakeWriter:
         if job.resumed is not None:
-            return TakeWriter.reopen(job.request, job.resumed.path, job.resumed.state["samples"])
+            return TakeWriter.reopen(job.request, job.resumed.path, job.resumed.checkpoint.samples)
         return TakeWriter.begin(job.request, sample_rate, self.settings.outputs, job.out, job.recording)
 
-    def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[Event]) -> None:
+    def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[RenderEvent]) -> None:
         lane = job.control.points
         made = None  # which reads the weights' files: for takes that have save points
         if isinstance(job.request.sampler, EndlessSampler):
             made = made_of(job.request, self.fingerprint(job.request.model))
         for event in events:
-            meter.see(event)
             if job.control.points != lane:
                 lane = job.control.points
                 take.change_lane(lane)
             if isinstance(event, SavePoint):
-                take.save(event, made)
-            elif isinstance(event, AudioChunk):
+                take.save(replace(event.checkpoint, made_of=made))
+                continue
+            meter.see(event)
+            if isinstance(event, AudioChunk):
                 pcm = take.write(event.samples)
                 job.publish(event)
                 if job.stream is not None:

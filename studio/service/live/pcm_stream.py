@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.audio import SAMPLE_RATE
+from studio.core.request import GenerationRequest
+from studio.core.sampling import ClipSampler
 from studio.pipeline.cancel import CancelToken
 
 POLL_S = 0.1
@@ -162,3 +164,9 @@ class PcmStream:
         """Seconds since a reader last asked for sound or said what it heard."""
         with self._changed:
             return time.monotonic() - self._last_sign_of_life
+
+
+def stream_for(request: GenerationRequest, lead_s: float) -> PcmStream:
+    """The stream of a take's listener. A clip is whole at once, and its file is not to wait for it."""
+    whole = isinstance(request.sampler, ClipSampler)
+    return PcmStream((request.duration_s or 0.0) + 1.0 if whole else lead_s)

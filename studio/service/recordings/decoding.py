@@ -61,7 +61,7 @@ class Sound:
     left_over: float = 1.0
 
 
-class _Forward(sf.SoundFile):
+class _Forward(sf.SoundFile):  # type: ignore[misc]  # soundfile has no types
     """Read from beginning to end: soundfile else seeks after every read, and mpg123 loses its place."""
 
     def seekable(self) -> bool:

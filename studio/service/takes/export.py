@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error, part_beside
-from studio.service.takes.cut import ExportRange
+from studio.service.takes.export_range import ExportRange
 from studio.service.takes.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
 from studio.service.takes.tags import read_comment
 from studio.service.takes.wav import GrowingWav
@@ -77,7 +77,7 @@ def export(
     Raises:
         InvalidRequestError: unknown suffix, unreadable source, a folder that can't be written, or the source
             itself as the target.
-        CutError: a span outside the take.
+        ExportRangeError: a span outside the take.
         OutOfResourcesError: the disk is full.
     """
     suffix = checked_suffix(target)

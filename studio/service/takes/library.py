@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from studio.core.errors import InvalidRequestError
 from studio.core.files import disk_error
 from studio.core.locks import grows
-from studio.core.preset import Preset, TakeRecord, load_preset, parse_preset
+from studio.core.preset import Preset, load_preset, parse_preset
 from studio.core.text import one_line
 from studio.dsp.spectrogram import overview
 from studio.service.takes.naming import free_stem, slug
@@ -38,8 +38,8 @@ class Library:
         """`live` gives the files that this process works on, be they open at the moment or not."""
         self._outputs = outputs
         self._live = live
-        self._shelf = Shelf()
-        self.trash = Trash(self._folders, self._outputs / TRASH)
+        self._shelf = Shelf(outputs)
+        self.trash = Trash(self._folders, outputs / TRASH, self._shelf)
 
     def takes(self, words: str = "", *, favourites: bool = False) -> Iterator[Take]:
         """The takes whose name, prompts, seed or file hold every one of the `words`, the newest first."""
@@ -54,7 +54,7 @@ class Library:
             if isinstance(found, Unreadable):
                 if not favourites and all(word in found.name.lower() for word in wanted):
                     others.append(found)
-            elif (found.about.favourite or not favourites) and all(word in found.searched for word in wanted):
+            elif (found.entry.favourite or not favourites) and all(word in found.searched for word in wanted):
                 takes.append(found)
         takes.sort(key=lambda take: take.age, reverse=True)
         return takes, sorted(others, key=lambda other: other.id)
@@ -69,9 +69,7 @@ class Library:
     def favour(self, take_id: str, favourite: bool) -> Take:
         """Mark a take as a favourite, or not."""
         take = self._whole(take_id)
-        return self._write(
-            take, take.path, take.sidecar, take.about.model_copy(update={"favourite": favourite})
-        )
+        return self._write(take, take.path, take.sidecar, {"favourite": favourite})
 
     def rename(self, take_id: str, name: str) -> Take:
         """Give a take another name; its files are called by it too.
@@ -86,8 +84,7 @@ class Library:
         folder, stem = take.path.parent, slug(name)
         stem = stem if stem == take.path.stem == take.sidecar.stem else free_stem(folder, stem)
         path = folder / f"{stem}{take.path.suffix}"
-        about = take.about.model_copy(update={"file": path.name})
-        return self._write(take, path, path.with_suffix(".json"), about, name)
+        return self._write(take, path, path.with_suffix(".json"), {}, name)
 
     def delete(self, take_id: str) -> str:
         """Move a take's files to the trash; its id there.
@@ -96,11 +93,17 @@ class Library:
             InvalidRequestError: no such take, one that still grows, or a folder that can't be written.
             OutOfResourcesError: the disk is so full that not even a folder can be made for them.
         """
-        return self.trash.put(self._files(take_id))
+        files = self._files(take_id)
+        deleted = self.trash.put(files)
+        self._shelf.read([files[0].parent])
+        return deleted
 
     def erase(self, take_id: str) -> int:
         """Delete a take for good; the bytes that its files had. Raises as `delete`."""
-        return remove_files(self._files(take_id))
+        files = self._files(take_id)
+        freed = remove_files(files)
+        self._shelf.read([files[0].parent])  # so that the index keeps no word of what is gone
+        return freed
 
     def _folders(self) -> list[Path]:
         """Those that may hold takes; none where the outputs are on a disk that isn't there."""
@@ -118,9 +121,9 @@ class Library:
             name, reason = shown(self._outputs.name), (error.strerror or "").lower()
             yield Unreadable(name, name, (), f"The folder of takes can't be opened: {reason}.")
             return
-        for folder in folders:
-            yield from self._shelf.read(folder, live)
-        self._shelf.keep(folders)
+        for _, found in self._shelf.read(folders, live):
+            yield from found
+        self._shelf.forget_lost()
 
     def _found(self, take_id: str) -> Found:
         """One by its id; it is looked for among what is there, never made into a path."""
@@ -130,9 +133,10 @@ class Library:
             folders = [folder for folder in self._folders() if shown(folder.name) == name]
         except OSError:
             folders = []
-        found = (one for folder in folders for one in self._shelf.read(folder, live) if one.id == take_id)
-        if one := next(found, None):
-            return one
+        for _, found in self._shelf.read(folders, live):
+            for one in found:
+                if one.id == take_id:
+                    return one
         if not take_id:
             raise InvalidRequestError("No take is chosen: choose one in the list.")
         raise InvalidRequestError("That take is not in the library any more: refresh the list.")
@@ -157,9 +161,13 @@ class Library:
         return take.path, take.path.with_suffix(SUFFIX), take.sidecar
 
     def _write(
-        self, take: Take, path: Path, sidecar: Path, about: TakeRecord, name: str | None = None
+        self, take: Take, path: Path, sidecar: Path, changes: Mapping[str, object], name: str | None = None
     ) -> Take:
-        record = take.record.model_copy(update={"take": about, "name": name or take.record.name})
+        record = load_preset(take.sidecar)  # not what the index has of it: a cache makes no record
+        about = (record.take or take.about).model_copy(
+            update={"file": path.name, "duration_s": take.about.duration_s, **changes}
+        )
+        record = record.model_copy(update={"take": about, "name": name or record.name})
         try:
             # First the record, which counts only once its sound is there: a kill in between loses nothing.
             write_sidecar(sidecar, record)

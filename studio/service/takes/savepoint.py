@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from studio.core.errors import InvalidRequestError
 from studio.core.files import replace_file
-from studio.pipeline.checkpoint import SCHEMA_VERSION, refusal
+from studio.pipeline.checkpoint import DAMAGED, EndlessCheckpoint
 
 SUFFIX = ".state"
 INTERVAL_S = 1.5
 
 
-def write_savepoint(path: Path, state: Mapping[str, Any], made_of: Mapping[str, Any] | None = None) -> None:
+def write_savepoint(path: Path, checkpoint: EndlessCheckpoint) -> None:
     """Replace the file at once. Raises `OSError`."""
     import torch
 
     # In memory first: where the disk is full, torch's own writer hides the error behind another.
     whole = BytesIO()
-    torch.save({**state, "schema": SCHEMA_VERSION, "made_of": dict(made_of or {})}, whole)
+    torch.save(checkpoint.to_dict(), whole)
     replace_file(path, whole.getbuffer(), sync=True)
 
 
-def read_savepoint(path: Path) -> dict[str, Any]:
+def read_savepoint(path: Path) -> EndlessCheckpoint:
     """What `write_savepoint` wrote.
 
     Raises:
@@ -34,22 +32,11 @@ def read_savepoint(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict) or not isinstance(state.get("samples"), int) or state["samples"] < 0:
-            raise ValueError("no savepoint")
-        if not isinstance(state.setdefault("schema", 0), int):
-            raise ValueError("no schema")
-        if not isinstance(state.setdefault("made_of", {}), dict):
-            raise ValueError("nothing that it was made of")
+        values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InvalidRequestError(
             "This take was not saved on the way: start a new one of its settings."
         ) from error
     except Exception as error:  # torch's own errors, zipfile's, pickle's: all say the file is not whole
-        raise InvalidRequestError(
-            "What was saved of this take is damaged, so it can't go on where it stopped: its sound is whole, "
-            "and a new take can go on from its end."
-        ) from error
-    if state["schema"] > SCHEMA_VERSION:
-        raise refusal(state, "it was saved by a newer Longwave")
-    return state
+        raise InvalidRequestError(DAMAGED) from error
+    return EndlessCheckpoint.from_dict(values)

@@ -5,9 +5,9 @@ A folder may hold anything. Only ordinary files are opened, up to a size, and on
 
 from __future__ import annotations
 
+import json
 import os
-import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,16 +17,10 @@ import soundfile as sf
 
 from studio.core.errors import InvalidRequestError
 from studio.core.locks import grows
-from studio.core.preset import (
-    MAX_PRESET_BYTES,
-    UNUSABLE,
-    Preset,
-    TakeRecord,
-    describes_take,
-    parse_preset,
-)
-from studio.core.text import one_line, read_text
+from studio.core.preset import Preset, TakeRecord, load_preset
 from studio.service.takes.export import FORMATS
+from studio.service.takes.index import Index, Read
+from studio.service.takes.sidecar import Entry, prompts_of, read_entry, stamp_of
 
 
 @dataclass(frozen=True)
@@ -34,14 +28,42 @@ class Take:
     """One take: its sound, its record, and how it stands.
 
     `id` is FOLDER/STEM of the sidecar. `status` is the record's, but a take that never ended is "running" if
-    somebody works on it, else "interrupted".
+    somebody works on it, else "interrupted". `entry` is what the index has of it.
     """
 
     id: str
-    path: Path
-    sidecar: Path
-    record: Preset
+    folder: Path
+    sidecar_name: str
+    sound_name: str
     status: str
+    entry: Entry
+
+    @property
+    def path(self) -> Path:
+        """The sound."""
+        return self.folder / self.sound_name
+
+    @property
+    def sidecar(self) -> Path:
+        return self.folder / self.sidecar_name
+
+    @cached_property
+    def record(self) -> Preset:
+        """What the sidecar says, brought up to what lies there.
+
+        Raises:
+            InvalidRequestError: the sidecar has become unreadable meanwhile.
+        """
+        try:
+            record = Preset(**json.loads(self.entry.record.removeprefix("\ufeff")))
+        except ValueError:  # a damaged index; the sidecar is the truth
+            record = load_preset(self.sidecar)
+        if record.take is None:
+            raise InvalidRequestError("This take has another record meanwhile: refresh the list.")
+        known: dict[str, object] = {"file": self.sound_name}
+        if self.status == "interrupted" and record.take.status == "running":
+            known["duration_s"] = _length_s(self.path)
+        return record.model_copy(update={"take": record.take.model_copy(update=known)})
 
     @property
     def about(self) -> TakeRecord:
@@ -51,25 +73,22 @@ class Take:
     @property
     def prompts(self) -> str:
         """Everything it was asked for, for a search."""
-        lane = self.record.settings.get("lane") or ()
-        said = (self.record.settings.get("prompt", ""), *(point["prompt"] for point in lane))
-        return " · ".join(dict.fromkeys(map(one_line, said)))
+        return prompts_of(self.record.settings)
 
     @property
     def searched(self) -> str:
         """What the words of a search may mean, in lower case."""
-        seed = self.record.settings.get("seed")
-        return f"{self.record.name} {self.prompts} {seed} {shown(self.path.name)}".lower()
+        return f"{self.entry.words} {shown(self.sound_name).lower()}"
 
     @cached_property
     def age(self) -> tuple[bool, datetime, str]:
         """What takes are ordered by: the date they were made, before all those that have none."""
         try:
-            made = datetime.fromisoformat(self.about.created)
+            made = datetime.fromisoformat(self.entry.created)
             made = made.astimezone().replace(tzinfo=None) if made.tzinfo else made
         except (ValueError, OverflowError, OSError):
-            return False, datetime.min, self.sidecar.name
-        return True, made, self.sidecar.name
+            return False, datetime.min, self.sidecar_name
+        return True, made, self.sidecar_name
 
 
 @dataclass(frozen=True)
@@ -85,132 +104,126 @@ class Unreadable:
     reason: str
 
 
-@dataclass(frozen=True)
-class _Damaged:
-    """Why a record can't be read. `certain`: it is a take's, whether a sound lies beside it or not."""
-
-    reason: str
-    certain: bool = False
-
-
 Found = Take | Unreadable
-_Record = Preset | _Damaged | None  # None: it is none of a take's
-_Look = tuple[tuple[int, ...] | None, _Record]  # and what tells that the file has changed
 
 
 class Shelf:
-    """Reads folders of takes. A record that has not changed since the last time is not read again."""
+    """Reads the folders of an outputs folder. A record that has not changed since it was last read, by any
+    process, is not read again.
+    """
 
-    def __init__(self) -> None:
-        self._records: dict[Path, dict[str, _Look]] = {}
+    def __init__(self, outputs: Path) -> None:
+        self._outputs = outputs
+        self._index = Index(outputs)
 
-    def read(self, folder: Path, live: Collection[Path] = ()) -> list[Found]:
-        """Whatever is a take in `folder`, in no order. Nothing where there is no such folder.
+    def read(self, folders: Iterable[Path], live: Collection[Path] = ()) -> list[tuple[Path, list[Found]]]:
+        """Whatever is a take in each of the folders, in no order. Nothing where there is no such folder.
 
         `live` are the files that this process works on. Never raises.
         """
+        keys = {folder: str(folder.relative_to(self._outputs)) for folder in folders}
+        known = self._index.known(keys.values())
+        changes: dict[str, Mapping[str, Read | None]] = {}
+        read: list[tuple[Path, list[Found]]] = []
+        for folder, key in keys.items():
+            found, changed = _read_folder(folder, known.get(key, {}), live)
+            read.append((folder, found))
+            if changed:
+                changes[key] = changed
+        if changes:
+            self._index.put(changes)
+        return read
+
+    def forget_lost(self) -> None:
+        """Let go of what is known of folders that are not there any more."""
+        lost = {key for key in self._index.folders() if not os.path.isdir(self._outputs / key)}
+        if lost:
+            self._index.forget(lost)
+
+
+def _read_folder(
+    folder: Path, known: Mapping[str, Read], live: Collection[Path]
+) -> tuple[list[Found], dict[str, Read | None]]:
+    """Its takes, and what of its sidecars is new, changed or gone since they were known."""
+    try:
+        with os.scandir(folder) as entries:
+            names = {entry.name: entry for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return [], dict.fromkeys(known)
+    except OSError as error:
+        name = shown(folder.name)
+        return [Unreadable(name, name, (), f"This folder can't be opened: {_why(error)}.")], {}
+    changed: dict[str, Read | None] = dict.fromkeys(known.keys() - names.keys())
+    found: list[Found] = []
+    claimed: set[str] = set()
+    worked_on = {path.name for path in live if path.parent == folder}
+    for name in sorted(name for name in names if name.endswith(".json")):
         try:
-            with os.scandir(folder) as entries:
-                names = {entry.name for entry in entries}
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            name = shown(folder.name)
-            return [Unreadable(name, name, (), f"This folder can't be opened: {_why(error)}.")]
-        known = self._records.get(folder, {})
-        records = {name: _look(folder / name, known.get(name)) for name in names if name.endswith(".json")}
-        self._records[folder] = records
-        takes: list[Found] = []
-        claimed: set[Path] = set()
-        for name in sorted(records):
-            found = _take(folder / name, records[name][1], names, live)
-            if isinstance(found, Take) and found.path in claimed:
-                found = _unreadable(found.sidecar, (found.sidecar,), _anothers(found.path.name))
-            elif isinstance(found, Take):
-                claimed.add(found.path)
-            if found is not None:
-                takes.append(found)
-        return takes
-
-    def keep(self, folders: Collection[Path]) -> None:
-        """Let go of what is known of other folders."""
-        known = self._records  # another thread may put its own in place meanwhile
-        self._records = {folder: known[folder] for folder in folders if folder in known}
+            about = os.stat(names[name].path)
+            stamp = stamp_of(about)
+            if name in known and known[name][0] == stamp:
+                entry = known[name][1]
+            else:
+                entry = read_entry(folder / name, about)
+                changed[name] = stamp, entry
+        except OSError as error:  # which may be over the next time
+            entry = Entry(reason=f"Its record can't be read: {_why(error)}.")
+            changed |= {name: None} if name in known else {}
+        one = _take(folder, name, entry, names, worked_on)
+        if isinstance(one, Take) and one.sound_name in claimed:
+            one = _unreadable(one.sidecar, (one.sidecar,), _anothers(one.sound_name))
+        elif isinstance(one, Take):
+            claimed.add(one.sound_name)
+        if one is not None:
+            found.append(one)
+    return found, changed
 
 
-def _take(sidecar: Path, record: _Record, names: Collection[str], live: Collection[Path]) -> Found | None:
-    beside = _beside(sidecar.stem, names)
-    paths = (sidecar, *([sidecar.with_name(beside)] if beside else []))
-    if isinstance(record, _Damaged):
-        return _unreadable(sidecar, paths, record.reason) if record.certain or beside else None
-    if record is None or record.take is None:
+def _take(
+    folder: Path, name: str, entry: Entry, names: Mapping[str, os.DirEntry[str]], worked_on: Collection[str]
+) -> Found | None:
+    beside = _beside(os.path.splitext(name)[0], names)
+    if not entry.reason and not entry.file:
         return None
-    try:
-        path = sidecar.with_name(_sound(sidecar, record.take.file, beside, names))
-        if not path.is_file():
-            raise InvalidRequestError(f"Its sound {shown(path.name)} is no ordinary file, or gone.")
-    except InvalidRequestError as error:
-        return _unreadable(sidecar, paths, str(error))
-    return _stood(sidecar, path, record, record.take, live)
-
-
-def _look(sidecar: Path, known: _Look | None) -> _Look:
-    """A record as it is now; what was `known` of it if it has not changed."""
-    try:
-        about = sidecar.stat()
-        stamp = about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino
-        if known is not None and known[0] == stamp:
-            return known
-        if not stat.S_ISREG(about.st_mode):
-            return stamp, _Damaged("Its record is no ordinary file.")
-        if about.st_size > MAX_PRESET_BYTES:
-            return stamp, _Damaged(f"Its record is {about.st_size / 1e6:.0f} MB large: no take's is.")
-        return stamp, _read_record(sidecar)
-    except OSError as error:  # which may be over the next time
-        return None, _Damaged(f"Its record can't be read: {_why(error)}.")
-
-
-def _read_record(sidecar: Path) -> _Record:
-    """Raises `OSError`."""
-    try:
-        text = read_text(sidecar, MAX_PRESET_BYTES)
-    except InvalidRequestError as error:
-        return _Damaged(str(error))
-    described = describes_take(text)
-    if described is None:
-        return _Damaged("Its record is damaged: its text is not JSON.")
-    if not described:
+    if entry.reason and not entry.certain and not beside:
         return None
+    reason, sound = entry.reason, ""
+    if not reason:
+        try:
+            sound = _sound(name, entry.file, beside, names)
+            if not _is_file(names[sound]):
+                reason = f"Its sound {shown(sound)} is no ordinary file, or gone."
+        except InvalidRequestError as error:
+            reason = str(error)
+    if reason:
+        sidecar = folder / name
+        return _unreadable(sidecar, (sidecar, *([folder / beside] if beside else [])), reason)
+    status = _status(folder, sound, entry.status, worked_on)
+    return Take(_id(folder.name, name), folder, name, sound, status, entry)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
-        record = parse_preset(text)
-        record.request()  # or what follows would have to doubt every setting
-    except InvalidRequestError as error:
-        why = str(error).removeprefix(UNUSABLE)
-        return _Damaged(f"Its record can't be used: {why}", certain=True)
-    return record
+        return entry.is_file()
+    except OSError:
+        return False
 
 
-def _stood(sidecar: Path, path: Path, record: Preset, about: TakeRecord, live: Collection[Path]) -> Take:
-    """The take as it stands: its record's word, but for one that was never ended."""
-    status = about.status
-    known: dict[str, object] = {"file": path.name}
-    if path in live or (status == "running" and grows(path)):
-        status = "running"
-    elif status == "running":
-        status = "interrupted"
-        known["duration_s"] = _length_s(path)
-    record = record.model_copy(update={"take": about.model_copy(update=known)})
-    return Take(id_of(sidecar), path, sidecar, record, status)
+def _status(folder: Path, sound: str, said: str, worked_on: Collection[str]) -> str:
+    """The record's word, but for a take that was never ended."""
+    if sound in worked_on or (said == "running" and grows(folder / sound)):
+        return "running"
+    return "interrupted" if said == "running" else said
 
 
-def _sound(sidecar: Path, named: str, beside: str | None, names: Collection[str]) -> str:
+def _sound(sidecar: str, named: str, beside: str | None, names: Collection[str]) -> str:
     """The name of the sound that is a record's own: one of its own stem, or one that has no other record.
 
     Raises:
         InvalidRequestError: there is none.
     """
     fits = named in names and named.lower().endswith(FORMATS)
-    if fits and sidecar.name in _records_of(named):
+    if fits and sidecar in _records_of(named):
         return named
     if beside is not None:
         return beside
@@ -241,11 +254,17 @@ def _unreadable(sidecar: Path, paths: tuple[Path, ...], reason: str) -> Unreadab
 
 def id_of(sidecar: Path) -> str:
     """FOLDER/STEM of a take's record, or of the sound beside it, in characters that any encoding has."""
-    return f"{shown(sidecar.parent.name)}/{shown(sidecar.stem)}"
+    return _id(sidecar.parent.name, sidecar.name)
+
+
+def _id(folder: str, sidecar: str) -> str:
+    return f"{shown(folder)}/{shown(os.path.splitext(sidecar)[0])}"
 
 
 def shown(name: str) -> str:
     """A file's name as text that any encoding has and no terminal obeys; different names stay so."""
+    if name.isprintable():
+        return name
     return "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in name)
 
 

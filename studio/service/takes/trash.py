@@ -39,11 +39,11 @@ class Deleted:
 class Trash:
     """The deleted takes of an outputs folder."""
 
-    def __init__(self, homes: Callable[[], Iterable[Path]], older: Path) -> None:
+    def __init__(self, homes: Callable[[], Iterable[Path]], older: Path, shelf: Shelf) -> None:
         """`homes` gives the folders of takes; `older` is where deleted ones lay before each had a trash."""
         self._homes = homes
         self._older = older
-        self._shelf = Shelf()
+        self._shelf = shelf
 
     def put(self, files: Sequence[Path]) -> str:
         """Move the files of a take, which lie in one folder, to the trash; its id there.
@@ -77,10 +77,12 @@ class Trash:
 
     def takes(self) -> list[Deleted]:
         """What is in the trash: takes, the newest first, then what can't be read; never raises."""
+        homes = {folder: home for home, folder in self._places()}
         found = [
             Deleted(f"{shown(home.name)}/{one.id.rpartition('/')[2]}", _home(home, one), one)
-            for home, folder in self._places()
-            for one in self._shelf.read(folder)
+            for folder, ones in self._shelf.read(homes)
+            for home in [homes[folder]]
+            for one in ones
             if not isinstance(one, Unreadable) or one.paths
         ]
         takes = [(one, one.found.age) for one in found if isinstance(one.found, Take)]
@@ -116,7 +118,8 @@ class Trash:
             InvalidRequestError: a file can't be deleted; the others are.
         """
         freed, failed = 0, None
-        for _, folder in list(self._places()):
+        folders = [folder for _, folder in self._places()]
+        for folder in folders:
             for path in _files(folder):
                 try:
                     freed += remove_files([path])
@@ -124,6 +127,7 @@ class Trash:
                     failed = error
             with suppress(OSError):
                 folder.rmdir()  # unless somebody put other things there
+        self._shelf.read(folders)  # so that the index keeps no word of what is gone
         if failed is not None:
             raise failed
         return freed

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +17,10 @@ from numpy.typing import NDArray
 from studio import __version__
 from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
 from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
-from studio.core.events import SavePoint
 from studio.core.files import disk_error
 from studio.core.preset import Preset, PromptChange, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
+from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.recording import Recording
 from studio.service.takes.export import convert
 from studio.service.takes.naming import take_stem
@@ -178,10 +177,8 @@ class TakeWriter:
         except OSError as error:
             raise self._lost(error) from error
 
-    def save(self, point: SavePoint, made_of: Mapping[str, Any] | None = None) -> None:
+    def save(self, checkpoint: EndlessCheckpoint) -> None:
         """Keep where the take stands, now and then, so that it can go on after a kill.
-
-        `made_of` is what the state depends on (`savepoint.made_of`).
 
         Raises:
             OutOfResourcesError: the disk is full.
@@ -192,7 +189,7 @@ class TakeWriter:
             return
         try:
             self._wav.sync()  # first the sound: a state is worth nothing without it
-            write_savepoint(self._wav.path.with_suffix(SUFFIX), point.state, made_of)
+            write_savepoint(self._wav.path.with_suffix(SUFFIX), checkpoint)
         except OSError as error:
             raise self._lost(error) from error
         self._saved_at = time.monotonic()

@@ -10,14 +10,14 @@ import gradio as gr
 from studio.backends.catalog import ModelInfo
 from studio.core.audio import format_time
 from studio.core.errors import StudioError
-from studio.service.downloads import Getter, Progress
-from studio.ui.tabs.take_tab import HIDDEN
+from studio.service.downloads import Downloader, DownloadProgress
+from studio.ui.widgets import HIDDEN
 
 POLL_S = 1.0
 _HINT = "Choose a model to see its size, its licence, and how much room the disk has."
 
 
-def build(getter: Getter, models: Sequence[ModelInfo]) -> None:
+def build(downloader: Downloader, models: Sequence[ModelInfo]) -> None:
     """Lay the section out where one is, for the models of the catalog that can be downloaded."""
     choices = [
         (f"{model.title} · {model.size_mb / 1000:.1f} GB", model.id) for model in models if _on_hub(model)
@@ -34,7 +34,7 @@ def build(getter: Getter, models: Sequence[ModelInfo]) -> None:
         if not model_id:
             return _HINT, gr.update(interactive=False)
         try:
-            wanted = getter.plan(model_id)
+            wanted = downloader.plan(model_id)
         except StudioError as error:
             return str(error), gr.update(interactive=False)
         note = next(listed.note for listed in models if listed.id == model_id)
@@ -47,7 +47,7 @@ def build(getter: Getter, models: Sequence[ModelInfo]) -> None:
 
     def begin(model_id: str | None) -> tuple[str, Any, Any, Any]:
         try:
-            getter.start(model_id or "")
+            downloader.start(model_id or "")
         except StudioError as error:
             return str(error), gr.update(), gr.update(), gr.update()
         return (
@@ -58,7 +58,7 @@ def build(getter: Getter, models: Sequence[ModelInfo]) -> None:
         )
 
     def look() -> tuple[Any, Any, Any, Any]:
-        progress = getter.progress
+        progress = downloader.progress
         if progress is None:
             return gr.update(), gr.update(), gr.update(), gr.Timer(active=False)
         ended = progress.ended
@@ -72,11 +72,11 @@ def build(getter: Getter, models: Sequence[ModelInfo]) -> None:
     shown = [says, start, stop, poll]
     model.change(chosen, model, [says, start], **HIDDEN)
     start.click(begin, model, shown, **HIDDEN)
-    stop.click(getter.stop, None, None, **HIDDEN)
+    stop.click(downloader.stop, None, None, **HIDDEN)
     poll.tick(look, None, shown, **HIDDEN)
 
 
-def describe(progress: Progress) -> str:
+def describe(progress: DownloadProgress) -> str:
     """How a download stands, in words: bytes, speed, time left, or how it ended."""
     if progress.ended:
         return progress.said

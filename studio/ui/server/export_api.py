@@ -9,20 +9,20 @@ import gradio as gr
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
 from studio.service.studio import Studio
-from studio.service.takes.cut import CutError, read_cut
 from studio.service.takes.export import FORMATS
-from studio.service.takes.exports import Exports
+from studio.service.takes.export_cache import ExportCache
+from studio.service.takes.export_range import ExportRangeError, read_export_range
 from studio.ui.server.client_api import MAX_CALLS
 from studio.ui.server.handing import handed
 
 LABELS = {"start": "From", "end": "To", "lufs": "Loudness", "ceiling": "Ceiling"}
 
 
-def build(studio: Studio, exports: Exports) -> None:
+def build(studio: Studio, exports: ExportCache) -> None:
     """Add the function to the Blocks one is in. It has no place on the page."""
 
     def export(
-        take: str, format: str = "wav", start: str = "", end: str = "", lufs: str = "", ceiling: str = ""
+        *, take: str, format: str = "wav", start: str = "", end: str = "", lufs: str = "", ceiling: str = ""
     ) -> tuple[str, dict[str, Any]]:
         """Write a take, or a span of it, in a format; gives its file and what its level came to.
 
@@ -33,10 +33,10 @@ def build(studio: Studio, exports: Exports) -> None:
             suffix = f".{format.lower().removeprefix('.')}"
             if suffix not in FORMATS:
                 raise InvalidRequestError(f"Choose one of {', '.join(name[1:] for name in FORMATS)}.")
-            cut = read_cut({"start": start, "end": end, "lufs": lufs, "ceiling": ceiling})
+            cut = read_export_range({"start": start, "end": end, "lufs": lufs, "ceiling": ceiling})
             made = exports.make(studio.library.get(take).path, suffix, cut)
             file = handed(made.path)
-        except CutError as error:
+        except ExportRangeError as error:
             raise gr.Error(f"{LABELS[error.field]}: {error}", print_exception=False) from error
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from error
@@ -45,10 +45,13 @@ def build(studio: Studio, exports: Exports) -> None:
         level = made.level
         return file, {**level.report, "said": level.sentence} if level else {}
 
-    fields = [gr.Textbox("", visible=False, label=label) for label in ("Take", "Format", *LABELS.values())]
-    fields[1].value = "wav"
+    labels = {"take": "Take", "format": "Format", **LABELS}
+    asked = {
+        name: gr.Textbox("wav" if name == "format" else "", visible=False, label=label)
+        for name, label in labels.items()
+    }
     file, figures = gr.File(visible=False, label="Export"), gr.JSON(visible=False, label="Level")
     gr.Button(visible=False).click(
-        export, fields, [file, figures],
+        export, None, [file, figures], inputs_kwargs=asked,
         api_name="export", concurrency_limit=MAX_CALLS, concurrency_id="callers",
     )  # fmt: skip

@@ -20,9 +20,9 @@ from starlette.routing import BaseRoute, Route
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
 from studio.service.live.pcm_stream import PcmStream
-from studio.service.takes.cut import CutError, ExportRange, read_cut
 from studio.service.takes.export import FORMATS, Export
-from studio.service.takes.exports import Exports
+from studio.service.takes.export_cache import ExportCache
+from studio.service.takes.export_range import ExportRange, ExportRangeError, read_export_range
 from studio.service.takes.library import Library
 from studio.service.takes.naming import portable
 from studio.service.takes.shelf import shown
@@ -120,7 +120,7 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         view.stream.acknowledge(position_s)
         return JSONResponse(view.beat(columns_from, attention_from, preview_from), headers=NO_STORE)
 
-    exports = Exports(scratch)
+    exports = ExportCache(scratch)
 
     async def made(request: Request) -> Export | _Refusal:
         """The export that an address asks for; or why there is none, in a sentence for the field at fault."""
@@ -132,8 +132,10 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         if suffix not in FORMATS:
             return _Refusal(f"Choose one of {', '.join(FORMATS)}.", 400, "format")
         try:
-            return await run_in_threadpool(exports.make, outcome.path, suffix, read_cut(request.query_params))
-        except CutError as error:
+            return await run_in_threadpool(
+                exports.make, outcome.path, suffix, read_export_range(request.query_params)
+            )
+        except ExportRangeError as error:
             return _Refusal(str(error), 400, error.field)
         except InvalidRequestError as error:
             return _Refusal(str(error), 400)
@@ -205,5 +207,5 @@ async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
 
 
 def _converted(path: Path, suffix: str, cut: ExportRange, scratch: Path) -> Path:
-    """The take, or the cut of it, in a format."""
-    return Exports(scratch).make(path, suffix, cut).path
+    """The take, or a range of it, in a format."""
+    return ExportCache(scratch).make(path, suffix, cut).path

@@ -18,7 +18,7 @@ from studio.backends.checkpoint import AUDIOGEN_FILES
 from studio.core.errors import InvalidRequestError, ModelNotFoundError, WeightsError
 from studio.recipes.data.clips import build_corpus
 from studio.recipes.networks import audiogen as recipe
-from studio.recipes.networks.encodec import CONFIG, build_encodec, save_audiocraft, to_transformers
+from studio.recipes.networks.encodec import CONFIG, build_encodec, save_audiocraft, transformers_config
 from studio.training.loop import LoopOptions
 from tests.backends.conftest import make_t5_tokenizer
 
@@ -199,11 +199,8 @@ def test_without_audiocraft_one_is_told_how_to_get_it(
 
 @needs_audiocraft
 def test_the_codec_alone_hears_what_audiogen_hears(folder: Path, model: audiogen.AudioGen) -> None:
-    """In transformers' format: the same tokens, latents and sound, so a draft needs no audiocraft."""
-    from audiocraft.models.loaders import load_compression_model
-
-    theirs = load_compression_model(folder, device="cpu")
-    to_transformers(theirs).save_pretrained(folder / codec.FOLDER)
+    """By transformers: the same tokens, latents and sound, so a draft needs no audiocraft."""
+    transformers_config().save_pretrained(folder / codec.FOLDER)
     np.save(folder / UNCONDITIONAL_FILE, np.zeros((4, 25), np.int16))
     alone = codec.load(folder, "cpu")
     assert (alone.sample_rate, alone.frame_rate) == (model.sample_rate, model.frame_rate)

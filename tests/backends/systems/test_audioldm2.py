@@ -22,6 +22,7 @@ from studio.core.request import ModelChoice, parse_request
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import build_denoiser
+from studio.pipeline.plan import resolve_plan
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided
 
@@ -77,10 +78,10 @@ def test_same_waveform_as_the_pipeline(
 def test_what_stands_beside_a_prompt_changes_nothing_of_it(
     backend: AudioLDM2Backend, others: list[str]
 ) -> None:
-    alone = backend.encode_text([PROMPT]).tokens
+    alone = backend.encode_text([PROMPT]).text
     for beside in ([*others, PROMPT], [PROMPT, *others]):
         row = beside.index(PROMPT)
-        generated, t5 = backend.encode_text(beside).tokens
+        generated, t5 = backend.encode_text(beside).text
         assert t5.mask is not None
         assert alone[1].mask is not None
         assert torch.equal(generated.states[row], alone[0].states[0])
@@ -102,7 +103,7 @@ def test_is_a_backend(backend: AudioLDM2Backend) -> None:
 
 
 def test_texts_say_different_things_and_padding_none(backend: AudioLDM2Backend) -> None:
-    generated, t5 = backend.encode_text([PROMPT, "dog"]).tokens
+    generated, t5 = backend.encode_text([PROMPT, "dog"]).text
     assert generated.states.shape[:2] == (2, 8)
     assert t5.mask is not None
     assert t5.mask.sum(dim=1).tolist() == [3, 2]
@@ -112,14 +113,14 @@ def test_texts_say_different_things_and_padding_none(backend: AudioLDM2Backend) 
     changed[1, 2:] += 5.0  # beyond what "dog" says
 
     def noise(states: torch.Tensor) -> torch.Tensor:
-        dog = Conditioning(tokens=(Tokens(generated.states[1:]), Tokens(states[1:], t5.mask[1:])))
+        dog = Conditioning(text=(Tokens(generated.states[1:]), Tokens(states[1:], t5.mask[1:])))
         return backend.predict_noise(latents, torch.tensor([500]), 0, dog)
 
     torch.testing.assert_close(noise(t5.states), noise(changed))
 
 
 def test_what_comes_out_may_be_changed_in_place(backend: AudioLDM2Backend) -> None:
-    for tokens in backend.encode_text([PROMPT, "dog"]).tokens:
+    for tokens in backend.encode_text([PROMPT, "dog"]).text:
         tokens.states.add_(1)
     assert not tokens.states.is_inference()
 
@@ -149,7 +150,7 @@ def test_sparse_attention_with_every_token_is_the_plain_model(backend: AudioLDM2
         prompt=PROMPT, seed=1, sampler={"kind": "clip"}, attention={"kind": "lite_focus", "ratio": 0.1}
     )
     plain, same, other = (
-        build_denoiser(wanted, backend, CancelToken())(latents, torch.tensor([500]), 0)
+        build_denoiser(resolve_plan(wanted, backend), backend, CancelToken())(latents, torch.tensor([500]), 0)
         for wanted in (dense, whole, some)
     )
     torch.testing.assert_close(plain, same, atol=1e-5, rtol=1e-4)

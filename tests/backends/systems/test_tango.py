@@ -16,8 +16,9 @@ from transformers import T5Config, T5EncoderModel
 
 from studio.backends import catalog
 from studio.backends.acoustic.base import AcousticDraft
-from studio.backends.base import Backend, Conditioning, Tokens
+from studio.backends.base import Backend, Tokens
 from studio.backends.latent import read_mel_padding
+from studio.backends.registry import REGISTRY
 from studio.backends.systems import dcldm, tango
 from studio.backends.systems.dcldm import DcLdmBackend
 from studio.backends.systems.tango import TangoBackend
@@ -28,6 +29,7 @@ from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
 from studio.modules.acoustic_branch import ENCODINGS, AcousticBranch
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import build_denoiser
+from studio.pipeline.plan import resolve_plan
 from studio.samplers.ddim import ddim_sample
 from studio.samplers.guidance import guided
 from tests.backends.conftest import make_dcldm, make_t5_tokenizer, make_tango, wake
@@ -90,10 +92,10 @@ def test_same_latents_as_diffusers_scheduler_and_unet(tango_folder: Path, backen
 
 @pytest.mark.parametrize("others", [["a dog " * 9], ["", "a dog " * 3, "rain"], ["dog", "a " * 40]])
 def test_what_stands_beside_a_prompt_changes_nothing_of_it(backend: TangoBackend, others: list[str]) -> None:
-    (alone,) = backend.encode_text([PROMPT]).tokens
+    (alone,) = backend.encode_text([PROMPT]).text
     for beside in ([*others, PROMPT], [PROMPT, *others]):
         row = beside.index(PROMPT)
-        (said,) = backend.encode_text(beside).tokens
+        (said,) = backend.encode_text(beside).text
         assert said.mask is not None
         length = alone.states.shape[1]
         assert torch.equal(said.states[row, :length], alone.states[0])
@@ -125,8 +127,9 @@ def test_an_unknown_padding_is_refused(tango_folder: Path, tmp_path: Path, said:
 
 def test_pocket_models_say_that_theirs_is_seamless() -> None:
     systems = {"audioldm": CENTRED, "tango": CENTRED, "dcldm": CENTRED, "audioldm2": SEAMLESS}
-    for system, default in systems.items():
-        assert read_mel_padding(Settings().assets / "pocket" / system, system) == SEAMLESS == 432
+    for name, default in systems.items():
+        system = REGISTRY.system(name)
+        assert read_mel_padding(Settings().assets / "pocket" / name, system) == SEAMLESS == 432
         assert read_mel_padding(Path("nowhere"), system) == default
 
 
@@ -160,13 +163,13 @@ def test_a_fresh_dcldm_is_its_tango(
     )  # fmt: skip
     for timesteps in (torch.tensor([500]), torch.full((1, frames), 500)):
         plain, same = (
-            build_denoiser(wanted, model, CancelToken())(noise(frames), timesteps, 0)
+            build_denoiser(resolve_plan(wanted, model), model, CancelToken())(noise(frames), timesteps, 0)
             for model in (backend, dual)
         )
         assert torch.equal(plain, same)
     text = dual.encode_text([PROMPT])
     draft = dual.encode_draft(acoustic(1.0))
-    heard = Conditioning(tokens=(*text.tokens, Tokens(draft)))
+    heard = text.with_acoustic(Tokens(draft))
     assert draft.shape == (1, 32, 128)
     at = torch.tensor([500])
     assert torch.equal(
@@ -185,7 +188,7 @@ def test_a_trained_branch_hears_the_draft(encoding: str, dcldm_folder: Path, tmp
     for level in (0.0, 0.1):
         draft = dual.encode_draft(acoustic(level))
         assert draft.shape == (1, {"AG": 32, "AG_VAE": 16}[encoding], 128)
-        heard = Conditioning(tokens=(*text.tokens, Tokens(draft)))
+        heard = text.with_acoustic(Tokens(draft))
         made.append(dual.predict_noise(noise(batch=2), torch.tensor([500, 500]), 0, heard))
     assert made[0].shape == (2, 8, 16, 16)
     assert not torch.allclose(made[0], made[1], atol=1e-5)

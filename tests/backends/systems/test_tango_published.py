@@ -14,6 +14,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig, T5Config, T5EncoderModel
 
 from studio.backends import catalog, checkpoint
+from studio.backends.registry import REGISTRY
 from studio.backends.systems import tango, tango_published
 from studio.backends.systems.tango import TangoBackend
 from studio.core.errors import ModelNotFoundError, WeightsError
@@ -199,7 +200,7 @@ def test_its_text_encoder_is_no_name_of_just_any_repository(
 
 
 def test_the_catalog_opens_it_and_it_speaks(published: Path) -> None:
-    assert checkpoint.system_of(published) == "tango"
+    assert REGISTRY.system_of(published).name == "tango"
     assert catalog.verify(published) == []
     choice = ModelChoice(id=str(published), device="cpu", dtype="float32")
     backend = catalog.create_backend(choice, Settings())

@@ -48,7 +48,7 @@ def test_a_step_is_timed_with_a_draft_as_long_as_the_clips(
     predict = backend.predict_noise
 
     def listen(latents: torch.Tensor, timesteps: torch.Tensor, at: int, said: Any) -> torch.Tensor:
-        acoustic = said.tokens[1].states.shape[1] if len(said.tokens) > 1 else None
+        acoustic = None if said.acoustic is None else said.acoustic.states.shape[1]
         heard.add((latents.shape[2], acoustic) if acoustic else None)
         return predict(latents, timesteps, at, said)
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from studio.backends.systems.tone import ToneBackend
+from studio.backends.base import Conditioning
+from studio.backends.systems.tone import ToneBackend, ToneStream
+from studio.core.request import parse_request
+from studio.core.sampling import EndlessSampler
 from studio.evaluation.classifier import Classifier
-from studio.evaluation.suites.pocket import HeldOut, family_share, pair_share, spread_prompts
-from studio.evaluation.suites.sound import SoundPlan, make_take, measure_sound
-from studio.samplers.curve import curved_timesteps
-from studio.samplers.fifo import FifoPlan
+from studio.evaluation.suites.pocket import WINDOW_S, HeldOut, family_share, pair_share, spread_prompts
+from studio.evaluation.suites.sound import SoundPlan, measure_sound
+from studio.pipeline.collect import render_samples
+from studio.pipeline.renderer import Renderer
 
 FAMILIES = ["rain", "dog"]
 
@@ -27,10 +32,12 @@ def held_out() -> HeldOut:
 def test_every_figure_is_there_and_lies_in_its_range(held_out: HeldOut) -> None:
     torch.manual_seed(0)
     backend = ToneBackend()
-    fifo = FifoPlan.build(curved_timesteps(backend.schedule, "last", 6, 2), 8, 8, 4)
+    sampler = EndlessSampler(base_steps=6, warmup_steps=2)
     plan = SoundPlan(clips=8, scenes=2, takes=2, windows=4, steps=2, batch=2)
     said: list[str] = []
-    figures = measure_sound(backend, Classifier(FAMILIES).eval(), held_out, fifo, 2, 2.5, plan, said.append)
+    figures = measure_sound(
+        backend, Classifier(FAMILIES).eval(), held_out, Renderer(), sampler, 2.5, plan, said.append
+    )
     shares = ("ddim_family_acc", "scene_acc", "endless_family_acc")
     assert all(0 <= figures[key] <= 1 for key in shares)
     assert all(np.isfinite(value) for value in figures.values())
@@ -40,10 +47,52 @@ def test_every_figure_is_there_and_lies_in_its_range(held_out: HeldOut) -> None:
     assert said, "progress is reported"
 
 
-def test_a_take_has_just_the_frames_asked_for() -> None:
-    backend = ToneBackend()
-    fifo = FifoPlan.build(curved_timesteps(backend.schedule, "equal", 6, 2), 4, 4, 4)
-    assert len(make_take(backend, "rain", 1.0, fifo, 2, 0, 50)) == 50 * backend.geometry.hop_samples
+class Keeping(Classifier):
+    """Keeps the windows that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(FAMILIES)
+        self.given: list[np.ndarray] = []
+
+    def predict(self, samples: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        self.given.append(np.array(samples))
+        return super().predict(samples)
+
+
+class Latents(ToneBackend):
+    """The tone, whose latents are what is heard, and are what the text says."""
+
+    def predict_noise(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, start_frame: int, conditioning: Conditioning
+    ) -> torch.Tensor:
+        assert conditioning.pooled is not None
+        return (latents + conditioning.pooled[:, None, None]) / 2
+
+    def decode(self, latents: torch.Tensor) -> np.ndarray:
+        return latents[0].mean(dim=(0, 2)).repeat_interleave(self.geometry.hop_samples).numpy()
+
+    def stream_decoder(self) -> ToneStream:
+        stream = super().stream_decoder()
+        stream.push = self.decode  # type: ignore[method-assign]
+        return stream
+
+
+def test_what_is_judged_is_what_a_listener_gets(held_out: HeldOut) -> None:
+    backend, classifier = Latents(), Keeping().eval()
+    sampler = EndlessSampler(base_steps=6, warmup_steps=2)
+    plan = SoundPlan(clips=4, scenes=2, takes=2, windows=4, steps=2, batch=4)
+    measure_sound(backend, classifier, held_out, Renderer(), sampler, 2.5, plan, lambda _: None)
+
+    def listened(seed: int, duration_s: float, **sampler: Any) -> np.ndarray:
+        wanted = parse_request(
+            prompt="dog", seed=seed, duration_s=duration_s, guidance_scale=2.5, sampler=sampler
+        )
+        return render_samples(Renderer(), wanted, backend)
+
+    clips, _, take = classifier.given[:3]
+    np.testing.assert_allclose(clips[0], listened(0, WINDOW_S, kind="clip", steps=2), atol=1e-5)
+    whole = listened(20_000, 4 * WINDOW_S, **sampler.model_dump())
+    np.testing.assert_array_equal(take.reshape(-1), whole)
 
 
 def test_prompts_go_round_the_families(held_out: HeldOut) -> None:

@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from studio.backends.acoustic.audiocraft_shim import MISSING, is_installed
+from studio.backends.acoustic.codec import FOLDER, load
+from studio.backends.checkpoint import AUDIOGEN_FILES
 from studio.recipes.data.clips import build_corpus
 from studio.recipes.networks.encodec import (
     CODEBOOKS,
     CONFIG,
     build_encodec,
     save_audiocraft,
-    to_transformers,
     train_encodec,
+    transformers_config,
 )
 from studio.training.loop import LoopOptions
 
@@ -63,10 +65,13 @@ def test_audiocraft_opens_the_file(codec: torch.nn.Module, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("seconds", [1.0, 0.73])
 def test_transformers_hears_the_same(codec: torch.nn.Module, tmp_path: Path, seconds: float) -> None:
-    from transformers import EncodecModel
-
-    to_transformers(codec).save_pretrained(tmp_path)
-    theirs = EncodecModel.from_pretrained(tmp_path)
+    save_audiocraft(codec, CONFIG, tmp_path / AUDIOGEN_FILES[1])
+    transformers_config().save_pretrained(tmp_path / FOLDER)
+    theirs = load(tmp_path, "cpu")._model
+    halved = {name: value.half().float() for name, value in codec.state_dict().items()}
+    codec = build_encodec()
+    codec.load_state_dict(halved)
+    codec.eval()
     with torch.no_grad():
         codes = codec.encode(sound(seconds))[0]
         encoded = theirs.encode(sound(seconds), bandwidth=theirs.config.target_bandwidths[-1])

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AudioLDM2Pipeline, AutoencoderKL
-from transformers import ClapModel, RobertaTokenizer, SpeechT5HifiGan, T5EncoderModel, T5Tokenizer
+from transformers import RobertaTokenizer, SpeechT5HifiGan, T5EncoderModel, T5Tokenizer
 
 from studio.backends.checkpoint import verify
+from studio.backends.clap import load_clap
 from studio.backends.systems import audioldm2
 from studio.core.settings import data_dir
 from studio.modules.blocks import choose_blocks
@@ -182,7 +183,7 @@ def compare_with_pipeline(options: PocketOptions) -> None:
     shared = {
         "vae": AutoencoderKL.from_pretrained(audioldm / "vae", torch_dtype=torch.float32),
         "vocoder": SpeechT5HifiGan.from_pretrained(audioldm / "vocoder", dtype=torch.float32),
-        "text_encoder": ClapModel.from_pretrained(audioldm / "clap", dtype=torch.float32),
+        "text_encoder": load_clap(audioldm),
         "tokenizer": RobertaTokenizer.from_pretrained(audioldm / "tokenizer"),
         "text_encoder_2": T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32),
         "tokenizer_2": T5Tokenizer.from_pretrained(options.t5),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +31,7 @@ from tests.service.service_fakes import (
     render_ramp,
     request,
 )
+from tests.waiting import until
 
 Make = Callable[..., Studio]
 
@@ -105,13 +105,11 @@ def test_stop_reaches_a_job_that_waits_for_its_listener(make: Make) -> None:
     studio = make(lead_s=0.5)
     job = studio.submit(endless(), listen=True)
     assert job.stream is not None
-    deadline = time.monotonic() + 10
-    while job.stream.buffered_s < 0.5 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.2)
-    assert job.stream.buffered_s <= 0.6 + 1e-9
+    stream = job.stream
+    until(lambda: stream.buffered_s >= 0.5)
     studio.stop(job.id)
     assert isinstance(run(studio, job)[-1], Finished)
+    assert stream.buffered_s <= 0.6 + 1e-9
 
 
 @pytest.mark.parametrize(
@@ -272,13 +270,11 @@ def test_a_preloaded_model_is_not_loaded_again_and_a_broken_one_harms_nothing(ma
 def test_abandoned_listener_ends_the_job(tmp_path: Path) -> None:
     studio = Studio(Settings(outputs=tmp_path, lead_s=0.5), create_backend, render_ramp)
     runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
-    studio._runner = runner
+    studio._scheduler.runner = runner
     job = studio.submit(endless(), listen=True)
-    began = time.monotonic()
     end = run(studio, job)[-1]
     assert isinstance(end, Finished)
     assert end.stopped
-    assert time.monotonic() - began < 10
     assert "listened" in job.cancel.reason
     studio.close()
 
@@ -286,12 +282,11 @@ def test_abandoned_listener_ends_the_job(tmp_path: Path) -> None:
 def test_a_job_kept_running_needs_no_listener_and_takes_one_up_again(tmp_path: Path) -> None:
     """Without a reader it runs on unpaced, holding no more than its lead; who comes back hears the newest."""
     studio = Studio(Settings(outputs=tmp_path, lead_s=0.5), create_backend, render_ramp)
-    studio._runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
+    studio._scheduler.runner = Runner(studio.settings, studio.backends, render_ramp, idle_limit_s=0.5)
     job = studio.submit(endless(), listen=True, keep_running=True)
     assert job.stream is not None
-    deadline = time.monotonic() + 30
-    while job.stream.sent < 5 * RATE and time.monotonic() < deadline:
-        time.sleep(0.05)
+    stream = job.stream
+    until(lambda: stream.sent >= 5 * RATE)
     assert job.status == "running"
     assert job.stream.buffered_s <= 0.7
     assert job.stream.attach()
@@ -382,7 +377,7 @@ def test_a_conventional_run_takes_a_window_s_memory_for_every_window(
     clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = SimpleNamespace(mb=600.0)
-    monkeypatch.setattr("studio.core.memory.process_memory_mb", lambda: held.mb)
+    monkeypatch.setattr("studio.service.jobs.telemetry.process_memory_mb", lambda: held.mb)
     meter = Meter("cpu", WorkWindow(2.0))
     held.mb = 900.0
     assert meter.snapshot(0.0).conventional_mb == 900.0, "no less than what is there"

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 import pytest
 
 from studio.core.errors import CancelledError
 from studio.pipeline.cancel import CancelToken
+from studio.service.live import pcm_stream
 from studio.service.live.pcm_stream import PcmStream
+from tests.waiting import until
 
 RATE = 1000
 
@@ -30,13 +31,21 @@ def write_until_blocked(stream: PcmStream, cancel: CancelToken) -> threading.Thr
     return thread
 
 
-def settle(stream: PcmStream) -> float:
+class Watched(CancelToken):
+    """Counts how often a producer that waits looks whether it is to end."""
+
+    looks = 0
+
+    def check(self) -> None:
+        self.looks += 1
+        super().check()
+
+
+def settle(stream: PcmStream, cancel: Watched) -> float:
     """What is buffered once the producer waits."""
-    before = -1.0
-    while (now := stream.buffered_s) != before:
-        before = now
-        time.sleep(0.1)
-    return now
+    before = cancel.looks
+    until(lambda: cancel.looks > before + 1)
+    return stream.buffered_s
 
 
 def test_first_write_is_available_at_once() -> None:
@@ -46,17 +55,16 @@ def test_first_write_is_available_at_once() -> None:
 
 
 def test_writer_stays_the_lead_ahead_of_what_was_heard_not_of_what_was_read() -> None:
-    stream, cancel = PcmStream(lead_s=2.0, sample_rate=RATE), CancelToken()
+    stream, cancel = PcmStream(lead_s=2.0, sample_rate=RATE), Watched()
     thread = write_until_blocked(stream, cancel)
     try:
-        assert settle(stream) == pytest.approx(2.0, abs=0.1001)
+        assert settle(stream, cancel) == pytest.approx(2.0, abs=0.1001)
         received = 0
         while len(part := stream.read(0.0)):
             received += len(part)
-        assert settle(stream) == pytest.approx(2.0, abs=0.1001)  # read, but not heard: no further
+        assert settle(stream, cancel) == pytest.approx(2.0, abs=0.1001)  # read, but not heard: no further
         stream.acknowledge(1.5)
-        time.sleep(0.3)
-        assert settle(stream) == pytest.approx(2.0, abs=0.1001)
+        assert settle(stream, cancel) == pytest.approx(2.0, abs=0.1001)
         assert received + sum(len(stream.read(0.0)) for _ in range(40)) == pytest.approx(3.5 * RATE, abs=100)
     finally:
         cancel.set()
@@ -97,9 +105,11 @@ def test_closed_stream_gives_what_it_holds_then_ends() -> None:
     assert stream.drained
 
 
-def test_idle_time_counts_from_the_last_read_or_acknowledgement() -> None:
+def test_idle_time_counts_from_the_last_read_or_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(pcm_stream.time, "monotonic", lambda: now[0])
     stream = PcmStream(lead_s=2.0)
-    time.sleep(0.15)
-    assert stream.idle_s >= 0.15
+    now[0] += 0.25
+    assert stream.idle_s == 0.25
     stream.acknowledge(0.0)
-    assert stream.idle_s < 0.1
+    assert stream.idle_s == 0.0

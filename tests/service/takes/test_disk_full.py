@@ -19,7 +19,7 @@ from studio.core.audio import to_int16
 from studio.core.events import Failed, Finished
 from studio.core.request import parse_request
 from studio.core.settings import Settings
-from studio.service.studio import RESUMABLE
+from studio.service.jobs.intake import RESUMABLE
 from tests.service.service_fakes import RATE
 
 SIZE_KB = 2048

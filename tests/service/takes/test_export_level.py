@@ -14,9 +14,9 @@ import soundfile as sf
 
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import parse_preset
-from studio.service.takes.cut import CutError, ExportRange, read_cut
 from studio.service.takes.export import FORMATS, convert, export
-from studio.service.takes.exports import KEPT, Exports
+from studio.service.takes.export_cache import KEPT, ExportCache
+from studio.service.takes.export_range import ExportRange, ExportRangeError, read_export_range
 from studio.service.takes.level import MAX_REDUCTION_DB, measure
 from studio.service.takes.tags import read_comment
 from tests.service.service_fakes import request
@@ -193,7 +193,7 @@ def test_the_take_itself_is_never_replaced(tmp_path: Path) -> None:
 )
 def test_a_span_that_is_none_is_refused(tmp_path: Path, cut: ExportRange, field: str) -> None:
     source = written(tmp_path / "a.wav", noise(8))
-    with pytest.raises(CutError) as caught:
+    with pytest.raises(ExportRangeError) as caught:
         export(source, tmp_path / "b.wav", cut=cut)
     assert caught.value.field == field
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
@@ -211,7 +211,7 @@ def test_a_span_that_is_none_is_refused(tmp_path: Path, cut: ExportRange, field:
     ],
 )
 def test_a_cut_is_read_from_text(words: dict[str, str | None], cut: ExportRange) -> None:
-    assert read_cut(words) == cut
+    assert read_export_range(words) == cut
 
 
 @pytest.mark.parametrize("field", ["start", "end"])
@@ -219,22 +219,22 @@ def test_a_cut_is_read_from_text(words: dict[str, str | None], cut: ExportRange)
     "text", ["x", "nan", "inf", "-1", "1:60", "1:61:00", "1e3", "٣", "1:2:3:4", "0x10", ":"]
 )
 def test_what_is_no_time_is_told_of_its_field(field: str, text: str) -> None:
-    with pytest.raises(CutError, match=r"m:ss.*\.$") as caught:
-        read_cut({field: text})
+    with pytest.raises(ExportRangeError, match=r"m:ss.*\.$") as caught:
+        read_export_range({field: text})
     assert caught.value.field == field
 
 
 @pytest.mark.parametrize("field", ["lufs", "ceiling"])
 @pytest.mark.parametrize("text", ["x", "nan", "9", "-71", "--3", "inf", "1e-1"])
 def test_what_is_no_level_is_told_of_its_field(field: str, text: str) -> None:
-    with pytest.raises(CutError, match="Choose a number from −") as caught:
-        read_cut({field: text})
+    with pytest.raises(ExportRangeError, match="Choose a number from −") as caught:
+        read_export_range({field: text})
     assert caught.value.field == field
 
 
 def test_exports_are_made_once_and_the_latest_are_kept(tmp_path: Path) -> None:
     source = written(tmp_path / "a.wav", noise(2))
-    exports = Exports(tmp_path / "scratch")
+    exports = ExportCache(tmp_path / "scratch")
     first = exports.make(source, ".wav", ExportRange(end_s=1))
     assert exports.make(source, ".wav", ExportRange(end_s=1)).path == first.path
     assert exports.make(source, ".wav", ExportRange()).path == source, "what is there already is not copied"
@@ -242,7 +242,7 @@ def test_exports_are_made_once_and_the_latest_are_kept(tmp_path: Path) -> None:
         exports.make(source, ".wav", ExportRange(end_s=1 + number / 10 + 0.05))
     assert not first.path.exists()
     assert len(list((tmp_path / "scratch").iterdir())) == KEPT
-    with pytest.raises(CutError):
+    with pytest.raises(ExportRangeError):
         exports.make(source, ".wav", ExportRange(5))
     assert len(list((tmp_path / "scratch").iterdir())) == KEPT
     long = written(tmp_path / f"{'é' * 120}.wav", noise(2))

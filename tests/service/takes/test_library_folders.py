@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import MAX_PRESET_BYTES, Preset, load_preset
-from studio.service.takes import shelf
+from studio.service.takes import sidecar as sidecars
 from studio.service.takes.library import Library
 from studio.service.takes.naming import portable, slug
 from studio.service.takes.shelf import Take, Unreadable
@@ -285,8 +285,10 @@ def test_a_record_is_read_again_only_when_it_has_changed(
 ) -> None:
     paths = [put(tmp_path, stem) for stem in "abc"]
     read: list[str] = []
-    whole = shelf.read_text
-    monkeypatch.setattr(shelf, "read_text", lambda path, most: (read.append(path.name), whole(path, most))[1])
+    whole = sidecars.read_text
+    monkeypatch.setattr(
+        sidecars, "read_text", lambda path, most: (read.append(path.name), whole(path, most))[1]
+    )
     library = Library(tmp_path)
     assert len(list(library.takes())) == 3
     assert sorted(read) == ["a.json", "b.json", "c.json"]

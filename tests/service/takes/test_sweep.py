@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from pathlib import Path
 
 import pytest
 
-from studio.core.files import part_beside, replacing
+from studio.core.files import LEFT_ALONE_S, part_beside, replacing
 from studio.core.settings import Settings
 from studio.service.studio import Studio
-from studio.service.takes.sweep import LEFT_ALONE_S, sweep
+from studio.service.takes.sweep import sweep
 from studio.service.takes.writer import TakeWriter
 from tests.service.service_fakes import RATE, create_backend, ramp, render_ramp, request
 
@@ -45,6 +46,20 @@ def test_half_written_files_of_ours_go(tmp_path: Path) -> None:
     (tmp_path / "2026-01-31").mkdir()
     left = [part_beside(tmp_path / "a.json"), part_beside(tmp_path / "2026-01-31" / "a.flac")]
     mine = [tmp_path / "a.flac.part", tmp_path / "longwave-notes.part", tmp_path / "2026-01-31" / "b.part"]
+    for path in (*left, *mine):
+        path.write_text("half")
+        age(path)
+    sweep(tmp_path)
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in mine)
+
+
+def test_half_written_drafts_of_earlier_versions_go(tmp_path: Path) -> None:
+    drafts = tmp_path / "drafts"
+    drafts.mkdir()
+    digest = hashlib.sha256(b"rain").hexdigest()
+    left = [drafts / f"{digest}.140123.partial", part_beside(drafts / f"{digest}.npy")]
+    mine = [drafts / "a.partial", drafts / f"{digest}.npy", tmp_path / f"{digest}.140123.partial"]
     for path in (*left, *mine):
         path.write_text("half")
         age(path)

@@ -11,13 +11,13 @@ from studio.backends.catalog import list_models
 from studio.backends.hub import HubFile, Plan
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.settings import Settings
-from studio.service.downloads import Getter, Progress
+from studio.service.downloads import Downloader, DownloadProgress
 from studio.ui.panels import downloads
 
 ID = "cvssp/audioldm2"
 
 
-class FakeGetter(Getter):
+class FakeDownloader(Downloader):
     """Says what it is told to."""
 
     def __init__(self, error: StudioError | None = None) -> None:
@@ -38,19 +38,19 @@ class FakeGetter(Getter):
     def stop(self) -> None:
         self.stopped = True
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: DownloadProgress) -> None:
         self._progress = progress
 
 
-def handlers(getter: Getter) -> dict[str, Any]:
+def handlers(downloader: Downloader) -> dict[str, Any]:
     """What the section's parts call, by the names of what they do."""
     with gr.Blocks() as page:
-        downloads.build(getter, list_models(Settings()))
+        downloads.build(downloader, list_models(Settings()))
     return {fn.fn.__name__: fn.fn for fn in page.fns.values() if fn.fn is not None}
 
 
 def test_size_room_and_licence_come_first() -> None:
-    calls = handlers(FakeGetter())
+    calls = handlers(FakeDownloader())
     said, button = calls["chosen"](ID)
     for word in ("4.5 GB", "left", "CC-BY-NC-SA-4.0", "non-commercial"):
         assert word in said
@@ -59,7 +59,7 @@ def test_size_room_and_licence_come_first() -> None:
 
 
 def test_a_refusal_is_said_in_its_place() -> None:
-    calls = handlers(FakeGetter(ModelNotFoundError("The Hub can't be reached.")))
+    calls = handlers(FakeDownloader(ModelNotFoundError("The Hub can't be reached.")))
     said, button = calls["chosen"](ID)
     assert said == "The Hub can't be reached."
     assert button["interactive"] is False
@@ -67,17 +67,17 @@ def test_a_refusal_is_said_in_its_place() -> None:
 
 
 def test_progress_is_shown_until_it_ends() -> None:
-    getter = FakeGetter()
-    calls = handlers(getter)
+    downloader = FakeDownloader()
+    calls = handlers(downloader)
     assert calls["begin"](ID)[3].active is True
-    assert getter.begun == [ID]
-    getter.show(Progress(ID, 500_000_000, 4_500_000_000, 50_000_000.0))
+    assert downloader.begun == [ID]
+    downloader.show(DownloadProgress(ID, 500_000_000, 4_500_000_000, 50_000_000.0))
     said, start, stop, poll = calls["look"]()
     assert said == f"{ID}: 500.0 MB of 4.5 GB · 50.0 MB a second · 1:20 left"
     assert (start["interactive"], stop["interactive"], poll.active) == (False, True, True)
     calls["stop"]()
-    assert getter.stopped
-    getter.show(Progress(ID, 1, 2, ended=True, said="Stopped: what has come is kept."))
+    assert downloader.stopped
+    downloader.show(DownloadProgress(ID, 1, 2, ended=True, said="Stopped: what has come is kept."))
     said, start, stop, poll = calls["look"]()
     assert said == "Stopped: what has come is kept."
     assert (start["interactive"], stop["interactive"], poll.active) == (True, False, False)
@@ -86,7 +86,7 @@ def test_progress_is_shown_until_it_ends() -> None:
 @pytest.mark.parametrize("name", ["pocket/audioldm", "tone"])
 def test_what_ships_is_not_offered(name: str) -> None:
     with gr.Blocks() as page:
-        downloads.build(FakeGetter(), list_models(Settings()))
+        downloads.build(FakeDownloader(), list_models(Settings()))
     offered = {
         value
         for block in page.blocks.values()

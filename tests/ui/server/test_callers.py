@@ -135,7 +135,7 @@ def test_a_call_that_is_cancelled_leaves_no_take(studio: Studio, after_s: float)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0.5)  # until what was being submitted is
+        await asyncio.get_running_loop().shutdown_default_executor()  # what was being submitted is by then
 
     aio.run(call())
     assert all(ended(job) and job.cancel.is_set() for job in studio.jobs())
@@ -146,7 +146,8 @@ def test_a_waiting_take_ends_with_its_call(studio: Studio) -> None:
 
     async def call() -> None:
         task = asyncio.ensure_future(render_file(studio, lambda: studio.submit(parse_request(**ENDLESS))))
-        await asyncio.sleep(0.5)
+        while len(studio.jobs()) < 2:
+            await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -17,8 +17,8 @@ _NUMBER = re.compile(r"([-−+]?)([0-9]{1,4}(?:\.[0-9]{0,9})?)")
 _SLACK_S = 0.001  # a length is told to the millisecond
 
 
-class CutError(InvalidRequestError):
-    """A value of a cut is none, or outside the take; `field` says which: start, end, lufs or ceiling."""
+class ExportRangeError(InvalidRequestError):
+    """A value of a range is none, or outside the take; `field` says which: start, end, lufs or ceiling."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -41,24 +41,26 @@ class ExportRange:
         """The span as samples [start, stop) of a take of `total`.
 
         Raises:
-            CutError: it is not inside the take, reversed or empty.
+            ExportRangeError: it is not inside the take, reversed or empty.
         """
         if self.start_s == 0 and self.end_s is None:
             return 0, total
         length_s = total / sample_rate
         long = f"The take is {describe_length(length_s)} long"
         if not 0.0 <= self.start_s < length_s:
-            raise CutError("start", f"{long}: begin inside it.")
+            raise ExportRangeError("start", f"{long}: begin inside it.")
         start = round(self.start_s * sample_rate)
         if self.end_s is None:
             return min(start, total - 1), total
         if not self.end_s <= length_s + _SLACK_S:
-            raise CutError("end", f"{long}: end inside it, or leave the end empty.")
+            raise ExportRangeError("end", f"{long}: end inside it, or leave the end empty.")
         if self.end_s < self.start_s:
-            raise CutError("end", "The end lies before the beginning: choose a later end.")
+            raise ExportRangeError("end", "The end lies before the beginning: choose a later end.")
         stop = min(round(self.end_s * sample_rate), total)
         if stop <= start:
-            raise CutError("end", "Nothing lies between the beginning and the end: choose a later end.")
+            raise ExportRangeError(
+                "end", "Nothing lies between the beginning and the end: choose a later end."
+            )
         return start, stop
 
     @property
@@ -73,11 +75,11 @@ class ExportRange:
         return f"__{self.start_s:.12g}-{end}s" if (self.start_s, end) != (0, "") else ""
 
 
-def read_cut(words: Mapping[str, str | None]) -> ExportRange:
-    """The cut that these texts ask for: start, end, lufs, ceiling; missing or empty ones leave it as it is.
+def read_export_range(words: Mapping[str, str | None]) -> ExportRange:
+    """The range that these texts ask for: start, end, lufs, ceiling; missing or empty ones leave it as it is.
 
     Raises:
-        CutError: a time that is none, a number that is none or out of bounds.
+        ExportRangeError: a time that is none, a number that is none or out of bounds.
     """
     start, end = (_read_time(name, words.get(name)) for name in ("start", "end"))
     lufs = _read_number("lufs", words.get("lufs"), LUFS_BOUNDS, "LUFS")
@@ -96,10 +98,12 @@ def _read_time(name: str, text: str | None) -> float | None:
         return None
     match = _TIME.fullmatch((text or "").strip())
     if match is None:
-        raise CutError(name, "Write the time as m:ss, or in seconds, from 0:00 on.")
+        raise ExportRangeError(name, "Write the time as m:ss, or in seconds, from 0:00 on.")
     hours, minutes, seconds = match.groups()
     if (minutes and float(seconds) >= 60) or (hours and int(minutes) >= 60):
-        raise CutError(name, "What follows a colon is below 60: write the time as m:ss, or in seconds.")
+        raise ExportRangeError(
+            name, "What follows a colon is below 60: write the time as m:ss, or in seconds."
+        )
     return round(3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds), 3)
 
 
@@ -110,5 +114,5 @@ def _read_number(name: str, text: str | None, bounds: tuple[float, float], unit:
     match = _NUMBER.fullmatch((text or "").strip())
     value = float(match[2]) * (-1 if match[1] in {"-", "−"} else 1) if match else high + 1
     if not low <= value <= high:
-        raise CutError(name, f"Choose a number from {low:g} to {high:g} {unit}.".replace("-", "−"))
+        raise ExportRangeError(name, f"Choose a number from {low:g} to {high:g} {unit}.".replace("-", "−"))
     return round(value, 3) + 0.0

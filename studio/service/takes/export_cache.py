@@ -8,15 +8,15 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from studio.service.takes.cut import ExportRange
 from studio.service.takes.export import Export, export
+from studio.service.takes.export_range import ExportRange
 
 KEPT = 8
 _MAX_STEM_BYTES = 180  # a name has 255 on most disks; span, loudness and a partial file's ending come to it
 
 
-class Exports:
-    """Made in a private folder, told apart by the take as it is now, the format and the cut."""
+class ExportCache:
+    """Made in a private folder, told apart by the take as it is now, the format and the range."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -24,7 +24,7 @@ class Exports:
         self._made: OrderedDict[tuple[Path, int, str, ExportRange], Export] = OrderedDict()
 
     def make(self, path: Path, suffix: str, cut: ExportRange) -> Export:
-        """The take, or the cut of it, in a format. Raises as `export.export` does, and `OSError`."""
+        """The take, or a range of it, in a format. Raises as `export.export` does, and `OSError`."""
         if cut.untouched and suffix == path.suffix:
             return Export(path)
         key = (path, path.stat().st_mtime_ns, suffix, cut)

@@ -1,0 +1,69 @@
+"""`generate` and `stream` for who needs no session of their own: one is made when it is first asked for.
+
+The only state that a module of the studio keeps; a program that wants none of it makes a `Session`.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from studio.api.session import Asked, Session
+from studio.api.sound import Sound
+from studio.api.stream import Stream
+from studio.core.request import ModelChoice
+
+_lock = threading.Lock()
+_default: Session | None = None
+
+
+def default_session() -> Session:
+    """The session behind `generate` and `stream`, made when it is first needed."""
+    global _default
+    with _lock:
+        if _default is None:
+            _default = Session()
+        return _default
+
+
+def generate(
+    asked: Asked,
+    *,
+    duration_s: float | None = None,
+    model: str | ModelChoice | None = None,
+    seed: int | None = None,
+    continue_from: str | Path | None = None,
+    **settings: Any,
+) -> Sound:
+    """A whole sound, by the default session: see `Session.generate`."""
+    return default_session().generate(
+        asked, duration_s=duration_s, model=model, seed=seed, continue_from=continue_from, **settings
+    )
+
+
+def stream(
+    asked: Asked,
+    *,
+    duration_s: float | None = None,
+    model: str | ModelChoice | None = None,
+    seed: int | None = None,
+    continue_from: str | Path | None = None,
+    previews: bool = False,
+    **settings: Any,
+) -> Stream:
+    """A sound as it is made, by the default session: see `Session.stream`."""
+    return default_session().stream(
+        asked,
+        duration_s=duration_s,
+        model=model,
+        seed=seed,
+        continue_from=continue_from,
+        previews=previews,
+        **settings,
+    )
+
+
+def unload() -> int:
+    """Let go of the default session's models; the bytes that came back."""
+    return default_session().unload()

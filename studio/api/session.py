@@ -1,0 +1,255 @@
+"""Loaded models, and the sounds that are made with them."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import numpy as np
+
+from studio.api.sound import Sound
+from studio.api.stream import Events, Stream
+from studio.core.draft import POCKET_DRAFTS, RecordedDraft
+from studio.core.errors import InvalidRequestError
+from studio.core.modes import MODES
+from studio.core.preset import Preset
+from studio.core.request import GenerationRequest, ModelChoice, parse_request
+from studio.core.settings import Settings
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import for_readers
+from studio.pipeline.control import TakeControl
+from studio.pipeline.model_cache import ModelCache
+from studio.pipeline.recording import Recording, check_continuation
+from studio.pipeline.start import FRESH, FromRecording
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
+Asked = str | Preset | GenerationRequest
+ENDLESS = "An endless sound has no end to wait for: give duration_s, or read it by stream()."
+
+
+class Session:
+    """Models kept loaded between sounds, two at most, and the settings that sounds are made with.
+
+    Threads may share one: they take turns, a step at a time. It starts none of its own. Use it as a context,
+    or `close` it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        create_backend: Callable[[ModelChoice], Backend] | None = None,
+    ) -> None:
+        """
+        Args:
+            settings: the models and the device of sounds that name none; `outputs` is where drafts are kept,
+                by default a folder that goes with the session.
+            create_backend: what loads a model, in place of the catalog, as tests want it.
+
+        Raises:
+            InvalidRequestError: Python was told to drop docstrings, which transformers reads.
+        """
+        from studio.app import build_renderer, resolve_choice
+        from studio.backends import catalog
+
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        if settings is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="longwave-")
+            settings = Settings(outputs=Path(self._scratch.name))
+        self.settings = settings
+        self._render, self._drafts = build_renderer(settings)
+        create = create_backend or partial(catalog.create_backend, settings=settings)
+        self._models = ModelCache(create, resolve=resolve_choice)
+        self._turn = threading.RLock()  # a step may be where an abandoned stream is collected, and closed
+        self._open: WeakSet[Stream] = WeakSet()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def generate(
+        self,
+        asked: Asked,
+        *,
+        duration_s: float | None = None,
+        model: str | ModelChoice | None = None,
+        seed: int | None = None,
+        continue_from: str | Path | None = None,
+        **settings: Any,
+    ) -> Sound:
+        """A whole sound.
+
+        Args:
+            asked: a prompt; or a preset, over which the rest goes; or a request, which says it all.
+            duration_s: seconds; 10, or the preset's, where none are given.
+            model: an id of the catalog or the Hub, or a folder; by default the mode's own.
+            seed: 0 is one like any other; None draws one, which `Sound.request` then holds.
+            continue_from: a sound file that the sound begins with and goes on from; `duration_s` counts it.
+            settings: any other fields of `GenerationRequest`.
+
+        Raises:
+            InvalidRequestError: a value is out of its bounds, or the model can't do what is asked.
+            ModelNotFoundError, WeightsError: the model is not there, or not whole.
+            OutOfResourcesError: memory does not hold it.
+        """
+        request = self._request(asked, duration_s, model, seed, settings)
+        if request.duration_s is None:
+            raise InvalidRequestError(ENDLESS)
+        with self._stream(request, continue_from) as stream:
+            return _collected(stream)
+
+    def stream(
+        self,
+        asked: Asked,
+        *,
+        duration_s: float | None = None,
+        model: str | ModelChoice | None = None,
+        seed: int | None = None,
+        continue_from: str | Path | None = None,
+        previews: bool = False,
+        **settings: Any,
+    ) -> Stream:
+        """A sound as it is made: endless where a prompt comes without `duration_s`.
+
+        Arguments and errors are those of `generate`; what a model raises comes with the first event.
+        `previews` adds pictures of a clip on its way.
+        """
+        if isinstance(asked, str) and duration_s is None:
+            settings = {**settings, "duration_s": None}
+        request = self._request(asked, duration_s, model, seed, settings)
+        return self._stream(request, continue_from, previews=previews)
+
+    def recorded_draft(self, path: str | Path, model: str = POCKET_DRAFTS) -> RecordedDraft:
+        """A sound file as the draft of a request; `model` names the AudioGen whose codec reads it.
+
+        Raises:
+            InvalidRequestError: no sound file.
+            OutOfResourcesError: the disk is full.
+        """
+        return self._drafts.store_recording(_recording(path), model)
+
+    def unload(self) -> int:
+        """Let go of every model; the bytes that came back.
+
+        Raises:
+            InvalidRequestError: a stream is still open.
+        """
+        return self._models.unload(self._drafts.models.unload)
+
+    def close(self) -> None:
+        """End its streams, unload, and remove what it kept on disk.
+
+        Raises:
+            InvalidRequestError: another thread is still within a stream's step; it ends there.
+        """
+        for stream in tuple(self._open):
+            stream.cancel()
+            with suppress(ValueError):  # of a generator that another thread is in
+                stream.close()
+        self.unload()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def _request(
+        self,
+        asked: Asked,
+        duration_s: float | None,
+        model: str | ModelChoice | None,
+        seed: int | None,
+        settings: dict[str, Any],
+    ) -> GenerationRequest:
+        given = dict(settings)
+        if duration_s is not None:
+            given["duration_s"] = duration_s
+        if seed is not None:
+            given["seed"] = seed
+        if isinstance(asked, GenerationRequest):
+            if given or model is not None:
+                raise TypeError("a GenerationRequest says it all: give a prompt or a preset with settings")
+            return asked
+        if isinstance(asked, Preset):
+            if model is not None:
+                given["model"] = self._choice(model)
+            return asked.request(**given)
+        mode = given.get("mode", "infinite")
+        given["model"] = self._choice(model or self.settings.model_of(mode))
+        return parse_request(**{**_base(mode), "prompt": asked, **given})
+
+    def _choice(self, model: str | ModelChoice) -> ModelChoice:
+        if isinstance(model, ModelChoice):
+            return model
+        return _parse_choice(model, self.settings)
+
+    def _stream(
+        self, request: GenerationRequest, continue_from: str | Path | None, *, previews: bool = False
+    ) -> Stream:
+        recording = None
+        if continue_from is not None:
+            recording = _recording(continue_from)
+            check_continuation(request, recording)
+        cancel, control = CancelToken(), TakeControl(request.prompt, request.lane, watched=previews)
+        events = self._in_turn(self._events(request, cancel, control, recording))
+        stream = Stream(request, events, control, cancel, recording)
+        self._open.add(stream)
+        return stream
+
+    def _events(
+        self,
+        request: GenerationRequest,
+        cancel: CancelToken,
+        control: TakeControl,
+        recording: Recording | None,
+    ) -> Events:
+        start = FRESH if recording is None else FromRecording(recording)
+        with self._models.lease(request.model) as backend:
+            yield from for_readers(self._render(request, backend, cancel, control, start))
+
+    def _in_turn(self, events: Events) -> Events:
+        """The same, one step of the session's sounds at a time: a model is patched for each."""
+        try:
+            while True:
+                with self._turn:
+                    event = next(events, None)
+                if event is None:
+                    return
+                yield event
+        finally:
+            with self._turn:
+                events.close()
+
+
+def _parse_choice(model: str, settings: Settings) -> ModelChoice:
+    """A model by its id, on the settings' device. Raises `FieldError`."""
+    choice = {"id": model, "device": settings.device, "dtype": settings.dtype}
+    return parse_request(prompt="x", model=choice).model
+
+
+def _base(mode: str) -> dict[str, Any]:
+    """What a sound of this mode is made with, where its caller says nothing else."""
+    return MODES[mode].base if mode in MODES else {}
+
+
+def _recording(path: str | Path) -> Recording:
+    from studio.service.recordings.read import read_recording
+
+    return read_recording(Path(path))
+
+
+def _collected(stream: Stream) -> Sound:
+    recording, pieces, sample_rate = stream.recording, [], 0
+    if recording is not None:
+        pieces.append(recording.samples[: recording.silent_samples])
+    for chunk in stream.chunks():
+        pieces.append(chunk.samples)
+        sample_rate = chunk.sample_rate
+    return Sound(np.concatenate(pieces), sample_rate, stream.request, recording)

@@ -1,0 +1,60 @@
+"""A whole sound, and how it becomes a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.core.errors import StudioError
+from studio.core.request import GenerationRequest
+from studio.pipeline.recording import Recording
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A whole sound: mono float32 `samples` [n] in [−1, 1] at `sample_rate` Hz, and the request it is of.
+
+    `recording` is what the sound begins with, where it goes on from one.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    request: GenerationRequest
+    recording: Recording | None = field(default=None, repr=False)
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+    def save(self, path: str | Path) -> Path:
+        """Write a .wav, .flac, .ogg or .mp3 that holds its settings, and beside it the same as JSON.
+
+        Either opens in the page's form, or by `load_preset`. A file that is there is replaced.
+
+        Raises:
+            InvalidRequestError: another suffix, or a place that can't be written.
+            OutOfResourcesError: the disk is full.
+            NoSoundError: a sample is no number.
+        """
+        from studio.service.takes.place import claimed
+        from studio.service.takes.writer import TakeWriter
+
+        out = Path(path)
+        claim = claimed(out)
+        try:
+            take = TakeWriter.begin(self.request, self.sample_rate, out.parent, out, self.recording)
+            unheard = self.recording.silent_samples if self.recording else 0
+            try:
+                take.write(self.samples[unheard:])
+            except BaseException:
+                take.finish("failed", {})
+                raise
+            written = take.finish("finished", {})
+        finally:
+            claim.release()
+        if written != out:
+            raise StudioError(f"Could not write {out}: the sound is whole in {written}.")
+        return written

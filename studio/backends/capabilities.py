@@ -1,0 +1,20 @@
+"""What systems differ in that others ask about; plain data, so that listing them loads no library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a system can do that not every `Backend` can.
+
+    Attributes:
+        text: how prompts reach the U-Net. "pooled" vectors of several prompts mix into one along the frames;
+            "tokens" do not, so each prompt is predicted for by itself.
+        drafts: it hears acoustic drafts, and its backend is a `base.DualBackend`.
+    """
+
+    text: Literal["pooled", "tokens"]
+    drafts: bool = False

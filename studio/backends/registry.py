@@ -1,0 +1,212 @@
+"""The systems that the studio knows: what a checkpoint of each consists of, what it can do, what loads it.
+
+A new system is one file in `systems/`, one entry here, and a row of `catalog` for each checkpoint that is to
+be offered. Plain data: neither torch nor diffusers loads before a checkpoint does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from studio.backends.capabilities import Capabilities
+from studio.backends.reading import is_file, quoted, read_json
+from studio.core.errors import WeightsError
+
+if TYPE_CHECKING:
+    from studio.backends.acoustic.base import Drafter
+    from studio.backends.base import Backend
+
+INDEX_FILE = "model_index.json"
+AUDIOGEN_FILES = ("state_dict.bin", "compression_state_dict.bin")  # as audiocraft exports one
+PUBLISHED_FILES = ("pytorch_model_main.bin", "pytorch_model_vae.bin")  # TANGO's, as its authors publish it
+PUBLISHED_CONFIGS = ("main_config.json", "vae_config.json")
+_ONE_TEXT = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """How the paper that a system serves here samples it; None where that paper does not say.
+
+    Attributes:
+        source: paper and section. Not the settings that takes begin with: those are each mode's.
+        steps: denoising steps a frame takes.
+        guidance_scale: of classifier-free guidance.
+        duration_s: of a clip, or of the window of an endless take.
+    """
+
+    source: str
+    steps: int | None = None
+    guidance_scale: float | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True)
+class FilesLayout:
+    """A checkpoint without a folder a component: its files by name, in the folder itself."""
+
+    weights: tuple[str, ...]
+    configs: tuple[str, ...] = ()
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether a folder is laid out so: by all its configs; where it has none, by some of its weights."""
+        if self.configs:
+            return all(is_file(folder / name) for name in self.configs)
+        return any(is_file(folder / name) for name in self.weights)
+
+
+class Loader(Protocol):
+    """Opens a checkpoint's folder by `boundary.opens_checkpoint`: raises `WeightsError` for any other."""
+
+    def __call__(
+        self, folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
+    ) -> Backend: ...
+
+
+class DrafterLoader(Protocol):
+    """Opens the folder of what makes drafts; raises as `Loader`."""
+
+    def __call__(self, folder: Path, device: str = "auto", *, model_id: str | None = None) -> Drafter: ...
+
+
+@dataclass(frozen=True)
+class SystemSpec:
+    """A system that makes takes.
+
+    Attributes:
+        name: as the catalog's rows have it.
+        load: opens a folder of it. Nothing that it needs is imported before it is called.
+        pipeline: `_class_name` in a folder's model_index.json; empty where it has no folders.
+        components: the folders within a checkpoint's, or beside it by `checkpoint.SHARED_FILE`.
+        published: the other layout that it comes in, if there is one.
+        seamless_mels: its authors pad log-mels so that clips join (`dsp.mel.SEAMLESS`), not centred.
+        modes: where its models are offered.
+    """
+
+    name: str
+    title: str
+    load: Loader
+    capabilities: Capabilities
+    pipeline: str = ""
+    components: tuple[str, ...] = ()
+    published: FilesLayout | None = None
+    seamless_mels: bool = False
+    modes: tuple[str, ...] = ("infinite", "sparse")
+    paper: PaperSettings | None = None
+
+
+@dataclass(frozen=True)
+class DrafterSpec:
+    """A system that makes drafts, and no takes."""
+
+    name: str
+    title: str
+    load: DrafterLoader
+    layout: FilesLayout
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Systems by name, and by what lies in a folder.
+
+    Attributes:
+        unnamed: what a folder is of that doesn't say.
+    """
+
+    systems: tuple[SystemSpec, ...]
+    drafters: tuple[DrafterSpec, ...] = ()
+    unnamed: str = "audioldm"
+
+    def system(self, name: str) -> SystemSpec:
+        """The system of this name. Raises `KeyError` for none."""
+        return {spec.name: spec for spec in self.systems}[name]
+
+    def drafter_of(self, folder: Path) -> DrafterSpec | None:
+        """The system whose drafter a folder holds, if it holds one."""
+        return next((spec for spec in self.drafters if spec.layout.is_in(folder)), None)
+
+    def system_of(self, folder: Path) -> SystemSpec:
+        """The system that a folder's model_index.json names; without one, the one whose files lie there.
+
+        Raises:
+            WeightsError: the index is damaged, or names a pipeline that is not known here, or a drafter is.
+        """
+        if self.drafter_of(folder) is not None:
+            raise WeightsError(f"{folder.name} makes drafts, not takes: choose a model of another kind.")
+        if not is_file(folder / INDEX_FILE):
+            return self.published_in(folder) or self.system(self.unnamed)
+        pipeline = str(read_json(folder / INDEX_FILE).get("_class_name"))
+        known = {spec.pipeline: spec for spec in self.systems if spec.pipeline}
+        if pipeline not in known:
+            raise WeightsError(
+                f"{folder.name} is made for {quoted(pipeline)}; give a folder made for {', '.join(known)}."
+            )
+        return known[pipeline]
+
+    def published_in(self, folder: Path) -> SystemSpec | None:
+        """The system in whose authors' own layout a folder is, if in any."""
+        return next((spec for spec in self.systems if spec.published and spec.published.is_in(folder)), None)
+
+
+def named(module: str) -> Callable[..., Any]:
+    """The `load` of a module, which is imported when it is first called."""
+
+    def load(*args: Any, **options: Any) -> Any:
+        return import_module(module).load(*args, **options)
+
+    return load
+
+
+AUDIOLDM = SystemSpec(
+    "audioldm",
+    "AudioLDM",
+    named("studio.backends.systems.audioldm"),
+    Capabilities(text="pooled"),
+    pipeline="AudioLDMPipeline",
+    components=_ONE_TEXT,
+    paper=PaperSettings("InfiniteAudio, §2.2.2 and §3.4", steps=150, duration_s=3.0),  # "fewer than"; "about"
+)
+AUDIOLDM2 = SystemSpec(
+    "audioldm2",
+    "AudioLDM 2",
+    named("studio.backends.systems.audioldm2"),
+    Capabilities(text="tokens"),
+    pipeline="AudioLDM2Pipeline",
+    components=(
+        "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "projection_model", "language_model",
+        "unet", "vae", "vocoder", "scheduler",
+    ),
+    seamless_mels=True,
+    paper=PaperSettings("LiteFocus, §4.1", steps=200),
+)  # fmt: skip
+# diffusers has no pipelines of these two: the names are ours.
+TANGO = SystemSpec(
+    "tango",
+    "TANGO",
+    named("studio.backends.systems.tango"),
+    Capabilities(text="tokens"),
+    pipeline="TangoPipeline",
+    components=_ONE_TEXT,
+    published=FilesLayout(PUBLISHED_FILES, PUBLISHED_CONFIGS),
+    modes=("infinite", "sparse", "dual"),
+    paper=PaperSettings("DC-LDM, §3 and Table 1: its baseline", duration_s=10.0),
+)
+DCLDM = SystemSpec(
+    "dcldm",
+    "DC-LDM",
+    named("studio.backends.systems.dcldm"),
+    Capabilities(text="tokens", drafts=True),
+    pipeline="DcLdmPipeline",
+    components=(*_ONE_TEXT, "acoustic_branch"),
+    modes=("infinite", "sparse", "dual"),
+    paper=PaperSettings("DC-LDM, §3 and Figure 2", guidance_scale=4.0, duration_s=10.0),
+)
+TONE = SystemSpec("tone", "Test tone", named("studio.backends.systems.tone"), Capabilities(text="pooled"))
+AUDIOGEN = DrafterSpec(
+    "audiogen", "AudioGen", named("studio.backends.acoustic.audiogen"), FilesLayout(AUDIOGEN_FILES)
+)
+
+REGISTRY = Registry((AUDIOLDM, AUDIOLDM2, TANGO, DCLDM, TONE), (AUDIOGEN,))

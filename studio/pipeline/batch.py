@@ -1,0 +1,196 @@
+"""Clips denoised side by side, in one forward a step: a single clip is the batch of one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from studio.core.errors import InvalidRequestError
+from studio.core.request import GenerationRequest
+from studio.core.sampling import ClipSampler
+from studio.pipeline.acoustic import ClipAcoustics, EncodedAcoustics, clip_acoustics
+from studio.pipeline.cancel import CancelToken
+from studio.pipeline.denoiser import BoundTake, denoise_together
+from studio.pipeline.plan import ClipPlan, RenderPlan, draft_plan, resolve_plan
+from studio.samplers.ddim import ddim_steps, run_steps
+from studio.samplers.schedule import add_noise
+
+if TYPE_CHECKING:
+    from studio.backends.acoustic.base import AcousticDraft
+    from studio.backends.base import Backend
+    from studio.pipeline.drafts import Drafts
+    from studio.samplers.ddim import DdimStep
+    from studio.samplers.denoise import OnStep
+
+_OWN = {"mode", "prompt", "negative_prompt", "seed", "draft"}  # what each clip of a batch may have for itself
+IN_ONE_PIECE = "Only clips in one piece are made side by side: choose the clip sampler."
+UNLIKE = "Clips are made side by side where all but their prompts, seeds and drafts are alike: {} differs."
+NO_DRAFTS = "There is nothing here that makes drafts: take no draft."
+
+
+def render_clips(
+    requests: Sequence[GenerationRequest],
+    backend: Backend,
+    *,
+    drafts: Drafts | None = None,
+    acoustics: Sequence[EncodedAcoustics] | None = None,
+    texts: Sequence[str] | None = None,
+    latents: Tensor | None = None,
+    cancel: CancelToken | None = None,
+    on_step: OnStep | None = None,
+) -> list[NDArray[np.float32]]:
+    """The samples [n] of each request, as `Renderer` makes them one by one, but for the rounding of a batch.
+
+    Args:
+        requests: of the clip sampler, alike but for prompts, seeds and drafts (`require_alike`).
+        backend: loaded.
+        drafts: makes the drafts that requests hear.
+        acoustics: what each request hears, where it was drafted before; `drafts` is then not asked.
+        texts: what each clip is told in place of its request's prompt; may be the empty text.
+        latents: Gaussian noise [B, C, T, F] to begin from; each clip's is its seed's where none is given.
+        cancel: ends the run at the next step.
+        on_step: told after each step of the batch; what it raises ends the run.
+
+    Raises:
+        CancelledError: `cancel` was set.
+        InvalidRequestError: the requests are not alike, or the model can't do what they ask.
+        ModelNotFoundError: what makes their drafts is not here.
+        ValueError: there are not as many texts, latents or acoustics as requests.
+    """
+    if not requests:
+        return []
+    require_alike(requests)
+    if acoustics is None:
+        acoustics = _acoustics(requests, backend, drafts)
+    cancel = cancel or CancelToken()
+    plans = [resolve_plan(request, backend) for request in requests]
+    if texts is not None:
+        _require_as_many("texts", len(texts), plans)
+        plans = [_saying(plan, text) for plan, text in zip(plans, texts, strict=True)]
+    made = ClipBatch(plans, _clip_of(plans[0]), backend, cancel, acoustics, latents).denoise(on_step)
+    out = []
+    for clip in made.split(1):
+        cancel.check()
+        out.append(backend.decode(clip)[: plans[0].total_samples])
+    return out
+
+
+def require_alike(requests: Sequence[GenerationRequest]) -> None:
+    """Raise `InvalidRequestError` where requests can't be denoised in one batch: names what differs."""
+    if not all(isinstance(request.sampler, ClipSampler) for request in requests):
+        raise InvalidRequestError(IN_ONE_PIECE)
+    shared = set(GenerationRequest.model_fields) - _OWN
+    first = requests[0]
+    for request in requests[1:]:
+        for name in sorted(shared):
+            if getattr(request, name) != getattr(first, name):
+                raise InvalidRequestError(UNLIKE.format(name))
+        if _steering(request) != _steering(first):
+            raise InvalidRequestError(UNLIKE.format("how the draft steers"))
+
+
+class ClipBatch:
+    """Plans of alike clips, bound to what they say and hear, and the latents that they begin from."""
+
+    def __init__(
+        self,
+        plans: Sequence[RenderPlan],
+        clip: ClipPlan,
+        backend: Backend,
+        cancel: CancelToken,
+        acoustics: Sequence[EncodedAcoustics] | None = None,
+        latents: Tensor | None = None,
+    ) -> None:
+        """Bind them; `clip` is each plan's, acoustics, latents and errors are as `render_clips`'.
+
+        With drafts that they hear, and steps that are skipped, they begin from the drafts' own latents.
+        """
+        self._schedule, self._steps = backend.schedule, clip.steps
+        if acoustics is None:
+            takes = [BoundTake(plan, backend) for plan in plans]
+        else:
+            _require_as_many("drafts", len(acoustics), plans)
+            takes = [
+                BoundTake(plan, backend, acoustics=heard)
+                for plan, heard in zip(plans, acoustics, strict=True)
+            ]
+        self._denoise = denoise_together(takes, backend, cancel)
+        noise = _noise(plans, clip, backend) if latents is None else latents.to(backend.device)
+        _require_as_many("latents", len(noise), plans)
+        self._skipped = 0 if acoustics is None else clip.skipped
+        if acoustics is not None and self._skipped:
+            level = self._schedule.alpha_bar(self._schedule.timesteps(self._steps)[self._skipped])
+            drawn = [_latents_of(each, backend, noise.shape[2]) for each in map(_draft_of, acoustics)]
+            noise = add_noise(torch.cat(drawn), noise, level)
+        self._latents = noise
+
+    def steps(self) -> Generator[DdimStep, None, Tensor]:
+        """The steps of the run, which returns clean latents [B, C, T, F]."""
+        return ddim_steps(self._denoise, self._schedule, self._latents, self._steps, skipped=self._skipped)
+
+    def denoise(self, on_step: OnStep | None = None) -> Tensor:
+        """All of `steps` at once; `on_step` is told after each, and what it raises ends the run."""
+        return run_steps(self.steps(), on_step)
+
+
+def _acoustics(
+    requests: Sequence[GenerationRequest], backend: Backend, drafts: Drafts | None
+) -> list[ClipAcoustics] | None:
+    """What each hears of a draft that is made for it; None where the text alone is heard."""
+    heard = []
+    for request in requests:
+        wanted, length_s = draft_plan(request), request.duration_s
+        if wanted is None or length_s is None:
+            return None
+        if drafts is None:
+            raise InvalidRequestError(NO_DRAFTS)
+        heard.append(clip_acoustics(wanted, request.prompt, length_s, backend, drafts))
+    return heard
+
+
+def _steering(request: GenerationRequest) -> tuple[bool, float, int]:
+    return request.draft.kind == "none", request.acoustic_scale, request.skipped_steps
+
+
+def _saying(plan: RenderPlan, text: str) -> RenderPlan:
+    return replace(plan, prompts=replace(plan.prompts, opening=text))
+
+
+def _clip_of(plan: RenderPlan) -> ClipPlan:
+    if not isinstance(plan.sampler, ClipPlan):
+        raise InvalidRequestError(IN_ONE_PIECE)
+    return plan.sampler
+
+
+def _require_as_many(what: str, given: int, plans: Sequence[RenderPlan]) -> None:
+    if given != len(plans):
+        raise ValueError(f"{given} {what} for {len(plans)} clips")
+
+
+def _noise(plans: Sequence[RenderPlan], clip: ClipPlan, backend: Backend) -> Tensor:
+    """Each clip's own, whatever stands beside it."""
+    geometry = backend.geometry
+    shape = (1, geometry.channels, geometry.frames(clip.duration_s), geometry.bands)
+    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(plan.seed)) for plan in plans]
+    return torch.cat(noise).to(backend.device)
+
+
+def _draft_of(heard: EncodedAcoustics) -> AcousticDraft:
+    if not isinstance(heard, ClipAcoustics):
+        raise ValueError("a clip begins from its draft's sound, of which encodings say nothing")
+    return heard.draft
+
+
+def _latents_of(draft: AcousticDraft, backend: Backend, frames: int) -> Tensor:
+    """A draft's sound as latents [1, C, frames, F]; where it is shorter, silence follows."""
+    wanted = frames * backend.geometry.hop_samples
+    samples = np.zeros(wanted, np.float32)
+    heard = draft.samples[:wanted]
+    samples[: len(heard)] = heard
+    return backend.encode_audio(samples)

@@ -1,0 +1,177 @@
+"""A request resolved, once and against the model that makes it: each layer below is given its part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from studio.backends.acoustic.base import Sampling
+from studio.core.attention import Attention, DenseAttention
+from studio.core.draft import AudioGenDraft, NoDraft, RecordedDraft
+from studio.core.errors import InvalidRequestError
+from studio.core.request import GenerationRequest, PromptPoint
+from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
+from studio.pipeline.chunks import total_samples
+from studio.pipeline.drafts import DraftPlan, GeneratedDraft
+from studio.samplers.curve import curved_timesteps
+from studio.samplers.fifo import FifoPlan
+from studio.samplers.guidance import dual_weights, needs_negative
+
+if TYPE_CHECKING:
+    from studio.backends.base import Backend
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What is said along a take.
+
+    After the `opening` each of `points`, in order of time, takes over within `blend_s` seconds. `negative` is
+    what guidance leads away from: None where it asks nothing of the model about that.
+    """
+
+    opening: str
+    points: tuple[PromptPoint, ...] = ()
+    blend_s: float = 0.0
+    negative: str | None = None
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How far predictions are pushed: w_t by the text, w_a by a draft where one is heard (DC-LDM, eq. 8)."""
+
+    text_scale: float
+    acoustic_scale: float
+
+    def passes(self, dual: bool) -> int:
+        """How many predictions a step asks of the model; `dual`: of one that hears a draft."""
+        if dual:
+            return len(dual_weights(self.text_scale, self.acoustic_scale))
+        return 1 + needs_negative(self.text_scale)
+
+
+@dataclass(frozen=True)
+class EndlessPlan:
+    """FIFO sampling: `strategy` is what `window` was laid out by, never "auto".
+
+    An attention map is made every `attention_interval` steps, 0 for none.
+    """
+
+    window: FifoPlan
+    strategy: str
+    warmup_steps: int
+    attention_interval: int = 0
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """One DDIM run over `duration_s`, the noisiest `skipped` of its `steps` left out."""
+
+    steps: int
+    duration_s: float
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class ConcatPlan:
+    """`count` independent clips of `clip_frames`, neighbours sharing `overlap_frames`."""
+
+    steps: int
+    clip_frames: int
+    overlap_frames: int
+    count: int
+
+
+SamplerPlan: TypeAlias = EndlessPlan | ClipPlan | ConcatPlan
+
+
+@dataclass(frozen=True)
+class RenderPlan:
+    """A take: `total_samples` of it, None where it has no end; no `draft` where the text alone is heard."""
+
+    prompts: Prompts
+    seed: int
+    guidance: Guidance
+    attention: Attention
+    sampler: SamplerPlan
+    total_samples: int | None = None
+    draft: DraftPlan | None = None
+
+
+def resolve_plan(request: GenerationRequest, backend: Backend, strategy: str | None = None) -> RenderPlan:
+    """What a request comes to on this model.
+
+    `strategy` is what an endless one's "auto" was measured to be, or what a take that goes on was begun with;
+    without it the request's own holds.
+
+    Raises:
+        InvalidRequestError: it asks for a clip without a length.
+        ValueError: the strategy is still "auto".
+    """
+    scale, negative = request.guidance_scale, request.negative_prompt
+    length_s, rate = request.duration_s, backend.geometry.sample_rate
+    return RenderPlan(
+        prompts=Prompts(
+            request.prompt, request.lane, request.lane_blend_s, negative if needs_negative(scale) else None
+        ),
+        seed=request.seed,
+        guidance=Guidance(scale, request.acoustic_scale),
+        attention=request.attention,
+        sampler=_sampler_plan(request, backend, strategy),
+        total_samples=None if length_s is None else total_samples(length_s, rate),
+        draft=draft_plan(request),
+    )
+
+
+def plan_window(sampler: EndlessSampler, strategy: str, backend: Backend) -> FifoPlan:
+    """The window that these settings make on this checkpoint; `strategy` is not "auto" any more."""
+    timesteps = curved_timesteps(backend.schedule, strategy, sampler.base_steps, sampler.skip_factor)
+    multiple = backend.geometry.frame_multiple
+    return FifoPlan.build(timesteps, sampler.group_size, sampler.buffer_frames, multiple)
+
+
+def clip_plan(request: GenerationRequest, sampler: ClipSampler) -> ClipPlan:
+    """A clip's steps and length; raises as `resolve_plan`."""
+    return ClipPlan(sampler.steps, _length_s(request), request.skipped_steps)
+
+
+def draft_plan(request: GenerationRequest) -> DraftPlan | None:
+    """The draft that a request hears, its seed the take's where it has none of its own."""
+    match request.draft:
+        case NoDraft():
+            return None
+        case RecordedDraft() as recorded:
+            return recorded
+        case AudioGenDraft() as wanted:
+            seed = request.seed if wanted.seed is None else wanted.seed
+            sampling = Sampling(wanted.temperature, wanted.top_k, wanted.top_p, wanted.guidance_scale)
+            return GeneratedDraft(wanted.model, seed, sampling)
+
+
+def _sampler_plan(request: GenerationRequest, backend: Backend, strategy: str | None) -> SamplerPlan:
+    match request.sampler:
+        case EndlessSampler() as sampler:
+            resolved = strategy or sampler.strategy
+            # The probe sees what dense attention would look at: of a sparse model that is not where it looks.
+            interval = sampler.attention_interval if isinstance(request.attention, DenseAttention) else 0
+            window = plan_window(sampler, resolved, backend)
+            return EndlessPlan(window, resolved, sampler.warmup_steps, interval)
+        case ClipSampler() as sampler:
+            return clip_plan(request, sampler)
+        case ConcatSampler() as sampler:
+            return _concat_plan(sampler, _length_s(request), backend)
+
+
+def _concat_plan(sampler: ConcatSampler, duration_s: float, backend: Backend) -> ConcatPlan:
+    """As many clips as the length takes, joined plainly or with a crossfade of whole frames."""
+    geometry = backend.geometry
+    clip_frames = geometry.frames(sampler.clip_s)
+    overlap_frames = min(round(sampler.crossfade_s * geometry.frame_rate), clip_frames // 2)
+    stride = (clip_frames - overlap_frames) * geometry.hop_samples
+    beyond = total_samples(duration_s, geometry.sample_rate) - overlap_frames * geometry.hop_samples
+    return ConcatPlan(sampler.steps, clip_frames, overlap_frames, max(1, -(-beyond // stride)))
+
+
+def _length_s(request: GenerationRequest) -> float:
+    if request.duration_s is None:
+        raise InvalidRequestError("Only the endless sampler runs without a length: give seconds.")
+    return request.duration_s
