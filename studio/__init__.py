@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from studio.core.events import AttentionMap, AudioChunk, Drafted, Event, Preview, Progress, StepDone
-    from studio.core.fields import FieldError
+    from studio.core.messages import FieldError
     from studio.core.preset import Preset
     from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
     from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler, Sampler

@@ -17,7 +17,8 @@ from studio.api.sound import Sound
 from studio.api.stream import Events, Stream
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
-from studio.core.preset import Preset, dual_settings, sparse_settings
+from studio.core.modes import MODES
+from studio.core.preset import Preset
 from studio.core.request import GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
@@ -181,17 +182,13 @@ class Session:
                 given["model"] = self._choice(model)
             return asked.request(**given)
         mode = given.get("mode", "infinite")
-        given["model"] = self._choice(model or self._own_model(mode))
+        given["model"] = self._choice(model or self.settings.model_of(mode))
         return parse_request(**{**_base(mode), "prompt": asked, **given})
 
     def _choice(self, model: str | ModelChoice) -> ModelChoice:
         if isinstance(model, ModelChoice):
             return model
         return _parse_choice(model, self.settings)
-
-    def _own_model(self, mode: str) -> str:
-        own = {"sparse": self.settings.clip_model_id, "dual": self.settings.dual_model_id}
-        return own.get(mode, self.settings.model_id)
 
     def _stream(
         self, request: GenerationRequest, continue_from: str | Path | None, *, previews: bool = False
@@ -239,9 +236,7 @@ def _parse_choice(model: str, settings: Settings) -> ModelChoice:
 
 def _base(mode: str) -> dict[str, Any]:
     """What a sound of this mode is made with, where its caller says nothing else."""
-    if mode == "sparse":
-        return sparse_settings(None, None)
-    return dual_settings(None, None) if mode == "dual" else {}
+    return MODES[mode].base if mode in MODES else {}
 
 
 def _recording(path: str | Path) -> Recording:

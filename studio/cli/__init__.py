@@ -11,15 +11,14 @@ import typer
 
 from studio import __version__
 from studio.cli import export as _export  # noqa: F401 - adds its command to the library's
+from studio.cli.bench import bench_commands
 from studio.cli.common import Factories, OneSentenceGroup
-from studio.cli.dual import bench_dual, render_dual
 from studio.cli.evaluate import eval_commands
-from studio.cli.infinite import bench_infinite, render_infinite
 from studio.cli.library import library_commands
 from studio.cli.models import models_commands
 from studio.cli.presets import presets_commands
+from studio.cli.render import render_commands
 from studio.cli.serve import serve
-from studio.cli.sparse import bench_sparse, render_sparse
 from studio.cli.train import train_commands
 
 __all__ = ["Factories", "build_cli"]
@@ -38,16 +37,8 @@ def build_cli(factories: Factories) -> typer.Typer:
     )
     cli.callback(invoke_without_command=True)(_root)
     cli.command()(serve)
-    render = typer.Typer(help="Render a take to a file.")
-    render.command("infinite")(render_infinite)
-    render.command("sparse")(render_sparse)
-    render.command("dual")(render_dual)
-    cli.add_typer(render, name="render")
-    bench = typer.Typer(help="Measure speed and memory on this machine.")
-    bench.command("infinite")(bench_infinite)
-    bench.command("sparse")(bench_sparse)
-    bench.command("dual")(bench_dual)
-    cli.add_typer(bench, name="bench")
+    cli.add_typer(render_commands(), name="render")
+    cli.add_typer(bench_commands, name="bench")
     cli.add_typer(eval_commands, name="eval")
     cli.add_typer(train_commands, name="train")
     cli.add_typer(models_commands, name="models")

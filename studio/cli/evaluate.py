@@ -10,11 +10,12 @@ from typing import Annotated, get_args
 import typer
 
 from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
-from studio.cli.options import dual_request_from, request_from, sparse_request_from
+from studio.cli.options import request_of
 from studio.core.attention import SparseMethod
 from studio.core.draft import POCKET_DRAFTS
 from studio.core.errors import InvalidRequestError
-from studio.core.request import MAX_CLIP_S, POCKET_TANGO
+from studio.core.modes import POCKET_TANGO
+from studio.core.request import MAX_CLIP_S
 from studio.core.settings import Settings
 
 eval_commands = typer.Typer(help="Measure what a model is worth.")
@@ -30,7 +31,7 @@ def eval_pocket(
 ) -> None:
     """Every figure of the embedded AudioLDM model, measured anew on withheld clips and phrasings."""
     settings = Settings()
-    choice = request_from({"prompt": "x", "device": device}).model
+    choice = request_of("infinite", {"prompt": "x", "device": device}).model
     studio = factories_of(context).studio(settings)
     from studio.recipes.evaluate import evaluate_pocket
 
@@ -78,8 +79,7 @@ def eval_sparse(
     if not all(0 < r <= 1 for r in ratio or ()):
         raise InvalidRequestError("--ratio: r lies above 0 and up to 1.")
     settings = Settings()
-    values = {"prompt": "-", "seconds": None, "model": model, "device": device}
-    choice = sparse_request_from(values).model
+    choice = request_of("sparse", {"prompt": "-", "device": device, **_named(model)}).model
     studio = factories_of(context).studio(settings)
     from studio.evaluation.suites.lengths import LengthPlan
     from studio.recipes.evaluate import evaluate_lengths
@@ -117,7 +117,7 @@ def eval_dual(
 ) -> None:
     """AudioGen, TANGO, DC-LDM and DC-LDM without text, on withheld phrasings, as in the paper's tables."""
     settings = Settings()
-    choice = dual_request_from({"prompt": "-", "model": model, "device": device}).model
+    choice = request_of("dual", {"prompt": "-", "device": device, **_named(model)}).model
     scales = (w, *(more or []))
     if clips + scenes < 2:
         raise InvalidRequestError("--clips, --scenes: distances between sets of sounds need two or more.")
@@ -150,3 +150,7 @@ def eval_dual(
         return
     for row in rows:
         typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))
+
+
+def _named(model: str | None) -> dict[str, str]:
+    return {"model": model} if model is not None else {}

@@ -1,277 +1,318 @@
-"""What the fields of a request are called, and what each may be: one sentence for page, command line and API.
+"""The one table of what may be said of a take: form, command line, API, and their help are made of its rows.
 
-Bounds are read off the models themselves, so that a sentence can't say another than the one that is kept.
+In the order of the command line's options. Another mode takes a row by being named in it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin
+from pathlib import Path
 
-import annotated_types as bound
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from studio.core.field import Field, OnPage, Option, Parameter
+from studio.core.sound_files import readable
 
-from studio.core.errors import InvalidRequestError
-from studio.core.text import one_line
+KINDS = readable()
+MAX_SCALE = 10.0  # of the page's sliders
+INFINITE, SPARSE, DUAL = ("infinite",), ("sparse",), ("dual",)
+CLIPS, DRAFTED = (*SPARSE, *DUAL), (*INFINITE, *DUAL)
+EVERY = (*INFINITE, *CLIPS)
 
-_SHOWN_CHARS = 60
-
-LABELS = {
-    "mode": "Tab",
-    "prompt": "Prompt",
-    "negative_prompt": "Negative prompt",
-    "lane": "Changes of the scene",
-    "lane.at_s": "Time of a change",
-    "lane.prompt": "Prompt of a change",
-    "lane_blend_s": "Seconds a change takes",
-    "duration_s": "Length (seconds)",
-    "seed": "Seed",
-    "guidance_scale": "Guidance",
-    "model": "Model",
-    "model.id": "Model",
-    "model.device": "Device",
-    "model.dtype": "Number format",
-    "sampler": "Sampler",
-    "sampler.strategy": "Strategy",
-    "sampler.base_steps": "Base steps N",
-    "sampler.skip_factor": "P",
-    "sampler.group_size": "Group size k",
-    "sampler.buffer_frames": "Buffer",
-    "sampler.warmup_steps": "Warm-up steps",
-    "sampler.attention_interval": "Attention map",
-    "sampler.steps": "Steps",
-    "sampler.clip_s": "Length of a joined clip (seconds)",
-    "sampler.crossfade_s": "Crossfade (seconds)",
-    "attention": "Attention",
-    "attention.ratio": "LiteFocus r",
-    "attention.token_merging.ratio": "Token merging share",
-    "attention.sampling": "Drawn",
-    "attention.focus": "Same-frequency focus",
-    "attention.compensation": "Compensation",
-    "attention.blocks": "Blocks",
-    "draft": "Draft",
-    "draft.model": "AudioGen",
-    "draft.acoustic_scale": "What it is made of",
-    "draft.strength": "Strength",
-    "draft.seed": "The draft's seed",
-    "draft.temperature": "Temperature",
-    "draft.top_k": "Top k",
-    "draft.top_p": "Top p",
-    "draft.guidance_scale": "The draft's guidance",
-    "draft.sha256": "The recording's fingerprint",
-    "draft.file": "The recording's name",
-    # Of a change of scene by itself, and of a preset or a take's sidecar.
-    "at_s": "Time of a change",
-    "schema_version": "Schema",
-    "name": "Name",
-    "description": "Description",
-    "settings": "Settings",
-    "take": "The take's record",
-}
-OF_A_TAB = {("dual", "guidance_scale"): "What it says"}
-# Where no bound tells what a value has to be.
-WANTED = {
-    "model.device": "must be auto, cpu, mps, cuda, or cuda with a number as in cuda:0",
-    "draft.sha256": "is of no recording that is kept here: choose the recording again",
-}
-_WRONG = "wrong"
+_DENSE = (("Dense", "dense"), ("LiteFocus", "lite_focus"))
+_SPARSE = (("LiteFocus", "lite_focus"), ("Dense", "dense"), ("Token merging", "token_merging"))
+_ATTENTION = Option("dense, lite_focus or token_merging.")
+_SECONDS = Option("Length of the take.", "seconds", shown="{:g}")
+_SECONDS_CALL = Parameter(3, "Seconds", "seconds", widget="number", empty=10)
+_GUIDANCE = Option("CFG scale.", "guidance")
+_DDIM = Option("DDIM steps.")
+_ACOUSTIC = Option("How much the draft counts.", shown="as --guidance: the paper's")
+_DRAFT_MODEL = Option("What makes the draft, or reads your file.")
 
 
-def wrong(field: str, problem: str) -> PydanticCustomError:
-    """What a validator of several fields raises of the one that is at fault."""
-    # Pydantic would take braces for places to fill in.
-    return PydanticCustomError(_WRONG, "{problem}", {"problem": problem, "field": field})
+def _number(place: int, label: str, empty: int = -1) -> Parameter:
+    return Parameter(place, label, widget="number", empty=empty)
 
 
-class FieldError(InvalidRequestError):
-    """A field can't be what it is: its place in a request, its label on the page, and what is wrong."""
+FIELDS: tuple[Field, ...] = (
+    Field(
+        "prompt", "prompt", "Prompt", EVERY,
+        OnPage("prompt", placeholder="Describe the sound", stays=True),
+        Option("The sound, in words.", shown=None), Parameter(1, "Prompt"),
+    ),
+    Field(
+        "negative_prompt", "negative_prompt", "Negative prompt", EVERY,
+        OnPage("negative-prompt", placeholder="What to keep away from"),
+        Option("What to keep away from.", shown=None), Parameter(2, "Negative prompt"),
+    ),
+    Field(
+        "lane", "lane", "Changes of the scene", INFINITE,
+        OnPage(
+            "lane", "text", placeholder="0:30 | heavy rain\n1:15 | birds singing", codec="lane",
+            info="A line each: mm:ss | prompt. While a take plays, its prompt and lane may be changed.",
+        ),
+        Option(
+            "A text file of prompt changes, one 'mm:ss | prompt' a line; 0:00 may be the first.",
+            shown=None, kind=Path,
+        ),
+        Parameter(6, "Prompt lane"),
+    ),
+    Field(
+        "lane_blend_s", "lane_blend_s", "Seconds a change takes", INFINITE,
+        OnPage("blend"), Option("Seconds a prompt change of the lane takes.", "blend"),
+    ),
+    Field(
+        "duration_s", "duration_s", "Length", INFINITE,
+        OnPage("duration", empty=math.nan), _SECONDS, _SECONDS_CALL, unit="seconds",
+    ),
+    Field(
+        "duration_s", "duration_s", "Length", SPARSE,
+        OnPage("duration", "slider", span=(2.5, 600.0), step=0.5, empty=0.0), _SECONDS, _SECONDS_CALL,
+        unit="seconds",
+    ),
+    Field(
+        "duration_s", "duration_s", "Length", DUAL,
+        OnPage("duration", "slider", span=(2.5, 60.0), step=0.5, empty=0.0), _SECONDS, _SECONDS_CALL,
+        unit="seconds",
+    ),
+    Field(
+        "endless", "", "Endless", INFINITE, OnPage("endless", "checkbox", start=True),
+        Option("Go on until Ctrl-C.", spelled="--endless", kind=bool, default=False),
+    ),
+    Field(
+        "seed", "seed", "Seed", EVERY, OnPage("seed", "seed", "Seed (−1 draws one)", start=-1),
+        Option("0 is a seed like any other; -1 draws one.", shown=None),
+        Parameter(4, "Seed", widget="digits", empty="-1"),
+    ),
+    Field(
+        "preset", "", "Preset", EVERY,
+        option=Option("A preset's name or file; options go over it.", shown=None, kind=str),
+        call=Parameter(20, "Preset"),
+    ),
+    Field(
+        "continue_from", "", "Recording to go on from", INFINITE,
+        OnPage("continue-from", "file", "The take begins with it and goes on from its end", start=None),
+        Option(
+            f"A sound file that the take begins with and goes on from; --seconds counts it. {KINDS}",
+            shown=None, kind=Path,
+        ),
+        Parameter(21, "Recording to go on from", "recording", widget="file", empty=None),
+    ),
+    Field(
+        "model", "model.id", "Model", EVERY, OnPage("model", "model", stays=True),
+        Option("An id of 'longwave models list', or a folder."), Parameter(5, "Model"),
+    ),
+    Field(
+        "guidance_scale", "guidance_scale", "Guidance", (*INFINITE, *SPARSE),
+        OnPage("guidance", step=0.5), _GUIDANCE,
+    ),
+    Field(
+        "text_scale", "guidance_scale", "What it says", DUAL,
+        OnPage("text-scale", "slider", span=(0, MAX_SCALE), step=0.1), _GUIDANCE, _number(10, "Text scale"),
+    ),
+    Field(
+        "acoustic_scale", "draft.acoustic_scale", "What it is made of", DUAL,
+        OnPage("acoustic-scale", "slider", span=(0, MAX_SCALE), step=0.1, codec="guidance"),
+        _ACOUSTIC, _number(11, "Acoustic scale"),
+    ),
+    Field(
+        "strength", "draft.strength", "Strength", DUAL,
+        OnPage(
+            "strength", "slider", span=(0.05, 1), step=0.05,
+            info="Below 1 the take begins from the draft's own sound; the less, the more of it stays.",
+        ),
+        Option("Below 1: begin from the draft's own sound, noised so far.", shown="{:g}"),
+        _number(12, "Strength"),
+    ),
+    Field(
+        "strategy", "sampler.strategy", "Strategy", INFINITE,
+        OnPage(
+            "strategy", advanced=True,
+            choices=tuple((name, name) for name in ("auto", "equal", "initial", "middle", "last")),
+            info="Which third of the noise levels keeps every step; auto asks the model's attention.",
+        ),
+        Option("equal, initial, middle, last or auto."),
+    ),
+    Field(
+        "base_steps", "sampler.base_steps", "Base steps N", INFINITE,
+        OnPage("base-steps", info="Before thinning.", advanced=True),
+        Option("Steps N of the schedule before thinning.", "steps"),
+    ),
+    Field(
+        "skip_factor", "sampler.skip_factor", "P", INFINITE,
+        OnPage("skip-factor", info="Elsewhere every P-th stays.", advanced=True),
+        Option("P: how much the neglected thirds are thinned."),
+    ),
+    Field(
+        "group_size", "sampler.group_size", "Group size k", INFINITE,
+        OnPage("group-size", info="Frames a forward.", advanced=True),
+        Option("Frames k (40 ms each) a step yields."),
+    ),
+    Field(
+        "buffer_frames", "sampler.buffer_frames", "Buffer", INFINITE,
+        OnPage("buffer", info="Clean frames kept.", advanced=True),
+        Option("Clean frames kept in the window.", "buffer"),
+    ),
+    Field(
+        "warmup_steps", "sampler.warmup_steps", "Warm-up steps", INFINITE,
+        OnPage("warmup", info="Of the first window.", advanced=True),
+    ),
+    Field(
+        "attention_interval", "sampler.attention_interval", "Attention map", INFINITE,
+        OnPage(  # the page shows the map; a file needs none
+            "attention-interval", info="Every n steps; 0 never.", start=16, stays=True, advanced=True
+        ),
+    ),
+    Field(
+        "steps", "sampler.steps", "Steps", SPARSE, OnPage("steps"), _DDIM, _number(13, "Steps", empty=0)
+    ),
+    Field("steps", "sampler.steps", "Steps", DUAL, OnPage("steps"), _DDIM, _number(13, "Steps")),
+    Field(
+        "attention", "attention.kind", "Attention", INFINITE,
+        OnPage(
+            "attention-kind", choices=_DENSE, info="What the network's tokens look at.", advanced=True
+        ),
+        _ATTENTION,
+    ),
+    Field(
+        "attention", "attention.kind", "Attention", SPARSE,
+        OnPage("method", "radio", choices=_SPARSE), _ATTENTION, Parameter(6, "Attention"),
+    ),
+    Field(
+        "ratio", "attention.lite_focus.ratio", "LiteFocus r", SPARSE,
+        OnPage(
+            "ratio", "text", codec="text", advanced=True,
+            info="Share of tokens of any frequency that all attend to; auto goes by length.",
+        ),
+        Option(
+            "r: the share of tokens of any frequency that all attend to, or 'auto' by length; for token "
+            "merging, the share to merge.",
+            kind=str,
+        ),
+        Parameter(7, "Ratio"),
+    ),
+    Field(
+        "sampling", "attention.sampling", "Drawn", SPARSE,
+        OnPage(
+            "sampling", choices=(("balanced", "balanced"), ("uniform", "uniform")), advanced=True,
+            info="As many of each band, or by chance.",
+        ),
+        Option("uniform or balanced."),
+    ),
+    Field(
+        "focus", "attention.focus", "Same-frequency focus", SPARSE, OnPage("focus", advanced=True),
+        Option("Attend to the own frequency band.", spelled="--focus/--no-focus", shown=None),
+    ),
+    Field(
+        "compensation", "attention.compensation", "Compensation", SPARSE,
+        OnPage("compensation", advanced=True),
+        Option(
+            "Attend to tokens of any frequency.", spelled="--compensation/--no-compensation", shown=None
+        ),
+    ),
+    Field(
+        "merged", "attention.token_merging.ratio", "Token merging share", SPARSE,
+        OnPage("merged", info="Of the tokens, up to three quarters.", step=0.05, advanced=True),
+    ),
+    Field(
+        "blocks", "attention.blocks", "Blocks", SPARSE,
+        OnPage(
+            "blocks", "text", placeholder="mid", codec="words", advanced=True,
+            info="None: the paper's, or the finest there are.",
+        ),
+        Option(
+            "Make these sparse: down2, up2, mid, …; the paper's if none.", spelled="--block", shown=None
+        ),
+    ),
+    Field(
+        "draft", "draft.kind", "Draft", INFINITE,
+        OnPage(
+            "draft", choices=(("None", "none"), ("AudioGen's", "audiogen"), ("My own audio", "recorded")),
+            info="For a DC-LDM: it grows ahead of the take.", advanced=True,
+        ),
+        Option(
+            "audiogen, none, or a sound file of yours, over and over: a DC-LDM hears it, ahead of the take."
+        ),
+    ),
+    Field(
+        "draft", "draft.kind", "Draft", DUAL,
+        OnPage(
+            "draft", "radio",
+            choices=(("AudioGen", "audiogen"), ("My own audio", "recorded"), ("None: text alone", "none")),
+        ),
+        Option(f"audiogen, none, or a sound file of yours. {KINDS}"), Parameter(14, "Draft"),
+    ),
+    Field("draft_model", "draft.model", "AudioGen", INFINITE, option=_DRAFT_MODEL),
+    Field("draft_model", "draft.model", "AudioGen", DUAL, OnPage("draft-model", "model"), _DRAFT_MODEL),
+    Field(
+        "acoustic_scale", "draft.acoustic_scale", "What it is made of", INFINITE,
+        OnPage(
+            "acoustic-scale", label="What it is made of (−1: as the guidance)", step=0.5, start=-1,
+            codec="own_scale", advanced=True,
+        ),
+        _ACOUSTIC,
+    ),
+    Field(
+        "draft_seed", "draft.seed", "The draft's seed", DUAL,
+        OnPage("draft-seed", "digits", "The draft's seed (−1: the take's)", start=-1),
+        Option("The draft's own.", shown="the take's"),
+        Parameter(15, "Draft seed", widget="digits", empty="-1"),
+    ),
+    Field(
+        "temperature", "draft.temperature", "Temperature", DUAL,
+        OnPage("temperature", step=0.1), Option("Of AudioGen's tokens.", shown="{:g}"),
+        _number(22, "Temperature"),
+    ),
+    Field(
+        "top_k", "draft.top_k", "Top k", DUAL,
+        OnPage("top-k"), Option("Among how many tokens AudioGen draws."), _number(23, "Top k"),
+    ),
+    Field(
+        "recording", "", "My own audio", INFINITE,
+        OnPage("draft-file", "file", "My own audio, heard over and over", start=None, advanced=True),
+    ),
+    Field(
+        "recording", "", "My own audio", DUAL, OnPage("draft-file", "file", start=None),
+        call=Parameter(21, "Recording that is the draft", widget="file", empty=None),
+    ),
+    Field(
+        "attention", "attention.kind", "Attention", DUAL,
+        OnPage("attention-kind", "radio", choices=_DENSE, advanced=True), _ATTENTION,
+    ),
+    Field(
+        "keep_running", "", "Keep running when the page is closed", EVERY,
+        OnPage("keep", "checkbox", start=False, advanced=True),
+    ),
+    Field(
+        "device", "model.device", "Device", EVERY, option=Option("auto, cpu, cuda, cuda:N or mps.")
+    ),
+    Field(
+        "dtype", "model.dtype", "Number format", EVERY, option=Option("auto, float32, float16 or bfloat16.")
+    ),
+)  # fmt: skip
 
-    def __init__(self, field: str, label: str, problem: str) -> None:
-        super().__init__(f"{label} {problem}." if label else f"{problem[:1].upper()}{problem[1:]}.")
-        self.field = field
-        self.label = label
-        self.problem = problem
+
+def fields_of(mode: str) -> list[Field]:
+    """The rows of a mode."""
+    return [field for field in FIELDS if mode in field.modes]
 
 
-def first_error(error: ValidationError, model: type[BaseModel], mode: object = "") -> FieldError:
-    """The first validation error of a value of `model`, as a sentence a user can act on.
-
-    `mode` is the tab it comes from, for what the field is called there.
-    """
-    detail = error.errors()[0]
-    place = _find(model, detail["loc"])
-    kind, _, _ = detail["type"].partition("_")
-    if detail["type"] == "extra_forbidden":
-        return FieldError("", "", f"'{_cut(detail['loc'][-1])}' is no setting of Longwave: take it out")
-    problem = _problem(kind, detail, place)
-    if detail["type"] not in {"value_error", "missing", _WRONG} and place.field != "draft.sha256":
-        problem += _got(detail.get("ctx", {}).get("tag", detail.get("input")))
-    field = detail.get("ctx", {}).get("field", place.field) + (".kind" if kind == "union" else "")
-    tab = mode if isinstance(mode, str) else ""
-    label = OF_A_TAB.get((tab, field)) or place.label or LABELS.get(field, "")
-    return FieldError(field, label, problem)
+def on_page(mode: str) -> dict[str, Field]:
+    """What a mode's form shows, by name."""
+    return {field.name: field for field in fields_of(mode) if field.page}
 
 
-def first_problem(error: ValidationError, model: type[BaseModel]) -> str:
-    """The sentence of `first_error`."""
-    return str(first_error(error, model))
+def options_of(mode: str) -> dict[str, Field]:
+    """What a mode's command takes, by name, in the order of its help."""
+    return {field.name: field for field in fields_of(mode) if field.option}
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where an error is: the field, what it is called, its type and constraints, and whose member it is."""
-
-    field: str
-    label: str
-    annotation: Any
-    metadata: tuple[Any, ...]
+def parameters_of(mode: str) -> dict[str, Field]:
+    """What a mode's function of the API takes, by the parameters' names and in their order."""
+    taken = [(field.call.place, field) for field in fields_of(mode) if field.call]
+    return {field.call_name: field for _, field in sorted(taken, key=lambda one: one[0])}
 
 
-def _find(model: type[BaseModel], loc: Sequence[int | str]) -> _Place:
-    """Follow a place through models, lists, and the tags by which pydantic names the members of a union."""
-    annotation: Any = model
-    names: list[str] = []
-    tagged: list[str] = []
-    nth, metadata = 0, ()
-    for part in loc:
-        owner = next((one for one in _parts(annotation) if _is_model(one)), None)
-        members = {_tag(one): one for one in _parts(annotation) if _is_model(one)}
-        if isinstance(part, int):
-            nth = part + 1
-            annotation, metadata = next(iter(_items(annotation)), Any), ()
-        elif part in members and len(members) > 1:
-            annotation = members[part]
-            tagged.append(part)
-        elif owner is not None and part in owner.model_fields:
-            field: FieldInfo = owner.model_fields[part]
-            annotation, metadata = field.annotation, tuple(field.metadata)
-            names.append(part)
-            tagged.append(part)
-    path = ".".join(names)
-    label = LABELS.get(".".join(tagged)) or LABELS.get(path) or LABELS.get(names[0] if names else "", "")
-    if nth and names[:1] == ["lane"]:
-        label = f"{label} ({nth} in the lane)"
-    return _Place(path, label, annotation, metadata)
-
-
-def _problem(kind: str, detail: ErrorDetails, place: _Place) -> str:
-    limits = list(_limits(place.annotation, place.metadata))
-    if detail["type"] in {"value_error", _WRONG}:
-        return detail["msg"].removeprefix("Value error, ").rstrip(".")
-    if detail["type"] == "missing":
-        return "is missing: give one"
-    if place.field in WANTED:
-        return WANTED[place.field]
-    if kind == "union":
-        return _one_of(sorted(_tag(one) for one in _parts(place.annotation) if _is_model(one)))
-    parts = _parts(place.annotation)
-    choices = [choice for one in parts for choice in _choices(one)]
-    if choices:
-        return _one_of(choices)
-    if any(_is_model(one) for one in parts):
-        return "must be a group of settings"
-    if bool in parts:
-        return "must be on or off"
-    if int in parts or float in parts:
-        return f"must be a {'whole ' if int in parts else ''}number{_range(limits)}"
-    if str in parts:
-        return f"must be text{_length(limits)}"
-    most = next((_number(limit.max_length) for limit in limits if isinstance(limit, bound.MaxLen)), "")
-    return f"must be a list of up to {most}" if most else "must be a group of settings"
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """The members of a union, without what is around them; anything else by itself."""
-    if get_origin(annotation) is Annotated:
-        return _parts(get_args(annotation)[0])
-    if get_origin(annotation) in {None, Literal, tuple, list, dict}:
-        return [annotation]
-    return [part for one in get_args(annotation) for part in _parts(one)]
-
-
-def _items(annotation: Any) -> list[Any]:
-    return [one for part in _parts(annotation) for one in get_args(part)[:1]]
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _tag(model: type[BaseModel]) -> str:
-    return str(model.model_fields["kind"].default) if "kind" in model.model_fields else ""
-
-
-def _choices(annotation: Any) -> list[str]:
-    return [str(choice) for choice in get_args(annotation)] if get_origin(annotation) is Literal else []
-
-
-def _limits(annotation: Any, metadata: Sequence[Any]) -> Iterator[Any]:
-    """The constraints of a field, wherever in its type they stand."""
-    for one in metadata:
-        yield from _limits(None, one.metadata) if isinstance(one, FieldInfo) else [one]
-    if get_origin(annotation) is Annotated:
-        inner, *more = get_args(annotation)
-        yield from _limits(inner, more)
-    elif get_origin(annotation) not in {None, Literal, tuple, list, dict}:
-        for one in get_args(annotation):
-            yield from _limits(one, ())
-
-
-def _range(limits: Sequence[Any]) -> str:
-    low = next((one.ge for one in limits if isinstance(one, bound.Ge)), None)
-    above = next((one.gt for one in limits if isinstance(one, bound.Gt)), None)
-    high = next((one.le for one in limits if isinstance(one, bound.Le)), None)
-    below = next((one.lt for one in limits if isinstance(one, bound.Lt)), None)
-    if low is not None and high is not None:
-        return f" from {_number(low)} to {_number(high)}"
-    words = [
-        f"{word} {_number(limit)}"
-        for word, limit in (("from", low), ("above", above), ("at most", high), ("below", below))
-        if limit is not None
-    ]
-    return f" {' and '.join(words)}" if words else ""
-
-
-def _length(limits: Sequence[Any]) -> str:
-    least = next((one.min_length for one in limits if isinstance(one, bound.MinLen)), 0)
-    most = next((one.max_length for one in limits if isinstance(one, bound.MaxLen)), None)
-    if most is None:
-        return " that is not empty" if least else ""
-    return f" of {f'{_number(least)} to' if least else 'up to'} {_number(most)} characters"
-
-
-def _one_of(choices: Sequence[str]) -> str:
-    *most, last = choices or ["as it was"]
-    return f"must be one of {', '.join(most)} or {last}" if most else f"must be {last}"
-
-
-def _number(value: Any) -> str:
-    return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"
-
-
-def _got(value: object) -> str:
-    """What was there instead, as one would say it; nothing where that is a whole structure."""
-    if value is None or value == "":
-        return " (it is empty)"
-    if isinstance(value, float) and math.isnan(value):
-        return " (it is not a number)"
-    if isinstance(value, (bool, list, tuple, dict, set, bytes, BaseModel)):
-        return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    try:
-        text = str(value)
-    except (RecursionError, ValueError):  # a number of thousands of digits
-        return ""
-    if isinstance(value, int):
-        text = f"{value:,}"
-    return f" (it is {len(text):,} long)" if len(text) > 10 * _SHOWN_CHARS else f" (it is {_cut(text)})"
-
-
-def _cut(text: object) -> str:
-    line = one_line(str(text))
-    return line if len(line) <= _SHOWN_CHARS else f"{line[: _SHOWN_CHARS - 1]}…"
+def label_of(path: str, mode: str = "") -> str:
+    """What a field of a request is called, in this mode if it is called otherwise there; empty of none."""
+    rows = [field for field in FIELDS if field.path == path != ""]
+    own = [field for field in rows if mode in field.modes]
+    return next((field.title for field in [*own, *rows]), "")

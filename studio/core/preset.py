@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, ValidationError
 
-from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError
-from studio.core.fields import first_problem
+from studio.core.messages import first_problem
+from studio.core.modes import MODES
 from studio.core.request import GenerationRequest
 from studio.core.text import Line, one_line, read_text
 from studio.core.values import Frozen
@@ -23,11 +22,6 @@ _OWN = {"schema_version", "settings"}
 UNUSABLE = "This preset can't be used. "
 MAX_NAME_BYTES = 255  # of a file, on any system
 MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
-_SAMPLERS = {
-    "infinite": ("endless", "endless takes"),
-    "sparse": ("clip", "clips in one piece"),
-    "dual": ("clip", "clips in one piece"),
-}
 
 
 def _name(value: Any) -> str:
@@ -94,9 +88,9 @@ class Preset(Frozen):
         """Raise `InvalidRequestError` if it is for another tab, or of a sampler that the tab has not."""
         if self.mode != mode:
             raise InvalidRequestError(f"The preset '{self.name}' is for {self.mode} takes: choose another.")
-        kind, what = _SAMPLERS.get(mode, ("", ""))
-        if kind and self.request(prompt=self.settings.get("prompt") or "x").sampler.kind != kind:
-            raise InvalidRequestError(f"The preset '{self.name}' is not for {what}: choose another.")
+        spec, request = MODES[mode], self.request(prompt=self.settings.get("prompt") or "x")
+        if request.sampler.kind != spec.sampler:
+            raise InvalidRequestError(f"The preset '{self.name}' is not for {spec.takes}: choose another.")
 
     def to_json(self) -> str:
         """As text that any encoding has: what none can hold, as parts of some file names, is escaped."""
@@ -112,55 +106,6 @@ class Preset(Frozen):
         from studio.core.request import parse_request
 
         return parse_request(**{**self.settings, **overrides})
-
-
-def sparse_settings(preset: Preset | None, attention: str | None) -> dict[str, Any]:
-    """What a sparse clip begins with: the tab's own way or the preset's, with this kind of attention if any.
-
-    Raises:
-        InvalidRequestError: the preset is not for such clips.
-    """
-    settings: dict[str, Any] = {
-        "mode": "sparse",
-        "sampler": {"kind": "clip"},
-        "attention": {"kind": "lite_focus"},
-    }
-    if preset is not None:
-        preset.require_for("sparse")
-        settings |= preset.settings
-    if attention and attention != settings["attention"].get("kind"):
-        settings["attention"] = {"kind": attention}  # another method's values mean nothing to this one
-    return settings
-
-
-HEARD = ("model", "acoustic_scale", "strength")  # what every kind of draft has
-
-
-def dual_settings(
-    preset: Preset | None, draft: str | None, recorded: RecordedDraft | None = None
-) -> dict[str, Any]:
-    """What a dual clip begins with: a draft by AudioGen or the preset's, or as `draft_instead` has it.
-
-    Raises:
-        InvalidRequestError: the preset is not for such clips.
-    """
-    settings: dict[str, Any] = {"mode": "dual", "sampler": {"kind": "clip"}, "draft": {"kind": "audiogen"}}
-    if preset is not None:
-        preset.require_for("dual")
-        settings |= preset.settings
-    return {**settings, "draft": draft_instead(settings["draft"], draft, recorded)}
-
-
-def draft_instead(
-    own: Mapping[str, Any], kind: str | None, recorded: RecordedDraft | None = None
-) -> dict[str, Any]:
-    """A recording, or a draft of this kind, heard as a preset's `own` is; that itself where none is named."""
-    heard = {name: own[name] for name in HEARD if name in own}
-    if recorded is not None:
-        return {**recorded.model_dump(), **heard}
-    if not kind or kind == own.get("kind"):
-        return dict(own)
-    return {"kind": kind, **({} if kind == "none" else heard)}
 
 
 def parse_preset(text: str) -> Preset:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from studio.core.errors import InvalidRequestError
-from studio.core.fields import first_problem
+from studio.core.messages import first_problem
 from studio.core.request import MAX_LANE_POINTS, PromptPoint
 from studio.core.text import read_text
 

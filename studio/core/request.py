@@ -9,16 +9,13 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from studio.core.attention import Attention, DenseAttention
 from studio.core.draft import Draft, NoDraft
-from studio.core.fields import first_error, wrong
+from studio.core.messages import first_error, wrong
+from studio.core.modes import MODES, POCKET
 from studio.core.sampling import EndlessSampler, Sampler
 from studio.core.text import Line
 from studio.core.values import MAX_SEED, Frozen, exact_seed
@@ -27,11 +24,15 @@ MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
 MAX_CLIP_S = 600.0  # in one piece
 MAX_LANE_POINTS = 500
-POCKET, POCKET_CLIPS = "pocket/audioldm", "pocket/audioldm2"  # what ships, and what makes whole clips of it
-POCKET_DUAL = "pocket/dcldm"  # what hears a draft
-POCKET_TANGO = "pocket/tango"
 
-Mode = Literal["infinite", "sparse", "dual"]
+
+def _known(mode: str) -> str:
+    if mode not in MODES:
+        raise PydanticCustomError("mode", "is none of the studio's")
+    return mode
+
+
+Mode = Annotated[str, AfterValidator(_known)]
 
 
 class ModelChoice(Frozen):
@@ -93,8 +94,8 @@ class GenerationRequest(Frozen):
             raise wrong("duration_s", "is needed, as only the endless sampler runs without one: give seconds")
         if self.sampler.kind == "clip" and (self.duration_s or 0) > MAX_CLIP_S:
             raise wrong("duration_s", f"must be at most {MAX_CLIP_S:g} for a clip in one piece")
-        if self.mode in ("sparse", "dual") and self.lane:
-            raise wrong("lane", f"must be empty: clips of the {self.mode.title()} tab follow no lane")
+        if self.lane and MODES[self.mode].sampler != "endless":
+            raise wrong("lane", f"must be empty: clips of the {MODES[self.mode].title} tab follow no lane")
         if self.sampler.kind == "concat" and self.draft.kind != "none":
             raise wrong("draft", "is not heard by joined clips: choose the clip or the endless sampler")
         return self

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.core.hosts import is_loopback
-from studio.core.request import POCKET, POCKET_CLIPS, POCKET_DUAL
+from studio.core.modes import MODES, POCKET
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -39,15 +39,9 @@ class Settings:
     jobs_per_client: int = 2  # made or waiting at once; where the page is private there is but one client
     upload_bytes_per_client: int = 2 * 10**9  # within a day, likewise
 
-    @property
-    def clip_model_id(self) -> str:
-        """The Sparse tab's model: the pocket one that attends to eight bands, unless another was chosen."""
-        return POCKET_CLIPS if self.model_id == POCKET else self.model_id
-
-    @property
-    def dual_model_id(self) -> str:
-        """The Dual tab's model: the pocket one that hears drafts, unless another was chosen."""
-        return POCKET_DUAL if self.model_id == POCKET else self.model_id
+    def model_of(self, mode: str) -> str:
+        """The model of a tab: the pocket one that makes such takes, unless another was chosen."""
+        return MODES[mode].model if self.model_id == POCKET else self.model_id
 
     @property
     def private(self) -> bool:

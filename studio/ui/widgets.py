@@ -16,6 +16,8 @@ from studio.backends.catalog import ModelInfo
 from studio.core.preset import shipped_presets
 from studio.dsp.spectrogram import columns_png
 
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+
 _PLAYER = """
 <div class="lw-transport">
   <button type="button" class="lw-play" disabled title="Play or pause (Space)"
@@ -203,7 +205,7 @@ def picture_url(columns: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{b64encode(columns_png(columns)).decode('ascii')}"
 
 
-def model_choice(tab: str, models: Sequence[ModelInfo], chosen: str, label: str = "Model") -> gr.Dropdown:
+def model_choice(elem_id: str, models: Sequence[ModelInfo], chosen: str, label: str) -> gr.Dropdown:
     """The catalog, with each model's licence; a folder or a Hub id may be typed instead."""
     choices = [(_model_label(model), model.id) for model in models]
     if chosen not in {model.id for model in models}:
@@ -213,7 +215,7 @@ def model_choice(tab: str, models: Sequence[ModelInfo], chosen: str, label: str 
         value=chosen,
         label=label,
         allow_custom_value=True,
-        elem_id=f"{tab}-model",
+        elem_id=elem_id,
     )
 
 
@@ -223,12 +225,12 @@ def preset_choice(tab: str, folder: Path) -> gr.Dropdown:
     return gr.Dropdown(choices, value=None, label="Preset", elem_id=f"{tab}-preset")
 
 
-def seed(tab: str, value: str | float | None) -> gr.Textbox:
+def seed(tab: str, value: str | float | None, label: str) -> gr.Textbox:
     """The seed, one drawn anew, and the last take's again."""
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     last = f"(seed) => window.longwave?.{tab}?.seed ?? seed"
     with gr.Row(elem_classes="lw-seed"):
-        digits = seed_field(value, "Seed (−1 draws one)", f"{tab}-seed")
+        digits = seed_field(value, label, f"{tab}-seed")
         for text, name, js in (("Any", "dice", "() => '-1'"), ("Last one", "reuse", last)):
             button = gr.Button(text, size="sm", elem_id=f"{tab}-seed-{name}", min_width=60)
             button.click(None, digits, digits, js=js, **hidden)

@@ -9,14 +9,13 @@ import torch
 
 from studio.backends.systems.tone import ToneBackend, tone
 from studio.core.errors import CancelledError
-from studio.core.events import AttentionMap, AudioChunk, Progress, StepDone
+from studio.core.events import AttentionMap, AudioChunk, StepDone
 from studio.core.request import PromptPoint
 from studio.core.sampling import EndlessSampler
 from studio.pipeline import endless
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
 from studio.pipeline.plan import Prompts
-from studio.pipeline.progress import CallProgress
 from studio.pipeline.prompts import PromptSchedule, prompt_weights
 from studio.pipeline.renderer import Renderer
 from tests.service.service_fakes import request
@@ -89,18 +88,6 @@ def test_cancel_is_noticed_at_the_next_step(sampler: dict[str, Any]) -> None:
     with pytest.raises(CancelledError, match="Stopped"):
         list(Renderer()(request(duration_s=60.0, sampler=sampler), backend, cancel))
     assert len(calls) == 2
-
-
-def test_an_abandoned_call_ends_its_thread() -> None:
-    call = CallProgress()
-
-    def forever() -> None:
-        for step in range(10**9):
-            call.tell(Progress(f"{step}"))
-
-    events = call.run(forever)
-    assert next(events) == Progress("0")
-    events.close()  # joins the thread
 
 
 def test_prompt_weights_blend_and_never_jump() -> None:

@@ -28,10 +28,9 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import RenderEvent, SavePoint
 from studio.pipeline.control import TakeControl
 from studio.pipeline.renderer import Renderer
-from studio.pipeline.start import FromCheckpoint, FromRecording, Start
-from studio.service.recordings.read import read_recording
+from studio.pipeline.start import Start
 from studio.service.studio import Studio
-from studio.service.takes.savepoint import read_savepoint, write_savepoint
+from studio.service.takes.savepoint import read_savepoint
 from studio.service.takes.wav import GrowingWav
 from studio.service.takes.writer import TakeWriter
 from tests.service.service_fakes import CHUNK, RATE, GatedRender, checkpoint, create_backend, ramp, request
@@ -172,23 +171,6 @@ def test_a_save_point_runs_no_code(tmp_path: Path) -> None:
     assert not (tmp_path / "harm").exists()
 
 
-def test_from_a_save_point_the_render_is_the_one_that_was(tmp_path: Path) -> None:
-    """The states after it are equal to the last bit, through the file and back."""
-    wanted = request(duration_s=3.0, sampler=ENDLESS, lane=[{"at_s": 1.0, "prompt": "wind"}])
-    points = [e for e in Renderer()(wanted, ToneBackend(), CancelToken()) if isinstance(e, SavePoint)]
-    write_savepoint(tmp_path / "a.state", points[10].checkpoint)
-    saved = read_savepoint(tmp_path / "a.state")
-    again = list(Renderer()(wanted, ToneBackend(), CancelToken(), None, FromCheckpoint(saved)))
-    resumed = [e for e in again if isinstance(e, SavePoint)]
-    assert [point.samples for point in resumed] == [point.samples for point in points[11:]]
-    for before, after in zip(points[11:], resumed, strict=True):
-        for name in ("queue", "buffer", "generator_state"):
-            assert torch.equal(getattr(before.checkpoint.fifo, name), getattr(after.checkpoint.fifo, name))
-    chunks = [e for e in again if isinstance(e, AudioChunk)]
-    assert chunks[0].start_sample == points[10].samples
-    assert chunks[-1].end_sample == 3 * RATE
-
-
 def test_a_take_that_was_fading_out_goes_on_as_loud_as_it_was() -> None:
     """A save point knows no fade: none is made once it has begun."""
     wanted = request(duration_s=None, sampler=ENDLESS)
@@ -201,22 +183,6 @@ def test_a_take_that_was_fading_out_goes_on_as_loud_as_it_was() -> None:
             if event.samples > RATE:
                 control.request_fade_out()
     assert max(points) <= end - 3 * RATE
-
-
-def test_a_take_that_began_with_a_recording_goes_on_after_a_kill(tmp_path: Path) -> None:
-    """The same samples as of the take that nobody killed; its length is no whole number of frames."""
-    sf.write(tmp_path / "field.wav", tone(0, 2 * RATE + 333, RATE), RATE, subtype="FLOAT")
-    field = read_recording(tmp_path / "field.wav")
-    wanted = request(duration_s=6.0, sampler=ENDLESS)
-    events = list(Renderer()(wanted, ToneBackend(), CancelToken(), None, FromRecording(field)))
-    whole = np.concatenate([event.samples for event in events if isinstance(event, AudioChunk)])
-    point = [event for event in events if isinstance(event, SavePoint)][10]
-    write_savepoint(tmp_path / "a.state", point.checkpoint)
-    start = FromCheckpoint(read_savepoint(tmp_path / "a.state"))
-    again = Renderer()(wanted, ToneBackend(), CancelToken(), None, start)
-    rest = np.concatenate([event.samples for event in again if isinstance(event, AudioChunk)])
-    assert len(whole) == 6 * RATE, "as short a recording is heard from its beginning"
-    np.testing.assert_array_equal(rest, whole[point.samples :])
 
 
 CHILD = """

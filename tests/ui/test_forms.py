@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 import soundfile as sf
@@ -13,8 +14,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio.core.binding import fill, opening
 from studio.core.errors import InvalidRequestError
-from studio.core.preset import Preset, shipped_presets
+from studio.core.preset import Preset, named_preset, shipped_presets
 from studio.core.request import PromptPoint
 from studio.core.sampling import EndlessSampler
 from studio.core.settings import Settings
@@ -23,15 +25,16 @@ from studio.recipes.networks.unet import SCHEDULER_CONFIG
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.schedule import NoiseSchedule
 from studio.service.studio import Studio
-from studio.ui.forms import FormValues, describe_window, fill_form, open_preset, read_form
+from studio.ui.forms import Form, read_form
+from studio.ui.tabs.infinite import SAMPLER, describe_window
 
 SETTINGS = Settings()
 STUDIO: Any = SimpleNamespace(settings=SETTINGS)
-FORM = FormValues(model="tone")
+FORM = opening("infinite", model="tone")
 
 
 def test_the_form_opens_on_the_schema_s_own_defaults() -> None:
-    request = read_form(FORM, STUDIO)
+    request = read_form("infinite", FORM, STUDIO)
     assert request.sampler == EndlessSampler(attention_interval=16), (
         "the page shows the map, a file needs none"
     )
@@ -41,10 +44,13 @@ def test_the_form_opens_on_the_schema_s_own_defaults() -> None:
 
 
 def test_every_field_arrives() -> None:
-    form = FormValues(
-        "sea", "gulls", 12, False, 7, 3.5, "tone", "0:05 | wind", 1.5, "last", 30, 3, 4, 16, 10, 5
-    )
-    request = read_form(form, STUDIO)
+    sampler = {"strategy": "last", "base_steps": 30, "skip_factor": 3, "group_size": 4, "buffer_frames": 16}
+    form = opening(
+        "infinite", prompt="sea", negative_prompt="gulls", duration_s=12, endless=False, seed=7,
+        guidance_scale=3.5, model="tone", lane="0:05 | wind", lane_blend_s=1.5, warmup_steps=10,
+        attention_interval=5, **sampler,
+    )  # fmt: skip
+    request = read_form("infinite", form, STUDIO)
     assert (request.prompt, request.negative_prompt, request.duration_s) == ("sea", "gulls", 12)
     assert (request.seed, request.guidance_scale, request.lane_blend_s) == (7, 3.5, 1.5)
     assert request.lane == (PromptPoint(at_s=5, prompt="wind"),)
@@ -60,14 +66,14 @@ def test_every_field_arrives() -> None:
 
 
 def test_untouched_texts_are_none_and_mean_nothing() -> None:
-    request = read_form(FORM._replace(negative_prompt=None, lane=None), STUDIO)
+    request = read_form("infinite", FORM | {"negative_prompt": None, "lane": None}, STUDIO)
     assert (request.negative_prompt, request.lane) == ("", ())
     with pytest.raises(InvalidRequestError, match="Prompt is empty"):
-        read_form(FORM._replace(prompt=None, lane=None), STUDIO)
+        read_form("infinite", FORM | {"prompt": None, "lane": None}, STUDIO)
 
 
 def test_a_lane_that_begins_at_zero_needs_no_prompt() -> None:
-    assert read_form(FORM._replace(prompt="", lane="0:00 | sea"), STUDIO).prompt == "sea"
+    assert read_form("infinite", FORM | {"prompt": "", "lane": "0:00 | sea"}, STUDIO).prompt == "sea"
 
 
 PRESETS = {
@@ -78,11 +84,11 @@ PRESETS = {
 @pytest.mark.parametrize("stem", list(PRESETS))
 def test_every_shipped_preset_opens_in_the_form(stem: str) -> None:
     preset = PRESETS[stem]
-    filled = open_preset(stem, FORM, SETTINGS)
-    made, meant = read_form(filled, STUDIO), preset.request(seed=0)
+    filled = FORM | fill("infinite", named_preset(stem, SETTINGS.presets))
+    made, meant = read_form("infinite", filled, STUDIO), preset.request(seed=0)
     assert made.model_copy(update={"seed": 0, "model": meant.model, "sampler": meant.sampler}) == meant
-    assert made.sampler == meant.sampler.model_copy(update={"attention_interval": FORM.attention_interval})
-    assert filled.model == "tone", "a preset without a model leaves the chosen one"
+    assert made.sampler == meant.sampler.model_copy(update={"attention_interval": FORM["attention_interval"]})
+    assert filled["model"] == "tone", "a preset without a model leaves the chosen one"
     assert preset.description
 
 
@@ -92,20 +98,21 @@ def test_there_are_a_dozen_presets_and_more() -> None:
 
 def test_a_preset_says_whether_the_map_is_drawn_only_if_it_says_so() -> None:
     silent = Preset(name="x", settings={"sampler": {"kind": "endless", "attention_interval": 0}})
-    assert fill_form(silent, FORM).attention_interval == 0
-    assert fill_form(Preset(name="x", settings={}), FORM).attention_interval == 16
+    assert fill("infinite", silent)["attention_interval"] == 0
+    assert "attention_interval" not in fill("infinite", Preset(name="x", settings={})), "it stays"
 
 
 def test_a_preset_without_a_prompt_keeps_the_one_typed() -> None:
-    filled = fill_form(Preset(name="Slow", settings={"guidance_scale": 2.0}), FORM._replace(prompt="my own"))
-    assert filled.prompt == "my own"
-    assert filled.guidance_scale == 2.0
+    filled = fill("infinite", Preset(name="Slow", settings={"guidance_scale": 2.0}))
+    assert not {"prompt", "model", "keep_running", "continue_from", "recording"} & filled.keys()
+    assert filled["guidance_scale"] == 2.0
 
 
 def test_no_preset_and_an_unknown_one() -> None:
-    assert open_preset(None, FORM, SETTINGS) == FORM
+    form = Form("infinite", SETTINGS, [])
+    assert form.open_preset(None) == gr.skip()
     with pytest.raises(InvalidRequestError, match="night-crickets"):
-        open_preset("../../etc/passwd", FORM, SETTINGS)
+        form.open_preset("../../etc/passwd")
 
 
 @given(
@@ -118,34 +125,37 @@ def test_the_steps_told_are_the_steps_taken(base: int, skip: int, strategy: str)
 
 
 def test_the_window_is_described() -> None:
-    said = describe_window(8.0, "auto", 24, 2, 8, 8, 16, 0)
+    values = {name: FORM[name] for name in SAMPLER}
+    said = describe_window(8.0, values)
     steps = EndlessSampler().steps
     assert f"{steps} steps" in said
     assert f"{(steps * 8 + 8) * FRAME_S:.1f} s" in said
-    assert "asks for a window" in describe_window(8.0, "auto", 1000, 1, 32, 8, 16, 0)
-    assert "P must be a whole number" in describe_window(8.0, "auto", 24, 0, 8, 8, 16, 0)
+    long = {"base_steps": 1000, "skip_factor": 1, "group_size": 32}
+    assert "asks for a window" in describe_window(8.0, values | long)
+    assert "P must be a whole number" in describe_window(8.0, values | {"skip_factor": 0})
 
 
 def test_attention_and_draft_compose_with_the_sampler() -> None:
-    form = FORM._replace(attention="lite_focus", draft="audiogen")
-    request = read_form(form, STUDIO)
+    form = FORM | {"attention": "lite_focus", "draft": "audiogen"}
+    request = read_form("infinite", form, STUDIO)
     assert (request.sampler.kind, request.attention.kind, request.draft.kind) == (
         "endless", "lite_focus", "audiogen",
     )  # fmt: skip
     record = Preset(name="x", settings=request.model_dump(mode="json"))
-    assert read_form(fill_form(record, FORM), STUDIO) == request
+    assert read_form("infinite", FORM | fill("infinite", record), STUDIO) == request
 
 
 def test_own_audio_is_the_draft_of_an_endless_take(studio: Studio, tmp_path: Path) -> None:
     sf.write(tmp_path / "own.wav", np.linspace(-0.4, 0.4, 32000), 16000)
-    form = FORM._replace(draft="recorded", recording=str(tmp_path / "own.wav"), acoustic_scale=2.5)
-    request = read_form(form, studio)
+    form = FORM | {"draft": "recorded", "recording": str(tmp_path / "own.wav"), "acoustic_scale": 2.5}
+    request = read_form("infinite", form, studio)
     assert (request.duration_s, request.guidance_scale, request.acoustic_scale) == (None, 4.0, 2.5)
     assert request.draft.kind == "recorded"
     assert request.draft.file == "own.wav"
     assert (studio.settings.outputs / "drafts" / f"{request.draft.sha256}.flac").is_file()
-    opened = fill_form(Preset(name="x", settings=request.model_dump(mode="json")), FORM)
-    assert (opened.draft, opened.acoustic_scale, opened.recording) == ("recorded", 2.5, None)
+    filled = fill("infinite", Preset(name="x", settings=request.model_dump(mode="json")))
+    assert (filled["draft"], filled["acoustic_scale"], "recording" in filled) == ("recorded", 2.5, False)
+    opened = FORM | filled
     with pytest.raises(InvalidRequestError, match="own audio"):
-        read_form(opened, studio)
-    assert read_form(opened._replace(draft="none"), studio).draft.kind == "none"
+        read_form("infinite", opened, studio)
+    assert read_form("infinite", opened | {"draft": "none"}, studio).draft.kind == "none"

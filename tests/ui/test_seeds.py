@@ -10,19 +10,19 @@ import gradio as gr
 import pytest
 
 from studio.app import build_page, build_studio
+from studio.core.binding import fill, opening
+from studio.core.modes import MODES
 from studio.core.preset import Preset
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.core.values import MAX_SEED
 from studio.service.studio import Studio
-from studio.ui import forms
+from studio.ui.forms import read_form
 from studio.ui.panels.library_view import LibraryView
 from studio.ui.server.page import Page
-from studio.ui.tabs import dual, sparse
 from tests import aio
 
 SEEDS = [0, 7, 2**53 - 1, 2**53 + 1, 2**60 + 3, MAX_SEED]
-TABS = {"infinite": forms, "sparse": sparse, "dual": dual}
 
 
 @pytest.fixture(scope="module")
@@ -44,34 +44,32 @@ def through_a_browser(page: Page, elem_id: str, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("mode", TABS)
+@pytest.mark.parametrize("mode", MODES)
 def test_a_take_s_seed_is_exact_in_the_form(page: Page, studio: Studio, mode: str, seed: int) -> None:
-    tab: Any = TABS[mode]
     kind = "endless" if mode == "infinite" else "clip"
     draft = {"kind": "audiogen", "seed": seed} if mode == "dual" else {"kind": "none"}
     made = parse_request(mode=mode, prompt="rain", seed=seed, sampler={"kind": kind}, draft=draft)
     record = Preset(name="x", settings=made.model_dump(mode="json"))
-    filled = tab.fill_form(record, tab.FormValues(model="tone"))
+    filled = opening(mode, model="tone") | fill(mode, record)
     seeds = {"seed": f"{mode}-seed", **({"draft_seed": "dual-draft-seed"} if mode == "dual" else {})}
-    back = {name: through_a_browser(page, elem_id, getattr(filled, name)) for name, elem_id in seeds.items()}
-    asked = tab.read_form(filled._replace(**back), studio.settings if mode == "sparse" else studio)
+    back = {name: through_a_browser(page, elem_id, filled[name]) for name, elem_id in seeds.items()}
+    asked = read_form(mode, filled | back, studio)
     assert asked.seed == seed
     if mode == "dual":
         assert asked.draft.seed == seed
 
 
-@pytest.mark.parametrize("name", TABS)
+@pytest.mark.parametrize("name", MODES)
 @pytest.mark.parametrize(("given", "seed"), [("9007199254740993", 2**53 + 1), (2**60 + 3, 2**60 + 3), (5, 5)])
 def test_a_caller_s_seed_is_exact_by_its_digits(
     page: Page, studio: Studio, name: str, given: Any, seed: int
 ) -> None:
     function: Any = next(fn for fn in page.blocks.fns.values() if fn.api_name == name)
-    values = [part.value for part in function.inputs]
-    values[:4] = ["rain", "", 0.5, function.inputs[3].preprocess(given)]
-    values[function.inputs.index(next(part for part in function.inputs if part.label == "Model"))] = "tone"
-    if name != "infinite":  # without attention, and without drafts
-        values[{"sparse": 5, "dual": 9}[name]] = {"sparse": "dense", "dual": "none"}[name]
-    _, figures = aio.run(function.fn(gr.Request(), *values))
+    places = dict(zip(function.input_keyword_names, function.inputs, strict=True))
+    values = {word: part.value for word, part in places.items()}
+    values |= {"prompt": "rain", "seconds": 0.5, "seed": places["seed"].preprocess(given), "model": "tone"}
+    values |= {"sparse": {"attention": "dense"}, "dual": {"draft": "none"}}.get(name, {})
+    _, figures = aio.run(function.fn(gr.Request(), **values))
     assert figures["seed"] == str(seed)
     assert {take.record.request().seed for take in studio.library.takes(f"__s{seed}.")} == {seed}
 
@@ -80,7 +78,5 @@ def test_the_library_s_form_holds_the_digits(page: Page, studio: Studio) -> None
     job = studio.submit(parse_request(prompt="rain", seed=2**53 + 1, duration_s=0.5, model={"id": "tone"}))
     list(studio.events(job.id))
     take = next(studio.library.takes(str(2**53 + 1)))
-    view, empty = LibraryView(studio), [forms.FormValues(), sparse.FormValues(), dual.FormValues()]
-    opened = view.open_take(take.id, *(value for values in empty for value in values))
-    place = 1 + forms.FormValues._fields.index("seed")
-    assert through_a_browser(page, "infinite-seed", opened[place]) == "9007199254740993"
+    opened = LibraryView(studio).open_take(take.id)
+    assert through_a_browser(page, "infinite-seed", opened.values["seed"]) == "9007199254740993"

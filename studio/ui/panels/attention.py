@@ -13,7 +13,7 @@ from studio.core.errors import StudioError
 from studio.core.views import AttentionView, FocusShares
 from studio.service.analyses import Analyses
 from studio.service.studio import Studio
-from studio.ui.tabs.take_tab import HIDDEN
+from studio.ui.widgets import HIDDEN
 
 HELP = (
     "Click a point of the clip's spectrogram: the first map shows where the token there attends when the "

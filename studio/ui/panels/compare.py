@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from html import escape
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import plotly.graph_objects as go
 
+from studio.core.binding import Values
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Event, Failed, Finished, Progress, StepDone, Telemetry
 from studio.evaluation.tagging import AudioTagger
@@ -20,7 +21,7 @@ from studio.service.studio import Studio
 from studio.service.takes.library import picture_of
 from studio.service.takes.shelf import id_of
 from studio.ui import widgets
-from studio.ui.forms import TAB, Form, FormValues, read_form
+from studio.ui.forms import Form, read_form
 from studio.ui.panels.attention import dress
 from studio.ui.server.callers import client_of
 
@@ -28,7 +29,7 @@ SECONDS = 15.0
 PICTURE_WIDTH = 600
 HEARD = 3  # families in the plot of a sweep
 Shown = tuple[Any, Any, Any]
-Wanted = Callable[[Sequence[Any]], list[Variant]]
+Wanted = Callable[[Values], list[Variant]]
 HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
 GRID_HELP = (
     "The same prompt, seed and draft at every pair of scales. The judge's tagger tells what it hears in each."
@@ -46,29 +47,30 @@ METHODS_HELP = (
 
 def build(studio: Studio, form: Form) -> None:
     """Lay the Infinite tab's comparison out in the column one is in."""
-    with gr.Accordion("Compare", open=False, elem_id=f"{TAB}-compare"):
+    tab = form.mode
+    with gr.Accordion("Compare", open=False, elem_id=f"{tab}-compare"):
         gr.Markdown(HELP, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
             seconds = gr.Number(
-                SECONDS, label="Seconds of each", elem_id=f"{TAB}-compare-seconds", min_width=120
+                SECONDS, label="Seconds of each", elem_id=f"{tab}-compare-seconds", min_width=120
             )
-            buttons = _buttons(TAB)
-        _bind(TAB, Comparison(studio, strategies(studio)), buttons, [seconds, *form.fields])
+            buttons = _buttons(tab)
+        _bind(tab, Comparison(studio, strategies(studio)), buttons, {"seconds": seconds, **form.fields})
 
 
-def build_methods(
-    studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted, tagger: AudioTagger
-) -> None:
+def build_methods(studio: Studio, form: Form, wanted: Wanted, tagger: AudioTagger) -> None:
     """Lay the Sparse tab's comparison out in the column one is in."""
+    tab = form.mode
     with gr.Accordion("Compare", open=False, elem_id=f"{tab}-compare"):
         gr.Markdown(METHODS_HELP, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-actions"):
             buttons = _buttons(tab)
-        _bind(tab, Comparison(studio, wanted, tagger), buttons, list(fields))
+        _bind(tab, Comparison(studio, wanted, tagger), buttons, form.fields)
 
 
-def build_grid(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) -> None:
+def build_grid(studio: Studio, form: Form, wanted: Wanted) -> None:
     """Lay the Dual tab's grid of scales out in the column one is in."""
+    tab = form.mode
     with gr.Accordion("Grid of scales", open=False, elem_id=f"{tab}-compare"):
         gr.Markdown(GRID_HELP, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-numbers"):
@@ -79,12 +81,13 @@ def build_grid(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) 
         with gr.Row(elem_classes="lw-actions"):
             buttons = _buttons(tab)
         comparison = Comparison(studio, wanted, AudioTagger(studio.settings.assets), grid=True)
-        _bind(tab, comparison, buttons, [text, acoustic, *fields])
+        asked = {"text_scales": text, "acoustic_scales": acoustic, **form.fields}
+        _bind(tab, comparison, buttons, asked)
 
 
-def build_sweep(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted) -> None:
+def build_sweep(studio: Studio, form: Form, wanted: Wanted) -> None:
     """Lay the Dual tab's sweep over w, one scale for text and draft, out in the column one is in."""
-    part = f"{tab}-sweep"
+    part = f"{form.mode}-sweep"
     with gr.Accordion("Sweep over w", open=False, elem_id=part):
         gr.Markdown(SWEEP_HELP, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
@@ -92,17 +95,17 @@ def build_sweep(studio: Studio, tab: str, fields: Sequence[Any], wanted: Wanted)
             buttons = _buttons(part)
         plot = gr.Plot(visible=False, show_label=False, elem_id=f"{part}-plot")
         tagger = AudioTagger(studio.settings.assets)
-        _bind(part, Comparison(studio, wanted, tagger, plotted=True), buttons, [scales, *fields], plot)
+        comparison = Comparison(studio, wanted, tagger, plotted=True)
+        _bind(part, comparison, buttons, {"scales": scales, **form.fields}, plot)
 
 
 def strategies(studio: Studio) -> Wanted:
     """The Infinite tab's takes to compare, of the seconds and the form's values."""
 
-    def wanted(values: Sequence[Any]) -> list[Variant]:
-        seconds, *form = values
-        if FormValues(*form).continue_from:
+    def wanted(values: Values) -> list[Variant]:
+        if values["continue_from"]:
             raise InvalidRequestError("Joined clips can't go on from a recording: remove it to compare.")
-        return variants(read_form(form, studio), seconds)
+        return variants(read_form("infinite", values, studio), values["seconds"])
 
     return wanted
 
@@ -116,7 +119,7 @@ def _bind(
     tab: str,
     comparison: Comparison,
     buttons: tuple[gr.Button, gr.Button],
-    inputs: list[Any],
+    asked: Mapping[str, Any],
     plot: gr.Plot | None = None,
 ) -> None:
     start, stop = buttons
@@ -124,7 +127,7 @@ def _bind(
     rows = gr.HTML("", apply_default_css=False, elem_id=f"{tab}-compare-rows")
     job_id = gr.State("")
     start.click(
-        comparison.run, inputs, [said, rows, job_id, *([plot] if plot else [])],
+        comparison.run, None, [said, rows, job_id, *([plot] if plot else [])], inputs_kwargs=dict(asked),
         show_progress="hidden", concurrency_limit=2, concurrency_id="comparisons", api_visibility="private",
     )  # fmt: skip
     stop.click(comparison.stop, job_id, None, show_progress="hidden", queue=False, api_visibility="private")
@@ -153,7 +156,7 @@ class Comparison:
         self._plotted = plotted
         self._grid = grid
 
-    def run(self, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def run(self, **values: Any) -> Iterator[tuple[Any, ...]]:
         """Yields (what happens, the rows so far, the job) until all are made or it is stopped, with
         a fourth, the plot, where there is one.
 
@@ -166,7 +169,7 @@ class Comparison:
             heard = [(variant, self._tagger.tag(path, None)) for variant, path in made]
             yield gr.skip(), gr.skip(), "", gr.update(value=sweep_figure(heard), visible=True)
 
-    def _run(self, values: Sequence[Any], whole: list[tuple[Variant, Path]]) -> Iterator[Shown]:
+    def _run(self, values: Values, whole: list[tuple[Variant, Path]]) -> Iterator[Shown]:
         job: Job | None = None
         rows: list[str] = []
         try:

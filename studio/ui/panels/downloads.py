@@ -11,7 +11,7 @@ from studio.backends.catalog import ModelInfo
 from studio.core.audio import format_time
 from studio.core.errors import StudioError
 from studio.service.downloads import Downloader, DownloadProgress
-from studio.ui.tabs.take_tab import HIDDEN
+from studio.ui.widgets import HIDDEN
 
 POLL_S = 1.0
 _HINT = "Choose a model to see its size, its licence, and how much room the disk has."

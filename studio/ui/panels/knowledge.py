@@ -9,7 +9,7 @@ import gradio as gr
 from studio.backends.catalog import vocabulary
 from studio.core.settings import Settings
 from studio.core.vocabulary import Vocabulary
-from studio.ui.tabs.take_tab import HIDDEN
+from studio.ui.widgets import HIDDEN
 
 NAMED_WORDS = 8
 

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
 from studio.core.audio import format_time
+from studio.core.binding import fill
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.files import disk_error
+from studio.core.modes import MODES
 from studio.core.preset import Preset
 from studio.service.jobs.intake import RESUMABLE
 from studio.service.recordings.mono import MAX_S
 from studio.service.studio import Studio
 from studio.service.takes.library import Take, settings_of
 from studio.service.takes.savepoint import SUFFIX
-from studio.ui.forms import FormValues, fill_form
 from studio.ui.panels import cards
 from studio.ui.server.handing import handed
-from studio.ui.tabs import dual, sparse
 
 SHOWN = 60  # a list longer than this is better searched than read
 SHOWN_UNREADABLE = 12  # even where the list is full of others
 NOBODY = "Choose a take to hear it."
 
-# Each tab's fields, and how a record fills them, in the order in which the page hands them over.
-_FILLED: dict[str, tuple[Any, Any]] = {
-    "infinite": (FormValues, fill_form),
-    sparse.TAB: (sparse.FormValues, sparse.fill_form),
-    dual.TAB: (dual.FormValues, dual.fill_form),
-}
 
-
-class Shown(NamedTuple):
-    """What the tab's components show, in the order in which they are answered."""
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the tab's components show, by the names that the tab has for them."""
 
     chosen: str
     detail: str
@@ -44,7 +39,7 @@ class Shown(NamedTuple):
     listing: str
     said: str
     why: str  # Resume can't be pressed
-    undone: Any  # the id in the trash of what was deleted last, while that can be undone
+    undone: Any = ""  # the id in the trash of what was deleted last, while that can be undone
     trash: str
     part: Any  # of the page that holds the trash
     opened: Any
@@ -56,6 +51,15 @@ class Shown(NamedTuple):
     undo: Any
     erase: Any
     empty: Any
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The tab that a record's settings go to, if they go anywhere, and what its fields hold then, by name."""
+
+    mode: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
 
 
 class LibraryView:
@@ -112,9 +116,10 @@ class LibraryView:
         except StudioError as error:
             shown = self._shown(chosen, words, favourites, str(error))
             full = isinstance(error, OutOfResourcesError)
-            return shown._replace(erase=gr.update(visible=full, interactive=full))
+            return replace(shown, erase=gr.update(visible=full, interactive=full))
         undo = gr.update(visible=True, interactive=True)
-        return self._shown("", words, favourites, "Moved to the trash.")._replace(undone=deleted, undo=undo)
+        shown = self._shown("", words, favourites, "Moved to the trash.")
+        return replace(shown, undone=deleted, undo=undo)
 
     def erase(self, chosen: str, words: str, favourites: bool) -> Shown:
         """Delete the chosen take for good."""
@@ -138,15 +143,15 @@ class LibraryView:
             lambda: (chosen, f"The trash is empty: {readable(self._library.trash.empty())} freed."),
         )  # fmt: skip
 
-    def open_take(self, chosen: str, *values: Any) -> tuple[Any, ...]:
-        """The chosen take's settings into the form of its tab."""
+    def open_take(self, chosen: str) -> Opened:
+        """The chosen take's settings, for the form of its tab."""
         try:
-            return _opened(self._library.get(chosen).record, values)
+            return _opened(self._library.get(chosen).record)
         except StudioError as error:
-            return _unchanged(values, str(error))
+            return Opened(said=str(error))
 
-    def extend_take(self, chosen: str, *values: Any) -> tuple[Any, ...]:
-        """The chosen take's settings into the form, and the take as what the next begins with."""
+    def extend_take(self, chosen: str) -> Opened:
+        """The chosen take's settings, and the take as what the next begins with."""
         try:
             take = self._library.get(chosen)
             if take.status == "running":
@@ -156,19 +161,18 @@ class LibraryView:
                 raise InvalidRequestError(
                     f"This take is longer than {limit}: export its end, and go on from that."
                 )
-            more = {"continue_from": handed(take.path), "endless": True}
-            return _opened(take.record, values, **more)
+            return _opened(take.record, continue_from=handed(take.path), endless=True)
         except StudioError as error:
-            return _unchanged(values, str(error))
+            return Opened(said=str(error))
         except OSError as error:
-            return _unchanged(values, str(disk_error(error, take.path)))
+            return Opened(said=str(disk_error(error, take.path)))
 
-    def open_file(self, file: str | None, *values: Any) -> tuple[Any, ...]:
-        """The settings inside an uploaded file into the form of its tab."""
+    def open_file(self, file: str | None) -> Opened:
+        """The settings inside an uploaded file, for the form of its tab."""
         try:
-            return _opened(settings_of(Path(file)), values) if file else _unchanged(values)
+            return _opened(settings_of(Path(file))) if file else Opened()
         except StudioError as error:
-            return _unchanged(values, str(error))
+            return Opened(said=str(error))
 
     def _done(self, chosen: str, words: str, favourites: bool, do: Callable[[], tuple[str, str]]) -> Shown:
         """The tab after `do`, which gives what is chosen then and what was done; or what was wrong."""
@@ -194,9 +198,9 @@ class LibraryView:
         can, can_delete = gr.update(interactive=take is not None), gr.update(interactive=bool(found))
         deleted, gone = self._library.trash.takes(), gr.update(visible=False, interactive=False)
         return Shown(
-            found, detail, take.record.name if take else "",
-            self.listing(words, favourites, found), said, why, "",
-            cards.trash(deleted), gr.update(label=trash_label(len(deleted), self._library.trash.size())),
+            chosen=found, detail=detail, name=take.record.name if take else "",
+            listing=self.listing(words, favourites, found), said=said, why=why, trash=cards.trash(deleted),
+            part=gr.update(label=trash_label(len(deleted), self._library.trash.size())),
             opened=can, extend=can, favour=can, rename=can, delete=can_delete,
             resume=gr.update(interactive=take is not None and not why),
             undo=gone, erase=gone, empty=gr.update(interactive=bool(deleted)),
@@ -228,29 +232,9 @@ def readable(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size < 1e8 else f"{size / 1e9:.2f} GB"
 
 
-def _opened(record: Preset, values: Sequence[Any], **more: Any) -> tuple[Any, ...]:
-    """The tab that a record is of, and the values of all tabs' fields: those of the others stay.
-
-    `more` are values of the Infinite tab's, which then opens the record whatever it is of.
+def _opened(record: Preset, **more: Any) -> Opened:
+    """A record for the tab that it is of. `more` are values of the Infinite tab's, which then opens it
+    whatever it is of.
     """
-    parts = _by_tab(values)
-    mode = "infinite" if more or record.mode not in _FILLED else record.mode
-    skipped = {tab: tuple(gr.skip() for _ in part) for tab, part in parts.items()}
-    fields, fill = _FILLED[mode]
-    filled = fill(record, fields(*parts[mode]))
-    shown = {**skipped, mode: tuple(filled._replace(**more) if more else filled)}
-    return gr.Tabs(selected=mode), *(value for part in shown.values() for value in part), ""
-
-
-def _by_tab(values: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """The values of all tabs' fields, apart."""
-    parts, start = {}, 0
-    for tab, (fields, _) in _FILLED.items():
-        end = start + len(fields._fields)
-        parts[tab] = values[start:end]
-        start = end
-    return parts
-
-
-def _unchanged(values: Sequence[Any], said: str = "") -> tuple[Any, ...]:
-    return gr.skip(), *(gr.skip() for _ in values), said
+    mode = "infinite" if more or record.mode not in MODES else record.mode
+    return Opened(mode, fill(mode, record) | more)

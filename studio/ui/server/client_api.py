@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,19 +15,21 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from studio.core.audio import format_time
-from studio.core.draft import POCKET_DRAFTS
+from studio.core.binding import Values, bind
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import Failed, Finished
+from studio.core.field import Parameter
+from studio.core.fields import parameters_of
 from studio.core.files import disk_error
-from studio.core.preset import Preset, dual_settings, named_preset, parse_preset, sparse_settings
-from studio.core.prompt_schedule import opening_prompt, parse_lane
-from studio.core.request import GenerationRequest, parse_request
-from studio.core.settings import Settings
+from studio.core.modes import MODES, ModeSpec
+from studio.core.preset import Preset, named_preset, parse_preset
+from studio.core.prompt_schedule import parse_lane
+from studio.core.request import GenerationRequest
 from studio.core.values import exact_seed
 from studio.service.jobs.job import Job
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
-from studio.ui.panels import drafted
+from studio.ui.forms import own_audio
 from studio.ui.server.callers import Callers, client_of
 from studio.ui.server.handing import handed
 
@@ -36,194 +39,91 @@ LEFT = "Nobody waited for the call any more, so the take was ended."
 
 
 def build(studio: Studio, callers: Callers) -> None:
-    """Add the named functions to the Blocks one is in. They have no place on the page."""
-    _build_infinite(studio, callers)
-    _build_sparse(studio, callers)
-    _build_dual(studio, callers)
+    """Add a named function for every kind of take to the Blocks one is in. They have no place on the page."""
+    for spec in MODES.values():
+        _offer(spec, studio, callers)
 
 
-def _build_infinite(studio: Studio, callers: Callers) -> None:
-    async def infinite(
-        caller: gr.Request,
-        prompt: str,
-        negative_prompt: str,
-        seconds: float | None,
-        seed: str | float | None,
-        model: str,
-        lane: str,
-        preset: str,
-        recording: str | None = None,
-    ) -> tuple[str, dict[str, Any]]:
-        """Render an endless take's first `seconds`; gives its file and its figures, the seed among them.
-
-        `lane` is lines of `mm:ss | prompt`; where there is no prompt, the lane's at 0:00 is it. `preset` is
-        the name of one that ships, or a preset's or a sidecar's JSON: it holds where another value is empty,
-        or the seed −1. A seed above 2⁵³ is exact where it is given as text, as a browser's numbers are not.
-        The length is always `seconds`, a `recording` that the take goes on from counted; what was noticed
-        when that was read is in the figures' `notes`.
-        """
-
-        def request() -> GenerationRequest:
-            points = parse_lane(lane)
-            given = {
-                "prompt": prompt or opening_prompt(points),
-                "negative_prompt": negative_prompt,
-                "lane": points,
-                "seed": _seed(seed),
-            }
-            settings = {"prompt": "", **_endless_settings(_preset(preset, studio.settings.presets))}
-            settings |= {name: value for name, value in given.items() if value not in ("", (), None)}
-            settings["duration_s"] = seconds or 0.0
-            settings["model"] = _model(model, settings, studio.settings, studio.settings.model_id)
-            return parse_request(**settings)
-
+def _offer(spec: ModeSpec, studio: Studio, callers: Callers) -> None:
+    async def call(caller: gr.Request, **sent: Any) -> tuple[str, dict[str, Any]]:
         def submit() -> Job:
-            sound = read_recording(Path(recording)) if recording else None
-            return studio.submit(bounded(request(), studio), recording=sound, client=client_of())
+            given = read_call(spec.name, sent)
+            sound = given.get("continue_from")
+            recording = read_recording(Path(sound)) if sound else None
+            request = bounded(request_of(spec.name, given, studio), studio)
+            return studio.submit(request, recording=recording, client=client_of())
 
         return await render_file(studio, submit, attended(callers, caller))
 
-    lane, recording = _text("Prompt lane"), gr.File(visible=False, label="Recording to go on from")
-    _offer(infinite, "infinite", [*_usual(), _text("Model"), lane, _text("Preset"), recording])
-
-
-def _build_sparse(studio: Studio, callers: Callers) -> None:
-    async def sparse(
-        caller: gr.Request,
-        prompt: str,
-        negative_prompt: str,
-        seconds: float | None,
-        seed: str | float | None,
-        model: str = "",
-        attention: str = "",
-        ratio: str = "",
-        steps: float | None = None,
-        preset: str = "",
-    ) -> tuple[str, dict[str, Any]]:
-        """Render a clip of a set length in one piece; gives its file and its figures, the seed among them.
-
-        `attention` is lite_focus (with `ratio` r, or auto), dense, or token_merging (with `ratio` the share
-        to merge). `preset` is the name of one that ships, or a preset's or a sidecar's JSON: it holds where
-        another value is empty, or the seed −1. The length is always `seconds`.
-        """
-
-        def request() -> GenerationRequest:
-            settings = {"prompt": "", **sparse_settings(_preset(preset, studio.settings.presets), attention)}
-            if ratio:
-                settings["attention"] = {**settings["attention"], "ratio": ratio}
-            if steps:
-                settings["sampler"] = {**settings["sampler"], "steps": steps}
-            given = {
-                "prompt": prompt,
-                "negative_prompt": negative_prompt,
-                "seed": _seed(seed),
-            }
-            settings |= {name: value for name, value in given.items() if value not in ("", None)}
-            settings["duration_s"] = seconds or 0.0
-            settings["model"] = _model(model, settings, studio.settings, studio.settings.clip_model_id)
-            return parse_request(**settings)
-
-        def submit() -> Job:
-            return studio.submit(bounded(request(), studio), client=client_of())
-
-        return await render_file(studio, submit, attended(callers, caller))
-
-    more = [_text("Model"), _text("Attention"), _text("Ratio"), gr.Number(0, visible=False, label="Steps")]
-    _offer(sparse, "sparse", [*_usual(), *more, _text("Preset")])
-
-
-def _build_dual(studio: Studio, callers: Callers) -> None:
-    async def dual(
-        caller: gr.Request,
-        prompt: str,
-        negative_prompt: str,
-        seconds: float | None,
-        seed: str | float | None,
-        model: str = "",
-        text_scale: float | None = None,
-        acoustic_scale: float | None = None,
-        strength: float | None = None,
-        steps: float | None = None,
-        draft: str = "",
-        draft_seed: str | float | None = None,
-        preset: str = "",
-        recording: str | None = None,
-        temperature: float | None = None,
-        top_k: float | None = None,
-    ) -> tuple[str, dict[str, Any]]:
-        """Render a clip by its text and an acoustic draft; gives its file and its figures, with the seed.
-
-        `draft` is audiogen or none; a `recording` takes its place. Negative numbers are left to the preset,
-        or to what is usual; `preset` is the name of one that ships, or a preset's or a sidecar's JSON. The
-        length is always `seconds`.
-        """
-
-        def request() -> GenerationRequest:
-            own = drafted.own_audio(recording, POCKET_DRAFTS, studio) if recording else None
-            settings = {"prompt": "", **dual_settings(_preset(preset, studio.settings.presets), draft, own)}
-            more = {"acoustic_scale": acoustic_scale, "strength": strength}
-            drawn = {"temperature": temperature, "top_k": top_k}
-            more |= {} if recording else drawn
-            own_seed = {} if recording or _seed(draft_seed) is None else {"seed": draft_seed}
-            if settings["draft"]["kind"] != "none":
-                settings["draft"] = {**settings["draft"], **_given(more), **own_seed}
-            settings["sampler"] = {**settings["sampler"], **_given({"steps": steps})}
-            settings |= _given({"guidance_scale": text_scale})
-            settings |= {} if _seed(seed) is None else {"seed": seed}
-            texts = {"prompt": prompt, "negative_prompt": negative_prompt}
-            settings |= {name: text for name, text in texts.items() if text}
-            settings["duration_s"] = seconds or 0.0
-            settings["model"] = _model(model, settings, studio.settings, studio.settings.dual_model_id)
-            return parse_request(**settings)
-
-        def submit() -> Job:
-            return studio.submit(bounded(request(), studio), client=client_of())
-
-        return await render_file(studio, submit, attended(callers, caller))
-
-    numbers = [_number(label) for label in ("Text scale", "Acoustic scale", "Strength", "Steps")]
-    recording = gr.File(visible=False, label="Recording that is the draft")
-    more = [_text("Model"), *numbers, _text("Draft"), _digits("Draft seed"), _text("Preset"), recording]
-    _offer(dual, "dual", [*_usual(), *more, _number("Temperature"), _number("Top k")])
-
-
-def _given(numbers: Mapping[str, float | None]) -> dict[str, float]:
-    """Those that were given: −1 is what Gradio's client fills in. NaN was, and is refused with the rest."""
-    return {name: number for name, number in numbers.items() if number is not None and not number < 0}
-
-
-def _seed(seed: str | float | None) -> str | float | None:
-    """The seed that was given, for the request to judge; None for any."""
-    with suppress(ValueError):
-        return exact_seed(seed)
-    return seed
-
-
-def _digits(label: str) -> gr.Textbox:
-    """Where a seed is given: as a number, or exactly as its digits."""
-    return gr.Textbox("-1", visible=False, label=label)
-
-
-def _number(label: str) -> gr.Number:
-    return gr.Number(-1, visible=False, label=label)
-
-
-def _usual() -> list[Any]:
-    """What every tab's function takes first."""
-    seconds = gr.Number(10, visible=False, label="Seconds")
-    return [_text("Prompt"), _text("Negative prompt"), seconds, _digits("Seed")]
-
-
-def _text(label: str) -> gr.Textbox:
-    return gr.Textbox("", visible=False, label=label)
-
-
-def _offer(function: Callable[..., Any], name: str, inputs: list[Any]) -> None:
+    parameters = parameters_of(spec.name)
+    call.__doc__ = spec.call
+    # Gradio tells callers the names, and that a file may be left out.
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter("caller", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request),
+            *(
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=field.call and field.call.empty
+                )
+                for name, field in parameters.items()
+            ),
+        ]
+    )
+    inputs = {name: _component(field.call) for name, field in parameters.items() if field.call}
     file, figures = gr.File(visible=False, label="Take"), gr.JSON(visible=False, label="Figures")
     gr.Button(visible=False).click(
-        function, inputs, [file, figures],
-        api_name=name, concurrency_limit=MAX_CALLS, concurrency_id="callers",
+        call, None, [file, figures], inputs_kwargs=inputs,
+        api_name=spec.name, concurrency_limit=MAX_CALLS, concurrency_id="callers",
     )  # fmt: skip
+
+
+def read_call(mode: str, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What a caller gave, by the names of fields: without what a client fills in, and the lane read.
+
+    Raises:
+        InvalidRequestError: the lane can't be read.
+    """
+    given: dict[str, Any] = {}
+    for name, field in parameters_of(mode).items():
+        value: Any = sent.get(name)
+        if field.call and field.call.is_given(value) and not (field.call.widget == "digits" and _any(value)):
+            given[field.name] = parse_lane(value) if field.name == "lane" else value
+    return {name: value for name, value in given.items() if value != ()}
+
+
+def request_of(mode: str, given: Values, studio: Studio) -> GenerationRequest:
+    """The request of what a caller gave, on the studio's device; it may hold a preset's name, or its JSON.
+
+    Raises:
+        InvalidRequestError: names the first field at fault.
+        OutOfResourcesError: the disk is full.
+    """
+    settings = studio.settings
+    preset = _preset(given.get("preset", ""), settings.presets)
+    chosen = preset.settings.get("model") if preset else None
+    known = chosen.get("id") if isinstance(chosen, dict) else None
+    model = {"id": given.get("model") or known or settings.model_of(mode)}
+    fixed = {
+        "model": {**model, "device": settings.device, "dtype": settings.dtype},
+        "duration_s": given.get("duration_s") or 0.0,
+    }
+    recorded = own_audio(given, studio) if given.get("recording") else None
+    return bind(mode, given, preset=preset, recorded=recorded, fitting=("draft",), fixed=fixed)
+
+
+def _any(seed: str | float) -> bool:
+    """Whether any seed will do; what is none is left for the request to judge."""
+    with suppress(ValueError):
+        return exact_seed(seed) is None
+    return False
+
+
+def _component(parameter: Parameter) -> Any:
+    """What Gradio reads a parameter with: a seed as a number, or exactly as its digits."""
+    if parameter.widget == "file":
+        return gr.File(visible=False, label=parameter.label)
+    kind = gr.Number if parameter.widget == "number" else gr.Textbox
+    return kind(parameter.empty, visible=False, label=parameter.label)
 
 
 def _preset(preset: str, folder: Path) -> Preset | None:
@@ -232,21 +132,6 @@ def _preset(preset: str, folder: Path) -> Preset | None:
     if not text:
         return None
     return parse_preset(text) if text.startswith("{") else named_preset(text, folder)
-
-
-def _endless_settings(preset: Preset | None) -> dict[str, Any]:
-    """The settings of a preset for endless takes."""
-    if preset is None:
-        return {}
-    preset.require_for("infinite")
-    return preset.settings
-
-
-def _model(model: str, settings: Mapping[str, Any], defaults: Settings, usual: str) -> dict[str, Any]:
-    """Which checkpoint: as asked, else the preset's, else the usual; always on the studio's device."""
-    chosen = settings.get("model")
-    known = chosen.get("id") if isinstance(chosen, dict) else None
-    return {"id": model or known or usual, "device": defaults.device, "dtype": defaults.dtype}
 
 
 async def render_file(

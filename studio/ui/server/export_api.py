@@ -22,7 +22,7 @@ def build(studio: Studio, exports: ExportCache) -> None:
     """Add the function to the Blocks one is in. It has no place on the page."""
 
     def export(
-        take: str, format: str = "wav", start: str = "", end: str = "", lufs: str = "", ceiling: str = ""
+        *, take: str, format: str = "wav", start: str = "", end: str = "", lufs: str = "", ceiling: str = ""
     ) -> tuple[str, dict[str, Any]]:
         """Write a take, or a span of it, in a format; gives its file and what its level came to.
 
@@ -45,10 +45,13 @@ def build(studio: Studio, exports: ExportCache) -> None:
         level = made.level
         return file, {**level.report, "said": level.sentence} if level else {}
 
-    fields = [gr.Textbox("", visible=False, label=label) for label in ("Take", "Format", *LABELS.values())]
-    fields[1].value = "wav"
+    labels = {"take": "Take", "format": "Format", **LABELS}
+    asked = {
+        name: gr.Textbox("wav" if name == "format" else "", visible=False, label=label)
+        for name, label in labels.items()
+    }
     file, figures = gr.File(visible=False, label="Export"), gr.JSON(visible=False, label="Level")
     gr.Button(visible=False).click(
-        export, fields, [file, figures],
+        export, None, [file, figures], inputs_kwargs=asked,
         api_name="export", concurrency_limit=MAX_CALLS, concurrency_id="callers",
     )  # fmt: skip

@@ -35,7 +35,7 @@ from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guard
 from studio.ui.server.theme import studio_theme
 from studio.ui.server.uploads import UploadLimit
 from studio.ui.tabs import dual, infinite, library, sparse
-from studio.ui.tabs.take_tab import HIDDEN
+from studio.ui.widgets import HIDDEN
 
 MAX_UPLOAD = "500mb"
 MAX_QUEUED = 64
@@ -66,17 +66,17 @@ class Page:
             models = [model for model in known if model.system != DRAFTER]
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
-                    tab = infinite.build(studio, self._views, models)
+                    endless = infinite.build(studio, self._views, models)
                 with gr.Tab("Sparse", id="sparse"):
                     clips = sparse.build(studio, self._views, models)
                 with gr.Tab("Dual", id="dual"):
                     drafted = dual.build(studio, self._views, known)
                 if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
-                        library.build(studio, tabs, takes, tab, clips, drafted)
+                        library.build(studio, tabs, takes, [endless, clips, drafted])
             if self.settings.private:  # the disk and the network are this machine's user's
                 downloads.build(Downloader(self.settings), known)
-            tab.follow(self.blocks.load, tab.handlers.reattach, None)
+            endless.follow(self.blocks.load, endless.handlers.reattach, None)
             for others in (clips, drafted):
                 # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
                 self.blocks.load(others.handlers.turn_to, None, tabs, **HIDDEN)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -9,10 +12,8 @@ import gradio as gr
 from studio.service.studio import Studio
 from studio.service.takes.tags import SUFFIXES as TAGGED
 from studio.ui.panels import cards
-from studio.ui.panels.library_view import NOBODY, LibraryView, Shown
-from studio.ui.tabs.dual import DualTab
-from studio.ui.tabs.infinite import InfiniteTab
-from studio.ui.tabs.sparse import SparseTab
+from studio.ui.panels.library_view import NOBODY, LibraryView, Opened, Shown
+from studio.ui.tabs.take_tab import TakeTab
 
 TAB = "library"
 _PICK = """
@@ -23,10 +24,8 @@ element.addEventListener('click', (event) => {
 """
 
 
-def build(
-    studio: Studio, tabs: gr.Tabs, tab: gr.Tab, player: InfiniteTab, clips: SparseTab, drafted: DualTab
-) -> None:
-    """Lay the `tab` out; takes are opened in the others of the `tabs`, and resumed in `player`."""
+def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab]) -> None:
+    """Lay the `tab` out; takes are opened in the `others` of the `tabs`, and resumed in their first."""
     view = LibraryView(studio)
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes="lw-search"):
@@ -50,30 +49,60 @@ def build(
             trash = _lay_out_trash()
     parts |= trash
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    chosen, asked, shown = parts["chosen"], [words, favourites], [parts[name] for name in Shown._fields]
-    gr.on(
-        [words.change, favourites.change, refresh.click, tab.select], view.refresh, [chosen, *asked], shown,
-        trigger_mode="always_last", **hidden,
-    )  # fmt: skip
-    parts["listing"].click(view.choose, asked, shown, **hidden)
-    parts["rename"].click(view.rename, [chosen, parts["name"], *asked], shown, **hidden)
-    parts["favour"].click(view.favour, [chosen, *asked], shown, **hidden)
-    parts["delete"].click(view.delete, [chosen, *asked], shown, **hidden)
-    parts["erase"].click(view.erase, [chosen, *asked], shown, **hidden)
-    parts["undo"].click(view.restore, [parts["undone"], *asked], shown, **hidden)
-    parts["trash"].click(view.put_back, asked, shown, **hidden)
-    parts["empty"].click(lambda: gr.update(visible=True), None, parts["sure"], queue=False, **hidden)
-    parts["keep"].click(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **hidden)
-    emptied = parts["really"].click(view.empty, [chosen, *asked], shown, **hidden)
-    emptied.then(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **hidden)
-    fields = [*player.form.fields, *clips.fields, *drafted.fields]
-    filled = [tabs, *fields, parts["said"]]
-    parts["opened"].click(view.open_take, [chosen, *fields], filled, **hidden)
-    parts["extend"].click(view.extend_take, [chosen, *fields], filled, **hidden)
-    taken = file.upload(view.open_file, [file, *fields], filled, **hidden)
+    _bind_buttons(view, parts, [words, favourites], [refresh.click, tab.select])
+    forms = {other.form.mode: other.form for other in others}
+    filled = [tabs, *(field for form in forms.values() for field in form.fields.values()), parts["said"]]
+
+    def opened(found: Opened) -> dict[Any, Any]:
+        """What the page shows of it."""
+        said = {parts["said"]: found.said}
+        if not found.mode:
+            return said
+        return {tabs: gr.Tabs(selected=found.mode), **forms[found.mode].shown(found.values), **said}
+
+    chosen = parts["chosen"]
+    parts["opened"].click(answered(view.open_take, opened), chosen, filled, **hidden)
+    parts["extend"].click(answered(view.extend_take, opened), chosen, filled, **hidden)
+    taken = file.upload(answered(view.open_file, opened), file, filled, **hidden)
     taken.then(lambda: None, None, file, queue=False, **hidden)  # the next one can be dropped at once
+    player = others[0]
     shows = parts["resume"].click(lambda: gr.Tabs(selected="infinite"), None, tabs, queue=False, **hidden)
     player.follow(shows.then, player.handlers.resume, [chosen, player.followed[3]])
+
+
+def _bind_buttons(view: LibraryView, parts: dict[str, Any], asked: list[Any], refreshed: list[Any]) -> None:
+    """Make the tab show the list as it is `asked` for, and its buttons do what they say."""
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    chosen, shown = parts["chosen"], [parts[one.name] for one in fields(Shown)]
+
+    def show(found: Shown) -> dict[Any, Any]:
+        return {parts[name]: value for name, value in vars(found).items()}
+
+    gr.on(
+        [*(part.change for part in asked), *refreshed], answered(view.refresh, show), [chosen, *asked], shown,
+        trigger_mode="always_last", **hidden,
+    )  # fmt: skip
+    parts["listing"].click(answered(view.choose, show), asked, shown, **hidden)
+    parts["rename"].click(answered(view.rename, show), [chosen, parts["name"], *asked], shown, **hidden)
+    parts["favour"].click(answered(view.favour, show), [chosen, *asked], shown, **hidden)
+    parts["delete"].click(answered(view.delete, show), [chosen, *asked], shown, **hidden)
+    parts["erase"].click(answered(view.erase, show), [chosen, *asked], shown, **hidden)
+    parts["undo"].click(answered(view.restore, show), [parts["undone"], *asked], shown, **hidden)
+    parts["trash"].click(answered(view.put_back, show), asked, shown, **hidden)
+    parts["empty"].click(lambda: gr.update(visible=True), None, parts["sure"], queue=False, **hidden)
+    parts["keep"].click(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **hidden)
+    emptied = parts["really"].click(answered(view.empty, show), [chosen, *asked], shown, **hidden)
+    emptied.then(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **hidden)
+
+
+def answered(handler: Callable[..., Any], answer: Callable[[Any], dict[Any, Any]]) -> Callable[..., Any]:
+    """The handler, with what it finds told to Gradio by component."""
+
+    @wraps(handler)
+    def run(*asked: Any) -> dict[Any, Any]:
+        return answer(handler(*asked))
+
+    return run
 
 
 def _lay_out_chosen() -> dict[str, Any]:

@@ -5,20 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from studio.core.binding import Values
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Preview, Progress, Telemetry
-from studio.core.fields import FieldError
+from studio.core.messages import FieldError
 from studio.service.jobs.job import Job
+from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
+from studio.ui import widgets
+from studio.ui.forms import Form, read_form
 from studio.ui.panels.live import LiveView, LiveViews
+from studio.ui.server.callers import client_of
+from studio.ui.widgets import HIDDEN
 
 MAX_LISTENERS = 16  # each holds one of the server's threads; the takes themselves queue in the service
-HIDDEN: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+CLIP_GAUGES = {
+    "memory": ("Memory", "of the whole studio"),
+    "rtf": ("Real-time factor", "work for a second of sound"),
+    "step": ("A step", "the whole clip, once"),
+}
+_STOP_PLAYER = "(id) => {{ window.longwave?.{tab}?.stop(); return [id]; }}"
 
 Following = tuple[Any, Any, Any, Any]  # player, Generate, download, job id
 
@@ -31,6 +43,20 @@ class TakeHandlers:
         self._studio = studio
         self._views = views
         self._mode = mode
+
+    def generate(self, **values: Any) -> Iterator[Following]:
+        """Start a take of the form's values and follow it."""
+        yield from self._begin(lambda: self._submit(values))
+
+    def resume(self, take_id: str, job_id: str) -> Iterator[Following]:
+        """Go on with an interrupted take of the library and follow it, unless this page's own still plays."""
+
+        def begin() -> Job:
+            if any(job.id == job_id and not job.ended for job in self._studio.jobs()):
+                raise InvalidRequestError("A take plays here: stop it first, then go on with the other.")
+            return self._studio.resume(take_id, listen=True)
+
+        yield from self._begin(begin)
 
     def reattach(self) -> Iterator[Following]:
         """A page was opened: follow the take that runs with nobody listening, if there is one.
@@ -57,6 +83,22 @@ class TakeHandlers:
         """End the take that this page started, if it still runs and was not forgotten long after its end."""
         with suppress(InvalidRequestError):
             self._studio.stop(job_id)
+
+    def _submit(self, values: Values, instead_of: str = "") -> Job:
+        """Queue a take of these values; once they are known to make one, it may take another's place."""
+        request = read_form(self._mode, values, self._studio)
+        sound = values.get("continue_from")
+        recording = read_recording(Path(sound)) if sound else None
+        if instead_of:
+            self._views.supersede(instead_of)
+            self.stop(instead_of)
+        return self._studio.submit(
+            request,
+            listen=True,
+            keep_running=bool(values.get("keep_running")),
+            recording=recording,
+            client=client_of(),
+        )
 
     def _begin(self, begin: Callable[[], Job]) -> Iterator[Following]:
         try:
@@ -110,23 +152,47 @@ def refusal(error: StudioError) -> dict[str, Any]:
     }
 
 
-def follow_on(
-    event: Any,
-    handler: Callable[..., Iterator[Following]],
-    inputs: Any,
-    followed: list[Any],
-    ready: Callable[[str], Any],
-    **options: Any,
-) -> None:
-    """Run `handler` at a component's `event` with its take on a tab's player; Generate waits meanwhile.
+@dataclass(frozen=True)
+class TakeTab:
+    """What others need of a tab: the form to fill, and how to follow a job on its player.
 
     `followed` are the components of a `Following`.
     """
-    run = event(
-        handler, inputs, followed,
-        show_progress="hidden", concurrency_limit=MAX_LISTENERS, concurrency_id="listeners",
-        api_visibility="private", **options,
-    )  # fmt: skip
-    # Whatever ended the generator, a failure of the server included, one can start again. Not a moment
-    # sooner: Gradio drops a click while the event before it is still pending.
-    run.then(ready, followed[-1], followed[1], **HIDDEN)
+
+    form: Form
+    followed: list[Any]
+    handlers: TakeHandlers
+
+    def bind(self, stop: gr.Button) -> None:
+        """Make Generate and Stop do what they say."""
+        _, start, _, job_id = self.followed
+        self.follow(start.click, self.handlers.generate, None, inputs_kwargs=self.form.fields)
+        quiet = _STOP_PLAYER.format(tab=self.form.mode)
+        stop.click(self.handlers.stop, job_id, None, js=quiet, **HIDDEN)
+
+    def follow(
+        self, event: Any, handler: Callable[..., Iterator[Following]], inputs: Any, **options: Any
+    ) -> None:
+        """Run `handler` at a component's `event`, its take on this tab's player; Generate waits meanwhile."""
+        run = event(
+            handler, inputs, self.followed,
+            show_progress="hidden", concurrency_limit=MAX_LISTENERS, concurrency_id="listeners",
+            api_visibility="private", **options,
+        )  # fmt: skip
+        # Whatever ended the generator, a failure of the server included, one can start again. Not a moment
+        # sooner: Gradio drops a click while the event before it is still pending.
+        run.then(self.handlers.ready, self.followed[-1], self.followed[1], **HIDDEN)
+
+
+def lay_out_actions(tab: str) -> tuple[gr.Button, gr.Button]:
+    """The buttons Generate and Stop."""
+    with gr.Row(elem_classes="lw-actions"):
+        start = gr.Button("Generate", variant="primary", elem_id=f"{tab}-generate", min_width=120)
+        return start, gr.Button("Stop", elem_id=f"{tab}-stop", min_width=90)
+
+
+def lay_out_gauges(tab: str, **gauges: tuple[str, str]) -> None:
+    """Gauges beside each other, each with its name and a note."""
+    with gr.Row(elem_classes="lw-gauges"):
+        for figure, (name, note) in gauges.items():
+            widgets.gauge(tab, figure, name, note)

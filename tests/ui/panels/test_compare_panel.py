@@ -6,16 +6,17 @@ import re
 
 import gradio as gr
 
+from studio.core.binding import opening
 from studio.service.studio import Studio
-from studio.ui.forms import FormValues, read_form
+from studio.ui.forms import read_form
 from studio.ui.panels.compare import Comparison, strategies
 
-FORM = FormValues(model="tone", prompt="<i>rain", seed=4, base_steps=6, warmup_steps=2)
-SLOW = FORM._replace(base_steps=300, group_size=1, buffer_frames=0)  # thousands of steps
+FORM = opening("infinite", model="tone", prompt="<i>rain", seed=4, base_steps=6, warmup_steps=2)
+SLOW = FORM | {"base_steps": 300, "group_size": 1, "buffer_frames": 0}  # thousands of steps
 
 
 def test_every_way_is_a_row_and_joins_are_marked(studio: Studio) -> None:
-    answers = list(Comparison(studio, strategies(studio)).run(6.0, *FORM))
+    answers = list(Comparison(studio, strategies(studio)).run(seconds=6.0, **FORM))
     rows = [rows for _, rows, _ in answers if isinstance(rows, str) and rows]
     assert [shown.count("<figure") for shown in rows] == [1, 2, 3, 4, 5], "one more with each take"
     assert len(studio.jobs()) == 1, "all of them are one job"
@@ -28,11 +29,13 @@ def test_every_way_is_a_row_and_joins_are_marked(studio: Studio) -> None:
 
 def test_what_can_t_be_compared_is_told(studio: Studio) -> None:
     comparison = Comparison(studio, strategies(studio))
-    assert list(comparison.run(None, *FORM)) == [("Compare takes of up to 120 seconds.", gr.skip(), "")]
-    (said, *_), *rest = comparison.run(5.0, *FORM._replace(prompt=""))
+    assert list(comparison.run(seconds=None, **FORM)) == [
+        ("Compare takes of up to 120 seconds.", gr.skip(), "")
+    ]
+    (said, *_), *rest = comparison.run(seconds=5.0, **FORM | {"prompt": ""})
     assert "Prompt is empty" in said
     assert not rest
-    (said, *_), *rest = comparison.run(5.0, *FORM._replace(continue_from="field.wav"))
+    (said, *_), *rest = comparison.run(seconds=5.0, **FORM | {"continue_from": "field.wav"})
     assert "recording" in said
     assert not rest
 
@@ -40,13 +43,15 @@ def test_what_can_t_be_compared_is_told(studio: Studio) -> None:
 def test_a_failure_is_a_row_of_its_own(studio: Studio) -> None:
     rows = [
         rows
-        for _, rows, _ in Comparison(studio, strategies(studio)).run(1.0, *FORM._replace(model="nonesuch"))
+        for _, rows, _ in Comparison(studio, strategies(studio)).run(
+            seconds=1.0, **FORM | {"model": "nonesuch"}
+        )
     ]
     assert "no model" in str([row for row in rows if isinstance(row, str)][-1]).lower()
 
 
 def test_a_closed_page_stops_what_is_being_made(studio: Studio) -> None:
-    run = Comparison(studio, strategies(studio)).run(120.0, *SLOW)
+    run = Comparison(studio, strategies(studio)).run(seconds=120.0, **SLOW)
     next(run)
     said, _, job_id = next(run)
     assert said.startswith("1 of 5, Endless, equal")
@@ -60,7 +65,7 @@ def test_one_may_stop_and_keep_what_there_is(studio: Studio) -> None:
     comparison = Comparison(studio, strategies(studio))
     comparison.stop("")
     told = []
-    for said, _, job_id in comparison.run(120.0, *SLOW):
+    for said, _, job_id in comparison.run(seconds=120.0, **SLOW):
         told.append(said)
         comparison.stop(job_id)
     assert told[-1].startswith("Stopped")
@@ -68,9 +73,9 @@ def test_one_may_stop_and_keep_what_there_is(studio: Studio) -> None:
 
 
 def test_one_that_waits_says_so(studio: Studio) -> None:
-    playing = studio.submit(read_form(SLOW._replace(endless=True), studio))
+    playing = studio.submit(read_form("infinite", SLOW | {"endless": True}, studio))
     told = []
-    for said, *_ in Comparison(studio, strategies(studio)).run(1.0, *FORM):
+    for said, *_ in Comparison(studio, strategies(studio)).run(seconds=1.0, **FORM):
         told.append(said)
         if "Waiting" in said:
             studio.stop(playing.id)

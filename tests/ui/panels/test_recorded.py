@@ -8,9 +8,10 @@ import gradio as gr
 import pytest
 from gradio.data_classes import FileData
 
+from studio.core.binding import opening
 from studio.core.sound_files import SUFFIXES
 from studio.service.studio import Studio
-from studio.ui.forms import FormValues
+from studio.ui.forms import read_form
 from studio.ui.panels.live import LiveViews
 from studio.ui.panels.recorded import describe
 from studio.ui.server import client_api
@@ -72,10 +73,9 @@ def test_the_page_takes_every_type_that_the_reader_takes(studio: Studio, tmp_pat
 def test_a_take_says_at_its_end_what_was_noticed(studio: Studio, hot: Path) -> None:
     handlers = Handlers(studio, LiveViews(), "infinite")
     quick = {"base_steps": 6, "group_size": 4, "buffer_frames": 4, "model": "tone"}
-    form = FormValues(**quick)._replace(
-        endless=False, duration_s=3.0, continue_from=str(hot), keep_running=True
-    )
-    *_, (last, *_) = (step for step in handlers.generate(*form) if isinstance(step[0], dict))
+    wanted = {"endless": False, "duration_s": 3.0, "continue_from": str(hot), "keep_running": True}
+    form = opening("infinite", **quick, **wanted)
+    *_, (last, *_) = (step for step in handlers.generate(**form) if isinstance(step[0], dict))
     assert last["phase"] == "finished"
     assert last["message"].endswith(f"Of its recording: {SCALED}")
 
@@ -85,14 +85,15 @@ def test_the_api_says_it_beside_the_figures(studio: Studio, hot: Path) -> None:
         client_api.build(studio, Callers())
     functions = {function.api_name: function.fn for function in page.fns.values()}
     call = functions["infinite"]
-    _, figures = aio.run(call(gr.Request(), "rain", "", 3.0, 1, "tone", "", "", str(hot)))
+    words = {"prompt": "rain", "seed": 1, "model": "tone"}
+    _, figures = aio.run(call(gr.Request(), **words, seconds=3.0, recording=str(hot)))
     assert figures["notes"] == [SCALED]
-    _, figures = aio.run(call(gr.Request(), "rain", "", 1.0, 1, "tone", "", ""))
+    _, figures = aio.run(call(gr.Request(), **words, seconds=1.0))
     assert "notes" not in figures
 
 
 def test_a_draft_says_it_too(studio: Studio, hot: Path) -> None:
-    form = dual.FormValues(model="tone", draft="recorded", recording=str(hot))
-    job = studio.submit(dual.read_form(form, studio))
+    form = opening("dual", model="tone", draft="recorded", recording=str(hot))
+    job = studio.submit(read_form("dual", form, studio))
     assert job.notes == (SCALED,)
-    assert studio.submit(dual.read_form(form._replace(draft="none"), studio)).notes == ()
+    assert studio.submit(read_form("dual", form | {"draft": "none"}, studio)).notes == ()

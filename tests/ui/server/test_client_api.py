@@ -14,21 +14,20 @@ from tests import aio
 
 
 @pytest.mark.parametrize(
-    ("name", "place"),
+    ("name", "word"),
     [
-        ("What it says", 5),
-        ("What it is made of", 6),
-        ("Strength", 7),
-        ("Steps", 8),
-        ("Temperature", 13),
-        ("Top k", 14),
+        ("What it says", "text_scale"),
+        ("What it is made of", "acoustic_scale"),
+        ("Strength", "strength"),
+        ("Steps", "steps"),
+        ("Temperature", "temperature"),
+        ("Top k", "top_k"),
     ],
 )
-def test_nan_is_no_value_that_was_not_given(studio: Studio, name: str, place: int) -> None:
+def test_nan_is_no_value_that_was_not_given(studio: Studio, name: str, word: str) -> None:
     with gr.Blocks() as page:
         client_api.build(studio, Callers())
     dual = next(function.fn for function in page.fns.values() if function.api_name == "dual")
-    values = ["rain", "", 1.0, 1, "tone", -1, -1, -1, -1, "audiogen", -1, "", None, -1, -1]
-    values[place] = math.nan
+    values = {"prompt": "rain", "seconds": 1.0, "seed": 1, "model": "tone", "draft": "audiogen"}
     with pytest.raises(gr.Error, match=rf"{name} must be .* \(it is not a number\)"):
-        aio.run(dual(gr.Request(), *values))
+        aio.run(dual(gr.Request(), **values, **{word: math.nan}))

@@ -14,12 +14,15 @@ from studio.service.takes.export_cache import ExportCache
 from studio.ui.server import export_api
 from tests.service.takes.test_files import write_take
 
+WORDS = ("format", "start", "end", "lufs", "ceiling")
+
 
 @pytest.fixture
 def call(studio: Studio, tmp_path: Path) -> Any:
     with gr.Blocks() as page:
         export_api.build(studio, ExportCache(tmp_path / "scratch"))
-    return next(function.fn for function in page.fns.values() if function.api_name == "export")
+    export = next(function.fn for function in page.fns.values() if function.api_name == "export")
+    return lambda take, *words: export(take=take, **dict(zip(WORDS, words, strict=False)))
 
 
 def test_a_take_is_exported_with_its_level(call: Any, studio: Studio) -> None:

@@ -15,9 +15,10 @@ from PIL import Image
 
 from studio.backends.acoustic.audiocraft_shim import MISSING
 from studio.backends.systems import dcldm
+from studio.core.binding import fill, opening
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.events import Drafted
-from studio.core.preset import Preset, shipped_presets
+from studio.core.preset import Preset, named_preset, shipped_presets
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.pipeline.drafts import AcousticModelPool, Drafts
@@ -26,18 +27,17 @@ from studio.service.compare import scales
 from studio.service.jobs.job import Job
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.studio import Studio
-from studio.ui.forms import FormValues as EndlessValues
+from studio.ui.forms import read_form
 from studio.ui.panels import drafted
 from studio.ui.panels.live import LiveView, LiveViews
-from studio.ui.tabs.dual import FormValues, Handlers, fill_form, read_form
 from studio.ui.tabs.library import LibraryView
-from studio.ui.tabs.sparse import FormValues as ClipValues
+from studio.ui.tabs.take_tab import TakeHandlers
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
 from tests.service.service_fakes import create_backend, render_ramp
 
 SETTINGS = Settings()
-FORM = FormValues(model="tone", keep_running=True)
+FORM = opening("dual", model="tone", keep_running=True)
 PRESETS = {s: p for s, p in shipped_presets(SETTINGS.presets).items() if p.mode == "dual"}
 
 
@@ -51,8 +51,8 @@ def studio(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def handlers(studio: Studio) -> Handlers:
-    return Handlers(studio, LiveViews(), "dual")
+def handlers(studio: Studio) -> TakeHandlers:
+    return TakeHandlers(studio, LiveViews(), "dual")
 
 
 @pytest.fixture
@@ -62,10 +62,12 @@ def own(tmp_path: Path) -> str:
 
 
 def test_every_field_arrives(studio: Studio, own: str) -> None:
-    form = FormValues(
-        "sea", "gulls", 8, 30, 7, "tone", "audiogen", None, "mine", 3, 0.9, 40, 5, 2.5, 0.6, "lite_focus"
-    )
-    request = read_form(form, studio)
+    form = opening(
+        "dual", prompt="sea", negative_prompt="gulls", duration_s=8, steps=30, seed=7, model="tone",
+        draft="audiogen", draft_model="mine", draft_seed=3, temperature=0.9, top_k=40, text_scale=5,
+        acoustic_scale=2.5, strength=0.6, attention="lite_focus",
+    )  # fmt: skip
+    request = read_form("dual", form, studio)
     assert (request.mode, request.prompt, request.negative_prompt) == ("dual", "sea", "gulls")
     assert (request.duration_s, request.seed, request.guidance_scale) == (8, 7, 5)
     assert request.acoustic_scale == 2.5
@@ -75,19 +77,19 @@ def test_every_field_arrives(studio: Studio, own: str) -> None:
         "kind": "audiogen", "model": "mine", "acoustic_scale": 2.5, "strength": 0.6, "seed": 3,
         "temperature": 0.9, "top_k": 40, "top_p": 0.0, "guidance_scale": 3.0,
     }  # fmt: skip
-    assert read_form(form._replace(draft_seed=-1), studio).draft.seed is None  # type: ignore[union-attr]
-    assert read_form(form._replace(draft="none"), studio).draft.kind == "none"
-    recorded = read_form(form._replace(draft="recorded", recording=own), studio).draft.model_dump()
+    assert read_form("dual", form | {"draft_seed": -1}, studio).draft.seed is None  # type: ignore[union-attr]
+    assert read_form("dual", form | {"draft": "none"}, studio).draft.kind == "none"
+    recorded = read_form("dual", form | {"draft": "recorded", "recording": own}, studio).draft.model_dump()
     assert recorded["kind"] == "recorded"
     assert (recorded["file"], recorded["strength"], recorded["acoustic_scale"]) == ("own.wav", 0.6, 2.5)
     assert (studio.settings.outputs / "drafts" / f"{recorded['sha256']}.flac").is_file()
 
 
 @pytest.mark.parametrize("stem", list(PRESETS))
-def test_every_shipped_preset_opens_in_the_form(stem: str, handlers: Handlers, studio: Studio) -> None:
+def test_every_shipped_preset_opens_in_the_form(stem: str, studio: Studio) -> None:
     preset = PRESETS[stem]
-    filled = FormValues(*handlers.open_preset(stem, *FORM))
-    made, meant = read_form(filled, studio), preset.request(seed=0)
+    filled = FORM | fill("dual", named_preset(stem, SETTINGS.presets))
+    made, meant = read_form("dual", filled, studio), preset.request(seed=0)
     assert made.acoustic_scale == meant.acoustic_scale
     same = {"seed": 0, "model": meant.model, "draft": made.draft.model_copy(update={"acoustic_scale": None})}
     meant_draft = meant.draft.model_copy(update={"acoustic_scale": None})
@@ -121,20 +123,20 @@ def test_a_take_opens_as_it_was(draft: dict[str, Any], steps: int, duration_s: f
         sampler={"kind": "clip", "steps": steps}, draft=draft,
     )  # fmt: skip
     record = Preset(name="x", settings=request.model_dump(mode="json"))
-    opened = fill_form(record, FORM)
+    opened = FORM | fill("dual", record)
     keeper: Any = type("Keeper", (), {"settings": SETTINGS})()
-    assert read_form(opened, keeper) == request
+    assert read_form("dual", opened, keeper) == request
 
 
-def test_the_library_opens_a_take_here(studio: Studio, handlers: Handlers) -> None:
-    *_, last = handlers.generate(*FORM._replace(duration_s=3.0, steps=4, seed=7, draft="none"))
+def test_the_library_opens_a_take_here(studio: Studio, handlers: TakeHandlers) -> None:
+    *_, last = handlers.generate(**(FORM | {"duration_s": 3.0, "steps": 4, "seed": 7, "draft": "none"}))
     assert last[2]["interactive"] is True
     take = next(studio.library.takes())
     assert "__dual__" in take.path.name
-    opened = LibraryView(studio).open_take(take.id, *EndlessValues(), *ClipValues(), *FORM)
-    assert opened[0].selected == "dual"
-    filled = FormValues(*opened[-1 - len(FORM) : -1])
-    assert (filled.seed, filled.duration_s, filled.draft) == (7, 3.0, "none")
+    opened = LibraryView(studio).open_take(take.id)
+    assert opened.mode == "dual"
+    filled = opened.values
+    assert (filled["seed"], filled["duration_s"], filled["draft"]) == (7, 3.0, "none")
 
 
 @pytest.mark.parametrize(
@@ -156,8 +158,8 @@ def test_the_library_opens_a_take_here(studio: Studio, handlers: Handlers) -> No
         ({"draft": "whistled"}, "must be one of"),
     ],
 )
-def test_bad_values_become_one_sentence(handlers: Handlers, changes: dict[str, Any], word: str) -> None:
-    *_, last = handlers.generate(*FORM._replace(**changes))
+def test_bad_values_become_one_sentence(handlers: TakeHandlers, changes: dict[str, Any], word: str) -> None:
+    *_, last = handlers.generate(**(FORM | changes))
     assert last[0]["phase"] == "failed"
     assert word in last[0]["message"].lower()
     assert last[0]["message"].endswith(".")
@@ -172,11 +174,11 @@ def test_without_audiogen_it_says_how_to_get_it_and_own_audio_still_drafts(tmp_p
     drafts = Drafts(AcousticModelPool(missing, lambda *_: FakeDrafter(unconditional=unconditional)), tmp_path)
     load = lambda choice: dcldm.load(folder, "cpu", "float32", model_id=choice.id)  # noqa: E731
     studio = Studio(Settings(outputs=tmp_path, device="cpu"), load, Renderer(drafts), drafts=drafts)
-    tab, form = Handlers(studio, LiveViews(), "dual"), FORM._replace(duration_s=2.56, steps=2)
-    *_, last = tab.generate(*form)
+    tab, form = TakeHandlers(studio, LiveViews(), "dual"), FORM | {"duration_s": 2.56, "steps": 2}
+    *_, last = tab.generate(**form)
     assert last[0]["phase"] == "failed"
     assert "--group audiocraft" in last[0]["message"]
-    *_, last = tab.generate(*form._replace(draft="recorded", recording=own))
+    *_, last = tab.generate(**(form | {"draft": "recorded", "recording": own}))
     assert last[0]["phase"] == "finished", last[0]
     assert last[0]["drafted"] is True
     studio.close()

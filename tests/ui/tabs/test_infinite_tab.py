@@ -11,11 +11,11 @@ import soundfile as sf
 
 from studio.app import build_studio
 from studio.backends.systems.tone import tone
+from studio.core.binding import opening
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
-from studio.ui.forms import FormValues
 from studio.ui.panels.live import LiveViews
 from studio.ui.tabs.infinite import Handlers
 
@@ -25,9 +25,9 @@ def handlers(studio: Studio) -> Handlers:
     return Handlers(studio, LiveViews(), "infinite")
 
 
-def form(**changes: Any) -> FormValues:
+def form(**changes: Any) -> dict[str, Any]:
     """The fields as the page opens, on the model without weights."""
-    return FormValues(prompt="rain", model="tone")._replace(**changes)
+    return opening("infinite", **{"prompt": "rain", "model": "tone", **changes})
 
 
 def made(studio: Studio) -> Path:
@@ -37,7 +37,7 @@ def made(studio: Studio) -> Path:
 
 
 def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> None:
-    steps = list(handlers.generate(*form(duration_s=2.0, endless=False, seed=7.0)))
+    steps = list(handlers.generate(**form(duration_s=2.0, endless=False, seed=7.0)))
     first, last = steps[0], steps[-1]
     assert first[0]["token"] == last[0]["token"]
     assert first[0]["seed"] == "7"
@@ -72,7 +72,7 @@ def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> No
     ],
 )
 def test_bad_values_become_one_sentence(handlers: Handlers, changes: dict[str, Any], word: str) -> None:
-    *_, last = handlers.generate(*form(endless=False)._replace(**changes))
+    *_, last = handlers.generate(**form(**{"endless": False, **changes}))
     assert last[0]["phase"] == "failed"
     assert word in last[0]["message"].lower()
     assert "\n" not in last[0]["message"]
@@ -93,19 +93,19 @@ def hear(job: Job) -> None:
 def test_a_take_goes_on_from_a_file_dropped_in(handlers: Handlers, studio: Studio, tmp_path: Path) -> None:
     sf.write(tmp_path / "field.wav", tone(0, 5 * 16000, 16000), 16000)
     field = str(tmp_path / "field.wav")
-    first, *_, last = handlers.generate(*form(duration_s=6.0, endless=False, continue_from=field))
+    first, *_, last = handlers.generate(**form(duration_s=6.0, endless=False, continue_from=field))
     assert first[0]["offset_s"] == 1.0, "what is heard begins shortly before the join"
     assert last[0]["phase"] == "finished"
     assert sf.info(made(studio)).duration == 6.0
-    refused = list(handlers.generate(*form(duration_s=4.0, endless=False, continue_from=field)))
+    refused = list(handlers.generate(**form(duration_s=4.0, endless=False, continue_from=field)))
     assert "ask for more seconds" in refused[0][0]["message"]
     (tmp_path / "field.wav").write_text("no sound")
-    refused = list(handlers.generate(*form(duration_s=6.0, endless=False, continue_from=field)))
+    refused = list(handlers.generate(**form(duration_s=6.0, endless=False, continue_from=field)))
     assert "no sound file" in refused[0][0]["message"]
 
 
 def test_a_take_fades_out_and_is_finished(handlers: Handlers, studio: Studio) -> None:
-    run = handlers.generate(*form(duration_s=None))
+    run = handlers.generate(**form(duration_s=None))
     job = studio.job(next(run)[3])
     hear(job)
     handlers.finish("")
@@ -118,9 +118,9 @@ def test_a_take_fades_out_and_is_finished(handlers: Handlers, studio: Studio) ->
 
 
 def test_a_new_take_stops_the_old_and_has_its_own_seed(handlers: Handlers, studio: Studio) -> None:
-    run = handlers.generate(*form(duration_s=None, seed=5))
+    run = handlers.generate(**form(duration_s=None, seed=5))
     old = studio.job(next(run)[3])
-    again = handlers.again(old.id, *form(duration_s=1.0, endless=False, seed=5))
+    again = handlers.again(old.id, **form(duration_s=1.0, endless=False, seed=5))
     new = studio.job(next(again)[3])
     assert list(run) == [], "the old one's end says nothing about the new one"
     *_, last = again
@@ -131,9 +131,9 @@ def test_a_new_take_stops_the_old_and_has_its_own_seed(handlers: Handlers, studi
 
 
 def test_a_form_that_makes_no_take_leaves_the_playing_one(handlers: Handlers, studio: Studio) -> None:
-    run = handlers.generate(*form(duration_s=None))
+    run = handlers.generate(**form(duration_s=None))
     job = studio.job(next(run)[3])
-    (refused,) = handlers.again(job.id, *form(prompt=""))
+    (refused,) = handlers.again(job.id, **form(prompt=""))
     assert "Prompt is empty" in refused[0]["message"]
     assert not job.cancel.is_set()
     assert handlers.ready(job.id)["interactive"] is False
@@ -146,7 +146,7 @@ def test_a_form_that_makes_no_take_leaves_the_playing_one(handlers: Handlers, st
 
 @pytest.mark.slow
 def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None:
-    run = handlers.generate(*form(duration_s=None, seed=None))
+    run = handlers.generate(**form(duration_s=None, seed=None))
     job = studio.job(next(run)[3])
     run.close()
     deadline = time.monotonic() + 40
@@ -157,7 +157,7 @@ def test_a_closed_page_ends_its_take(handlers: Handlers, studio: Studio) -> None
 
 def test_a_page_that_comes_back_follows_its_take(handlers: Handlers, studio: Studio) -> None:
     assert next(handlers.reattach())[0] == gr.skip(), "nothing runs yet"
-    run = handlers.generate(*form(duration_s=None, seed=None))
+    run = handlers.generate(**form(duration_s=None, seed=None))
     job = studio.job(next(run)[3])
     while job.status == "queued":  # one that waits is withdrawn when its page goes
         time.sleep(0.01)
@@ -173,7 +173,7 @@ def test_a_page_that_comes_back_follows_its_take(handlers: Handlers, studio: Stu
 def test_where_strangers_come_no_take_is_handed_over(tmp_path: Path) -> None:
     studio = build_studio(Settings(outputs=tmp_path, model_id="tone", host="0.0.0.0"))
     handlers = Handlers(studio, LiveViews(), "infinite")
-    run = handlers.generate(*form(duration_s=None, seed=None))
+    run = handlers.generate(**form(duration_s=None, seed=None))
     next(run)
     run.close()
     assert next(handlers.reattach())[0] == gr.skip()
@@ -182,12 +182,12 @@ def test_where_strangers_come_no_take_is_handed_over(tmp_path: Path) -> None:
 
 def test_a_lane_changes_while_it_plays(handlers: Handlers, studio: Studio) -> None:
     wanted = form(duration_s=None, seed=None)
-    assert "press Generate" in handlers.steer("", *wanted)
-    run = handlers.generate(*wanted)
+    assert "press Generate" in handlers.steer("", **wanted)
+    run = handlers.generate(**wanted)
     job = studio.job(next(run)[3])
     assert job.stream is not None
-    assert "Line 1" in handlers.steer(job.id, *wanted._replace(lane="sea"))
-    assert "heard" in handlers.steer(job.id, *wanted._replace(prompt="sea", lane="100:00 | wind"))
+    assert "Line 1" in handlers.steer(job.id, **(wanted | {"lane": "sea"}))
+    assert "heard" in handlers.steer(job.id, **(wanted | {"prompt": "sea", "lane": "100:00 | wind"}))
     deadline = time.monotonic() + 20
     while not (job.control.points and job.stream.buffered_s) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -196,11 +196,11 @@ def test_a_lane_changes_while_it_plays(handlers: Handlers, studio: Studio) -> No
     assert [point.prompt for point in job.control.points] == ["sea", "wind"]
     played = load_preset(made(studio).with_suffix(".json"))
     assert played.request().lane == job.control.points
-    assert "over" in handlers.steer(job.id, *wanted)
+    assert "over" in handlers.steer(job.id, **wanted)
 
 
 def test_unloading_tells_what_it_freed_but_never_under_a_take(handlers: Handlers) -> None:
-    run = handlers.generate(*form(duration_s=None, seed=None))
+    run = handlers.generate(**form(duration_s=None, seed=None))
     job_id = next(run)[3]
     next(run)
     assert "stop it" in handlers.unload()
@@ -210,7 +210,7 @@ def test_unloading_tells_what_it_freed_but_never_under_a_take(handlers: Handlers
 
 
 def test_stop_ends_the_take_and_means_nothing_without_one(handlers: Handlers, studio: Studio) -> None:
-    run = handlers.generate(*form(duration_s=None, seed=None))
+    run = handlers.generate(**form(duration_s=None, seed=None))
     handlers.stop(next(run)[3])
     *_, last = run
     assert last[0]["phase"] == "stopped"

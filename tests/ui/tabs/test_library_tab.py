@@ -15,13 +15,8 @@ from studio.app import build_studio
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.service.studio import Studio
-from studio.ui.forms import FormValues
 from studio.ui.panels.cards import how
-from studio.ui.panels.library_view import LibraryView
-from studio.ui.tabs import sparse
-
-FORM = (*FormValues(model="tone"), *sparse.FormValues(model="tone"))
-INFINITE = slice(1, 1 + len(FormValues._fields))  # of what opens: the tab before them, the other tab's after
+from studio.ui.panels.library_view import LibraryView, Opened
 
 
 @pytest.fixture
@@ -86,8 +81,8 @@ def test_with_nothing_chosen_nothing_can_be_pressed(view: LibraryView) -> None:
         view.delete("", "", False).said,
         view.rename("", "Bed", "", False).said,
         view.favour("", "", False).said,
-        view.open_take("", *FORM)[-1],
-        view.extend_take("", *FORM)[-1],
+        view.open_take("").said,
+        view.extend_take("").said,
     ):
         assert said == "No take is chosen: choose one in the list."
 
@@ -196,27 +191,30 @@ def test_takes_of_a_comparison_say_what_differs() -> None:
 
 def test_a_take_and_a_file_open_in_the_form(view: LibraryView, studio: Studio) -> None:
     take = studio.library.get(the_take(studio))
-    for opened in (view.open_take(take.id, *FORM), view.open_file(str(take.path), *FORM)):
-        filled = FormValues(*opened[INFINITE])
-        assert filled.prompt.endswith("rain")
-        assert (filled.seed, filled.duration_s, filled.endless, filled.model) == (5, 1.0, False, "tone")
-        assert opened[-1] == ""
+    for opened in (view.open_take(take.id), view.open_file(str(take.path))):
+        filled = opened.values
+        assert (opened.mode, opened.said) == ("infinite", "")
+        assert filled["prompt"].endswith("rain")
+        wanted = [filled[name] for name in ("seed", "duration_s", "endless", "model")]
+        assert wanted == [5, 1.0, False, "tone"]
 
 
 def test_a_take_becomes_the_beginning_of_the_next(view: LibraryView, studio: Studio) -> None:
     take = studio.library.get(the_take(studio))
-    *_, said = opened = view.extend_take(take.id, *FORM)
-    filled = FormValues(*opened[INFINITE])
-    assert (filled.endless, said) == (True, "")
-    assert filled.continue_from
-    assert Path(filled.continue_from).name == take.path.name
-    assert Path(filled.continue_from).read_bytes() == take.path.read_bytes()
-    assert filled.prompt.endswith("rain")
-    assert "not in the library" in view.extend_take("gone", *FORM)[-1]
+    opened = view.extend_take(take.id)
+    filled = opened.values
+    assert (opened.mode, filled["endless"], opened.said) == ("infinite", True, "")
+    assert filled["continue_from"]
+    assert Path(filled["continue_from"]).name == take.path.name
+    assert Path(filled["continue_from"]).read_bytes() == take.path.read_bytes()
+    assert filled["prompt"].endswith("rain")
+    assert "not in the library" in view.extend_take("gone").said
 
 
 def test_a_file_of_another_maker_is_told(view: LibraryView, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text("{}")
-    assert "can't be used" in view.open_file(str(other), *FORM)[-1]
-    assert view.open_file(None, *FORM)[-1] == ""
+    refused = view.open_file(str(other))
+    assert "can't be used" in refused.said
+    assert (refused.mode, refused.values) == ("", {})
+    assert view.open_file(None) == Opened()

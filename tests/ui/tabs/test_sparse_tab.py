@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,34 +11,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio.core.binding import fill, opening
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished, Preview, StepDone
-from studio.core.preset import Preset, shipped_presets
+from studio.core.preset import Preset, named_preset, shipped_presets
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.service.jobs.job import Job
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.studio import Studio
-from studio.ui.forms import FormValues as EndlessValues
+from studio.ui.forms import Form, read_form
 from studio.ui.panels.live import LiveView, LiveViews
 from studio.ui.tabs.library import LibraryView
-from studio.ui.tabs.sparse import FormValues, Handlers, fill_form, read_form
+from studio.ui.tabs.take_tab import TakeHandlers
 
 SETTINGS = Settings()
-FORM = FormValues(model="tone", method="dense", keep_running=True)  # there is no page to listen
+STUDIO: Any = SimpleNamespace(settings=SETTINGS)
+FORM = opening("sparse", model="tone", attention="dense", keep_running=True)  # there is no page to listen
 PRESETS = {s: p for s, p in shipped_presets(SETTINGS.presets).items() if p.mode == "sparse"}
 
 
 @pytest.fixture
-def handlers(studio: Studio) -> Handlers:
-    return Handlers(studio, LiveViews(), "sparse")
+def handlers(studio: Studio) -> TakeHandlers:
+    return TakeHandlers(studio, LiveViews(), "sparse")
 
 
 def test_every_field_arrives() -> None:
-    form = FormValues(
-        "sea", "gulls", 40, "lite_focus", 30, 3.5, 7, "tone", "0.2", 0.4, "uniform", True, False, "up2, mid"
-    )
-    request = read_form(form, SETTINGS)
+    form = opening(
+        "sparse", prompt="sea", negative_prompt="gulls", duration_s=40, attention="lite_focus", steps=30,
+        guidance_scale=3.5, seed=7, model="tone", ratio="0.2", merged=0.4, sampling="uniform", focus=True,
+        compensation=False, blocks="up2, mid",
+    )  # fmt: skip
+    request = read_form("sparse", form, STUDIO)
     assert (request.mode, request.prompt, request.negative_prompt) == ("sparse", "sea", "gulls")
     assert (request.duration_s, request.seed, request.guidance_scale) == (40, 7, 3.5)
     assert request.sampler.model_dump() == {"kind": "clip", "steps": 30}
@@ -45,16 +50,16 @@ def test_every_field_arrives() -> None:
         "kind": "lite_focus", "ratio": 0.2, "sampling": "uniform", "focus": True, "compensation": False,
         "blocks": ("up2", "mid"),
     }  # fmt: skip
-    merged = read_form(form._replace(method="token_merging"), SETTINGS).attention
+    merged = read_form("sparse", form | {"attention": "token_merging"}, STUDIO).attention
     assert merged.model_dump() == {"kind": "token_merging", "ratio": 0.4, "blocks": ("up2", "mid")}
-    assert read_form(form._replace(method="dense"), SETTINGS).attention.kind == "dense"
+    assert read_form("sparse", form | {"attention": "dense"}, STUDIO).attention.kind == "dense"
 
 
 @pytest.mark.parametrize("stem", list(PRESETS))
-def test_every_shipped_preset_opens_in_the_form(stem: str, handlers: Handlers) -> None:
+def test_every_shipped_preset_opens_in_the_form(stem: str) -> None:
     preset = PRESETS[stem]
-    filled = FormValues(*handlers.open_preset(stem, *FORM))
-    made, meant = read_form(filled, SETTINGS), preset.request(seed=0)
+    filled = FORM | fill("sparse", named_preset(stem, SETTINGS.presets))
+    made, meant = read_form("sparse", filled, STUDIO), preset.request(seed=0)
     assert made.model_copy(update={"seed": 0, "model": meant.model}) == meant
     assert preset.description
 
@@ -83,12 +88,12 @@ def test_a_take_opens_as_it_was(attention: dict[str, Any], steps: int, duration_
         sampler={"kind": "clip", "steps": steps}, attention=attention,
     )  # fmt: skip
     record = Preset(name="x", settings=request.model_dump(mode="json"))
-    assert read_form(fill_form(record, FORM), SETTINGS) == request
+    assert read_form("sparse", FORM | fill("sparse", record), STUDIO) == request
 
 
 @pytest.mark.slow
-def test_a_clip_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> None:
-    steps = list(handlers.generate(*FORM._replace(duration_s=3.0, steps=4, seed=7)))
+def test_a_clip_goes_from_form_to_file(handlers: TakeHandlers, studio: Studio) -> None:
+    steps = list(handlers.generate(**(FORM | {"duration_s": 3.0, "steps": 4, "seed": 7})))
     first, last = steps[0], steps[-1]
     assert first[1]["interactive"] is False
     assert last[0]["phase"] == "finished"
@@ -99,8 +104,8 @@ def test_a_clip_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> No
 
 
 @pytest.mark.slow
-def test_a_file_does_not_wait_for_its_listener(handlers: Handlers, studio: Studio) -> None:
-    run = handlers.generate(*FORM._replace(duration_s=60.0, steps=2))
+def test_a_file_does_not_wait_for_its_listener(handlers: TakeHandlers, studio: Studio) -> None:
+    run = handlers.generate(**(FORM | {"duration_s": 60.0, "steps": 2}))
     job = studio.job(next(run)[3])
     *_, end = studio.events(job.id)
     assert isinstance(end, Finished)
@@ -118,17 +123,17 @@ def test_a_file_does_not_wait_for_its_listener(handlers: Handlers, studio: Studi
         ({"duration_s": 1e9}, "length (seconds)"),
         ({"steps": 0}, "steps"),
         ({"steps": None}, "steps"),
-        ({"method": "thin"}, "thin"),
-        ({"method": "lite_focus", "ratio": "0"}, "litefocus r"),
-        ({"method": "lite_focus", "ratio": None}, "litefocus r"),
-        ({"method": "lite_focus", "focus": False, "compensation": False}, "switch one on"),
-        ({"method": "lite_focus", "blocks": "cellar"}, "blocks"),
-        ({"method": "lite_focus"}, "no attention to make sparse"),
-        ({"method": "token_merging", "merged": 1}, "token merging share"),
+        ({"attention": "thin"}, "thin"),
+        ({"attention": "lite_focus", "ratio": "0"}, "litefocus r"),
+        ({"attention": "lite_focus", "ratio": None}, "litefocus r"),
+        ({"attention": "lite_focus", "focus": False, "compensation": False}, "switch one on"),
+        ({"attention": "lite_focus", "blocks": "cellar"}, "blocks"),
+        ({"attention": "lite_focus"}, "no attention to make sparse"),
+        ({"attention": "token_merging", "merged": 1}, "token merging share"),
     ],
 )
-def test_bad_values_become_one_sentence(handlers: Handlers, changes: dict[str, Any], word: str) -> None:
-    *_, last = handlers.generate(*FORM._replace(**changes))
+def test_bad_values_become_one_sentence(handlers: TakeHandlers, changes: dict[str, Any], word: str) -> None:
+    *_, last = handlers.generate(**(FORM | changes))
     state = last[0]
     assert state["phase"] == "failed"
     assert word in state["message"].lower()
@@ -153,14 +158,13 @@ def test_the_tab_follows_the_steps_and_shows_the_previews() -> None:
 
 
 @pytest.mark.slow
-def test_a_sparse_take_of_the_library_opens_here(handlers: Handlers, studio: Studio) -> None:
-    list(handlers.generate(*FORM._replace(duration_s=1.0, steps=3, seed=7)))
+def test_a_sparse_take_of_the_library_opens_here(handlers: TakeHandlers, studio: Studio) -> None:
+    list(handlers.generate(**(FORM | {"duration_s": 1.0, "steps": 3, "seed": 7})))
     take = next(studio.library.takes())
-    opened = LibraryView(studio).open_take(take.id, *EndlessValues(), *FORM)
-    assert opened[0].selected == "sparse"
-    start = 1 + len(EndlessValues())
-    filled = FormValues(*opened[start : start + len(FORM)])
-    assert (filled.duration_s, filled.steps, filled.seed, filled.method) == (1.0, 3, 7, "dense")
+    opened = LibraryView(studio).open_take(take.id)
+    assert opened.mode == "sparse"
+    filled = opened.values
+    assert [filled[name] for name in ("duration_s", "steps", "seed", "attention")] == [1.0, 3, 7, "dense"]
 
 
 def test_a_page_takes_up_takes_of_its_tab_alone(studio: Studio) -> None:
@@ -183,6 +187,6 @@ def test_what_a_clip_can_t_be_is_refused_wherever_it_is_asked_for(changes: dict[
         parse_request(mode="sparse", prompt="x", sampler={"kind": "clip"}, **changes)
 
 
-def test_an_unknown_preset_is_named(handlers: Handlers) -> None:
+def test_an_unknown_preset_is_named() -> None:
     with pytest.raises(InvalidRequestError, match="nonesuch"):
-        handlers.open_preset("nonesuch", *FORM)
+        Form("sparse", SETTINGS, []).open_preset("nonesuch")

@@ -10,9 +10,10 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from studio.core import attention, draft, fields, request, sampling
+from studio.core import attention, draft, request, sampling
 from studio.core.errors import InvalidRequestError
-from studio.core.fields import LABELS, FieldError, first_error, first_problem
+from studio.core.fields import FIELDS
+from studio.core.messages import NAMES, FieldError, first_error, first_problem
 from studio.core.preset import Preset, parse_preset
 from studio.core.prompt_schedule import parse_lane
 from studio.core.request import GenerationRequest, PromptPoint, parse_request
@@ -24,6 +25,7 @@ GROUPS: dict[str, list[type[BaseModel]]] = {
     "model": [request.ModelChoice],
 }
 HASH = "0" * 64
+LABELS = NAMES | {field.place: field.title for field in FIELDS if field.path}
 BAD: list[Any] = [
     None, "", "x", "x" * 100_000, "\x00", -1, -0.5, 1.5, 1e30, -(10**30), 10**30, math.nan, math.inf, -math.inf, True,
     [], [None], [[]], ["x"], ["x"] * 1000, {}, {"kind": "nonesuch"}, {"kind": None}, {"no_such_key": 1}, object(),
@@ -99,7 +101,8 @@ def test_a_field_is_told_the_same_whatever_is_wrong_with_its_type() -> None:
 def test_each_sentence_begins_with_the_label_of_its_field() -> None:
     for name, error in refusals():
         parts = error.field.removesuffix(".kind").split(".")
-        labels = {LABELS.get(error.field), LABELS.get(parts[0]), *fields.OF_A_TAB.values()}
+        labels = {LABELS.get(error.field), LABELS.get(parts[0])}
+        labels |= {field.title for field in FIELDS if field.place == error.field}
         labels |= {text for path, text in LABELS.items() if path.endswith(f".{parts[-1]}")}
         begins = any(text and str(error).startswith(f"{text} ") for text in labels)
         unknown = not error.field and "is no setting of Longwave" in str(error)

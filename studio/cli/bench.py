@@ -1,0 +1,150 @@
+"""`longwave bench MODE`: speed and memory on this machine."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from studio.cli.common import AsJson, factories_of, print_json, terminal
+from studio.cli.options import request_of, with_fields
+from studio.cli.progress import ProgressBar
+from studio.core.attention import LiteFocusAttention
+from studio.core.binding import Values
+from studio.core.errors import InvalidRequestError
+from studio.core.events import Progress
+from studio.core.modes import MODES
+from studio.core.settings import Settings
+
+DEFAULTS = Settings()
+MAX_BENCH_S = 1200.0
+ENDLESS = (
+    "prompt", "negative_prompt", "seconds", "seed", "compare", "model", "guidance", "strategy", "steps",
+    "skip_factor", "group_size", "buffer", "device", "dtype",
+)  # fmt: skip
+CLIP = ("more", "seconds", "model", "shape", "repeats", "batch", "ratio", "blocks", "device", "dtype")
+DRAFTED = ("seconds", "steps", "model", "draft_model", "combinations", "device", "dtype")
+
+bench_commands = typer.Typer(help="Measure speed and memory on this machine.")
+
+
+@bench_commands.command("infinite")
+@with_fields("infinite", ENDLESS, prompt=MODES["infinite"].example, seconds=60.0, seed=0)
+def bench_infinite(
+    context: typer.Context,
+    given: Values,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Add one conventional run each at 10, 20, 40 and 80 s.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One take without a file: real-time factor, first sound, time of each part, growth of memory."""
+    request = request_of("infinite", given)
+    studio = factories_of(context).studio(DEFAULTS)
+    from studio.evaluation.benchmarks.endless import COMPARED_S, bench_clips, bench_endless
+
+    with ProgressBar(request.duration_s) as show:
+        show(Progress("Loading the model"))
+        backend = studio.backends.get(request.model)
+        figures: dict[str, Any] = bench_endless(request, backend, show)
+        if compare:
+            show(Progress(f"Ordinary clips of {', '.join(f'{s:g}' for s in COMPARED_S)} s"))
+            figures["compare"] = bench_clips(request, backend)
+    if as_json:
+        print_json(figures)
+    else:
+        _print_table(figures)
+
+
+def _print_table(figures: dict[str, Any]) -> None:
+    rows = figures.pop("compare", [])
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        typer.echo(f"{name:<{width}}  {value}")
+    _print_rows(rows)
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))
+
+
+@bench_commands.command("sparse")
+@with_fields("sparse", CLIP)
+def bench_sparse(
+    context: typer.Context,
+    given: Values,
+    more: Annotated[list[float] | None, typer.Argument(hidden=True)] = None,
+    seconds: Annotated[float, typer.Option(help="Lengths of sound; several may follow each other.")] = 10.0,
+    shape: Annotated[
+        str | None, typer.Option(help="audioldm2-full: the real U-Net's shape, with random weights.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Medians of so many.")] = 3,
+    batch: Annotated[int, typer.Option(min=1, max=16, help="2 is what guidance takes.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Dense, uniform and balanced sparse attention and token merging: time and memory at each length."""
+    durations_s = [seconds, *(more or [])]
+    if not all(0 < length <= MAX_BENCH_S for length in durations_s):
+        raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {MAX_BENCH_S:g}.")
+    from studio.evaluation.benchmarks.sparse import bench_sparse as measure
+    from studio.evaluation.benchmarks.sparse import load_unet
+
+    request = request_of("sparse", {**given, "prompt": "-"})
+    assert isinstance(request.attention, LiteFocusAttention)  # it is the tab's
+    r = None if request.attention.ratio == "auto" else request.attention.ratio
+    with terminal().status("Loading the model") as line:
+        unet, about = load_unet(request.model, shape, factories_of(context).studio(DEFAULTS).backends)
+        rows = measure(
+            unet, durations_s, repeats=repeats, batch=batch, ratio=r,
+            blocks=request.attention.blocks, show=line.update,
+        )  # fmt: skip
+    if as_json:
+        print_json({**about, "batch": batch, "repeats": repeats, "rows": rows})
+        return
+    for row in [dict.fromkeys(rows[0]), *rows]:
+        typer.echo(
+            "  ".join(f"{name if value is None else value!s:>{len(name)}}" for name, value in row.items())
+        )
+
+
+@bench_commands.command("dual")
+@with_fields("dual", DRAFTED)
+def bench_dual(
+    context: typer.Context,
+    given: Values,
+    seconds: Annotated[float, typer.Option(min=0.64, max=600, help="Length of the clip.")] = 10.0,
+    combinations: Annotated[
+        bool,
+        typer.Option(
+            "--combinations", help="Endless × LiteFocus × draft, all eight, instead; of 16 s or more."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The draft's time and the refinement's, memory, and the acoustic branch's share of a step."""
+    words = {"prompt": MODES["dual"].example, "seed": 0, "duration_s": seconds}
+    request = request_of("dual", {**given, **words})
+    from studio.backends.catalog import create_codec, create_drafter
+    from studio.evaluation.benchmarks.dual import bench_combinations
+    from studio.evaluation.benchmarks.dual import bench_dual as measure
+    from studio.pipeline.drafts import AcousticModelPool, Drafts
+
+    models = AcousticModelPool(
+        partial(create_drafter, settings=DEFAULTS), partial(create_codec, settings=DEFAULTS)
+    )
+    studio = factories_of(context).studio(DEFAULTS)
+    # Where no draft is kept yet: one that was made before would cost nothing.
+    with TemporaryDirectory() as scratch, ProgressBar(request.duration_s, at_once=True) as show:
+        backend, drafts = studio.backends.get(request.model), Drafts(models, Path(scratch))
+        if combinations:
+            rows = bench_combinations(request, backend, drafts, show)
+        else:
+            rows = [measure(request, backend, drafts, show)]
+    if as_json:
+        print_json({"model": request.model.id, "rows": rows} if combinations else rows[0])
+        return
+    _print_rows(rows)

@@ -1,0 +1,61 @@
+"""`longwave render MODE`: a take of any kind to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studio.cli.common import AsJson, factories_of
+from studio.cli.options import find_preset, own_draft, recording_of, request_of, with_fields
+from studio.cli.progress import ProgressBar, follow, report
+from studio.core.binding import Values
+from studio.core.fields import options_of
+from studio.core.modes import MODES, ModeSpec
+from studio.core.settings import Settings
+
+DEFAULTS = Settings()
+
+
+def render_commands() -> typer.Typer:
+    """A command for every kind of take."""
+    commands = typer.Typer(help="Render a take to a file.")
+    for spec in MODES.values():
+        commands.command(spec.name, help=spec.command)(_command(spec))
+    return commands
+
+
+def _command(spec: ModeSpec) -> Callable[..., None]:
+    names = [field.option_name for field in options_of(spec.name).values()]
+    whole = names.index("preset")  # where the file's own options stand
+
+    @with_fields(spec.name, [*names[:whole], "out", "outputs", *names[whole:]])
+    def render(
+        context: typer.Context,
+        given: Values,
+        out: Annotated[
+            Path | None,
+            typer.Option(
+                help="The file: .wav, .flac, .mp3 or .ogg.", show_default="a new one under --outputs"
+            ),
+        ] = None,
+        outputs: Annotated[Path, typer.Option(help="The folder of takes.")] = DEFAULTS.outputs,
+        as_json: AsJson = False,
+    ) -> None:
+        settings = replace(DEFAULTS, outputs=outputs)
+        preset = find_preset(given["preset"], settings) if "preset" in given else None
+        recording = recording_of(given["continue_from"]) if "continue_from" in given else None
+        studio = factories_of(context).studio(settings)
+        try:
+            request = request_of(spec.name, given, preset=preset, recorded=own_draft(given, studio))
+            with ProgressBar(request.duration_s, at_once=spec.sampler == "clip") as show:
+                job = studio.submit(request, out=out, recording=recording)
+                outcome = follow(studio, job, show)
+        finally:
+            studio.close()
+        report(job, outcome, as_json)
+
+    return render

@@ -1,0 +1,216 @@
+"""Values by the names of fields ↔ a request, by the table of fields: for form, command line and API alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from studio.core import schema
+from studio.core.draft import RecordedDraft
+from studio.core.field import SCHEMA, Field
+from studio.core.fields import fields_of, on_page
+from studio.core.modes import MODES
+from studio.core.preset import Preset
+from studio.core.prompt_schedule import format_lane, opening_prompt, parse_lane
+from studio.core.request import GenerationRequest, parse_request
+
+Values = Mapping[str, Any]  # by the names of fields
+HEARD = ("model", "acoustic_scale", "strength")  # what every kind of draft has
+GROUPS = ("sampler", "attention", "draft")
+
+
+def bind(
+    mode: str,
+    values: Values,
+    *,
+    preset: Preset | None = None,
+    recorded: RecordedDraft | None = None,
+    fitting: Collection[str] = (),
+    fixed: Values | None = None,
+) -> GenerationRequest:
+    """The request of a mode's values, of those that are given, over a preset's settings.
+
+    Args:
+        mode: names the rows of the table, and the settings where there is no preset.
+        values: as a request holds them; those of fields without a path are no part of it.
+        preset: what holds where no value says otherwise.
+        recorded: takes the draft's place, and is heard as that would have been.
+        fitting: the groups of which is left out what the kind that was chosen has not; of another it is told.
+        fixed: settings that hold whatever is said.
+
+    Raises:
+        InvalidRequestError: names the first field at fault, or the preset is for other takes.
+    """
+    kinds = {group: {"kind": _usual_kind(group)} for group in GROUPS}
+    settings: dict[str, Any] = {"prompt": "", **kinds, **MODES[mode].base}
+    if preset is not None:
+        preset.require_for(mode)
+        settings |= preset.settings
+    given = {field: values[field.name] for field in fields_of(mode) if field.path and field.name in values}
+    if (lane := values.get("lane")) and not values.get("prompt"):
+        settings["prompt"] = opening_prompt(lane) or settings["prompt"]
+        given = {field: value for field, value in given.items() if field.path != "prompt" or value}
+    chosen = {_group(field): value for field, value in given.items() if _is_kind(field)}
+    for group in {**chosen, **({"draft": "recorded"} if recorded else {})}:
+        heard = recorded if group == "draft" else None
+        settings[group] = _instead(settings[group], chosen.get(group), heard)
+    for field, value in given.items():
+        if not _is_kind(field) and not (_group(field) in fitting and not _fits(field, settings)):
+            _put(settings, field.place, value)
+    if values.get("endless"):
+        settings["duration_s"] = None
+    return parse_request(**{**settings, **(fixed or {})})
+
+
+def read_page(mode: str, values: Values) -> dict[str, Any]:
+    """A form's values as a request holds them: its texts read, and what was left empty as what it means.
+
+    Gradio gives None for a text never touched.
+
+    Raises:
+        InvalidRequestError: a text can't be read.
+    """
+    return {
+        name: _read(field, values[name]) if field.path else values[name]
+        for name, field in on_page(mode).items()
+        if name in values
+    }
+
+
+def fill(mode: str, preset: Preset) -> dict[str, Any]:
+    """The values of a form that open a preset: what it leaves out are the defaults; prompt and model stay.
+
+    What stays is not among them, as nothing is of which no request tells: a take's own recording stays with
+    the take, so that the form asks for it again.
+
+    Raises:
+        InvalidRequestError: its settings make no request.
+    """
+    settings, opened = preset.settings, opening(mode)
+    request = parse_request(**{"prompt": opened["prompt"], **settings})
+    filled = {
+        name: _shown(field, request, opened[name])
+        for name, field in on_page(mode).items()
+        if field.page and field.path and not (field.page.stays and not _says(settings, field))
+    }
+    filled["seed"] = settings.get("seed", opened["seed"])
+    return filled | ({"endless": request.duration_s is None} if "endless" in opened else {})
+
+
+def opening(mode: str, **changes: Any) -> dict[str, Any]:
+    """What a mode's form holds when the page opens, but for `changes`."""
+    spec = MODES[mode]
+    request = parse_request(**{**spec.base, "prompt": spec.example, "duration_s": spec.page_s})
+    values = {
+        name: field.page.start
+        if field.page and field.page.start is not SCHEMA
+        else _shown(field, request, _encoded(field, default_of(field, mode)))
+        for name, field in on_page(mode).items()
+    }
+    assert changes.keys() <= values.keys(), f"no fields of the form: {changes.keys() - values.keys()}"
+    return values | changes
+
+
+def default_of(field: Field, mode: str) -> Any:
+    """What holds of a request's field in a mode where nobody says anything."""
+    group, _, name = field.place.rpartition(".")
+    base = MODES[mode].base
+    own = base.get(group, {}) if group else base
+    if name in own:
+        return own[name]
+    if _is_kind(field):
+        return _usual_kind(group)
+    return schema.find(GenerationRequest, field.place, field.kind or own.get("kind", "")).default
+
+
+def type_of(field: Field, mode: str) -> type:
+    """What a value of a request's field is on its way in: str, bool, int, float, or a tuple of texts."""
+    group = field.place.rpartition(".")[0]
+    kind = field.kind or MODES[mode].base.get(group, {}).get("kind", "")
+    parts = schema.parts(schema.find(GenerationRequest, field.place, kind).annotation)
+    if any(schema.choices(part) or part is str for part in parts):
+        return str
+    return next((one for one in (bool, int, float) if one in parts), tuple)
+
+
+def _is_kind(field: Field) -> bool:
+    return field.path.endswith(".kind")
+
+
+def _usual_kind(group: str) -> str:
+    return str(GenerationRequest.model_fields[group].default.kind)
+
+
+def _group(field: Field) -> str:
+    return field.place.rpartition(".")[0]
+
+
+def _instead(own: Values, kind: str | None, recorded: RecordedDraft | None) -> dict[str, Any]:
+    """A group of this kind where its `own` is of another, whose values mean nothing to it; all drafts are
+    heard alike, a recording among them.
+    """
+    heard = {name: own[name] for name in HEARD if name in own}
+    if recorded is not None:
+        return {**recorded.model_dump(), **heard}
+    if not kind or kind == own.get("kind"):
+        return dict(own)
+    return {"kind": kind, **({} if kind == "none" else heard)}
+
+
+def _fits(field: Field, settings: Values) -> bool:
+    """Whether the kind of the field's group has such a field."""
+    kind = settings.get(_group(field), {}).get("kind", "")
+    known = schema.members(GenerationRequest, _group(field)).get(kind)
+    return field.kind in ("", kind) and known is not None and field.place.split(".")[1] in known.model_fields
+
+
+def _put(settings: dict[str, Any], place: str, value: Any) -> None:
+    group, _, name = place.rpartition(".")
+    if group:
+        settings[group] = {**settings.get(group, {}), name: value}
+    else:
+        settings[name] = value
+
+
+def _says(settings: Values, field: Field) -> bool:
+    """Whether settings mention the field, or the model, which is one by its id."""
+    group, _, name = field.place.rpartition(".")
+    return group in settings and (name in settings[group] or group == "model") if group else name in settings
+
+
+def _read(field: Field, value: Any) -> Any:
+    page = field.page
+    assert page is not None
+    if page.codec == "lane":
+        return parse_lane(value or "")
+    if page.codec == "words":
+        return tuple((value or "").replace(",", " ").split())
+    if page.codec == "own_scale":
+        return None if value == page.start else value
+    if value is None and page.empty is not None:
+        return page.empty
+    return "" if value is None and type_of(field, field.modes[0]) is str else value
+
+
+def _shown(field: Field, request: GenerationRequest, otherwise: Any) -> Any:
+    """A request's value as the form shows it; `otherwise` where it has none that the form can show."""
+    group, _, name = field.place.rpartition(".")
+    owner: Any = getattr(request, group) if group else request
+    fits = name in type(owner).model_fields and field.kind in ("", getattr(owner, "kind", ""))
+    value = getattr(owner, name) if fits else None
+    page = field.page
+    assert page is not None
+    if value is None and page.codec == "guidance":
+        return request.guidance_scale
+    if value is None or (page.choices and value not in dict(page.choices).values()):
+        return otherwise
+    return _encoded(field, value)
+
+
+def _encoded(field: Field, value: Any) -> Any:
+    codec = field.page.codec if field.page else ""
+    if codec == "lane":
+        return format_lane(value)
+    if codec == "words":
+        return " ".join(value)
+    return str(value) if codec == "text" else value
