@@ -19,6 +19,7 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.collect import render_samples
 from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.pipeline.renderer import Renderer
+from studio.testing import FakeBackend
 from tests.backends.conftest import make_dcldm, make_pipeline, make_pipeline2, make_tango, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
 from tests.pipeline.test_attention import LITE, MERGING, Unet
@@ -27,8 +28,8 @@ PROMPTS = ("rain", "a dog and a heavy rain", "wind")
 CLIP = {"kind": "clip", "steps": 3}
 
 
-class Pooled(ToneBackend):
-    """The tone, whose predictions and sound follow from all that they are given."""
+class Counting(FakeBackend):
+    """Counts the items of each forward."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,13 +39,7 @@ class Pooled(ToneBackend):
         self, latents: torch.Tensor, timesteps: torch.Tensor, start_frame: int, conditioning: Conditioning
     ) -> torch.Tensor:
         self.batches.append(len(latents))
-        assert conditioning.pooled is not None
-        pooled = conditioning.pooled
-        said = pooled[:, None, None] if pooled.dim() == 2 else pooled[:, None]
-        return (latents + said) / 2
-
-    def decode(self, latents: torch.Tensor) -> np.ndarray:
-        return heard(latents)
+        return super().predict_noise(latents, timesteps, start_frame, conditioning)
 
 
 def heard(latents: torch.Tensor) -> np.ndarray:
@@ -74,7 +69,7 @@ def assert_alike(batch: list[np.ndarray], singles: list[np.ndarray]) -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_a_clip_of_a_batch_is_the_clip_alone(scale: float) -> None:
-    backend, requests = Pooled(), wanted(guidance_scale=scale)
+    backend, requests = Counting(), wanted(guidance_scale=scale)
     batch = render_clips(requests, backend)
     assert backend.batches == [3 if scale == 1.0 else 6] * 3, "one forward a step"
     assert_alike(batch, alone(requests, backend))
@@ -83,8 +78,8 @@ def test_a_clip_of_a_batch_is_the_clip_alone(scale: float) -> None:
 def test_a_lane_is_followed_by_each() -> None:
     lane = [{"at_s": 0.2, "prompt": "thunder"}]
     requests = wanted(lane=lane, lane_blend_s=0.2)
-    assert_alike(render_clips(requests, Pooled()), alone(requests, Pooled()))
-    assert np.abs(render_clips(requests, Pooled())[0] - render_clips(wanted(), Pooled())[0]).max() > 0.01
+    assert_alike(render_clips(requests, Counting()), alone(requests, Counting()))
+    assert np.abs(render_clips(requests, Counting())[0] - render_clips(wanted(), Counting())[0]).max() > 0.01
 
 
 @pytest.mark.parametrize("attention", [LITE, MERGING])
@@ -127,11 +122,11 @@ def test_each_hears_its_own_draft(
 
 
 def test_none_is_none() -> None:
-    assert render_clips([], Pooled()) == []
+    assert render_clips([], Counting()) == []
 
 
 def test_noise_may_be_given() -> None:
-    backend, requests = Pooled(), wanted()
+    backend, requests = Counting(), wanted()
     shape = (1, 8, 16, 16)
     noise = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in (5, 3, 4)])
     batch = render_clips(requests, backend, latents=noise)
@@ -143,7 +138,7 @@ def test_noise_may_be_given() -> None:
 
 def test_texts_take_the_prompts_place_and_may_be_empty() -> None:
     """Guided towards the empty text, from the empty text: the model without any."""
-    backend = Pooled()
+    backend = Counting()
     batch = render_clips(wanted(), backend, texts=["", "wind", "hail"])
     unconditional = alone(wanted(guidance_scale=0.0), backend)
     np.testing.assert_allclose(batch[0], unconditional[0], atol=1e-5)
@@ -151,7 +146,7 @@ def test_texts_take_the_prompts_place_and_may_be_empty() -> None:
 
 
 def test_a_stop_is_noticed_at_the_next_step() -> None:
-    cancel, backend = CancelToken(), Pooled()
+    cancel, backend = CancelToken(), Counting()
     with pytest.raises(CancelledError):
         render_clips(wanted(), backend, cancel=cancel, on_step=lambda *_: cancel.set())
     assert len(backend.batches) == 1
@@ -170,18 +165,18 @@ def test_a_stop_is_noticed_at_the_next_step() -> None:
 def test_what_is_not_alike_is_refused(other: dict[str, Any], said: str) -> None:
     requests = [*wanted(), *wanted(**other)]
     with pytest.raises(InvalidRequestError, match=said):
-        render_clips(requests, Pooled())
+        render_clips(requests, Counting())
 
 
 def test_a_draft_that_nothing_makes_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="nothing here that makes drafts"):
-        render_clips(wanted(mode="dual", draft={"kind": "audiogen"}), Pooled())
+        render_clips(wanted(mode="dual", draft={"kind": "audiogen"}), Counting())
 
 
 @pytest.mark.parametrize("given", [{"latents": torch.zeros(2, 8, 16, 16)}, {"texts": ["rain"]}])
 def test_as_many_are_given_as_there_are_clips(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="for 3 clips"):
-        render_clips(wanted(), Pooled(), **given)
+        render_clips(wanted(), Counting(), **given)
 
 
 def test_joined_tokens_are_masked_where_they_are_padded() -> None:
