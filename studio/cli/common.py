@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from studio.core.errors import StudioError
+from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.interrupts import all_as_interrupt
 from studio.core.settings import Settings
 
@@ -75,6 +76,19 @@ def factories_of(context: typer.Context) -> Factories:
     """The factories that `build_cli` was given."""
     assert isinstance(context.obj, Factories), "the command line is built by build_cli"
     return context.obj
+
+
+def require_recipes(command: str) -> None:
+    """Whether the recipes of the pocket models are there, which no wheel carries.
+
+    Raises:
+        ModelNotFoundError: they are not.
+    """
+    if find_spec("studio.recipes") is None:
+        raise ModelNotFoundError(
+            f"`longwave {command}` needs the recipes of the pocket models, which an installed package leaves "
+            "out: run it in a checkout of Longwave's source."
+        )
 
 
 def print_json(values: Mapping[str, Any]) -> None:

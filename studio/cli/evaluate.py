@@ -9,7 +9,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from studio.cli.common import AsJson, Device, factories_of, print_json, terminal
+from studio.cli.common import AsJson, Device, factories_of, print_json, require_recipes, terminal
 from studio.cli.options import request_of
 from studio.core.attention import SparseMethod
 from studio.core.draft import POCKET_DRAFTS
@@ -30,6 +30,7 @@ def eval_pocket(
     device: Device = "auto",
 ) -> None:
     """Every figure of the embedded AudioLDM model, measured anew on withheld clips and phrasings."""
+    require_recipes("eval pocket")
     settings = Settings()
     choice = request_of("infinite", {"prompt": "x", "device": device}).model
     studio = factories_of(context).studio(settings)
@@ -70,6 +71,7 @@ def eval_sparse(
     device: Device = "auto",
 ) -> None:
     """Right families of clips in one piece, by length and by attention, on withheld phrasings."""
+    require_recipes("eval sparse")
     lengths_s = [seconds, *(more or [])]
     methods = method or ["dense", "balanced"]
     if wrong := next((name for name in methods if name not in get_args(SparseMethod)), None):
@@ -116,6 +118,7 @@ def eval_dual(
     device: Device = "auto",
 ) -> None:
     """AudioGen, TANGO, DC-LDM and DC-LDM without text, on withheld phrasings, as in the paper's tables."""
+    require_recipes("eval dual")
     settings = Settings()
     choice = request_of("dual", {"prompt": "-", "device": device, **_named(model)}).model
     scales = (w, *(more or []))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli.common import Device
+from studio.cli.common import Device, require_recipes, terminal
 from studio.core.draft import POCKET_DRAFTS
 from studio.core.errors import InvalidRequestError
 from studio.core.settings import Settings, data_dir
@@ -24,13 +24,14 @@ RECIPES = {
     "clap": "Recipe 3: the caption and audio towers, and their tokenizer.",
     "clap-scenes": "Recipe 3b: a caption tower that is there already learns what two sounds mean together.",
     "unet": "Recipe 4: the diffusion network, half of its batches on FIFO ramps.",
+    "audioldm": "The index of the AudioLDM folder, once its parts are there.",
     "t5": "Recipe 6: the T5 encoder that AudioLDM2 and TANGO read, distilled from the caption tower.",
     "audioldm2": "Recipe 7: AudioLDM2's U-Net, with its GPT-2, begun from AudioLDM's.",
     "encodec": "Recipe 8: the EnCodec whose tokens AudioGen speaks; needs the audiocraft group.",
     "audiogen": "Recipe 9: the AudioGen language model; needs the audiocraft group.",
     "tango": "Recipe 10: TANGO's U-Net, begun from AudioLDM's.",
     "pocket-dcldm": "Recipe 11: the pocket DC-LDM, of AudioGen's drafts; needs audiocraft.",
-    "pocket": "All recipes but 3b, one after the other, up to the folder that ships.",
+    "pocket": "From nothing to what ships: all recipes in the order in which they need each other.",
 }
 
 
@@ -40,6 +41,7 @@ def corpus(
     seed: Annotated[int, typer.Option(min=0, help="The first clip's seed.")] = 0,
 ) -> None:
     """Write sample files of the procedural corpus and one sheet of their spectrograms."""
+    require_recipes("train corpus")
     from studio.recipes.corpus.preview import write_preview
 
     typer.echo(str(write_preview(preview, seed)[-1]))
@@ -61,11 +63,17 @@ def _command(name: str) -> Callable[..., None]:
     ) -> None:
         if not 0 < scale <= 100:
             raise InvalidRequestError("--scale lies above 0, up to 100; 1 is the shipped recipe.")
+        require_recipes(f"train {name}")
         from studio.backends.device import choose_device
-        from studio.recipes.pocket.audioldm import PocketOptions
-        from studio.recipes.pocket.stages import RECIPES as RUN
+        from studio.recipes.pocket.options import PocketOptions
+        from studio.recipes.pocket.stages import STAGES, require_groups, run_pocket, run_stage
 
-        RUN[name](PocketOptions(runs, out, str(choose_device(device)), max_minutes, scale))
+        options = PocketOptions(runs, out, str(choose_device(device)), max_minutes, scale)
+        if name == "pocket":
+            require_groups(STAGES)  # before hours of the first ones
+            run_pocket(options, terminal().print)
+        else:
+            run_stage(name, options)
 
     return train
 
@@ -110,8 +118,8 @@ def dcldm(
         raise InvalidRequestError("--learning-rate lies above 0, up to 1; the paper's is 3e-5.")
     from studio.backends.catalog import create_drafter, fingerprint, resolve
     from studio.backends.device import choose_device
-    from studio.training.dcldm import DcLdmOptions
     from studio.training.manifest import read_manifest
+    from studio.training.options import DcLdmOptions
     from studio.training.run import run, this_process
 
     entries = read_manifest(manifest)  # before anything is loaded

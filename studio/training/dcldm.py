@@ -7,12 +7,9 @@ sees is a function of (seed, step) alone, so a run that was killed repeats nothi
 from __future__ import annotations
 
 import copy
-import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,56 +17,27 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from studio.core.errors import InvalidRequestError
 from studio.core.interrupts import Asked, deferred
 from studio.modules.acoustic_branch import AcousticBranch
 from studio.modules.patches.framewise import framewise
 from studio.modules.text import t5_states
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.encoded import EncodedClips
+from studio.training.log import TrainingLog
 from studio.training.loop import step_generator
 from studio.training.noising import fifo_ramps, noised
+from studio.training.options import DcLdmOptions
 from studio.training.precision import trainable_attention
+from studio.training.saved import load_run, save_run
 
 DROPPED = 0.05  # of the clips each: text alone, acoustics alone, both (the partial predictions of guidance)
 
-LOG_FILE = "log.jsonl"
 RAMP_FRAMES = 40  # that a ramp needs at least: its buffer takes up to 32
 
 ReadText = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
 """Texts → a frozen text encoder's states [B, L, D] and their mask."""
 Sample = Callable[[Any, Any, int], None]
 """Writes samples of (averaged U-Net, averaged branch) after so many steps."""
-
-
-@dataclass(frozen=True)
-class DcLdmOptions:
-    """How a run goes. The paper's: AdamW 3e-5, a linear schedule, min-SNR weights (γ = 5).
-
-    `batch` clips a process and micro-step, `accumulate` micro-steps a step; `frames` is the length of a
-    random crop of the latents, 0 for whole clips. Of the pocket models' steps every `ramp_every`-th sees FIFO
-    ramps; `train_unet` false trains the branch alone, `with_text` false never shows the text: the paper's LDM
-    w/ AG.
-    """
-
-    run_dir: Path
-    steps: int
-    batch: int = 4
-    accumulate: int = 1
-    learning_rate: float = 3e-5
-    warmup: int = 0
-    frames: int = 0
-    ramp_every: int = 0
-    train_unet: bool = True
-    with_text: bool = True
-    checkpointing: bool = False
-    mixed_precision: str = "no"
-    ema_decay: float = 0.999
-    seed: int = 0
-    save_every: int = 200
-    log_every: int = 10
-    sample_every: int = 0
-    max_minutes: float | None = None
 
 
 class DualUNet(nn.Module):
@@ -136,12 +104,8 @@ class _Run:
     ) -> None:
         self.accelerator, self.options = accelerator, options
         self.unet, self.branch = unet, branch
-        self.clips, self.unconditional, self.read_text, self.schedule = (
-            clips,
-            unconditional,
-            read_text,
-            schedule,
-        )
+        self.clips, self.unconditional = clips, unconditional
+        self.read_text, self.schedule = read_text, schedule
         self.module = DualUNet(unet, branch).train()
         self.trained = {n: p for n, p in self.module.named_parameters() if p.requires_grad}
         optimizer = torch.optim.AdamW(self.trained.values(), lr=options.learning_rate)
@@ -164,17 +128,15 @@ class _Run:
     def _train(self, sample: Sample | None, asked: Asked) -> None:
         options, main = self.options, self.accelerator.is_main_process
         began, losses = time.monotonic(), []
-        if main:
-            _drop_after(options.run_dir / LOG_FILE, self.step)
-        board = _board(options.run_dir, self.step) if main else None
+        log = TrainingLog(options.run_dir, self.step) if main else None
         while self.step < options.steps:
             rate = self._rate()
             losses.append(self._one_step(rate))
             self.step += 1
             last = self._is_over(began, asked) or self.step == options.steps
-            if self.step % options.log_every == 0 and main:
+            if self.step % options.log_every == 0 and log is not None:
                 figures = {"loss": sum(losses) / len(losses), "learning_rate": rate}
-                self._log(figures, time.monotonic() - began, board)
+                log.write(self.step, time.monotonic() - began, figures)
                 losses.clear()
             if self.step % options.save_every == 0 or last:
                 self._save()
@@ -182,8 +144,8 @@ class _Run:
                 sample(*self.averaged(), self.step)
             if last:
                 break
-        if board is not None:
-            board.close()
+        if log is not None:
+            log.close()
 
     def _is_over(self, began: float, asked: Asked) -> bool:
         """Whether the time is up, or somebody asked to end, in any process: all save after the same step."""
@@ -299,29 +261,18 @@ class _Run:
             scaler = self.accelerator.scaler
             state = {
                 "step": self.step,
-                "of": self._identity(),
                 "scaler": scaler.state_dict() if scaler is not None else {},
                 "trained": {name: value.detach().cpu() for name, value in self.trained.items()},
                 "ema": {name: value.cpu() for name, value in self.ema.items()},
                 "optimizer": self.optimizer.state_dict(),
             }
-            self.options.run_dir.mkdir(parents=True, exist_ok=True)
-            partial = self._file.with_suffix(".partial")
-            torch.save(state, partial)
-            os.replace(partial, self._file)
+            save_run(self._file, self._identity(), state)
         self.accelerator.wait_for_everyone()
 
     def _load(self) -> None:
-        if not self._file.is_file():
+        state = load_run(self._file, self._identity())
+        if state is None:
             return
-        state = torch.load(self._file, map_location="cpu", weights_only=True)
-        mine, theirs = self._identity(), state.get("of", {})
-        other = [name for name in mine if mine[name] != theirs.get(name)]
-        if other:
-            raise InvalidRequestError(
-                f"The run in {self.options.run_dir.name} was begun with other {', '.join(other)}: "
-                "give the same, or another folder for --runs."
-            )
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
@@ -330,13 +281,6 @@ class _Run:
                 value.copy_(state["trained"][name])
                 self.ema[name].copy_(state["ema"][name])
         self.optimizer.load_state_dict(state["optimizer"])
-
-    def _log(self, figures: dict[str, float], seconds: float, board: Any) -> None:
-        with open(self.options.run_dir / LOG_FILE, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self.step, "seconds": round(seconds, 1), **figures}) + "\n")
-        if board is not None:
-            for name, value in figures.items():
-                board.add_scalar(name, value, self.step)
 
 
 def text_reader(encoder: Any, tokenizer: Any) -> ReadText:
@@ -347,26 +291,6 @@ def text_reader(encoder: Any, tokenizer: Any) -> ReadText:
         return states.clone(), mask  # out of inference mode, for what is to have gradients
 
     return read
-
-
-def _drop_after(log: Path, step: int) -> None:
-    """Take out of a log what a killed run wrote of later steps, which come again, and its torn last line."""
-    if not log.is_file():
-        return
-    *lines, _ = log.read_text(encoding="utf-8").split("\n")
-    partial = log.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= step), "utf-8")
-    os.replace(partial, log)
-
-
-def _board(folder: Path, step: int) -> Any:
-    """TensorBoard's writer from after this step on, where that is installed; the log file is there anyway."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -27,9 +27,10 @@ from studio.core.errors import InvalidRequestError
 from studio.dsp.mel import SEAMLESS, log_mel
 from studio.modules.acoustic_branch import ENCODINGS, AcousticBranch
 from studio.training.audio import read_sound
-from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
+from studio.training.dcldm import text_reader, train_dcldm
 from studio.training.encoded import EncodedClips, encode_clips, require_all
 from studio.training.manifest import Entry
+from studio.training.options import DcLdmOptions
 from studio.training.samples import write_samples
 
 HOP_SAMPLES, FRAME_MULTIPLE = 640, 8

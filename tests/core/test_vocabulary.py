@@ -16,6 +16,7 @@ from studio.core.vocabulary import Vocabulary, stem, stems
 from studio.recipes.corpus.captions import caption
 from studio.recipes.corpus.clip import describe
 from studio.recipes.text import phrases
+from studio.recipes.text import vocabulary as recipe
 
 UNKNOWN = """
 guitar; a man singing; a cat meowing; a car crash; a violin concerto in a cathedral; a woman laughing; a
@@ -113,7 +114,7 @@ def test_people_s_own_words_for_its_sounds_are_seldom_warned_of() -> None:
 @pytest.mark.parametrize("model", ["audioldm", "audioldm2", "dcldm", "tango"])
 def test_what_ships_is_what_training_writes(model: str) -> None:
     file = data_dir("assets") / "pocket" / model / "vocabulary.json"
-    assert Vocabulary.model_validate_json(file.read_bytes()) == phrases.vocabulary()
+    assert Vocabulary.model_validate_json(file.read_bytes()) == recipe.vocabulary()
 
 
 def test_a_model_that_does_not_say_is_not_judged(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from studio.samplers.ddim import add_noise
 from studio.samplers.fifo import fifo_step, state_from_latents, warm_start
+from studio.samplers.schedule import add_noise
 from tests.samplers.fifo_fakes import SIZES, Watched, seeded, small_plan, uneven_model
 
 

@@ -10,7 +10,8 @@ import torch
 
 import studio.testing
 from studio.backends.base import Backend, Conditioning, Geometry
-from studio.samplers.ddim import add_noise, ddim_sample
+from studio.samplers.ddim import ddim_sample
+from studio.samplers.schedule import add_noise
 from studio.testing import FakeBackend
 from studio.testing.backend import SPREAD
 

@@ -25,10 +25,11 @@ from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.samplers.schedule import NoiseSchedule
 from studio.training import dcldm as recipe
 from studio.training.audio import read_sound
-from studio.training.dcldm import DcLdmOptions
 from studio.training.encoded import EncodedClips, encode_clips, require_all
+from studio.training.log import TrainingLog
 from studio.training.manifest import read_manifest
 from studio.training.noising import snr_weight
+from studio.training.options import DcLdmOptions
 from studio.training.run import _acoustic, _encode, _open, run
 from tests.backends.conftest import make_tango
 from tests.pipeline.drafting_fakes import FakeDrafter
@@ -144,7 +145,7 @@ def test_tensorboard_forgets_the_steps_that_come_again(
     module = ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = lambda folder, purge_step: made.append((folder, purge_step))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    recipe._board(tmp_path, 200)
+    TrainingLog(tmp_path, 200)
     assert made == [(str(tmp_path / "tensorboard"), 201)]
 
 
@@ -212,7 +213,7 @@ def in_two_processes(manifest: Path, tango: Path, folder: Path, before: str = ""
     script.write_text(
         "import os\n"
         "from pathlib import Path\n"
-        "from studio.training import dcldm, dcldm_run\n"
+        "from studio.training import dcldm, run as dcldm_run\n"
         "from tests.training.test_dcldm_recipe import train\n"
         f"rank = int(os.environ['RANK'])\n{before}\n"
         f"train(Path({str(manifest)!r}), Path({str(tango)!r}), Path({str(folder / 'two')!r}), **{values!r})\n"

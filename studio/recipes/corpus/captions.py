@@ -25,10 +25,10 @@ _LAYERED_DB = -4.0
 class _Draw:
     """Draws phrasings of one split and remembers them."""
 
-    def __init__(self, rng: Rng, split: Split, kin_share: float = 0.0) -> None:
+    def __init__(self, rng: Rng, split: Split, synonym_share: float = 0.0) -> None:
         self.rng = rng
         self.split = split
-        self.kin_share = kin_share
+        self.synonym_share = synonym_share
         self.used: list[str] = []
 
     def chance(self, share: float) -> bool:
@@ -48,19 +48,21 @@ class _Draw:
         return usable[self.rng.integers(len(usable))] if usable else None
 
 
-def caption(rng: Rng, description: ClipDescription, split: Split = "train", kin_share: float = 0.0) -> str:
+def caption(
+    rng: Rng, description: ClipDescription, split: Split = "train", synonym_share: float = 0.0
+) -> str:
     """Description → one caption. "held_out" uses withheld phrasings only, "train" never one of them.
 
-    `kin_share` of the sounds go by a kindred word for their family instead of a noun for them.
+    `synonym_share` of the sounds go by a synonym for their family instead of a noun for them.
     """
-    return compose(rng, description, split, kin_share)[0]
+    return compose(rng, description, split, synonym_share)[0]
 
 
 def compose(
-    rng: Rng, description: ClipDescription, split: Split, kin_share: float = 0.0
+    rng: Rng, description: ClipDescription, split: Split, synonym_share: float = 0.0
 ) -> tuple[str, frozenset[str]]:
     """A caption, and the lexicon's phrasings it was made of (templates included)."""
-    draw = _Draw(rng, split, kin_share)
+    draw = _Draw(rng, split, synonym_share)
     text = _scene(draw, description) if description.is_scene else _single(draw, description.voices[0])
     return " ".join(text.split()), frozenset(draw.used)
 
@@ -104,9 +106,9 @@ def _scene(draw: _Draw, description: ClipDescription) -> str:
 def _sound(draw: _Draw, voice: Voice, place: bool = True) -> str:
     """A noun phrase for a voice: perhaps a noun that already implies an attribute, then the rest."""
     lexicon = load_lexicon()
-    kin = lexicon.family(voice.family).kin
-    if draw.kin_share and kin and draw.chance(draw.kin_share):
-        draw.used.append(kin[draw.rng.integers(len(kin))])
+    synonyms = lexicon.family(voice.family).synonyms
+    if draw.synonym_share and synonyms and draw.chance(draw.synonym_share):
+        draw.used.append(synonyms[draw.rng.integers(len(synonyms))])
         return _dress(draw, draw.used[-1], voice, place=place)
     nouns, implied = lexicon.family(voice.family).nouns, None
     axes = [

@@ -48,13 +48,14 @@ class Wording:
 class FamilyWords:
     """A family's nouns, its clauses ("a dog barks"), and its wordings by axis and value.
 
-    `kin` are words for it that no clip's own caption uses: what the caption tower and the U-Net read besides.
+    `synonyms` are words for it that no clip's own caption uses: what the caption tower and the U-Net read
+    besides.
     """
 
     nouns: Pool
     clauses: Pool
     values: Mapping[tuple[str, str], Wording]
-    kin: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _withheld(pools: list[list[str]]) -> frozenset[str]:
 @lru_cache(maxsize=1)
 def load_lexicon() -> Lexicon:
     """Read both files and split the phrasings."""
-    data, kin = (
+    data, synonyms = (
         json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
         for name in ("lexicon.json", "synonyms.json")
     )
@@ -134,7 +135,10 @@ def load_lexicon() -> Lexicon:
     return Lexicon(
         families={
             name: FamilyWords(
-                pool(node["nouns"]), pool(node["clauses"]), values(node.get("values", {})), tuple(kin[name])
+                pool(node["nouns"]),
+                pool(node["clauses"]),
+                values(node.get("values", {})),
+                tuple(synonyms[name]),
             )
             for name, node in data["families"].items()
         },

@@ -2,7 +2,7 @@
 
 The corpus renders a few thousand scenes, a handful for each pair of families. What two sounds are together is
 known without rendering it, and what they mean together is the sum of what they mean
-(`clap_head.scene_meanings`).
+(`clap_head.scene_targets`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from transformers import GPT2Config, GPT2Model
 
 from studio.backends.systems.audioldm2 import generate
 from studio.recipes.networks.denoiser import Reading, known_value, load_teacher, train_denoiser
-from studio.recipes.text.clap import PROJECTION
+from studio.recipes.text.clap_model import PROJECTION
 from studio.training.loop import LoopOptions
 
 GPT_WIDTH, STATES = 64, 8

@@ -1,4 +1,4 @@
-"""Recipe 5: the judge, on clips of its own seeds and scenes mixed of them.
+"""Recipe 5: the classifier, on clips of its own seeds and scenes mixed of them.
 
 They are roughened, so that decoded sound is judged as fairly.
 """
@@ -60,21 +60,21 @@ def draw_windows(mixer: Mixer, targets: Tensor, generator: torch.Generator) -> t
     return mel, wanted
 
 
-def train_judge(
+def train_classifier(
     corpus: Corpus, mels: NDArray[np.float16], options: LoopOptions, device: str = "cpu"
 ) -> Classifier:
     """Cross-entropy on clips and on scenes mixed of them; returns the averaged classifier."""
     torch.manual_seed(options.seed + 5)
     families = list(FAMILIES)
-    judge = Classifier(families).to(device).train()
+    classifier = Classifier(families).to(device).train()
     mixer, targets = Mixer(mels, corpus.labels), label_targets(corpus.labels, families)
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-3, weight_decay=0.02)
-    state = TrainState(judge, {"judge": optimizer}, ema_decay=0.995)
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=3e-3, weight_decay=0.02)
+    state = TrainState(classifier, {"judge": optimizer}, ema_decay=0.995)
 
     def step(_: int, generator: torch.Generator) -> dict[str, float]:
         mel, wanted = draw_windows(mixer, targets, generator)
         wanted = wanted.to(device)
-        logits = judge(roughen(mel, generator).to(device))
+        logits = classifier(roughen(mel, generator).to(device))
         loss = F.cross_entropy(logits, wanted)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

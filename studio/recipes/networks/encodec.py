@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from studio.backends.acoustic.audiocraft_shim import import_audiocraft
 from studio.dsp.mel import log_mel
 from studio.recipes.data.clips import Corpus
-from studio.recipes.networks.vocoder import MEL_WEIGHT, STFT_WEIGHT, Adversary, spectral_loss
+from studio.recipes.networks.vocoder import MEL_WEIGHT, STATE_NAME, STFT_WEIGHT, Adversary, spectral_loss
 from studio.training.loop import LoopOptions, TrainState, run, step_generator
 from studio.training.precision import mixed_precision
 
@@ -93,9 +93,9 @@ def train_encodec(corpus: Corpus, options: LoopOptions, device: str = "cpu") -> 
     adversary = Adversary(int(options.steps * ADVERSARIAL_FROM), device)
     optimizers = {
         "codec": torch.optim.AdamW(codec.parameters(), lr=1e-3, betas=(0.8, 0.99), weight_decay=1e-3),
-        "judges": adversary.optimizer,
+        STATE_NAME: adversary.optimizer,
     }
-    state = TrainState(codec, optimizers, {"judges": adversary.judges}, ema_decay=0.995)
+    state = TrainState(codec, optimizers, {STATE_NAME: adversary.discriminators}, ema_decay=0.995)
     quantised_from = int(options.steps * QUANTISED_FROM)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:

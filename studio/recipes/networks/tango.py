@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from studio.recipes.networks.audioldm2 import WIDTHS
 from studio.recipes.networks.denoiser import Reading, known_value, load_teacher, train_denoiser
-from studio.recipes.text.clap import PROJECTION
+from studio.recipes.text.clap_model import PROJECTION
 from studio.training.loop import LoopOptions
 
 READING = ("attn2.", "norm2.")  # of a transformer: the part that reads text here and sees itself in AudioLDM

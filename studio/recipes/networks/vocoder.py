@@ -25,7 +25,10 @@ BATCH = 6
 ADVERSARIAL_FROM = 0.45  # share of the steps after which the discriminators join
 LEARNING_RATE = 1e-3
 GOING_ON = 0.3  # of the learning rate where a trained vocoder goes on, with the discriminators from the start
-JUDGED_EVERY = 2  # steps to one of the discriminators', which cost as much as the generator's forward pass
+DISCRIMINATED_EVERY = (
+    2  # steps to one of the discriminators', which cost as much as the generator's forward pass
+)
+STATE_NAME = "judges"  # of the discriminators, in what runs save
 RESOLUTIONS = ((1024, 256), (512, 128), (256, 64))  # (n_fft, hop) of the discriminators
 LOSS_RESOLUTIONS = ((2048, 512), *RESOLUTIONS)  # the first tells low tones from what lies between them
 TONAL = frozenset({"alarm", "siren", "arpeggio", "pad", "bell", "drums", "bees", "birds", "crickets"})
@@ -122,18 +125,20 @@ class Adversary:
 
     def __init__(self, starts_at: int, device: str) -> None:
         self._starts_at = starts_at
-        self.judges = nn.ModuleList(SpectrogramDiscriminator(*shape) for shape in RESOLUTIONS).to(device)
+        self.discriminators = nn.ModuleList(SpectrogramDiscriminator(*shape) for shape in RESOLUTIONS).to(
+            device
+        )
         self.optimizer = torch.optim.AdamW(
-            self.judges.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=1e-3
+            self.discriminators.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=1e-3
         )
 
     def loss(self, number: int, made: Tensor, real: Tensor, figures: dict[str, float]) -> Tensor:
         """What the generator owes them at step `number`; their own loss, when they learn, is a figure."""
         if number < self._starts_at:
             return made.new_zeros(())
-        if number % JUDGED_EVERY == 0:
-            figures["judge"] = _judge_step(self.judges, self.optimizer, made.detach(), real)
-        return _adversarial_loss(self.judges, made, real)
+        if number % DISCRIMINATED_EVERY == 0:
+            figures["judge"] = _discriminator_step(self.discriminators, self.optimizer, made.detach(), real)
+        return _adversarial_loss(self.discriminators, made, real)
 
 
 def train_vocoder(
@@ -151,9 +156,9 @@ def train_vocoder(
     lr = GOING_ON * LEARNING_RATE if init else LEARNING_RATE
     optimizers = {
         "vocoder": torch.optim.AdamW(vocoder.parameters(), lr=lr, betas=(0.8, 0.99), weight_decay=1e-3),
-        "judges": adversary.optimizer,
+        STATE_NAME: adversary.optimizer,
     }
-    state = TrainState(vocoder, optimizers, {"judges": adversary.judges}, ema_decay=0.995)
+    state = TrainState(vocoder, optimizers, {STATE_NAME: adversary.discriminators}, ema_decay=0.995)
     tonal = corpus.holding(TONAL) or None  # a corpus without tones: all of it
     tonal_crops = round(BATCH * TONAL_SHARE)
 
@@ -179,22 +184,27 @@ def train_vocoder(
     return cast(SpeechT5HifiGan, state.ema.eval())
 
 
-def _judge_step(judges: nn.ModuleList, optimizer: torch.optim.Optimizer, made: Tensor, real: Tensor) -> float:
+def _discriminator_step(
+    discriminators: nn.ModuleList, optimizer: torch.optim.Optimizer, made: Tensor, real: Tensor
+) -> float:
     """One least-squares step of the discriminators (Mao et al. 2017)."""
-    loss = sum(((judge(real)[0] - 1) ** 2).mean() + (judge(made)[0] ** 2).mean() for judge in judges)
+    loss = sum(
+        ((discriminator(real)[0] - 1) ** 2).mean() + (discriminator(made)[0] ** 2).mean()
+        for discriminator in discriminators
+    )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
     return float(loss.detach())
 
 
-def _adversarial_loss(judges: nn.ModuleList, made: Tensor, real: Tensor) -> Tensor:
+def _adversarial_loss(discriminators: nn.ModuleList, made: Tensor, real: Tensor) -> Tensor:
     """What the generator owes the discriminators: fooled scores and matched features."""
     total = made.new_zeros(())
-    for judge in judges:
-        score, features = judge(made)
+    for discriminator in discriminators:
+        score, features = discriminator(made)
         with torch.no_grad():
-            wanted = judge(real)[1]
+            wanted = discriminator(real)[1]
         total = total + ((score - 1) ** 2).mean()
         total = total + FEATURE_WEIGHT * sum(
             (a - b).abs().mean() for a, b in zip(features, wanted, strict=True)

@@ -12,24 +12,23 @@ from diffusers import AudioLDM2Pipeline, DDIMScheduler
 from transformers import GPT2LMHeadModel, GPT2Model, T5EncoderModel, T5Tokenizer
 
 from studio.backends.checkpoint import INDEX_FILE, SHARED_FILE, read_json
-from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.modules.text import tokenize
 from studio.recipes.networks.audioldm2 import train_audioldm2
 from studio.recipes.networks.denoiser import Reading
 from studio.recipes.networks.unet import SCHEDULER_CONFIG
-from studio.recipes.pocket.audioldm import (
-    PHRASES,
-    PocketOptions,
+from studio.recipes.pocket.export import pocket_index, save_part
+from studio.recipes.pocket.inputs import (
     all_captions,
     cache_latents,
     cache_text_vectors,
-    pocket_index,
-    save_part,
+    common_words,
     tower_texts,
     train_corpus,
 )
-from studio.recipes.text.phrases import COMMON_WORDS, dictionary, distillation_texts, duets, other_captions
+from studio.recipes.pocket.options import PocketOptions
+from studio.recipes.text.duets import duets
+from studio.recipes.text.phrases import distillation_texts, other_captions
 from studio.recipes.text.t5 import begin_with_words, build_t5, piece_texts, train_t5, train_t5_tokenizer
 
 SHARED = {
@@ -47,11 +46,11 @@ def run_t5(options: PocketOptions) -> None:
     """The T5 encoder and its tokenizer, from the caption tower and all that it read."""
     corpus, _ = train_corpus(options)
     captions = list(itertools.chain.from_iterable(corpus.captions))
-    common = dictionary()[:COMMON_WORDS]
+    common, phrases = common_words(options), options.clips(options.amounts.phrases)
     texts, near = tower_texts(options, corpus)
     others = itertools.chain.from_iterable(other_captions(corpus.labels, common))
-    together, _ = duets(near, common, options.clips(PHRASES))
-    again, _ = distillation_texts(near, common, captions, options.clips(PHRASES), seed=3)
+    together, _ = duets(near, common, phrases)
+    again, _ = distillation_texts(near, common, captions, phrases, seed=3)
     texts = [*texts, *others, *together, *again]
     tokenizer = train_t5_tokenizer(texts, options.t5, near)
     pieces = piece_texts(tokenizer)
@@ -67,31 +66,20 @@ def run_t5(options: PocketOptions) -> None:
 def run_audioldm2(options: PocketOptions) -> None:
     """The U-Net with its GPT-2, and the folder around them."""
     folder = options.audioldm2
-    require_t5(options)
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
     trained = train_audioldm2(
         latents,
-        read_captions(options, all_captions(corpus)),
+        read_captions(options, all_captions(options, corpus)),
         options.loop("audioldm2"),
-        init=folder if (folder / "unet" / "config.json").exists() else None,
-        audioldm=options.shipped("unet"),
+        init=folder if options.begin_with("audioldm2", folder / "unet") else None,
+        audioldm=options.audioldm / "unet",
         device=options.device,
     )
     save_part(trained["unet"], folder / "unet")
     save_part(with_head(trained["gpt2"]), folder / "language_model")
     save_part(trained["projection"], folder / "projection_model")
     write_folder(options)
-
-
-def require_t5(options: PocketOptions) -> None:
-    """Whoever reads T5's states comes after it.
-
-    Raises:
-        ModelNotFoundError: it is not there yet.
-    """
-    if not (options.t5 / "config.json").exists():
-        raise ModelNotFoundError("There is no T5 yet: train it with `longwave train t5` first.")
 
 
 def with_head(gpt2: GPT2Model) -> GPT2LMHeadModel:

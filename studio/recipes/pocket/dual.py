@@ -10,38 +10,34 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import T5EncoderModel, T5Tokenizer
 
 from studio.backends.acoustic.audiogen import load as load_audiogen
-from studio.backends.acoustic.base import UNCONDITIONAL_FILE
+from studio.backends.acoustic.base import UNCONDITIONAL_FILE, Drafter, unconditional_draft
 from studio.backends.acoustic.codec import FOLDER
 from studio.backends.checkpoint import AUDIOGEN_FILES, INDEX_FILE, SHARED_FILE
 from studio.backends.device import cpu_has_bfloat16
 from studio.core.errors import ModelNotFoundError
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.modules.acoustic_branch import AcousticBranch
+from studio.recipes.data.clips import Corpus
 from studio.recipes.networks import audiogen, encodec
 from studio.recipes.networks.tango import train_tango
 from studio.recipes.networks.unet import SCHEDULER_CONFIG
-from studio.recipes.pocket.audioldm import (
-    PocketOptions,
-    all_captions,
-    cache_latents,
-    file_digest,
-    pocket_index,
-    save_part,
-    train_corpus,
-)
-from studio.recipes.pocket.audioldm2 import read_captions, require_t5
+from studio.recipes.pocket.audioldm2 import read_captions
+from studio.recipes.pocket.export import file_digest, pocket_index, save_part
+from studio.recipes.pocket.inputs import all_captions, cache_latents, train_corpus
+from studio.recipes.pocket.options import PocketOptions
 from studio.samplers.schedule import NoiseSchedule
-from studio.training.dcldm import DcLdmOptions, text_reader, train_dcldm
-from studio.training.encoded import encode_clips
+from studio.training.dcldm import text_reader, train_dcldm
+from studio.training.encoded import EncodedClips, encode_clips
 from studio.training.loop import step_generator
+from studio.training.options import DcLdmOptions
 
 LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
 
-DRAFTED_CLIPS = 1280
 UNCONDITIONAL_SEED = 0
 # So small a model learns in an evening what 3e-5 would take weeks for; the paper's rate is `DcLdmOptions`'s.
 POCKET_DCLDM: dict[str, Any] = {
@@ -58,15 +54,14 @@ SHARED = {
 
 def run_tango(options: PocketOptions) -> None:
     """The TANGO-type U-Net, and the folder around it."""
-    require_t5(options)
     corpus, mels = train_corpus(options)
     folder = options.tango
     unet = train_tango(
         cache_latents(options, corpus, mels),
-        read_captions(options, all_captions(corpus)),
+        read_captions(options, all_captions(options, corpus)),
         options.loop("tango"),
-        init=folder / "unet" if (folder / "unet" / "config.json").exists() else None,
-        audioldm=options.shipped("unet"),
+        init=options.begin_with("tango", folder / "unet"),
+        audioldm=options.audioldm / "unet",
         device=options.device,
     )
     save_part(unet, folder / "unet")
@@ -85,10 +80,7 @@ def run_encodec(options: PocketOptions) -> None:
 
 
 def run_audiogen(options: PocketOptions) -> None:
-    """The language model over the shipped EnCodec's tokens, reading the shipped T5."""
-    require_t5(options)
-    if not (options.audiogen / CODEC).exists():
-        raise ModelNotFoundError("There is no EnCodec yet: train it with `longwave train encodec` first.")
+    """The language model over the shipped EnCodec's tokens, reading the shipped T5; its draft of no text."""
     model = audiogen.build_language_model(options.audiogen)
     from audiocraft.models.loaders import load_compression_model
 
@@ -98,32 +90,24 @@ def run_audiogen(options: PocketOptions) -> None:
         codec, corpus, corpus.folder / f"tokens-{file_digest(options.audiogen / CODEC)}.npy"
     )
     trained = audiogen.train_audiogen(
-        model, tokens, all_captions(corpus), options.loop("audiogen"), options.device
+        model, tokens, all_captions(options, corpus), options.loop("audiogen"), options.device
     )
     encodec.save_audiocraft(trained.cpu(), audiogen.CONFIG, options.audiogen / LANGUAGE_MODEL)
+    drafter = load_audiogen(options.audiogen, options.device)
+    unconditional = drafter.draft("", options.amounts.clip_s, seed=UNCONDITIONAL_SEED)
+    np.save(options.audiogen / UNCONDITIONAL_FILE, unconditional.tokens)
 
 
 def run_dcldm(options: PocketOptions) -> None:
     """DC-LDM, begun from TANGO, of AudioGen's drafts for part of the corpus; U-Net and branch both learn."""
     corpus, mels = train_corpus(options)
     drafter = load_audiogen(options.audiogen, options.device)
-    unconditional = drafter.draft("", audiogen.SEGMENT_S, seed=UNCONDITIONAL_SEED)
-    np.save(options.audiogen / UNCONDITIONAL_FILE, unconditional.tokens)
-    every, latents = all_captions(corpus), cache_latents(options, corpus, mels)
-    rows = torch.randperm(len(corpus), generator=step_generator(0, 0))[
-        : options.clips(DRAFTED_CLIPS)
-    ].tolist()
-
-    def encode(which: Sequence[int]) -> tuple[Tensor, Tensor]:
-        chosen = [rows[i] for i in which]
-        prompts = [every[row][0] for row in chosen]
-        tokens = drafter.draft_many(prompts, audiogen.SEGMENT_S, seed=chosen[0])
-        return torch.from_numpy(np.asarray(latents[chosen])), drafter.latents(tokens)
-
-    weights = [file_digest(options.audiogen / name) for name in AUDIOGEN_FILES]
-    clips = encode_clips(
-        corpus.folder / "dual", [every[row] for row in rows], {"audiogen": weights, "rows": rows}, encode
-    )
+    unconditional = unconditional_draft(drafter, options.amounts.clip_s)
+    if unconditional is None:
+        raise ModelNotFoundError(
+            "There is no unconditional draft: train it with `longwave train audiogen` first."
+        )
+    clips = drafted_clips(options, corpus, cache_latents(options, corpus, mels), drafter)
     t5 = T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32).to(options.device).eval()
     tokenizer = T5Tokenizer.from_pretrained(options.t5)
     unet, branch = _begin_dcldm(options)
@@ -151,15 +135,30 @@ def run_dcldm(options: PocketOptions) -> None:
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
 
 
+def drafted_clips(
+    options: PocketOptions, corpus: Corpus, latents: NDArray[np.float16], drafter: Drafter
+) -> EncodedClips:
+    """Part of the corpus, each clip's latents beside its first caption's draft."""
+    every, wanted = all_captions(options, corpus), options.clips(options.amounts.drafted_clips)
+    rows = torch.randperm(len(corpus), generator=step_generator(0, 0))[:wanted].tolist()
+
+    def encode(which: Sequence[int]) -> tuple[Tensor, Tensor]:
+        chosen = [rows[i] for i in which]
+        prompts = [every[row][0] for row in chosen]
+        tokens = drafter.draft_many(prompts, options.amounts.clip_s, seed=chosen[0])
+        return torch.from_numpy(np.asarray(latents[chosen])), drafter.latents(tokens)
+
+    weights = [file_digest(options.audiogen / name) for name in AUDIOGEN_FILES]
+    made_of = {"audiogen": weights, "rows": rows}
+    return encode_clips(corpus.folder / "dual", [every[row] for row in rows], made_of, encode)
+
+
 def _begin_dcldm(options: PocketOptions) -> tuple[UNet2DConditionModel, AcousticBranch]:
     """What is shipped, to go on from; else TANGO's U-Net and a branch that adds nothing yet."""
-    shipped = options.dcldm
-    begun = (shipped / "unet" / "config.json").exists()
-    unet = UNet2DConditionModel.from_pretrained(
-        (shipped if begun else options.tango) / "unet", torch_dtype=torch.float32
-    )
+    begun = options.begin_with("pocket-dcldm", options.dcldm / "unet")
+    unet = UNet2DConditionModel.from_pretrained(begun or options.tango / "unet", torch_dtype=torch.float32)
+    if begun:
+        branch = AcousticBranch.from_pretrained(options.dcldm / "acoustic_branch", torch_dtype=torch.float32)
+        return unet, branch
     torch.manual_seed(0)
-    branch = AcousticBranch.for_unet(unet, encoding="AG")
-    if (shipped / "acoustic_branch" / "config.json").exists():
-        branch = AcousticBranch.from_pretrained(shipped / "acoustic_branch", torch_dtype=torch.float32)
-    return unet, branch
+    return unet, AcousticBranch.for_unet(unet, encoding="AG")

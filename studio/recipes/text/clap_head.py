@@ -1,4 +1,4 @@
-"""From a teacher's sentence vectors to what the caption tower shall say (training only)."""
+"""From sentence vectors to what the caption tower shall say (training only)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ BATCH = 256
 TEMPERATURE, CENTROID_TEMPERATURE = 0.07, 0.05
 BANK_SHARE = 0.5  # of single clips' texts: words no caption has
 SHARPNESS = 40.0  # of recall: an inverse temperature of cosines
-TEACHER_NOISE = 0.6  # of a teacher vector's length: what lies near a known phrase means the same
+SENTENCE_NOISE = 0.6  # of a sentence vector's length: what lies near a known phrase means the same
 
 
 @dataclass(frozen=True)
 class HeadData:
-    """Unit vectors of clips: `audio` [clips, crops, D] and `captions` [clips, captions, teacher width].
+    """Unit vectors of clips: `audio` [clips, crops, D] and `captions` [clips, captions, sentence width].
 
-    `bank` [families, texts, teacher width] holds texts about each of `families`; `labels` are the families
+    `bank` [families, texts, sentence width] holds texts about each of `families`; `labels` are the families
     heard in each clip.
     """
 
@@ -65,7 +65,7 @@ def train_head(data: HeadData, options: LoopOptions) -> nn.Module:
         audio = data.audio[clips, draw(data.audio.shape[1])]
         swapped = single[clips] & (torch.rand(BATCH, generator=generator) < BANK_SHARE)
         text = torch.where(swapped[:, None], data.bank[first[clips], draw(data.bank.shape[1])], text)
-        amount = TEACHER_NOISE * torch.rand(BATCH, 1, generator=generator)
+        amount = SENTENCE_NOISE * torch.rand(BATCH, 1, generator=generator)
         noise = F.normalize(torch.randn(text.shape, generator=generator), dim=-1)
         said = F.normalize(head(F.normalize(text + amount * noise, dim=-1)), dim=-1)
         alike = (kind[clips][:, None] == kind[clips]).float()
@@ -83,19 +83,19 @@ def train_head(data: HeadData, options: LoopOptions) -> nn.Module:
     return state.ema.eval()
 
 
-def clip_meanings(own: Tensor, voices: Tensor, scene: Tensor) -> Tensor:
+def clip_targets(own: Tensor, voices: Tensor, scene: Tensor) -> Tensor:
     """What is said of each clip [clips, D], of the vectors of its `own` captions [clips, captions, D].
 
     A scene means what its sounds would mean alone, added: `voices` [scenes, 2, captions, D], `scene` [clips]
     tells which clips they are of. A sentence about two sounds would mostly mean one of them, while sums are
     learned from few scenes and hold for those never rendered.
     """
-    meanings = F.normalize(own.mean(dim=1), dim=-1)
-    meanings[scene] = scene_meanings(voices)
-    return meanings
+    targets = F.normalize(own.mean(dim=1), dim=-1)
+    targets[scene] = scene_targets(voices)
+    return targets
 
 
-def scene_meanings(voices: Tensor) -> Tensor:
+def scene_targets(voices: Tensor) -> Tensor:
     """Vectors of the captions of a scene's two sounds [scenes, 2, captions, D] → the scene's [scenes, D]."""
     return F.normalize(F.normalize(voices.mean(dim=2), dim=-1).sum(dim=1), dim=-1)
 

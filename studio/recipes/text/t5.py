@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-from studio.recipes.text.clap import PROJECTION, Lessons, learn
+from studio.recipes.text.clap_model import PROJECTION
+from studio.recipes.text.clap_text import Lessons, learn
 from studio.training.loop import LoopOptions, TrainState, run
 
 MAX_TOKENS = 77

@@ -1,8 +1,9 @@
 """What words mean in the vectors of a caption tower that is there already, better than it knows them itself.
 
-The tower learned each word bare, from a teacher, and attributes from captions of known words; so it took a
-"watchdog" for a dog, but "a watchdog, far off" for a bell. Here a word means what the phrases around it mean
-whose families are known, as the teacher sees them; dressed in attributes, it stays what it is.
+The tower learned each word bare, from a sentence encoder, and attributes from captions of known words; so it
+took a "watchdog" for a dog, but "a watchdog, far off" for a bell. Here a word means what the phrases around
+it mean whose families are known, as the sentence encoder sees them; dressed in attributes, it stays what it
+is.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ from torch import Tensor
 
 from studio.recipes.data.clips import Corpus
 from studio.recipes.text.clap_head import recall
-from studio.recipes.text.phrases import Named
+from studio.recipes.text.duets import Named
 
 Embed = Callable[[Sequence[str]], Tensor]
 """Texts → unit vectors [texts, D]."""
 
-SHARPNESS = 20.0  # of recall: an inverse temperature of the teacher's cosines
+SHARPNESS = 20.0  # of recall: an inverse temperature of sentence vectors' cosines
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Texts of single sounds: `keys` [K, teacher's width] of the teacher, `values` [K, D] what they mean in
-    the tower's vectors, and the `families` [K] that they tell of."""
+    """Texts of single sounds: `keys` [K, W] are their sentence vectors, `values` [K, D] what they mean in the
+    tower's vectors, and the `families` [K] that they tell of."""
 
     keys: Tensor
     values: Tensor
     families: Sequence[str]
 
     def recall(self, asked: Tensor, wanted: Sequence[str] | None = None) -> Tensor:
-        """The teacher's vectors of texts → what the texts around them mean [texts, D].
+        """Sentence vectors [texts, W] → what the texts around them mean [texts, D].
 
         Each recalls those of its family alone, where families are `wanted`.
         """
@@ -58,7 +59,7 @@ def _rows(names: Sequence[str], name: str) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Meanings:
+class WordTargets:
     """Of words: `phrases` are those of families, with what they mean; the tower `read`s as it was."""
 
     phrases: Memory
@@ -74,7 +75,7 @@ class Meanings:
         read: Embed,
         listen: Embed,
         families: Mapping[str, Sequence[str]],
-    ) -> Meanings:
+    ) -> WordTargets:
         """Phrases of `families` mean what is said of the `clips` [clips, D] whose captions are like them."""
         single = [i for i, heard in enumerate(corpus.labels) if len(heard) == 1]
         told = [text for i in single for text in corpus.captions[i]]

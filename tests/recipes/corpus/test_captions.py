@@ -19,10 +19,10 @@ VALUES = [
 ]
 
 
-def phrasings(split: str, draws: int, kin_share: float = 0.0) -> frozenset[str]:
+def phrasings(split: str, draws: int, synonym_share: float = 0.0) -> frozenset[str]:
     used: set[str] = set()
     for seed in range(draws):
-        used |= compose(np.random.default_rng(seed), describe(seed), split, kin_share)[1]
+        used |= compose(np.random.default_rng(seed), describe(seed), split, synonym_share)[1]
     return frozenset(used)
 
 
@@ -30,9 +30,9 @@ def test_held_out_captions_share_no_phrasing_with_training() -> None:
     train, held_out = phrasings("train", 3000), phrasings("held_out", 3000)
     assert not train & held_out
     assert 0.1 < len(held_out) / len(train | held_out) < 0.2
-    kindred = phrasings("train", 1000, kin_share=0.7)
-    assert len(kindred - train) > 300
-    assert not kindred & held_out
+    synonyms = phrasings("train", 1000, synonym_share=0.7)
+    assert len(synonyms - train) > 300
+    assert not synonyms & held_out
 
 
 @pytest.mark.parametrize("name", FAMILIES)

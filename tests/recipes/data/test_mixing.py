@@ -20,7 +20,7 @@ from studio.recipes.data.mixing import (
 )
 from studio.recipes.networks.unet import draw_batch
 from studio.recipes.networks.vae import build_vae, solve_encoder
-from tests.recipes.pocket.test_stages import smooth_mels
+from tests.recipes.networks.test_networks import smooth_mels
 
 LABELS = [["rain"], ["dog"], ["rain", "dog"], ["siren"], ["dog", "siren"], ["wind"]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from studio.modules.acoustic_branch import PLACEMENTS, AcousticBranch
 from studio.recipes.networks.denoiser import SHORT
 from studio.recipes.networks.tango import begin_from, build_tango, train_tango
 from studio.recipes.networks.unet import build_unet
-from studio.recipes.pocket.audioldm import PocketOptions, save_part
 from studio.recipes.pocket.dual import _begin_dcldm, run_dcldm, run_tango
+from studio.recipes.pocket.export import save_part
+from studio.recipes.pocket.options import PocketOptions
 from studio.recipes.text.t5 import train_t5_tokenizer
 from studio.training.loop import LoopOptions
 from tests.pipeline.drafting_fakes import FakeDrafter
@@ -66,7 +68,7 @@ def test_the_recipe_resumes_and_its_folder_opens(tmp_path: Path, monkeypatch: py
     save_part(inputs.t5, options.t5)
     monkeypatch.setattr("studio.recipes.pocket.dual.train_corpus", lambda _: (None, None))
     monkeypatch.setattr("studio.recipes.pocket.dual.cache_latents", lambda *_: latents)
-    monkeypatch.setattr("studio.recipes.pocket.dual.all_captions", lambda _: [])
+    monkeypatch.setattr("studio.recipes.pocket.dual.all_captions", lambda *_: [])
     monkeypatch.setattr("studio.recipes.pocket.dual.read_captions", lambda *_: inputs)
     monkeypatch.setattr("studio.recipes.pocket.dual.train_tango", lambda *_, **__: whole)
     run_tango(options)
@@ -92,10 +94,11 @@ class FakeCorpus:
 
 def check_dcldm(options: PocketOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     """DC-LDM begins from that TANGO, opens, and goes on from itself."""
+    drafter = FakeDrafter(unconditional=np.arange(40, dtype=np.int16).reshape(4, 10))
     captions = [["heavy rain"], ["light wind"], ["near birds"]]
     monkeypatch.setattr("studio.recipes.pocket.dual.train_corpus", lambda _: (FakeCorpus(options.runs), None))
-    monkeypatch.setattr("studio.recipes.pocket.dual.all_captions", lambda _: captions)
-    monkeypatch.setattr("studio.recipes.pocket.dual.load_audiogen", lambda *_: FakeDrafter())
+    monkeypatch.setattr("studio.recipes.pocket.dual.all_captions", lambda *_: captions)
+    monkeypatch.setattr("studio.recipes.pocket.dual.load_audiogen", lambda *_: drafter)
     for name in AUDIOGEN_FILES:
         (options.audiogen / name).write_bytes(b"weights")
     run_dcldm(options)
@@ -109,6 +112,8 @@ def check_dcldm(options: PocketOptions, monkeypatch: pytest.MonkeyPatch) -> None
     backend = dcldm.load(options.dcldm, "cpu", "float32")
     begun = backend.unet.conv_in.weight.clone()
     backend.unload()
-    unet, branch = _begin_dcldm(options)
+    unet, _ = _begin_dcldm(options)
+    assert torch.equal(unet.conv_in.weight, before["conv_in.weight"].float()), "a run goes on as it began"
+    unet, branch = _begin_dcldm(replace(options, runs=options.runs / "another"))
     torch.testing.assert_close(unet.conv_in.weight, begun)
     assert any(bool(parameter.any()) for name, parameter in branch.named_parameters() if ".proj_out." in name)

@@ -31,8 +31,9 @@ from studio.recipes.networks.denoiser import (
     teacher_share,
 )
 from studio.recipes.networks.unet import build_unet
-from studio.recipes.pocket.audioldm import PocketOptions, save_part
 from studio.recipes.pocket.audioldm2 import read_captions, with_head, write_folder
+from studio.recipes.pocket.export import save_part
+from studio.recipes.pocket.options import PocketOptions
 from studio.recipes.text.t5 import build_t5, mean_state, train_t5, train_t5_tokenizer
 from studio.samplers.ddim import ddim_sample
 from studio.training.loop import LoopOptions

@@ -13,10 +13,11 @@ from transformers import ClapModel, PreTrainedTokenizerBase
 
 from studio.modules.text import tokenize
 from studio.recipes.text.bpe import train_tokenizer
-from studio.recipes.text.clap import build_clap
+from studio.recipes.text.clap_model import build_clap
 from studio.recipes.text.clap_scenes import SceneTexts, said_of_clips, teach_scenes
-from studio.recipes.text.phrases import VOICE_CAPTIONS, Named
-from studio.recipes.text.targets import Meanings, Memory
+from studio.recipes.text.duets import Named
+from studio.recipes.text.phrases import VOICE_CAPTIONS
+from studio.recipes.text.targets import Memory, WordTargets
 from studio.training.loop import LoopOptions
 
 pytestmark = pytest.mark.slow
@@ -52,17 +53,17 @@ def fixed_vectors(texts: Sequence[str]) -> torch.Tensor:
     return torch.eye(128)[[0 if "dog" in text else 1 for text in texts]]
 
 
-def meanings(read: Read) -> Meanings:
+def targets(read: Read) -> WordTargets:
     """Every word means what `read` says, whoever is asked."""
     texts = ["a dog", "rain", "table", "heavy rain"]
     families = ["dog", "rain", "table", "rain"]
-    return Meanings(
+    return WordTargets(
         Memory(read(texts), read(texts), families), dict(zip(texts, range(4), strict=True)), read, read
     )
 
 
 def test_pools_hold_single_sounds_scenes_and_duets() -> None:
-    single, scenes, duets = texts_of(fixed_vectors).pools(meanings(fixed_vectors))
+    single, scenes, duets = texts_of(fixed_vectors).pools(targets(fixed_vectors))
     assert single[0] == ["", *DOG, *RAIN, "a dog", "heavy rain", "table"], "and what the duets name"
     torch.testing.assert_close(single[1], fixed_vectors(single[0]))
     middle = F.normalize(torch.eye(128)[0] + torch.eye(128)[1], dim=0)
@@ -74,7 +75,7 @@ def test_pools_hold_single_sounds_scenes_and_duets() -> None:
 
 def test_the_tower_learns_what_it_is_told(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     clap, before = fresh_tower(tokenizer)
-    pools = texts_of(before).pools(meanings(before))
+    pools = texts_of(before).pools(targets(before))
     taught = teach_scenes(clap, tokenizer, pools, LoopOptions(tmp_path / "run", 80, log_every=1))
     assert taught is not None
     assert not taught.training
@@ -94,7 +95,7 @@ def test_a_run_that_was_stopped_ships_nothing_and_goes_on(
     def teach(name: str, minutes: float | None = None) -> ClapModel | None:
         clap, before = fresh_tower(tokenizer)
         options = LoopOptions(tmp_path / name, 3, log_every=1, max_minutes=minutes)
-        return teach_scenes(clap, tokenizer, texts_of(before).pools(meanings(before)), options)
+        return teach_scenes(clap, tokenizer, texts_of(before).pools(targets(before)), options)
 
     whole = teach("whole")
     assert teach("parts", 0) is None

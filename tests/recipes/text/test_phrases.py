@@ -6,29 +6,25 @@ import json
 from importlib import resources
 
 import numpy as np
-import pytest
 
 from studio.backends.catalog import vocabulary as known_words
 from studio.core.settings import Settings
 from studio.recipes.corpus.captions import without_article
 from studio.recipes.corpus.clip import describe
 from studio.recipes.corpus.lexicon import load_lexicon
+from studio.recipes.text.duets import dressed, duets, lone_phrases, wardrobe
 from studio.recipes.text.phrases import (
     OTHER_CAPTIONS,
     REQUESTS,
     among_words,
     distillation_texts,
-    dressed,
-    duets,
     family_bank,
     family_phrases,
     known_phrases,
-    lone_phrases,
     other_captions,
-    vocabulary,
     voice_captions,
-    wardrobe,
 )
+from studio.recipes.text.vocabulary import vocabulary
 
 COMMON = ["table", "green", "seven"]
 
@@ -44,10 +40,10 @@ def test_no_family_phrase_is_withheld_from_training() -> None:
         assert not held_out & {without_article(phrase) for phrase in phrases}, name
 
 
-def test_kindred_words_are_in_no_caption_pool() -> None:
+def test_synonyms_are_in_no_caption_pool() -> None:
     for words in load_lexicon().families.values():
-        assert words.kin
-        assert not set(words.kin) & {*words.nouns.train, *words.nouns.held_out}
+        assert words.synonyms
+        assert not set(words.synonyms) & {*words.nouns.train, *words.nouns.held_out}
 
 
 def test_texts_come_with_what_they_mean() -> None:
@@ -73,17 +69,17 @@ def test_the_bank_keeps_the_order_of_families() -> None:
         assert any(phrase in text for phrase in known[name])
 
 
-def test_other_captions_name_the_clip_in_kindred_words() -> None:
+def test_other_captions_name_the_clip_in_synonyms() -> None:
     labels = [[voice.family for voice in describe(seed).voices] for seed in range(40)]
     rows = other_captions(labels, COMMON)
     assert rows == other_captions(labels, COMMON)
     assert [len(texts) for texts in rows] == [OTHER_CAPTIONS] * 40
-    kindred = 0
+    synonyms = 0
     for seed, texts in enumerate(rows):
         words = [load_lexicon().family(voice.family) for voice in describe(seed).voices]
         for text in texts:
-            kindred += any(without_article(kin) in text for known in words for kin in known.kin)
-    assert kindred > 0.5 * OTHER_CAPTIONS * len(rows)
+            synonyms += any(without_article(synonym) in text for known in words for synonym in known.synonyms)
+    assert synonyms > 0.5 * OTHER_CAPTIONS * len(rows)
 
 
 def test_a_scene_s_sounds_have_captions_of_their_own() -> None:
@@ -151,11 +147,11 @@ def test_a_sound_stays_whole_among_words() -> None:
         assert "a big dog" in among_words(np.random.default_rng(seed), "a big dog", COMMON)
 
 
-def test_kindred_words_give_no_evaluation_prompt_away() -> None:
+def test_synonyms_give_no_evaluation_prompt_away() -> None:
     source = resources.files("studio.evaluation").joinpath("wild_prompts.json").read_text()
     wild = {without_article(entry["prompt"].lower()) for entry in json.loads(source)["prompts"]}
     for name, words in load_lexicon().families.items():
-        assert not wild & {without_article(word) for word in words.kin}, name
+        assert not wild & {without_article(word) for word in words.synonyms}, name
 
 
 def test_no_way_of_asking_is_a_withheld_template() -> None:
@@ -166,5 +162,4 @@ def test_no_way_of_asking_is_a_withheld_template() -> None:
 
 
 def test_the_shipped_words_are_those_of_the_lexicon() -> None:
-    pytest.importorskip("wordfreq")
     assert known_words("pocket/audioldm", Settings()) == vocabulary()

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from studio.recipes.data.clips import Corpus
-from studio.recipes.text.phrases import Named
-from studio.recipes.text.targets import Meanings, Memory
+from studio.recipes.text.duets import Named
+from studio.recipes.text.targets import Memory, WordTargets
 
 EYE = torch.eye(6)
 DOG, BELL, SAID_DOG, SAID_BELL, FAR, SELF = range(6)
@@ -24,7 +24,7 @@ PHRASES = Memory(
 
 
 def listen(texts: Sequence[str]) -> torch.Tensor:
-    """The teacher knows what a watchdog is, and takes a chime for a dog."""
+    """The sentence encoder knows what a watchdog is, and takes a chime for a dog."""
     return EYE[[DOG if "dog" in text or "chime" in text else BELL for text in texts]]
 
 
@@ -36,8 +36,8 @@ def read(texts: Sequence[str]) -> torch.Tensor:
 
 
 @pytest.fixture
-def meanings() -> Meanings:
-    return Meanings(PHRASES, {"a dog": 0, "hound": 1, "chime": 2}, read, listen)
+def targets() -> WordTargets:
+    return WordTargets(PHRASES, {"a dog": 0, "hound": 1, "chime": 2}, read, listen)
 
 
 def test_a_text_recalls_what_the_texts_around_it_mean() -> None:
@@ -48,8 +48,8 @@ def test_a_text_recalls_those_of_its_family_alone_where_that_is_wanted() -> None
     torch.testing.assert_close(PHRASES.recall(EYE[[DOG]], ["bell"]), PHRASES.values[[2]])
 
 
-def test_known_phrases_mean_their_own_and_others_what_is_around_them(meanings: Meanings) -> None:
-    meant = meanings.sounds(["chime", "watchdog"])
+def test_known_phrases_mean_their_own_and_others_what_is_around_them(targets: WordTargets) -> None:
+    meant = targets.sounds(["chime", "watchdog"])
     torch.testing.assert_close(meant, PHRASES.values[[2, 0]], atol=1e-6, rtol=0)
 
 
@@ -60,13 +60,13 @@ def test_phrases_of_families_mean_what_is_said_of_clips_with_captions_like_them(
     )
     families = {"dog": ["puppy dog"], "bell": ["chime"]}
     clips = EYE[[SAID_DOG, SELF, FAR]]
-    meanings = Meanings.of(cast(Corpus, corpus), clips, read, listen, families)
-    torch.testing.assert_close(meanings.sounds(["puppy dog", "chime"]), EYE[[SAID_DOG, SELF]])
-    assert meanings.phrases.families == ["dog", "bell"]
+    targets = WordTargets.of(cast(Corpus, corpus), clips, read, listen, families)
+    torch.testing.assert_close(targets.sounds(["puppy dog", "chime"]), EYE[[SAID_DOG, SELF]])
+    assert targets.phrases.families == ["dog", "bell"]
 
 
-def test_dress_tells_how_and_not_what(meanings: Meanings) -> None:
-    bare, far, among = meanings.named(
+def test_dress_tells_how_and_not_what(targets: WordTargets) -> None:
+    bare, far, among = targets.named(
         [
             Named("watchdog", "watchdog", "watchdog"),
             Named("watchdog far off", "watchdog", "watchdog far off"),
