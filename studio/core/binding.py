@@ -71,7 +71,7 @@ def read_page(mode: str, values: Values) -> dict[str, Any]:
         InvalidRequestError: a text can't be read.
     """
     return {
-        name: _read(field, values[name]) if field.path else values[name]
+        name: _read(field, mode, values[name]) if field.path else values[name]
         for name, field in on_page(mode).items()
         if name in values
     }
@@ -178,7 +178,7 @@ def _says(settings: Values, field: Field) -> bool:
     return group in settings and (name in settings[group] or group == "model") if group else name in settings
 
 
-def _read(field: Field, value: Any) -> Any:
+def _read(field: Field, mode: str, value: Any) -> Any:
     page = field.page
     assert page is not None
     if page.codec == "lane":
@@ -189,7 +189,7 @@ def _read(field: Field, value: Any) -> Any:
         return None if value == page.start else value
     if value is None and page.empty is not None:
         return page.empty
-    return "" if value is None and type_of(field, field.modes[0]) is str else value
+    return "" if value is None and type_of(field, mode) is str else value
 
 
 def _shown(field: Field, request: GenerationRequest, otherwise: Any) -> Any:

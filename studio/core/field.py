@@ -76,7 +76,8 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Field:
-    """One thing that may be said of a take in these modes; None for a face that does not take it.
+    """One thing that may be said of a take in these modes, of every take where none is named; None for a face
+    that does not take it.
 
     `path` is its place in a request, with the kind between where it is of one of a group's kinds alone, as in
     "attention.token_merging.ratio"; empty for what is no part of a request.

@@ -1,6 +1,7 @@
 """The one table of what may be said of a take: form, command line, API, and their help are made of its rows.
 
-In the order of the command line's options. Another mode takes a row by being named in it.
+In the order of the command line's options. A row that names its modes takes the place for them of
+one of the same name that is every mode's.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from studio.core.sound_files import readable
 KINDS = readable()
 MAX_SCALE = 10.0  # of the page's sliders
 INFINITE, SPARSE, DUAL = ("infinite",), ("sparse",), ("dual",)
-CLIPS, DRAFTED = (*SPARSE, *DUAL), (*INFINITE, *DUAL)
-EVERY = (*INFINITE, *CLIPS)
+EVERY: tuple[str, ...] = ()
 
 _DENSE = (("Dense", "dense"), ("LiteFocus", "lite_focus"))
 _SPARSE = (("LiteFocus", "lite_focus"), ("Dense", "dense"), ("Token merging", "token_merging"))
@@ -58,6 +58,10 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "lane_blend_s", "lane_blend_s", "Seconds a change takes", INFINITE,
         OnPage("blend"), Option("Seconds a prompt change of the lane takes.", "blend"),
+    ),
+    Field(
+        "duration_s", "duration_s", "Length", EVERY,
+        OnPage("duration", empty=0.0), _SECONDS, _SECONDS_CALL, unit="seconds",
     ),
     Field(
         "duration_s", "duration_s", "Length", INFINITE,
@@ -291,8 +295,9 @@ FIELDS: tuple[Field, ...] = (
 
 
 def fields_of(mode: str) -> list[Field]:
-    """The rows of a mode."""
-    return [field for field in FIELDS if mode in field.modes]
+    """The rows of a mode, with those of every mode."""
+    own = {field.name for field in FIELDS if mode in field.modes}
+    return [one for one in FIELDS if mode in one.modes or (one.modes == EVERY and one.name not in own)]
 
 
 def on_page(mode: str) -> dict[str, Field]:

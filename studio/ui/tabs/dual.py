@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.backends.catalog import ModelInfo
+from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.backends.registry import REGISTRY
 from studio.core.binding import Values
 from studio.core.fields import MAX_SCALE
@@ -29,7 +29,7 @@ from studio.ui.widgets import HIDDEN
 
 TAB = "dual"
 EXAMPLES = ("birds over a stream", "footsteps on gravel", "a dog barking, rain", "slow lo-fi drums")
-SYSTEMS = tuple(system.name for system in REGISTRY.systems if TAB in system.modes)
+SYSTEMS = (DRAFTER, *(system.name for system in REGISTRY.systems if TAB in system.modes))
 SCALES = ("text_scale", "acoustic_scale")
 _REROLL = "() => String(Math.floor(Math.random() * 2 ** 31))"
 

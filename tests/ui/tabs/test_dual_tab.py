@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 import soundfile as sf
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from studio.backends.acoustic.audiocraft_shim import MISSING
+from studio.backends.catalog import DRAFTER, list_models
 from studio.backends.systems import dcldm
 from studio.core.binding import fill, opening
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
@@ -30,6 +32,7 @@ from studio.service.studio import Studio
 from studio.ui.forms import read_form
 from studio.ui.panels import drafted
 from studio.ui.panels.live import LiveView, LiveViews
+from studio.ui.tabs import dual
 from studio.ui.tabs.library import LibraryView
 from studio.ui.tabs.take_tab import TakeHandlers
 from tests.backends.conftest import make_dcldm, make_tango, wake
@@ -200,6 +203,20 @@ def test_a_draft_reaches_the_page_before_the_take() -> None:
     rows = np.asarray(Image.open(io.BytesIO(drafted.tokens(view.draft))))
     assert rows.shape[:2] == (4 * drafted.TOKEN_ROW_PIXELS, 2)
     assert rows[0, 0].sum() < rows[-1, -1].sum(), "the first codebook on top, brighter for higher tokens"
+
+
+def test_it_offers_what_hears_drafts_and_what_makes_them(studio: Studio) -> None:
+    models = list_models(SETTINGS)
+    with gr.Blocks() as page:
+        dual.build(studio, LiveViews(), models)
+    offered = {
+        part.elem_id: {model for _, model in part.choices}
+        for part in page.blocks.values()
+        if isinstance(part, gr.Dropdown)
+    }
+    assert offered["dual-draft-model"] == {model.id for model in models if model.system == DRAFTER}
+    assert {"pocket/dcldm", "pocket/tango"} <= offered["dual-model"]
+    assert not offered["dual-model"] & offered["dual-draft-model"]
 
 
 def test_the_grid_is_every_pair() -> None:
