@@ -92,7 +92,7 @@ _HOMES = {
     "core.draft": "AudioGenDraft Draft NoDraft RecordedDraft",
     "core.errors": f"{_ERRORS} WeightsError",
     "core.events": "AttentionMap AudioChunk Drafted Event Preview Progress StepDone",
-    "core.fields": "FieldError",
+    "core.messages": "FieldError",
     "core.preset": "Preset",
     "core.request": "GenerationRequest ModelChoice PromptPoint",
     "core.sampling": "ClipSampler ConcatSampler EndlessSampler Sampler",
