@@ -177,13 +177,15 @@ class Session:
             if given or model is not None:
                 raise TypeError("a GenerationRequest says it all: give a prompt or a preset with settings")
             return asked
-        if isinstance(asked, Preset):
-            if model is not None:
-                given["model"] = self._choice(model)
-            return asked.request(**given)
-        mode = given.get("mode", "infinite")
-        given["model"] = self._choice(model or self.settings.model_of(mode))
-        return parse_request(**{**_base(mode), "prompt": asked, **given})
+        own = asked.settings if isinstance(asked, Preset) else {"prompt": asked}
+        spec = MODES.get(str({**own, **given}.get("mode", "infinite")))  # an unknown one is refused below
+        if model is not None:
+            given["model"] = self._choice(model)
+        elif "model" not in own:
+            given["model"] = self._choice(
+                self.settings.model_of(spec.name) if spec else self.settings.model_id
+            )
+        return parse_request(**{**(spec.base if spec else {}), **own, **given})
 
     def _choice(self, model: str | ModelChoice) -> ModelChoice:
         if isinstance(model, ModelChoice):
@@ -232,11 +234,6 @@ def _parse_choice(model: str, settings: Settings) -> ModelChoice:
     """A model by its id, on the settings' device. Raises `FieldError`."""
     choice = {"id": model, "device": settings.device, "dtype": settings.dtype}
     return parse_request(prompt="x", model=choice).model
-
-
-def _base(mode: str) -> dict[str, Any]:
-    """What a sound of this mode is made with, where its caller says nothing else."""
-    return MODES[mode].base if mode in MODES else {}
 
 
 def _recording(path: str | Path) -> Recording:

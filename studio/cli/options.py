@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -17,10 +16,9 @@ from studio.core.errors import InvalidRequestError
 from studio.core.field import Field
 from studio.core.fields import options_of
 from studio.core.messages import FieldError
-from studio.core.preset import Preset, load_preset, named_preset
+from studio.core.preset import Preset
 from studio.core.prompt_schedule import read_lane
 from studio.core.request import GenerationRequest
-from studio.core.settings import Settings
 from studio.pipeline.recording import Recording
 from studio.service.recordings.read import read_recording
 
@@ -132,19 +130,6 @@ def recording_of(path: Path) -> Recording:
     for note in recording.notes:
         typer.echo(f"{path.name}: {note}", err=True)
     return recording
-
-
-def find_preset(name: str, settings: Settings) -> Preset:
-    """A preset by its file's path, or by the name of one that ships. Raises `InvalidRequestError`.
-
-    The file may be a take's sound too: its settings are among its tags.
-    """
-    path = Path(name)
-    if not path.suffix and not os.path.isfile(name):
-        return named_preset(name, settings.presets)
-    from studio.service.takes.library import TAGGED, settings_of
-
-    return settings_of(path) if path.suffix.lower() in TAGGED else load_preset(path)
 
 
 def _in_options(error: FieldError, mode: str) -> str:

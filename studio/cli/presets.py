@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from studio.cli.options import find_preset
 from studio.core.preset import load_preset, shipped_presets
 from studio.core.settings import Settings
+from studio.service.presets import find_preset
 
 presets_commands = typer.Typer(help="Settings that ship, or that lie beside a take.")
 

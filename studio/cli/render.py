@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from studio.cli.common import AsJson, factories_of
-from studio.cli.options import find_preset, own_draft, recording_of, request_of, with_fields
+from studio.cli.options import own_draft, recording_of, request_of, with_fields
 from studio.cli.progress import ProgressBar, follow, report
 from studio.core.binding import Values
 from studio.core.fields import options_of
 from studio.core.modes import MODES, ModeSpec
 from studio.core.settings import Settings
+from studio.service.presets import find_preset
 
 DEFAULTS = Settings()
 

@@ -71,6 +71,20 @@ def test_a_sound_holds_its_samples_and_the_request_that_makes_them_again(session
     assert not np.allclose(other.samples, sound.samples, atol=0.01)
 
 
+def test_a_mode_that_is_none_is_refused(session: studio.Session) -> None:
+    with pytest.raises(studio.FieldError, match="infinite, sparse or dual"):
+        session.generate("rain", mode="loud")
+
+
+def test_a_preset_that_says_little_is_filled_in_by_its_mode() -> None:
+    preset = studio.Preset(name="Mine", settings={"mode": "sparse", "prompt": "sea", "guidance_scale": 3})
+    with studio.Session() as session:
+        request = session.stream(preset, duration_s=2).request
+        assert (request.model.id, request.sampler.kind) == ("pocket/audioldm2", "clip")
+        assert (request.attention.kind, request.guidance_scale) == ("lite_focus", 3)
+        assert session.stream(preset, duration_s=2, model="tone").request.model.id == "tone"
+
+
 def test_a_request_says_it_all(session: studio.Session) -> None:
     request = studio.GenerationRequest(prompt="rain", model={"id": "tone"}, sampler=QUICK)
     with pytest.raises(TypeError, match="says it all"):
