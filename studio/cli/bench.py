@@ -94,8 +94,8 @@ def bench_sparse(
     from studio.evaluation.benchmarks.sparse import load_unet
 
     request = request_of("sparse", {**given, "prompt": "-"})
-    assert isinstance(request.attention, LiteFocusAttention)  # it is the tab's
-    r = None if request.attention.ratio == "auto" else request.attention.ratio
+    attention = request.attention
+    r = attention.ratio if isinstance(attention, LiteFocusAttention) and attention.ratio != "auto" else None
     with terminal().status("Loading the model") as line:
         unet, about = load_unet(request.model, shape, factories_of(context).studio(DEFAULTS).backends)
         rows = measure(

@@ -24,7 +24,7 @@ from studio.modules.text import t5_states
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.encoded import EncodedClips
 from studio.training.log import TrainingLog
-from studio.training.loop import step_generator
+from studio.training.loop import STATE_FILE, step_generator
 from studio.training.noising import fifo_ramps, noised
 from studio.training.options import DcLdmOptions
 from studio.training.precision import trainable_attention
@@ -253,7 +253,7 @@ class _Run:
 
     @property
     def _file(self) -> Path:
-        return self.options.run_dir / "last.pt"
+        return self.options.run_dir / STATE_FILE
 
     def _save(self) -> None:
         self.accelerator.wait_for_everyone()

@@ -22,6 +22,7 @@ from torch import nn
 from studio.core.files import replacing, sweep_parts
 from studio.core.interrupts import deferred
 
+STATE_FILE = "last.pt"
 StepFunction = Callable[[int, torch.Generator], Mapping[str, float]]
 
 
@@ -98,6 +99,15 @@ def cosine_factor(step: int, steps: int, warmup: int = 100, floor: float = 0.02)
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
+def is_complete(options: LoopOptions) -> bool:
+    """Whether the last step of a run was made, and saved."""
+    checkpoint = options.run_dir / STATE_FILE
+    if not checkpoint.exists():
+        return False
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    return saved["step"] >= options.steps
+
+
 def run(state: TrainState, step_function: StepFunction, options: LoopOptions, label: str) -> bool:
     """Train until `options.steps`, resuming from the run folder's last save. True when complete.
 
@@ -107,7 +117,7 @@ def run(state: TrainState, step_function: StepFunction, options: LoopOptions, la
     Raises:
         KeyboardInterrupt: it was asked to end, which it does after a step, saved.
     """
-    checkpoint = options.run_dir / "last.pt"
+    checkpoint = options.run_dir / STATE_FILE
     if checkpoint.exists():
         state.load(checkpoint)
     options.run_dir.mkdir(parents=True, exist_ok=True)

@@ -212,12 +212,12 @@ def test_every_piece_of_an_endless_draft_has_a_seed_of_its_own(
 ) -> None:
     """From the take's on, or the draft's own: of one seed it would go round."""
     request = wanted(mode="infinite", sampler=ENDLESS, duration_s=None, draft={"kind": "audiogen", **own})
-    acoustics = streaming_acoustics(request, backend, drafts)
+    acoustics = heard_by_take(request, backend, drafts)
     drafter.asked.clear()
     acoustics.window(0, 300)
     first = own.get("seed", 5)
     assert [seed for *_, seed, _ in drafter.asked] == [first, first + 1, first + 2]
-    later = streaming_acoustics(request, backend, drafts)
+    later = heard_by_take(request, backend, drafts)
     later.load_state_dict(acoustics.state_dict())
     drafter.asked.clear()
     later.window(300, 125)

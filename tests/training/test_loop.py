@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from studio.core.interrupts import all_as_interrupt
-from studio.training.loop import LoopOptions, TrainState, cosine_factor, run
+from studio.training.loop import LoopOptions, TrainState, cosine_factor, is_complete, run
 
 
 def fit_line(
@@ -91,8 +91,11 @@ def test_the_learning_rate_rises_then_falls() -> None:
     assert factors[-1] == pytest.approx(0.02, abs=1e-3)
 
 
-def test_every_recipe_has_its_command() -> None:
-    from studio.cli.train import RECIPES as NAMED
-    from studio.recipes.pocket.stages import RECIPES
-
-    assert set(NAMED) == set(RECIPES)
+def test_a_run_is_complete_when_its_last_step_was_saved(tmp_path: Path) -> None:
+    options = LoopOptions(tmp_path, 3)
+    assert not is_complete(options)
+    fit_line(tmp_path, 3, max_minutes=0)
+    assert not is_complete(options)
+    fit_line(tmp_path, 3)
+    assert is_complete(options)
+    assert not is_complete(LoopOptions(tmp_path, 4))

@@ -1,6 +1,7 @@
 """The stages of `assets/pocket/audioldm/` and of the classifier.
 
-Every stage resumes from its run folder; where that is gone, from the weights already shipped.
+Every stage resumes from its run folder; where that is gone, from the weights already shipped. It tells
+whether it is complete.
 """
 
 from __future__ import annotations
@@ -35,16 +36,18 @@ from studio.recipes.text.clap_scenes import SceneTexts, said_of_clips, teach_sce
 from studio.recipes.text.duets import duets, lone_phrases
 from studio.recipes.text.phrases import family_phrases, voice_captions
 from studio.recipes.text.targets import Embed, WordTargets
+from studio.training.loop import is_complete
 
 CLASSIFIER_SEED = 500_000_000
 
 
-def run_corpus(options: PocketOptions) -> None:
+def run_corpus(options: PocketOptions) -> bool:
     """The training clips, their captions and log-mels."""
     train_corpus(options)
+    return True
 
 
-def run_classifier(options: PocketOptions) -> None:
+def run_classifier(options: PocketOptions) -> bool:
     """The classifier, on a corpus of its own."""
     amounts = options.amounts
     corpus = build_corpus(
@@ -54,27 +57,31 @@ def run_classifier(options: PocketOptions) -> None:
         CLASSIFIER_SEED,
         amounts.clip_s,
     )
-    classifier = train_classifier(corpus, cache_mels(corpus), options.loop("judge"), options.device)
+    loop = options.loop("judge")
+    classifier = train_classifier(corpus, cache_mels(corpus), loop, options.device)
     classifier.cpu().save(options.out / "judge")
+    return is_complete(loop)
 
 
-def run_vae(options: PocketOptions) -> None:
+def run_vae(options: PocketOptions) -> bool:
     """The autoencoder of log-mels."""
     _, mels = train_corpus(options)
-    folder = options.audioldm / "vae"
-    vae = train_vae(mels, options.loop("vae"), options.begin_with("vae", folder), options.device)
+    folder, loop = options.audioldm / "vae", options.loop("vae")
+    vae = train_vae(mels, loop, options.begin_with("vae", folder), options.device)
     save_part(vae, folder)
+    return is_complete(loop)
 
 
-def run_vocoder(options: PocketOptions) -> None:
+def run_vocoder(options: PocketOptions) -> bool:
     """The vocoder, on the clips' own log-mels."""
     corpus, _ = train_corpus(options)
-    folder = options.audioldm / "vocoder"
+    folder, loop = options.audioldm / "vocoder", options.loop("vocoder")
     begun = options.begin_with("vocoder", folder)
-    save_part(train_vocoder(corpus, options.loop("vocoder"), begun, options.device), folder)
+    save_part(train_vocoder(corpus, loop, begun, options.device), folder)
+    return is_complete(loop)
 
 
-def run_clap(options: PocketOptions) -> None:
+def run_clap(options: PocketOptions) -> bool:
     """The caption and audio towers, their tokenizer, and the words that the models are trained with.
 
     They ship when they are complete: what the caption tower learns follows from the audio tower.
@@ -96,12 +103,14 @@ def run_clap(options: PocketOptions) -> None:
         phrases=options.clips(options.amounts.phrases),
         device=options.device,
     )
-    if clap is not None:
-        export_clap(clap, folder, options.audioldm)
-        write_vocabulary(options.audioldm)
+    if clap is None:
+        return False
+    export_clap(clap, folder, options.audioldm)
+    write_vocabulary(options.audioldm)
+    return True
 
 
-def run_clap_scenes(options: PocketOptions) -> None:
+def run_clap_scenes(options: PocketOptions) -> bool:
     """The shipped caption tower learns words better, and what scenes mean; captions keep their vectors.
 
     A run is of one tower, and ships when it is complete: until then that tower says what is to be learned.
@@ -119,8 +128,10 @@ def run_clap_scenes(options: PocketOptions) -> None:
     targets = WordTargets.of(corpus, texts.clips, read, options.sentence_encoder().embed, family_phrases())
     tokenizer = AutoTokenizer.from_pretrained(options.audioldm / "tokenizer")
     taught = teach_scenes(clap, tokenizer, texts.pools(targets), loop, options.device)
-    if taught is not None:
-        export_clap(taught, options.audioldm / "tokenizer", options.audioldm)
+    if taught is None:
+        return False
+    export_clap(taught, options.audioldm / "tokenizer", options.audioldm)
+    return True
 
 
 def scene_texts(options: PocketOptions, corpus: Corpus, read: Embed) -> SceneTexts:
@@ -139,7 +150,7 @@ def scene_texts(options: PocketOptions, corpus: Corpus, read: Embed) -> SceneTex
     )
 
 
-def run_unet(options: PocketOptions) -> None:
+def run_unet(options: PocketOptions) -> bool:
     """The diffusion network, on the VAE's latents and the caption tower's vectors."""
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
@@ -147,19 +158,22 @@ def run_unet(options: PocketOptions) -> None:
     vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", torch_dtype=torch.float32)
     encoder = PatchEncoder.of(mels, vae.eval())
     require_same(encoder, mels, latents)
+    loop = options.loop("unet")
     unet = train_unet(
         latents,
         vectors,
         empty,
-        options.loop("unet"),
+        loop,
         options.begin_with("unet", options.audioldm / "unet"),
         options.device,
         LatentMixer(Mixer(mels, corpus.labels), encoder),
     )
     save_part(unet, options.audioldm / "unet")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
+    return is_complete(loop)
 
 
-def run_index(options: PocketOptions) -> None:
+def run_index(options: PocketOptions) -> bool:
     """The index that makes a folder of the parts."""
     write_index(options.audioldm)
+    return True

@@ -30,6 +30,7 @@ from studio.recipes.pocket.options import PocketOptions
 from studio.recipes.text.duets import duets
 from studio.recipes.text.phrases import distillation_texts, other_captions
 from studio.recipes.text.t5 import begin_with_words, build_t5, piece_texts, train_t5, train_t5_tokenizer
+from studio.training.loop import is_complete
 
 SHARED = {
     "vae": "../audioldm/vae",
@@ -42,7 +43,7 @@ SHARED = {
 LIMIT = 40  # tokens of a caption in training
 
 
-def run_t5(options: PocketOptions) -> None:
+def run_t5(options: PocketOptions) -> bool:
     """The T5 encoder and its tokenizer, from the caption tower and all that it read."""
     corpus, _ = train_corpus(options)
     captions = list(itertools.chain.from_iterable(corpus.captions))
@@ -56,22 +57,24 @@ def run_t5(options: PocketOptions) -> None:
     pieces = piece_texts(tokenizer)
     vectors, _ = cache_text_vectors(options, [[*pieces, *texts]])
     tokens = dict(tokenize(tokenizer, texts, limit=LIMIT))
+    loop = options.loop("t5")
     torch.manual_seed(0)
     t5 = build_t5(len(tokenizer))
     begin_with_words(t5, vectors[0, : len(pieces)])
-    t5 = train_t5(t5, tokens, vectors[0, len(pieces) :], options.loop("t5"), options.device)
+    t5 = train_t5(t5, tokens, vectors[0, len(pieces) :], loop, options.device)
     save_part(t5, options.t5)
+    return is_complete(loop)
 
 
-def run_audioldm2(options: PocketOptions) -> None:
+def run_audioldm2(options: PocketOptions) -> bool:
     """The U-Net with its GPT-2, and the folder around them."""
-    folder = options.audioldm2
+    folder, loop = options.audioldm2, options.loop("audioldm2")
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
     trained = train_audioldm2(
         latents,
         read_captions(options, all_captions(options, corpus)),
-        options.loop("audioldm2"),
+        loop,
         init=folder if options.begin_with("audioldm2", folder / "unet") else None,
         audioldm=options.audioldm / "unet",
         device=options.device,
@@ -80,6 +83,7 @@ def run_audioldm2(options: PocketOptions) -> None:
     save_part(with_head(trained["gpt2"]), folder / "language_model")
     save_part(trained["projection"], folder / "projection_model")
     write_folder(options)
+    return is_complete(loop)
 
 
 def with_head(gpt2: GPT2Model) -> GPT2LMHeadModel:

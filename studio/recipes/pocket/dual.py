@@ -33,7 +33,7 @@ from studio.recipes.pocket.options import PocketOptions
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.dcldm import text_reader, train_dcldm
 from studio.training.encoded import EncodedClips, encode_clips
-from studio.training.loop import step_generator
+from studio.training.loop import is_complete, step_generator
 from studio.training.options import DcLdmOptions
 
 LANGUAGE_MODEL, CODEC = AUDIOGEN_FILES
@@ -52,14 +52,14 @@ SHARED = {
 }
 
 
-def run_tango(options: PocketOptions) -> None:
+def run_tango(options: PocketOptions) -> bool:
     """The TANGO-type U-Net, and the folder around it."""
     corpus, mels = train_corpus(options)
-    folder = options.tango
+    folder, loop = options.tango, options.loop("tango")
     unet = train_tango(
         cache_latents(options, corpus, mels),
         read_captions(options, all_captions(options, corpus)),
-        options.loop("tango"),
+        loop,
         init=options.begin_with("tango", folder / "unet"),
         audioldm=options.audioldm / "unet",
         device=options.device,
@@ -69,17 +69,20 @@ def run_tango(options: PocketOptions) -> None:
     (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
     (folder / INDEX_FILE).write_text(json.dumps(pocket_index("TangoPipeline"), indent=2) + "\n")
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
+    return is_complete(loop)
 
 
-def run_encodec(options: PocketOptions) -> None:
+def run_encodec(options: PocketOptions) -> bool:
     """The EnCodec, as audiocraft's checkpoint, and the config by which transformers reads that."""
     corpus, _ = train_corpus(options)
-    codec = encodec.train_encodec(corpus, options.loop("encodec"), options.device).cpu()
+    loop = options.loop("encodec")
+    codec = encodec.train_encodec(corpus, loop, options.device).cpu()
     encodec.save_audiocraft(codec, encodec.CONFIG, options.audiogen / CODEC)
     encodec.transformers_config().save_pretrained(options.audiogen / FOLDER)
+    return is_complete(loop)
 
 
-def run_audiogen(options: PocketOptions) -> None:
+def run_audiogen(options: PocketOptions) -> bool:
     """The language model over the shipped EnCodec's tokens, reading the shipped T5; its draft of no text."""
     model = audiogen.build_language_model(options.audiogen)
     from audiocraft.models.loaders import load_compression_model
@@ -89,16 +92,16 @@ def run_audiogen(options: PocketOptions) -> None:
     tokens = audiogen.encode_corpus(
         codec, corpus, corpus.folder / f"tokens-{file_digest(options.audiogen / CODEC)}.npy"
     )
-    trained = audiogen.train_audiogen(
-        model, tokens, all_captions(options, corpus), options.loop("audiogen"), options.device
-    )
+    loop = options.loop("audiogen")
+    trained = audiogen.train_audiogen(model, tokens, all_captions(options, corpus), loop, options.device)
     encodec.save_audiocraft(trained.cpu(), audiogen.CONFIG, options.audiogen / LANGUAGE_MODEL)
     drafter = load_audiogen(options.audiogen, options.device)
     unconditional = drafter.draft("", options.amounts.clip_s, seed=UNCONDITIONAL_SEED)
     np.save(options.audiogen / UNCONDITIONAL_FILE, unconditional.tokens)
+    return is_complete(loop)
 
 
-def run_dcldm(options: PocketOptions) -> None:
+def run_dcldm(options: PocketOptions) -> bool:
     """DC-LDM, begun from TANGO, of AudioGen's drafts for part of the corpus; U-Net and branch both learn."""
     corpus, mels = train_corpus(options)
     drafter = load_audiogen(options.audiogen, options.device)
@@ -111,6 +114,7 @@ def run_dcldm(options: PocketOptions) -> None:
     t5 = T5EncoderModel.from_pretrained(options.t5, dtype=torch.float32).to(options.device).eval()
     tokenizer = T5Tokenizer.from_pretrained(options.t5)
     unet, branch = _begin_dcldm(options)
+    loop = options.loop("dcldm", "pocket-dcldm")
     unet, branch = train_dcldm(
         unet.to(options.device),
         branch.to(options.device),
@@ -118,12 +122,7 @@ def run_dcldm(options: PocketOptions) -> None:
         unconditional.latents[0],
         text_reader(t5, tokenizer),
         NoiseSchedule.from_config(SCHEDULER_CONFIG),
-        DcLdmOptions(
-            options.runs / "pocket-dcldm",
-            options.steps("dcldm"),
-            max_minutes=options.max_minutes,
-            **POCKET_DCLDM,
-        ),
+        DcLdmOptions(loop.run_dir, loop.steps, max_minutes=loop.max_minutes, **POCKET_DCLDM),
         cpu=options.device == "cpu",
     )
     folder = options.dcldm
@@ -133,6 +132,7 @@ def run_dcldm(options: PocketOptions) -> None:
     (folder / SHARED_FILE).write_text(json.dumps(SHARED, indent=2) + "\n")
     (folder / INDEX_FILE).write_text(json.dumps(pocket_index("DcLdmPipeline"), indent=2) + "\n")
     shutil.copy(options.audioldm / VOCABULARY_FILE, folder / VOCABULARY_FILE)
+    return is_complete(loop)
 
 
 def drafted_clips(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ModelNotFoundError
+from studio.core.files import replace_file
 from studio.recipes.pocket import audioldm, audioldm2, dual
 from studio.recipes.pocket.options import PocketOptions
 
@@ -31,12 +32,13 @@ class Stage:
     """One step on the way.
 
     `makes` are the files below the models' folder that it writes; `needs` are the stages whose files it
-    reads; `loops` are its trainings, as `STEPS` names them; `groups` are the packages that it asks for.
+    reads; `loops` are its trainings, as `STEPS` names them; `groups` are the packages that it asks for. `run`
+    tells whether it is complete, or was stopped when its time was up.
     """
 
     name: str
     title: str
-    run: Callable[[PocketOptions], None]
+    run: Callable[[PocketOptions], bool]
     makes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
@@ -169,8 +171,8 @@ def require_groups(stages: Sequence[Stage]) -> None:
         raise ModelNotFoundError(f"This asks for {what}: `uv pip install {how}` first.")
 
 
-def run_stage(name: str, options: PocketOptions) -> None:
-    """One stage, of what earlier ones made.
+def run_stage(name: str, options: PocketOptions) -> bool:
+    """One stage, of what earlier ones made; whether it is complete.
 
     Raises:
         ModelNotFoundError: something that it needs is not there yet, or a package is not installed.
@@ -183,7 +185,12 @@ def run_stage(name: str, options: PocketOptions) -> None:
             )
     for outdated in (stage, *_after(stage)):
         _note(outdated, options).unlink(missing_ok=True)
-    stage.run(options)
+    if not stage.run(options):
+        return False
+    note = _note(stage, options)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(note, json.dumps(_of(stage, options)).encode())
+    return True
 
 
 def run_pocket(
@@ -206,15 +213,11 @@ def run_pocket(
             continue
         left = None
         if options.max_minutes is not None:
-            left = options.max_minutes - (clock() - began) / 60
+            left = max(0.0, options.max_minutes - (clock() - began) / 60)
         report(f"{stage.name}: needs {', '.join(stage.needs) or 'nothing'}")
-        run_stage(stage.name, replace(options, max_minutes=left))
-        if options.max_minutes is not None and clock() - began > options.max_minutes * 60:
-            report(f"The time is up in {stage.name}: the same command goes on.")
+        if left == 0 or not run_stage(stage.name, replace(options, max_minutes=left)):
+            report("The time is up: the same command goes on.")
             return False
-        note = _note(stage, options)
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(_of(stage, options)) + "\n")
     return True
 
 
