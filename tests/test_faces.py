@@ -21,9 +21,9 @@ from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
+from studio.ui.callers import Callers
 from studio.ui.forms import Form, read_form
 from studio.ui.server import client_api
-from studio.ui.server.callers import Callers
 from tests import aio
 
 CHANT = ModeSpec(

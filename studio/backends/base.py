@@ -98,6 +98,13 @@ class Conditioning:
     text: tuple[Tokens, ...] = ()
     acoustic: Tokens | None = None
 
+    @property
+    def vector(self) -> Tensor:
+        """`pooled`. Raises `ValueError` where there is none: it was said to a model of another kind."""
+        if self.pooled is None:
+            raise ValueError("this conditioning has no pooled vector: it is another system's")
+        return self.pooled
+
     def take(self, rows: Tensor) -> Conditioning:
         """The items of these indices [n]."""
         pooled = None if self.pooled is None else self.pooled[rows.to(self.pooled.device)]

@@ -146,8 +146,9 @@ class BlockDecoder:
         return 0 if self._latents is None else self._latents.shape[2] - self._past
 
     def _decode_block(self, size: int, *, last: bool) -> None:
-        """Move `size` latent frames into the mel buffer."""
-        assert self._latents is not None
+        """Move `size` latent frames into the mel buffer; nothing where none were pushed."""
+        if self._latents is None:
+            return
         plan, start = self._plan, self._past * MEL_PER_LATENT
         end = start + size * MEL_PER_LATENT
         window = self._latents if last else self._latents[:, :, : self._past + size + plan.lookahead]
@@ -163,8 +164,9 @@ class BlockDecoder:
         self._blocks += 1
 
     def _vocode(self, *, last: bool) -> NDArray[np.float32]:
-        """Samples of the mel frames whose context is complete."""
-        assert self._mel is not None
+        """Samples of the mel frames whose context is complete; none where nothing was decoded."""
+        if self._mel is None:
+            return np.zeros(0, np.float32)
         end = self._mel.shape[1] - (0 if last else self._context)
         if end <= self._mel_past:
             return np.zeros(0, np.float32)

@@ -94,13 +94,15 @@ def bench_sparse(
     from studio.evaluation.benchmarks.sparse import load_unet
 
     request = request_of("sparse", {**given, "prompt": "-"})
-    assert isinstance(request.attention, LiteFocusAttention)  # it is the tab's
-    r = None if request.attention.ratio == "auto" else request.attention.ratio
+    attention = (
+        request.attention if isinstance(request.attention, LiteFocusAttention) else LiteFocusAttention()
+    )
+    r = None if attention.ratio == "auto" else attention.ratio
     with terminal().status("Loading the model") as line:
         unet, about = load_unet(request.model, shape, factories_of(context).studio(DEFAULTS).backends)
         rows = measure(
             unet, durations_s, repeats=repeats, batch=batch, ratio=r,
-            blocks=request.attention.blocks, show=line.update,
+            blocks=attention.blocks, show=line.update,
         )  # fmt: skip
     if as_json:
         print_json({**about, "batch": batch, "repeats": repeats, "rows": rows})

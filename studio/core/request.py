@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from studio.core.attention import Attention, DenseAttention
 from studio.core.draft import Draft, NoDraft
+from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_error, wrong
 from studio.core.modes import MODES, POCKET
 from studio.core.sampling import EndlessSampler, Sampler
@@ -99,6 +100,13 @@ class GenerationRequest(Frozen):
         if self.sampler.kind == "concat" and self.draft.kind != "none":
             raise wrong("draft", "is not heard by joined clips: choose the clip or the endless sampler")
         return self
+
+    @property
+    def endless(self) -> EndlessSampler:
+        """Its sampler, where that is the endless one. Raises `InvalidRequestError` for any other."""
+        if not isinstance(self.sampler, EndlessSampler):
+            raise InvalidRequestError("This is for endless takes alone: choose the endless sampler.")
+        return self.sampler
 
     @property
     def acoustic_scale(self) -> float:

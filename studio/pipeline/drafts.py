@@ -202,7 +202,7 @@ class Drafts:
     def _kept(self, place: Path) -> NDArray[np.int16] | None:
         """The tokens kept there; a damaged file counts as none."""
         try:
-            tokens = np.load(place, allow_pickle=False)
+            tokens = np.array(np.lib.format.open_memmap(place, mode="r"))
         except (OSError, ValueError, EOFError):
             return None
         if tokens.ndim != 2 or tokens.dtype != np.int16:

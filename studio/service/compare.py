@@ -44,8 +44,7 @@ def variants(request: GenerationRequest, duration_s: float | None) -> list[Varia
     def whole(sampler: EndlessSampler | ConcatSampler) -> GenerationRequest:
         return request.model_copy(update={"duration_s": float(duration_s), "sampler": sampler})
 
-    sampler = request.sampler
-    assert isinstance(sampler, EndlessSampler)
+    sampler = request.endless
     strategies = [name for name in get_args(Strategy) if name != "auto"]
     endless = [
         Variant(f"Endless, {name}", whole(sampler.model_copy(update={"strategy": name})))

@@ -83,11 +83,10 @@ class FakeBackend:
         self, latents: Tensor, timesteps: Tensor, start_frame: int, conditioning: Conditioning
     ) -> Tensor:
         """ε for latents [B, C, T, F] at timesteps [B] or [B, T]."""
-        assert conditioning.pooled is not None, "it was given its own conditioning"
         each = timesteps if timesteps.ndim == 2 else timesteps[:, None]
         level = self.schedule.alpha_bar(each)[:, None, :, None].float()
         signal, noise = level.sqrt(), (1 - level).sqrt()
-        noisy, mean = latents.float(), self.mean(conditioning.pooled, start_frame, latents.shape[2])
+        noisy, mean = latents.float(), self.mean(conditioning.vector, start_frame, latents.shape[2])
         # The Gaussian's posterior mean: how far off the mean the clean latents are, as far as can be told.
         off = SPREAD**2 * signal / (SPREAD**2 * level + 1 - level) * (noisy - signal * mean)
         before, after = off[:, :, :-1], off[:, :, 1:]

@@ -20,7 +20,7 @@ from studio.core.settings import Settings
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
 from studio.ui import widgets
-from studio.ui.panels.recorded import recording_field
+from studio.ui.recorded import recording_field
 from studio.ui.widgets import HIDDEN
 
 

@@ -239,3 +239,4 @@ def test_the_default_session_is_made_once_when_it_is_asked_for(monkeypatch: pyte
         assert sum(len(chunk.samples) for chunk in stream.chunks()) == 8000
     assert studio.unload() >= 0
     assert studio.default_session() is made
+    made.close()

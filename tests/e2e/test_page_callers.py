@@ -16,7 +16,7 @@ import pytest
 from gradio_client import Client
 
 from studio.service.jobs.job import Job
-from studio.ui.server import callers
+from studio.ui import callers
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,7 @@ from studio.service.takes.savepoint import read_savepoint
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "outputs-0.1.0"
 STATES = sorted(FOLDER.rglob("*.state"))
-ROUNDING = 655  # of 32767: what other processors' arithmetic may make of the same take
+ROUNDING = 64  # of 32767: what other processors' arithmetic may make of the same take
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_save_point_goes_on_to_the_very_sound_of_a_take_that_nobody_stopped(
     assert len(gone_on) == len(whole) == 4 * 16000
     if np.array_equal(whole[:saved], written[:saved]):
         np.testing.assert_array_equal(gone_on, whole)
-    else:  # another processor's arithmetic: its own beginning is another in the last bits
+    else:  # other arithmetic, the processor's or that version's: the beginning is another in the last bits
         assert np.abs(gone_on.astype(int) - whole).max() <= ROUNDING
 
 

@@ -33,8 +33,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 @pytest.fixture(scope="module")
-def page(studio: Studio) -> Page:
-    return build_page(studio, studio.settings)
+def page(studio: Studio) -> Iterator[Page]:
+    page = build_page(studio, studio.settings)
+    yield page
+    page.close()
 
 
 def through_a_browser(page: Page, elem_id: str, value: Any) -> Any:

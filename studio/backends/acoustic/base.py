@@ -104,8 +104,8 @@ def read_unconditional(folder: Path) -> NDArray[np.int16] | None:
         return None
     try:
         # Mapped first: a header may claim any size, and only what is there can be mapped.
-        tokens = np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
-    except Exception as error:  # numpy reads headers by tokenizers and archives by zipfile: each has its own
+        tokens = np.array(np.lib.format.open_memmap(path, mode="r"))
+    except Exception as error:  # numpy reads headers by tokenizers, which have errors of their own
         raise WeightsError(f"{path.name} is damaged; get the checkpoint again.") from error
     if tokens.ndim != 2 or not tokens.size or tokens.dtype.kind not in "iu" or tokens.min() < 0:
         raise WeightsError(f"{path.name} holds no tokens; get the checkpoint again.")

@@ -45,8 +45,7 @@ class AudioLDMBackend(LatentBackend):
         return Conditioning(pooled=torch.cat(vectors).to(self.dtype))
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        assert conditioning.pooled is not None, "AudioLDM is conditioned on a pooled text vector"
-        pooled = conditioning.pooled.to(self.device, self.dtype)
+        pooled = conditioning.vector.to(self.device, self.dtype)
         pooled = pooled.expand(len(latents), *pooled.shape[1:])
         return self.unet(
             latents, timesteps, encoder_hidden_states=None, class_labels=pooled, return_dict=False

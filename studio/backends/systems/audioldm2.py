@@ -107,13 +107,12 @@ class AudioLDM2Backend(LatentBackend):
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         generated, t5 = (tokens.expand(len(latents)) for tokens in conditioning.text)
-        assert t5.mask is not None, "prompts of unequal length are padded"
         return self.unet(
             latents,
             timesteps,
             encoder_hidden_states=generated.states.to(self.device, self.dtype),
             encoder_hidden_states_1=t5.states.to(self.device, self.dtype),
-            encoder_attention_mask_1=t5.mask.to(self.device),
+            encoder_attention_mask_1=t5.counted.to(self.device),
             return_dict=False,
         )[0]
 

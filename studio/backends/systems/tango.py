@@ -45,12 +45,11 @@ class TangoBackend(LatentBackend):
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         text = conditioning.text[0].expand(len(latents))
-        assert text.mask is not None, "prompts of unequal length are padded"
         return self.unet(
             latents,
             timesteps,
             encoder_hidden_states=text.states.to(self.device, self.dtype),
-            encoder_attention_mask=text.mask.to(self.device),
+            encoder_attention_mask=text.counted.to(self.device),
             return_dict=False,
         )[0]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from studio.core.events import AudioChunk, Event
 from studio.core.memory import process_memory_mb
 from studio.core.request import GenerationRequest
-from studio.core.sampling import ClipSampler, EndlessSampler
+from studio.core.sampling import ClipSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import for_readers
 from studio.pipeline.peak_memory import PeakMemory
@@ -41,8 +41,7 @@ def bench_endless(
         backend: loaded.
         show: told every event.
     """
-    sampler = request.sampler
-    assert isinstance(sampler, EndlessSampler)
+    sampler = request.endless
     timed, renderer, cancel = TimedBackend(backend), Renderer(), CancelToken()
     memory: list[tuple[float, float]] = []
     first_audio_s, audio_s = 0.0, 0.0

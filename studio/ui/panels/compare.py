@@ -21,9 +21,9 @@ from studio.service.studio import Studio
 from studio.service.takes.library import picture_of
 from studio.service.takes.shelf import id_of
 from studio.ui import widgets
+from studio.ui.callers import client_of
 from studio.ui.forms import Form, read_form
 from studio.ui.panels.attention import dress
-from studio.ui.server.callers import client_of
 
 SECONDS = 15.0
 PICTURE_WIDTH = 600

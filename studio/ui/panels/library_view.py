@@ -21,8 +21,8 @@ from studio.service.recordings.mono import MAX_S
 from studio.service.studio import Studio
 from studio.service.takes.library import Take, settings_of
 from studio.service.takes.savepoint import SUFFIX
+from studio.ui.handing import handed
 from studio.ui.panels import cards
-from studio.ui.server.handing import handed
 
 SHOWN = 60  # a list longer than this is better searched than read
 SHOWN_UNREADABLE = 12  # even where the list is full of others

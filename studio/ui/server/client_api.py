@@ -29,9 +29,9 @@ from studio.core.values import exact_seed
 from studio.service.jobs.job import Job
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
+from studio.ui.callers import Callers, client_of
 from studio.ui.forms import own_audio
-from studio.ui.server.callers import Callers, client_of
-from studio.ui.server.handing import handed
+from studio.ui.handing import handed
 
 MAX_CALLS = 4  # at once; the service makes one take at a time anyway
 POLL_S = 0.1

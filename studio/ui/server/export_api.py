@@ -12,8 +12,8 @@ from studio.service.studio import Studio
 from studio.service.takes.export import FORMATS
 from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.export_range import ExportRangeError, read_export_range
+from studio.ui.handing import handed
 from studio.ui.server.client_api import MAX_CALLS
-from studio.ui.server.handing import handed
 
 LABELS = {"start": "From", "end": "To", "lufs": "Loudness", "ceiling": "Ceiling"}
 

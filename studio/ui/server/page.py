@@ -23,12 +23,12 @@ from studio.service.studio import Studio
 from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.scratch import Scratch
 from studio.ui import widgets
+from studio.ui.callers import Callers, CallerWatch
 from studio.ui.panels import downloads, making
 from studio.ui.panels.live import LiveViews
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, export_api
 from studio.ui.server.blocks import StudioBlocks
-from studio.ui.server.callers import Callers, CallerWatch
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
 from studio.ui.server.routes import library_routes, live_routes
 from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost

@@ -13,7 +13,6 @@ from studio.core.binding import Values
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.fields import on_page
 from studio.core.request import parse_request
-from studio.core.sampling import EndlessSampler
 from studio.core.settings import Settings
 from studio.core.values import FRAME_S
 from studio.service.studio import Studio
@@ -151,8 +150,7 @@ def describe_window(lead_s: float, values: Values) -> str:
         )
     except InvalidRequestError as error:
         return str(error)
-    sampler = request.sampler
-    assert isinstance(sampler, EndlessSampler)
+    sampler = request.endless
     queue_s = sampler.steps * sampler.group_size * FRAME_S
     window_s = sampler.window_frames * FRAME_S
     return (

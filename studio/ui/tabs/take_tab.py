@@ -19,9 +19,9 @@ from studio.service.jobs.job import Job
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
 from studio.ui import widgets
+from studio.ui.callers import client_of
 from studio.ui.forms import Form, read_form
 from studio.ui.panels.live import LiveView, LiveViews
-from studio.ui.server.callers import client_of
 from studio.ui.widgets import HIDDEN
 
 MAX_LISTENERS = 16  # each holds one of the server's threads; the takes themselves queue in the service

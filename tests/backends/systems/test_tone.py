@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from studio.backends.base import Backend
+from studio.backends.base import Backend, Conditioning, Tokens
 from studio.backends.systems.tone import ToneBackend, clean_latents, tone
 
 
@@ -44,3 +45,24 @@ def test_prompts_differ() -> None:
     pooled = ToneBackend().encode_text(["rain", "wind", ""]).pooled
     assert pooled is not None
     assert len(pooled.unique(dim=0)) == 3
+
+
+def test_what_was_said_to_another_kind_of_model_has_no_vector() -> None:
+    with pytest.raises(ValueError, match="another system's"):
+        _ = Conditioning(text=(Tokens(torch.zeros(1, 2, 3)),)).vector
+
+
+def test_tokens_without_a_mask_all_count() -> None:
+    assert torch.equal(Tokens(torch.zeros(2, 3, 4)).counted, torch.ones(2, 3, dtype=torch.long))
+    mask = torch.tensor([[1, 0]])
+    assert Tokens(torch.zeros(1, 2, 4), mask).counted is mask
+
+
+def test_a_draft_is_taken_along_with_its_text() -> None:
+    text = Conditioning(text=(Tokens(torch.arange(3.0)[:, None, None]),))
+    heard = text.with_acoustic(Tokens(10 + torch.arange(3.0)[:, None, None]))
+    assert text.acoustic is None
+    chosen = heard.take(torch.tensor([2, 0]))
+    assert chosen.text[0].states.flatten().tolist() == [2, 0]
+    assert chosen.acoustic is not None
+    assert chosen.acoustic.states.flatten().tolist() == [12, 10]

@@ -63,7 +63,8 @@ def bound_socket(path: Path) -> None:
     here = Path.cwd()
     os.chdir(path.parent)  # a socket's path has a limit of its own
     try:
-        socket.socket(socket.AF_UNIX).bind(path.name)
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(path.name)
     finally:
         os.chdir(here)
 

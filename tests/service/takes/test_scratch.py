@@ -36,13 +36,12 @@ def test_it_is_private_and_goes(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_what_a_killed_process_left_is_swept_and_a_live_one_s_is_not(tmp_path: Path) -> None:
     code = HOLD.format(root=str(tmp_path))
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    left = Path(child.stdout.readline().strip())
-    first = Scratch(tmp_path)
-    assert (left / "sound.wav").exists(), "its process lives"
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        left = Path(child.stdout.readline().strip())
+        first = Scratch(tmp_path)
+        assert (left / "sound.wav").exists(), "its process lives"
+        os.kill(child.pid, signal.SIGKILL)
     second = Scratch(tmp_path)
     assert not left.exists()
     assert first.path.exists()

@@ -8,8 +8,8 @@ import gradio as gr
 import pytest
 
 from studio.service.studio import Studio
+from studio.ui.callers import Callers
 from studio.ui.server import client_api
-from studio.ui.server.callers import Callers
 from tests import aio
 
 

@@ -11,11 +11,11 @@ from gradio.data_classes import FileData
 from studio.core.binding import opening
 from studio.core.sound_files import SUFFIXES
 from studio.service.studio import Studio
+from studio.ui.callers import Callers
 from studio.ui.forms import read_form
 from studio.ui.panels.live import LiveViews
-from studio.ui.panels.recorded import describe
+from studio.ui.recorded import describe
 from studio.ui.server import client_api
-from studio.ui.server.callers import Callers
 from studio.ui.tabs import dual, infinite
 from studio.ui.tabs.infinite import Handlers
 from tests import aio

@@ -14,8 +14,9 @@ from studio.core.errors import InvalidRequestError
 from studio.core.request import parse_request
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
-from studio.ui.server import callers, client_api
-from studio.ui.server.callers import Callers, CallerWatch
+from studio.ui import callers
+from studio.ui.callers import Callers, CallerWatch
+from studio.ui.server import client_api
 from studio.ui.server.client_api import bounded, render_file
 from tests import aio
 
