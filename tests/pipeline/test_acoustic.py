@@ -206,6 +206,29 @@ def test_an_endless_draft_grows_ahead_and_forgets(backend: DcLdmBackend, drafts:
         torch.testing.assert_close(later.window(start, 100), acoustics.window(start, 100))
 
 
+def test_each_frame_hears_its_own_place_of_the_draft(
+    backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tokens a frame; and it is the window's own that the model is given."""
+    request = wanted(mode="infinite", sampler=ENDLESS, duration_s=None)
+    acoustics = heard_by_take(request, backend, drafts)
+    draft = drafter.latents(drafter.draft("rain", 5.0, seed=5).tokens[None])[0]
+    torch.testing.assert_close(acoustics.window(10, 20)[1], draft[20:60])
+    given = []
+    plain = backend.predict_noise
+
+    def watched(latents: torch.Tensor, timesteps: torch.Tensor, start_frame: int, said: Any) -> torch.Tensor:
+        given.append((start_frame, said.acoustic.states[-1]))
+        return plain(latents, timesteps, start_frame, said)
+
+    monkeypatch.setattr(backend, "predict_noise", watched)
+    denoise = build_denoiser(resolve_plan(request, backend), backend, CancelToken(), acoustics=acoustics)
+    denoise(torch.zeros(1, 8, 20, 16), torch.tensor([500]), 10)
+    [(start_frame, heard)] = given
+    assert start_frame == 10
+    torch.testing.assert_close(heard, draft[20:60])
+
+
 @pytest.mark.parametrize("own", [{}, {"seed": 9}])
 def test_every_piece_of_an_endless_draft_has_a_seed_of_its_own(
     backend: DcLdmBackend, drafts: Drafts, drafter: FakeDrafter, own: dict[str, int]

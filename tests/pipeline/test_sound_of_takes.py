@@ -139,10 +139,11 @@ def test_a_save_point_holds_what_was_given_of_the_sound() -> None:
 def test_a_change_while_it_plays_is_the_rest_of_the_take_alone() -> None:
     wanted = endless()
     plain, control, parts = sound(rendered(wanted)), TakeControl(wanted.prompt), []
+    asked = 0
     for event in Renderer()(wanted, FakeBackend(), CancelToken(), control):
         if isinstance(event, AudioChunk):
             parts.append(event.samples)
-            if event.end_sample == parts[0].size + 20 * HOP:
+            if not asked and event.end_sample >= RATE:
                 control.request_change("wind", ())
                 asked = event.end_sample
     changed = np.concatenate(parts)

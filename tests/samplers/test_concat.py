@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.errors import InvalidRequestError
-from studio.samplers.concat import clip_latents, crossfade_join
+from studio.samplers.concat import Crossfade, clip_latents, crossfade_join
 
 
 @given(
@@ -50,6 +50,14 @@ def test_no_piece_is_empty_or_keeps_its_clip_alive():
         for piece in crossfade_join(clips, crossfade):
             assert len(piece)
             assert not any(np.shares_memory(piece, clip) for clip in clips)
+
+
+def test_a_flushed_crossfade_is_as_new():
+    joined = Crossfade(2)
+    assert len(joined.push(np.ones(10, np.float32))) == 8
+    assert len(joined.flush()) == 2
+    assert len(joined.flush()) == 0
+    np.testing.assert_array_equal(joined.push(np.ones(10, np.float32)), np.ones(8))
 
 
 def test_samples_leave_as_soon_as_they_are_settled():

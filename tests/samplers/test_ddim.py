@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from studio.core.errors import CancelledError
-from studio.samplers.ddim import ddim_sample, ddim_step
+from studio.samplers.ddim import ddim_sample, ddim_step, ddim_steps
 from studio.samplers.schedule import add_noise
 
 SHAPE = (2, 3, 4, 5)
@@ -125,6 +125,20 @@ def test_skipped_steps_are_the_noisiest_and_progress_counts_to_the_end(schedule,
     assert asked == [([timestep] * 2, 3) for timestep in schedule.timesteps(5).tolist()[skipped:]]
     assert [(step, total) for step, total, _ in told] == [(i, 5 - skipped) for i in range(1, 6 - skipped)]
     assert torch.equal(told[-1][2], made)
+
+
+def test_a_step_is_made_when_it_is_asked_for(schedule):
+    asked = []
+
+    def model(latents, timesteps, start_frame):
+        asked.append(int(timesteps[0]))
+        return _model(latents, timesteps, start_frame)
+
+    steps = ddim_steps(model, schedule, _noise(0), 5)
+    assert asked == []
+    for number in (1, 2):
+        assert next(steps).step == number
+        assert asked == schedule.timesteps(5).tolist()[:number]
 
 
 def test_a_sound_noised_to_the_first_step_kept_is_found_again(exact_schedule, oracle):
