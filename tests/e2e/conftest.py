@@ -71,6 +71,17 @@ def tone_settings(outputs: Path) -> Settings:
     return Settings(outputs=outputs, port=free_port(), open_browser=False, model_id="tone", device="cpu")
 
 
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a server's and a browser's libraries leave to the collector is found in whichever test comes next."""
+    left = pytest.mark.filterwarnings("ignore::ResourceWarning")
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(left)
+
+
 @pytest.fixture(scope="module")
 def tone_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with served(tone_settings(tmp_path_factory.mktemp("outputs"))) as page:
