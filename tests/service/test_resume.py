@@ -209,14 +209,12 @@ while (part := job.stream.read()) is not None:
 def test_killed_again_and_again_a_take_has_no_join(tmp_path: Path) -> None:
     rng = random.Random(0)
     for _ in range(int(os.environ.get("LONGWAVE_KILLS", "3"))):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD.format(outputs=str(tmp_path))], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == "begun\n"
-        time.sleep(rng.uniform(1.5, 6.0))
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
+        code = CHILD.format(outputs=str(tmp_path))
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "begun\n"
+            time.sleep(rng.uniform(1.5, 6.0))
+            os.kill(child.pid, signal.SIGKILL)
         (path,) = tmp_path.rglob("*.wav")
         samples, _ = sf.read(path, dtype="int16")
         np.testing.assert_array_equal(samples, to_int16(tone(0, len(samples), RATE)))
