@@ -26,6 +26,7 @@ from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.pipeline.plan import draft_plan, resolve_plan
 from studio.pipeline.renderer import Renderer
 from studio.pipeline.start import FromCheckpoint, FromRecording
+from studio.samplers.schedule import add_noise
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
 from tests.pipeline.test_drafts import recording
@@ -167,12 +168,26 @@ def test_equal_scales_are_the_paper_and_no_acoustics_are_tango(backend: DcLdmBac
 
 
 @pytest.mark.parametrize("strength", [0.34, 0.67, 1.0])
-def test_strength_begins_from_the_draft(backend: DcLdmBackend, drafts: Drafts, strength: float) -> None:
-    request = wanted(draft={"kind": "audiogen", "strength": strength})
+def test_strength_begins_from_the_draft(
+    backend: DcLdmBackend, drafts: Drafts, monkeypatch: pytest.MonkeyPatch, strength: float
+) -> None:
+    """Its sound under the seed's noise, of the first step that is not skipped; the noise alone at 1."""
+    request, kept = wanted(draft={"kind": "audiogen", "strength": strength}), round(strength * 3)
+    seen, plain = [], backend.predict_noise
+
+    def watched(latents: torch.Tensor, timesteps: torch.Tensor, *told: Any) -> torch.Tensor:
+        seen.append((latents[0], timesteps[0]))
+        return plain(latents, timesteps, *told)
+
+    monkeypatch.setattr(backend, "predict_noise", watched)
     steps = [e for e in Renderer(drafts)(request, backend, CancelToken()) if isinstance(e, StepDone)]
-    assert [(step.step, step.total) for step in steps] == [
-        (i + 1, round(strength * 3)) for i in range(round(strength * 3))
-    ]
+    assert [(step.step, step.total) for step in steps] == [(i + 1, kept) for i in range(kept)]
+    assert [int(at) for _, at in seen] == backend.schedule.timesteps(3)[3 - kept :].tolist()
+    begun = torch.randn(1, 8, 32, 16, generator=torch.Generator().manual_seed(request.seed))
+    if kept < 3:
+        sound = backend.encode_audio(heard_by_clip(request, backend, drafts).draft.samples[: 32 * 640])
+        begun = add_noise(sound, begun, backend.schedule.alpha_bar(seen[0][1]))
+    torch.testing.assert_close(seen[0][0], begun[0])
 
 
 def test_a_recording_takes_audiogens_place(
