@@ -71,14 +71,11 @@ def tone_settings(outputs: Path) -> Settings:
     return Settings(outputs=outputs, port=free_port(), open_browser=False, model_id="tone", device="cpu")
 
 
-HERE = Path(__file__).parent
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a server's and a browser's libraries leave to the collector is found in whichever test comes next."""
+    """What the libraries of a server and a browser leave open is found within whichever test comes next."""
     left = pytest.mark.filterwarnings("ignore::ResourceWarning")
     for item in items:
-        if item.path.is_relative_to(HERE):
+        if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(left)
 
 
