@@ -58,10 +58,10 @@ def test_a_clip_emerges_plays_and_is_a_file(
     page.click("text=What attends to what")  # first, so that its fields are there before they are filled
     page.fill("#sparse-prompt textarea", "ocean waves on a shore")
     page.fill("#sparse-duration input[type=number]", "5")
-    page.fill("#sparse-steps input", "6")
+    page.fill("#sparse-steps input", "30")
     page.fill("#sparse-ratio input, #sparse-ratio textarea", "0.2")
     page.click("#sparse-generate")
-    wait_for_status(page, "of 6, 0:")
+    wait_for_status(page, "of 30, 0:")
     page.wait_for_function(f"({PIXELS})() > 20")
     wait_for_status(page, "Finished: 0:05")
     page.wait_for_function("Number(document.querySelector('#sparse-player').dataset.positionS) > 2")

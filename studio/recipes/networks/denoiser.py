@@ -87,7 +87,7 @@ def known_value(theirs: Mapping[str, Tensor], name: str, wanted: Tensor) -> Tens
 
 def load_teacher(folder: Path, device: str) -> UNet2DConditionModel:
     """An AudioLDM U-Net, frozen."""
-    return UNet2DConditionModel.from_pretrained(folder, torch_dtype=torch.float32).to(device).eval()
+    return UNet2DConditionModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
 
 
 def build_optimizers(model: nn.ModuleDict) -> dict[str, torch.optim.Optimizer]:

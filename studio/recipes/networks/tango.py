@@ -71,7 +71,7 @@ def train_tango(
     torch.manual_seed(options.seed)
     unet, teacher = build_tango(), None
     if init is not None:
-        unet = UNet2DConditionModel.from_pretrained(init, torch_dtype=torch.float32)
+        unet = UNet2DConditionModel.from_pretrained(init, dtype=torch.float32)
     elif audioldm is not None:
         teacher = load_teacher(audioldm, device)
         begin_from(unet, teacher)

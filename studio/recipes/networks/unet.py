@@ -103,7 +103,7 @@ def train_unet(
     dropped; `mixer` makes scenes of some of the single ones. Returns the averaged model.
     """
     torch.manual_seed(options.seed)
-    unet = UNet2DConditionModel.from_pretrained(init, torch_dtype=torch.float32) if init else build_unet()
+    unet = UNet2DConditionModel.from_pretrained(init, dtype=torch.float32) if init else build_unet()
     unet.to(device).train()
     schedule = NoiseSchedule.from_config(SCHEDULER_CONFIG)
     optimizers = build_optimizers(unet)

@@ -161,7 +161,7 @@ def train_vae(
     """
     torch.manual_seed(options.seed)
     if init:
-        vae = AutoencoderKL.from_pretrained(init, torch_dtype=torch.float32)
+        vae = AutoencoderKL.from_pretrained(init, dtype=torch.float32)
     else:
         vae = build_vae()
         solve_encoder(vae, mels)

@@ -155,7 +155,7 @@ def run_unet(options: PocketOptions) -> bool:
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
     vectors, empty = cache_text_vectors(options, all_captions(options, corpus))
-    vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", torch_dtype=torch.float32)
+    vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", dtype=torch.float32)
     encoder = PatchEncoder.of(mels, vae.eval())
     require_same(encoder, mels, latents)
     loop = options.loop("unet")

@@ -156,9 +156,9 @@ def drafted_clips(
 def _begin_dcldm(options: PocketOptions) -> tuple[UNet2DConditionModel, AcousticBranch]:
     """What is shipped, to go on from; else TANGO's U-Net and a branch that adds nothing yet."""
     begun = options.begin_with("pocket-dcldm", options.dcldm / "unet")
-    unet = UNet2DConditionModel.from_pretrained(begun or options.tango / "unet", torch_dtype=torch.float32)
+    unet = UNet2DConditionModel.from_pretrained(begun or options.tango / "unet", dtype=torch.float32)
     if begun:
-        branch = AcousticBranch.from_pretrained(options.dcldm / "acoustic_branch", torch_dtype=torch.float32)
+        branch = AcousticBranch.from_pretrained(options.dcldm / "acoustic_branch", dtype=torch.float32)
         return unet, branch
     torch.manual_seed(0)
     return unet, AcousticBranch.for_unet(unet, encoding="AG")

@@ -78,7 +78,7 @@ def cache_latents(options: PocketOptions, corpus: Corpus, mels: NDArray[np.float
     path = corpus.folder / "latents.npy"
     if path.exists():
         return np.load(path, mmap_mode="r")
-    vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", torch_dtype=torch.float32)
+    vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", dtype=torch.float32)
     vae.to(options.device).eval()
     parts = []
     for start in track(range(0, len(mels), 8), "Encoding latents"):

@@ -181,7 +181,7 @@ def compare_with_pipeline(options: PocketOptions) -> None:
     ours = backend.decode(ddim_sample(denoise, backend.schedule, latents.clone(), 3))
     backend.unload()
     shared = {
-        "vae": AutoencoderKL.from_pretrained(audioldm / "vae", torch_dtype=torch.float32),
+        "vae": AutoencoderKL.from_pretrained(audioldm / "vae", dtype=torch.float32),
         "vocoder": SpeechT5HifiGan.from_pretrained(audioldm / "vocoder", dtype=torch.float32),
         "text_encoder": load_clap(audioldm),
         "tokenizer": RobertaTokenizer.from_pretrained(audioldm / "tokenizer"),
@@ -189,7 +189,7 @@ def compare_with_pipeline(options: PocketOptions) -> None:
         "tokenizer_2": T5Tokenizer.from_pretrained(options.t5),
         "feature_extractor": None,
     }
-    pipeline = AudioLDM2Pipeline.from_pretrained(folder, torch_dtype=torch.float32, **shared)
+    pipeline = AudioLDM2Pipeline.from_pretrained(folder, dtype=torch.float32, **shared)
     pipeline.set_progress_bar_config(disable=True)
     theirs = pipeline(
         "heavy rain", audio_length_in_s=1.28, num_inference_steps=3, guidance_scale=1.0, latents=latents
