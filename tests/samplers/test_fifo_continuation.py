@@ -70,3 +70,13 @@ def test_a_recording_may_be_just_the_buffer_but_not_shorter(schedule):
     assert torch.equal(state.buffer, lead)
     with pytest.raises(ValueError, match="buffer needs"):
         state_from_latents(uneven_model, schedule, plan, seeded(), lead[:, :, 1:], warmup_steps=4)
+
+
+def test_nothing_learns_from_a_continuation(schedule):
+    """Neither the model nor what encoded the recording."""
+    lead, weight = _lead(10).requires_grad_(), torch.ones((), requires_grad=True)
+    state = state_from_latents(
+        lambda *told: weight * uneven_model(*told), schedule, small_plan(), seeded(), lead, warmup_steps=4
+    )
+    assert not state.buffer.requires_grad
+    assert not state.queue.requires_grad

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from studio.service.takes.savepoint import read_savepoint
 from studio.service.takes.wav import HEADER_BYTES
 from studio.service.takes.writer import TakeWriter
 from tests.service.service_fakes import CHUNK, RATE, checkpoint, ramp, request
+
+WANTED = request(duration_s=None)
 
 
 class Disk:
@@ -56,6 +58,14 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(tmp_path, monkeypatch)
 
 
+@pytest.fixture
+def take(tmp_path: Path, disk: Disk) -> Iterator[TakeWriter]:
+    """An endless one."""
+    take = TakeWriter.begin(WANTED, RATE, tmp_path / "takes")
+    yield take
+    take.finish("stopped", {})
+
+
 def played(take: TakeWriter, index: int) -> None:
     """A chunk and the save point after it."""
     take.write(ramp(index * CHUNK, CHUNK))
@@ -64,10 +74,9 @@ def played(take: TakeWriter, index: int) -> None:
 
 
 def test_a_power_cut_as_a_save_point_gets_its_name_leaves_a_take_that_goes_on(
-    tmp_path: Path, disk: Disk
+    tmp_path: Path, disk: Disk, take: TakeWriter
 ) -> None:
-    wanted, seen = request(duration_s=None), []
-    take = TakeWriter.begin(wanted, RATE, tmp_path / "takes")
+    seen = []
 
     def cut(path: Path) -> None:
         if path.suffix != ".state":
@@ -78,7 +87,7 @@ def test_a_power_cut_as_a_save_point_gets_its_name_leaves_a_take_that_goes_on(
         (after / "a.state").write_bytes(disk.left(path))
         shutil.copy(take.path.with_suffix(".json"), after / "a.json")
         samples = read_savepoint(after / "a.state").samples
-        TakeWriter.reopen(wanted, after / "a.wav", samples)._wav.close()
+        TakeWriter.reopen(WANTED, after / "a.wav", samples)._wav.close()
         kept = np.frombuffer((after / "a.wav").read_bytes()[HEADER_BYTES:], "<i2")
         np.testing.assert_array_equal(kept, to_int16(ramp(0, samples)))
         seen.append(samples)
@@ -87,13 +96,11 @@ def test_a_power_cut_as_a_save_point_gets_its_name_leaves_a_take_that_goes_on(
     for index in range(4):
         played(take, index)
     assert seen == [CHUNK, 2 * CHUNK, 3 * CHUNK, 4 * CHUNK]
-    take.finish("stopped", {})
 
 
 def test_where_the_sound_can_t_be_put_on_the_disk_no_save_point_says_it_was(
-    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    disk: Disk, take: TakeWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = TakeWriter.begin(request(duration_s=None), RATE, tmp_path / "takes")
     played(take, 0)
     state = take.path.with_suffix(".state")
     before = state.read_bytes()
@@ -103,10 +110,9 @@ def test_where_the_sound_can_t_be_put_on_the_disk_no_save_point_says_it_was(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         disk.fsync(file)
 
-    monkeypatch.setattr(os, "fsync", broken)
-    with pytest.raises(InvalidRequestError, match="Can't write"):
-        played(take, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", broken)
+        with pytest.raises(InvalidRequestError, match="Can't write"):
+            played(take, 1)
     assert state.read_bytes() == before, "the one before still holds"
     assert read_savepoint(state).samples == CHUNK
-    monkeypatch.setattr(os, "fsync", disk.fsync)
-    take.finish("failed", {})
