@@ -5,7 +5,6 @@ The only state that a module of the studio keeps; a program that wants none of i
 
 from __future__ import annotations
 
-import atexit
 import threading
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ def default_session() -> Session:
     with _lock:
         if _default is None:
             _default = Session()
-            atexit.register(_default.close)
         return _default
 
 
