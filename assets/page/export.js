@@ -1,7 +1,7 @@
 // The finished take to take away: a span of it, at a loudness, in a format. What is wrong is said beside the
 // field; nothing is fetched before the server has it ready, so that no download ends in an error.
 
-import { clock } from './spectrogram.js';
+import { clock, parseTime } from './text.js';
 
 const FORMATS = ['flac', 'wav', 'mp3', 'ogg'];
 const CEILING = [-20, 0];
@@ -40,7 +40,7 @@ export class ExportForm {
   #check() {
     const fields = this.#form.elements;
     const length = this.#length();
-    const [start, end] = [seconds(fields.start.value), seconds(fields.end.value)];
+    const [start, end] = [parseTime(fields.start.value), parseTime(fields.end.value)];
     const long = `The take is ${clock(length)} long:`;
     this.#say('');
     this.#mark('start', wrongTime(start) || (start >= length ? `${long} begin inside it.` : ''));
@@ -121,14 +121,4 @@ export class ExportForm {
 
 function wrongTime(value) {
   return Number.isNaN(value) ? 'Write the time as m:ss, or in seconds, from 0:00 on.' : '';
-}
-
-/** "1:30.5" or "90.5" as seconds; null for nothing, NaN for what is no time. */
-function seconds(text) {
-  if (!text.trim()) return null;
-  const match = /^(?:(?:(\d{1,4}):)?(\d{1,5}):)?(\d{1,7}(?:\.\d{0,9})?)$/.exec(text.trim());
-  if (!match) return NaN;
-  const [hours, minutes, rest] = match.slice(1);
-  if ((minutes && Number(rest) >= 60) || (hours && Number(minutes) >= 60)) return NaN;
-  return Math.round(1000 * (3600 * (hours ?? 0) + 60 * (minutes ?? 0) + Number(rest))) / 1000;
 }

@@ -1,7 +1,8 @@
 // Brings a tab's player, picture, gauges, status line and keys to life.
 
 import { LivePlayer } from './player.js';
-import { Spectrogram, clock } from './spectrogram.js';
+import { Spectrogram } from './spectrogram.js';
+import { clock, setText } from './text.js';
 import { ClipPicture } from './clip.js';
 import { Gauge } from './gauge.js';
 import { ExportForm } from './export.js';
@@ -273,10 +274,6 @@ class Tab {
 async function local(path) {
   const response = await fetch(new URL(path, document.baseURI), { cache: 'no-store' });
   return URL.createObjectURL(await response.blob());
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text; // a live region speaks at every write
 }
 
 function onKey(event) {

@@ -1,6 +1,8 @@
 // A picture that scrolls with what is heard and shows what is coming. New columns are painted once, into a
 // ring; each frame only copies the part in view.
 
+import { clock } from './text.js';
+
 export const BANDS = 64;
 const RING = 4096; // columns kept, 40 s
 const VIEW_S = 20;
@@ -126,12 +128,4 @@ export function seconds(context, start, length, apart, width, height) {
     const x = ((second - start) / length) * width;
     if (x > 36 && x < width - 16) context.fillText(clock(second), x, height - 9);
   }
-}
-
-/** Seconds as m:ss or h:mm:ss. */
-export function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  const pad = (value) => String(value).padStart(2, '0');
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
 }

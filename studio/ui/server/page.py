@@ -41,6 +41,7 @@ MAX_UPLOAD = "500mb"
 MAX_QUEUED = 64
 CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
 POLL_S = 0.5
+STYLES = ("style.css", "transport.css", "timeline.css", "palette.css", "library.css")
 GUARDED = re.compile(r"/(making|library)(/|$)")  # what is for who has logged in, and is not Gradio's
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class Page:
             "max_file_size": MAX_UPLOAD,
             "footer_links": [],
             "theme": studio_theme(),
-            "css_paths": files / "style.css",
+            "css_paths": [files / name for name in STYLES],
             "favicon_path": files / "favicon.svg",
             "app_kwargs": {
                 "routes": routes,

@@ -28,6 +28,7 @@ from studio.service.takes.naming import portable
 from studio.service.takes.shelf import shown
 from studio.ui.panels import drafted
 from studio.ui.panels.live import LiveViews
+from studio.ui.words import as_script
 
 POLL_S = 0.05
 CHUNK_BYTES = 1 << 16
@@ -164,6 +165,11 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
     # Not Starlette's mount of a folder: under a proxy's sub-path it looks for the files in the wrong place.
     own_files = {path.name: path for path in page_files.iterdir() if path.is_file()}
 
+    texts = as_script()
+
+    async def page_words(request: Request) -> Response:
+        return Response(texts, media_type="text/javascript")
+
     async def page_file(request: Request) -> Response:
         path = own_files.get(request.path_params["name"])
         return FileResponse(path) if path is not None else PlainTextResponse("There is no such file.", 404)
@@ -183,6 +189,7 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         Route("/live/{token}", beat, methods=["POST"]),
         Route("/take/{token}", take),
         Route("/take/{token}/prepare", prepare),
+        Route("/page/words.js", page_words),
         Route("/page/{name}", page_file),
     ]
 
