@@ -29,8 +29,9 @@ from studio.ui.panels.live import LiveViews
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, export_api
 from studio.ui.server.blocks import StudioBlocks
+from studio.ui.server.library_routes import library_routes
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
-from studio.ui.server.routes import library_routes, live_routes
+from studio.ui.server.routes import live_routes
 from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost
 from studio.ui.server.theme import studio_theme
 from studio.ui.server.uploads import UploadLimit
@@ -125,7 +126,7 @@ class Page:
         settings, files = self.settings, data_dir("assets") / "page"
         routes = live_routes(self._views, files, self._scratch.path)
         if settings.trusted:
-            routes += [*job_routes(self._studio), *library_routes(self._studio.library)]
+            routes += [*job_routes(self._studio), *library_routes(self._studio.library, self._scratch.path)]
         return {
             "server_name": in_address(settings.host),
             "server_port": settings.port or None,
