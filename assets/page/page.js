@@ -1,6 +1,7 @@
 // Brings a tab's player, picture, gauges, status line and keys to life.
 
 import { LivePlayer } from './player.js';
+import { output } from './output.js';
 import { Spectrogram } from './spectrogram.js';
 import { clock, setText } from './text.js';
 import { ClipPicture } from './clip.js';
@@ -57,7 +58,9 @@ class Tab {
     this.#export = new ExportForm(this.#find('.lw-export'), () => (this.#state.offset_s ?? 0) + this.#made);
     this.#find('.lw-play').addEventListener('click', () => this.toggle());
     const level = this.#find('.lw-level input');
-    level.addEventListener('input', () => { this.#player.level = level.value / 100; });
+    level.value = 100 * output.level;
+    level.addEventListener('input', () => { output.level = level.value / 100; });
+    output.addEventListener('level', () => { if (level !== document.activeElement) level.value = 100 * output.level; });
     for (const event of ['input', 'change']) this.#form.addEventListener(event, ({ target }) => this.#mend(target));
     this.#form.addEventListener('click', ({ target }) => {
       const button = target.closest('button');
@@ -145,7 +148,7 @@ class Tab {
     this.#draft(null);
     // So that Space plays and pauses instead of pressing the button one has just clicked.
     if (document.activeElement === this.#part('generate')) document.activeElement.blur();
-    this.#player.start(state.token, state.sample_rate);
+    this.#player.start(state.token, state.sample_rate, { leadS: state.lead_s });
   }
 
   async #beat() {

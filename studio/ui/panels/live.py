@@ -110,6 +110,7 @@ class LiveView:
         return {
             "token": self.stream.token,
             "sample_rate": self.stream.sample_rate,
+            "lead_s": self.stream.lead_s,
             "columns_per_s": self.stream.sample_rate / HOP_SAMPLES,
             "offset_s": self._offset / self.stream.sample_rate,
             "seed": str(self.job.request.seed),  # beyond 2**53 a number of JavaScript would be another seed
