@@ -105,8 +105,8 @@ FIELDS: tuple[Field, ...] = (
         Option("An id of 'longwave models list', or a folder."), Parameter(5, "Model"),
     ),
     Field(
-        "guidance_scale", "guidance_scale", "How literally (guidance)", (*INFINITE, *SPARSE),
-        OnPage("guidance", step=0.5), _GUIDANCE,
+        "guidance_scale", "guidance_scale", "Guidance", (*INFINITE, *SPARSE),
+        OnPage("guidance", label="Guidance (how literally)", step=0.5), _GUIDANCE,
     ),
     Field(
         "text_scale", "guidance_scale", "Follow the text", DUAL,

@@ -28,9 +28,11 @@ from studio.ui.widgets import HIDDEN
 # In the browser alone: no value of the form goes to the server before a take is asked for.
 _TELL = "(...values) => [Object.fromEntries({names}.map((name, index) => [name, values[index]]))]"
 _TAKE = "(asked, ...now) => {names}.map((name, index) => (name in asked ? asked[name] : now[index]))"
+_ASK = (
+    "document.getElementById('%s-ask').ask = (values) => { props.value = values; trigger('input', values); };"
+)
 _ATTACH = (
-    "import(new URL('page/page.js', document.baseURI))"
-    ".then(page => page.attachForm('%s', props, watch, trigger, %s));"
+    "import(new URL('page/page.js', document.baseURI)).then(page => page.attachForm('%s', props, watch, %s));"
 )
 
 
@@ -121,7 +123,7 @@ class Form:
         asked = gr.HTML(
             value={},
             html_template="<i></i>",
-            js_on_load="element.ask = (values) => { props.value = values; trigger('input', values); };",
+            js_on_load=_ASK % self.mode,
             apply_default_css=False,
             elem_id=f"{self.mode}-ask",
             elem_classes="lw-hidden",

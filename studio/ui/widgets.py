@@ -93,7 +93,7 @@ _ATTACH = """
 import(new URL('page/page.js', document.baseURI)).then(page => page.attach('%s', props, watch));
 """
 _ATTACH_STRIP = """
-import(new URL('page/page.js', document.baseURI)).then(page => page.attachStrip('%s', props, watch));
+import(new URL('page/page.js', document.baseURI)).then(page => page.attachStrip('%s', props, watch, trigger));
 """
 
 

@@ -60,14 +60,16 @@ def about(path: Path, *, listed: bool) -> dict[str, Any]:
         "file": path.name,
         "lufs": level.lufs,
         "true_peak_dbtp": level.true_peak_dbtp,
-        "id": id_of(path) if listed else "",
+        "library": id_of(path) if listed else "",
     }
     with suppress(StudioError):  # the sound is there all the same
         record = settings_of(path)
         told |= {
             "name": record.name,
             "prompt": str(record.settings.get("prompt", "")),
+            "lane": record.settings.get("lane", []),
             "seed": str(record.settings.get("seed", "")),
+            "favourite": bool(record.take and record.take.favourite),
         }
     return told
 

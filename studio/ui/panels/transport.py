@@ -19,7 +19,7 @@ _TRANSPORT = """
   <button type="button" id="transport-stop" class="lw-quiet" disabled title="{stop}" aria-label="{stop}">
     <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 7h10v10H7z"/></svg></button>
   <div class="lw-clock"><span class="lw-time">0:00</span><span class="lw-of"></span></div>
-  <div class="lw-playing"><span class="lw-title">{nothing}</span><span class="lw-how"></span></div>
+  <div class="lw-playing"><a class="lw-title">{nothing}</a><span class="lw-how"></span></div>
   <button type="button" id="transport-loop" class="lw-quiet lw-loop" disabled aria-pressed="false"
     title="{loop}" aria-label="{loop}">⟲</button>
   <div class="lw-meter" title="{meter_help}">

@@ -25,10 +25,7 @@ from studio.service.takes.scratch import Scratch
 from studio.ui import widgets
 from studio.ui.callers import Callers, CallerWatch
 from studio.ui.panels import downloads, making, transport
-from studio.ui.panels.batches import Batches
-from studio.ui.panels.live import LiveViews
 from studio.ui.panels.making import job_routes
-from studio.ui.panels.offers import Offers
 from studio.ui.server import client_api, export_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.library_routes import library_routes
@@ -38,7 +35,7 @@ from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guard
 from studio.ui.server.take_routes import take_routes
 from studio.ui.server.theme import studio_theme
 from studio.ui.server.uploads import UploadLimit
-from studio.ui.tabs import dual, infinite, library, sparse
+from studio.ui.tabs import dual, infinite, library, reuse, sparse
 from studio.ui.tabs.take_tab import Shared
 from studio.ui.widgets import HIDDEN
 
@@ -60,9 +57,7 @@ class Page:
         self._studio = studio
         self._scratch = Scratch()
         os.environ["GRADIO_TEMP_DIR"] = str(self._scratch.path)  # Gradio reads it at every use
-        self._views = LiveViews()
-        self._offers = Offers(self._views)
-        shared = Shared(studio, self._views, Batches(studio), self._offers)
+        self._shared = shared = Shared.of(studio)
         self._callers = Callers()
         self._hosts = Hosts(self.settings, [name] if (name := os.environ.get("SPACE_HOST")) else [])
         self.url = ""
@@ -82,6 +77,7 @@ class Page:
                 if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, tabs, takes, [endless, clips, drafted])
+                    reuse.bind(tabs, [endless, clips, drafted], studio, shared.offers)
             if self.settings.private:  # the disk and the network are this machine's user's
                 downloads.build(Downloader(self.settings), known)
             transport.build()
@@ -131,8 +127,9 @@ class Page:
     def _options(self) -> dict[str, Any]:
         """What Gradio is launched with."""
         settings, files = self.settings, data_dir("assets") / "page"
-        routes = live_routes(self._views, files)
-        routes += take_routes(self._offers, self._scratch.path, listed=settings.trusted)
+        routes = live_routes(self._shared.views, files)
+        library = self._studio.library if settings.trusted else None
+        routes += take_routes(self._shared.offers, self._scratch.path, library)
         if settings.trusted:
             routes += [*job_routes(self._studio), *library_routes(self._studio.library, self._scratch.path)]
         return {

@@ -13,11 +13,11 @@ from studio.core.binding import Values
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.fields import on_page
 from studio.core.request import parse_request
-from studio.core.sampling import EndlessSampler
 from studio.core.values import FRAME_S
 from studio.ui import widgets
 from studio.ui.forms import Form, read_form
 from studio.ui.panels import compare
+from studio.ui.panels.live import heard_after_s
 from studio.ui.tabs.layout import Inside, Own, lay_out
 from studio.ui.tabs.take_tab import Shared, TakeHandlers, TakeTab
 from studio.ui.widgets import HIDDEN
@@ -123,13 +123,6 @@ def describe_window(lead_s: float, values: Values) -> str:
             "delay": f"{heard_after_s(sampler, lead_s):.0f}",
         }
     )
-
-
-def heard_after_s(sampler: EndlessSampler, lead_s: float) -> float:
-    """How many seconds after it is asked for a change is heard, about: half the queue is noisy enough to take
-    it up, and what is made ahead is heard first.
-    """
-    return sampler.steps * sampler.group_size * FRAME_S / 2 + lead_s
 
 
 class Handlers(TakeHandlers):

@@ -21,6 +21,7 @@ GAUGES = {
     "memory": (words.inside.memory, words.inside.memory_note),
     "rtf": (words.inside.speed, words.inside.speed_note),
 }
+PLANNED = ("prompt", "lane", "lane_blend_s", "duration_s", "endless")
 STEP_GAUGE = {"step": (words.inside.step, words.inside.step_note)}
 
 
@@ -86,6 +87,8 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
         with gr.Row(elem_classes="lw-columns"):
             with gr.Column(scale=7, min_width=320, elem_classes="lw-stage"):
                 planned = timeline.build(tab) if endless else None
+                if planned is not None:
+                    planned.value = timeline.plan(*(form.opening[name] for name in PLANNED))
                 own.above(tab)
                 picture = own.picture(tab)
                 player = widgets.player(tab)

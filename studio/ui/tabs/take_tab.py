@@ -42,6 +42,12 @@ class Shared:
     batches: Batches
     offers: Offers
 
+    @classmethod
+    def of(cls, studio: Studio) -> Shared:
+        """All of it anew, for a page over this service."""
+        views = LiveViews()
+        return cls(studio, views, Batches(studio), Offers(views))
+
 
 class TakeHandlers:
     """A tab's take from the press of a button to its end. A tab adds what its own buttons do."""
@@ -82,7 +88,7 @@ class TakeHandlers:
         view = self._views.alone(self._mode) if trusted else None
         batch = self._batches.alone(self._mode) if trusted else None
         if view is not None:
-            yield from self._follow(view)
+            yield from self._follow(view, found=True)
         elif batch is not None:
             yield from self._follow_batch(batch)
         else:
@@ -147,8 +153,8 @@ class TakeHandlers:
             self._views.supersede(job_id)
             self.stop(job_id)
 
-    def _follow(self, view: LiveView) -> Iterator[Following]:
-        """Yields until the job has ended.
+    def _follow(self, view: LiveView, *, found: bool = False) -> Iterator[Following]:
+        """Yields until the job has ended; a page that `found` it gets the form's values too.
 
         A sync generator, because a Space's GPU calls allow no other. A closed tab ends it at the next yield,
         at the latest a second later; a job that plays is then ended by its watchdog, if no page comes back.
@@ -156,7 +162,8 @@ class TakeHandlers:
         job = view.job
         try:
             waiting = gr.update(interactive=False)
-            yield view.state(), waiting, gr.update(interactive=False, link=None), job.id, SAME
+            told = view.state() | ({"form": view.form()} if found else {})
+            yield told, waiting, gr.update(interactive=False, link=None), job.id, SAME
             for event in self._studio.events(job.id):
                 if view.superseded:
                     return
