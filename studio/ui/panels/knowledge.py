@@ -8,24 +8,8 @@ import gradio as gr
 
 from studio.backends.catalog import vocabulary
 from studio.core.settings import Settings
-from studio.core.vocabulary import Vocabulary
+from studio.ui.panels.palette import warn_of
 from studio.ui.widgets import HIDDEN
-
-NAMED_WORDS = 8
-
-
-def describe_knowledge(known: Vocabulary | None) -> str:
-    """What a model knows, where it says so, in a sentence."""
-    return f"It knows {', '.join(known.families)}, and scenes of two of them." if known else ""
-
-
-def warn_of(prompt: str, known: Vocabulary | None) -> str:
-    """A sentence that names what of a prompt the model has not learned; nothing where it is all known."""
-    unknown = known.unknown(prompt) if known else ()
-    if not unknown:
-        return ""
-    told = ", ".join(unknown[:NAMED_WORDS]) + (" and more" if len(unknown) > NAMED_WORDS else "")
-    return f"The embedded model has not learned: {told}. It makes what comes nearest."
 
 
 class Knowledge:

@@ -19,8 +19,9 @@ from studio.service.studio import Studio
 from studio.ui import widgets
 from studio.ui.forms import Form, read_form
 from studio.ui.panels import compare
-from studio.ui.panels.knowledge import Knowledge, describe_knowledge
+from studio.ui.panels.knowledge import Knowledge
 from studio.ui.panels.live import LiveViews
+from studio.ui.panels.palette import describe_knowledge
 from studio.ui.tabs.take_tab import Following, TakeHandlers, TakeTab, lay_out_actions, lay_out_gauges
 from studio.ui.widgets import HIDDEN
 
