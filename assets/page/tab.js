@@ -228,11 +228,10 @@ export class Tab {
     if (span.to > span.from) this.#stage.span = span;
   }
 
-  /** A prompt from the palette: the first one that one presses is heard at once. */
-  compose(prompt) {
-    this.form.ask({ prompt });
+  /** The palette has set the prompt: where nothing is made or heard, it is heard at once. */
+  composed() {
     const silent = !this.running && !transport.playing;
-    if (silent && this.form.endless) setTimeout(() => this.pressMain(), 60); // once the form has it
+    if (silent && this.form?.endless) setTimeout(() => this.pressMain(), 60); // once the form has it
   }
 
   #begin(state) {
