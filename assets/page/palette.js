@@ -231,7 +231,8 @@ function arrows(bar) {
 export function attach(tab, element, props, watch) {
   const field = () => document.querySelector(`#${tab}-prompt textarea, #${tab}-prompt input`);
   const palette = new Palette(element.querySelector('.lw-palette'), {
-    prompt: () => field()?.value ?? '',
+    // What the page opened with is an example: the first word that one presses takes its place.
+    prompt: () => (window.longwave?.[tab]?.untouched ? '' : field()?.value ?? ''),
     onPrompt: (text) => {
       write(field(), text);
       window.longwave?.[tab]?.composed();

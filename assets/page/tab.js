@@ -8,6 +8,7 @@ import { Stage } from './stage.js';
 import { Strip, sourceOf } from './strip.js';
 import { laneOf, lengthText, recalled } from './form.js';
 import { timelines } from './timeline.js';
+import { palettes } from './palette.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
@@ -93,6 +94,7 @@ export class Tab {
   /** The form, once it is on the page. */
   join(form) {
     this.form = form;
+    palettes.get(this.#name)?.refresh();
     form.addEventListener('change', () => this.#main());
     if (this.#state.form && !form.restored) form.ask(this.#state.form);
     this.#main();
@@ -228,6 +230,11 @@ export class Tab {
     if (span.to > span.from) this.#stage.span = span;
   }
 
+  /** Whether the prompt is still the one that the page opened with, and nothing was made of it. */
+  get untouched() {
+    return !this.#state.token && !this.#batch && Boolean(this.form?.untouched);
+  }
+
   /** The palette has set the prompt: where nothing is made or heard, it is heard at once. */
   composed() {
     const silent = !this.running && !transport.playing;
@@ -252,6 +259,7 @@ export class Tab {
     if (MAIN.some((name) => document.activeElement === this.part(name))) document.activeElement.blur();
     this.player.start(state.token, state.sample_rate, { leadS: state.lead_s });
     transport.live(this);
+    palettes.get(this.#name)?.refresh();
     remember(`longwave.last.${this.#name}`, state.token);
   }
 
