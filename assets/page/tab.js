@@ -197,6 +197,11 @@ export class Tab {
     return this.#live || ['queued', 'running'].includes(this.#batch?.phase);
   }
 
+  /** Whether there is anything to stop: what was made may be heard for a while after. */
+  get stoppable() {
+    return this.running || ['playing', 'paused', 'buffering', 'loading'].includes(this.player.state);
+  }
+
   get #live() {
     return ['queued', 'running'].includes(this.#state.phase);
   }
@@ -427,7 +432,7 @@ export class Tab {
     this.part('steered')?.classList.toggle('lw-hidden', !this.#live);
     for (const name of ['stop', 'finish']) {
       const button = this.part(name);
-      if (button) button.disabled = name === 'stop' ? !running : !this.#live;
+      if (button) button.disabled = name === 'stop' ? !this.stoppable : !this.#live;
     }
     if (this.form) setText(this.part('will').querySelector('p'), this.#will(main));
   }
