@@ -124,7 +124,8 @@ def press(target: Locator, touch: bool) -> None:
 
 def drag_to_second(page: Page, chip: Locator, second: float, touch: bool) -> None:
     """Take a word to a second of the timeline: by the mouse, or by a finger after a long press."""
-    chip.scroll_into_view_if_needed()
+    page.wait_for_function(f"() => window.longwave.infinite.timeline.plan.length_s === {LENGTH_S}")
+    chip.evaluate("chip => window.scrollBy(0, chip.getBoundingClientRect().top - 120)")
     start = centre(chip)
     lane = page.locator("#infinite-timeline .lw-timeline").bounding_box()
     assert lane is not None

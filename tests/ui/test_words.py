@@ -59,7 +59,12 @@ def test_every_text_that_is_used_is_there() -> None:
 def test_every_text_is_used() -> None:
     found = named() | filled_in()
     sources = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
-    looked_up = ("transport", "region_", "group_", "key_")  # by a player's state, a region, a group, a key's row
+    looked_up = (
+        "transport",
+        "region_",
+        "group_",
+        "key_",
+    )  # by a player's state, a region, a group, a key's row
     unused = [
         f"{section}.{key}"
         for section, texts in read_words().items()
