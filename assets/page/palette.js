@@ -227,12 +227,18 @@ function arrows(bar) {
   });
 }
 
-/** Called by the component's script: the palette of a tab, on its prompt and its timeline. */
+/**
+ * Called by the component's script: the palette of a tab, on its prompt and its timeline. The page hears of a press
+ * as the document's event `lw-prompt`: { tab, text, started, example }.
+ */
 export function attach(tab, element, props, watch) {
   const field = () => document.querySelector(`#${tab}-prompt textarea, #${tab}-prompt input`);
   const palette = new Palette(element.querySelector('.lw-palette'), {
     prompt: () => field()?.value ?? '',
-    onPrompt: (text) => write(field(), text),
+    onPrompt: (text, about) => {
+      write(field(), text);
+      document.dispatchEvent(new CustomEvent('lw-prompt', { detail: { tab, text, ...about } }));
+    },
     onDrop: (prompt, x, y) => timelines.get(tab)?.take(prompt, x, y) ?? false,
   });
   const outside = element.querySelector('.lw-outside');
