@@ -227,17 +227,14 @@ function arrows(bar) {
   });
 }
 
-/**
- * Called by the component's script: the palette of a tab, on its prompt and its timeline. The page hears of a press
- * as the document's event `lw-prompt`: { tab, text, started, example }.
- */
+/** Called by the component's script: the palette of a tab, on its prompt and its timeline. */
 export function attach(tab, element, props, watch) {
   const field = () => document.querySelector(`#${tab}-prompt textarea, #${tab}-prompt input`);
   const palette = new Palette(element.querySelector('.lw-palette'), {
     prompt: () => field()?.value ?? '',
     onPrompt: (text, about) => {
       write(field(), text);
-      document.dispatchEvent(new CustomEvent('lw-prompt', { detail: { tab, text, ...about } }));
+      if (text) window.longwave?.[tab]?.composed(about);
     },
     onDrop: (prompt, x, y) => timelines.get(tab)?.take(prompt, x, y) ?? false,
   });

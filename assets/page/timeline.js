@@ -367,22 +367,17 @@ export class Timeline {
   }
 }
 
-/**
- * Called by the component's script: the timeline of a tab, whose changes the component's events tell. The page hears
- * of the rest as the document's events `lw-seek` and `lw-add`: { tab, at_s }.
- */
+/** Called by the component's script: the timeline of a tab, whose changes the component's events tell. */
 export function attach(tab, element, props, watch, trigger) {
   // The events carry nothing themselves: of several in a row Gradio hands on the last, but not what came with it.
   const trade = (event, change) => {
     props.value = { ...props.value, ...change };
     trigger(event);
   };
-  const tell = (name, at_s) => document.dispatchEvent(new CustomEvent(name, { detail: { tab, at_s } }));
   const timeline = new Timeline(element.querySelector('.lw-timeline'), {
     onLane: (points) => trade('input', { points }),
     onPrompt: (prompt) => trade('submit', { prompt }),
-    onSeek: (at_s) => tell('lw-seek', at_s),
-    onAdd: (at_s) => tell('lw-add', at_s),
+    onSeek: (at_s) => window.longwave?.[tab]?.seekTo(at_s),
   });
   const receive = () => { if (props.value) timeline.plan = props.value; };
   timelines.set(tab, timeline);
