@@ -233,9 +233,9 @@ export function attach(tab, element, props, watch) {
   const palette = new Palette(element.querySelector('.lw-palette'), {
     // What the page opened with is an example: the first word that one presses takes its place.
     prompt: () => (window.longwave?.[tab]?.untouched ? '' : field()?.value ?? ''),
-    onPrompt: (text) => {
+    onPrompt: (text, about) => {
       write(field(), text);
-      window.longwave?.[tab]?.composed();
+      if (text) window.longwave?.[tab]?.composed(about);
     },
     onDrop: (prompt, x, y) => timelines.get(tab)?.take(prompt, x, y) ?? false,
   });

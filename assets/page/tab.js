@@ -227,6 +227,11 @@ export class Tab {
     this.timeline?.add(this.#owns && !transport.current.live ? transport.position : this.heard);
   }
 
+  /** The timeline was pointed at: a finished take goes on from there. */
+  seekTo(at_s) {
+    if (this.#owns && !transport.current.live) transport.seek(at_s);
+  }
+
   /** One end of the span at what is heard now. */
   markSpan(end) {
     const { length } = this.#stage;
