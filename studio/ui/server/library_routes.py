@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -16,20 +15,19 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.dsp.spectrogram import columns_png
 from studio.service.takes.archive import Archives
 from studio.service.takes.export import FORMATS, Export
 from studio.service.takes.export_cache import ExportCache
-from studio.service.takes.library import MAKING, PICTURE_WIDTH, Library, Take, picture_of
+from studio.service.takes.library import MAKING, Library, Take
 from studio.service.takes.naming import portable
 from studio.service.takes.shelf import shown
 from studio.ui.panels.making import OWN_HEADER
 from studio.ui.server.exporting import NO_STORE, Refusal, fetched, made, told
+from studio.ui.server.pictures import picture_png, width_of
 
 CHUNK_BYTES = 1 << 16
 MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
 GONE = "Its sound is not there any more: refresh the list."
-PICTURE_WIDTHS = (16, 2400)
 FOR_A_DAY = {"Cache-Control": "private, max-age=86400"}  # the page's addresses say when the sound changed
 
 
@@ -58,9 +56,8 @@ def _sound_routes(library: Library) -> list[BaseRoute]:
         if isinstance(take, Refusal):
             return PlainTextResponse(take.message, take.status)
         try:
-            width = int(request.query_params.get("width", PICTURE_WIDTH))
-            changed_ns = take.path.stat().st_mtime_ns
-            png = await run_in_threadpool(_png, take.path, changed_ns, _within(width))
+            width = width_of(request.query_params.get("width"))
+            png = await run_in_threadpool(picture_png, take.path, take.path.stat().st_mtime_ns, width)
         except ValueError:
             return PlainTextResponse("width is a number.", 400)
         except (OSError, StudioError) as error:
@@ -139,17 +136,6 @@ async def _asked(library: Library, request: Request) -> Take | Refusal:
 
 def _wrong(message: str, status: int) -> Response:
     return JSONResponse({"message": message}, status, headers=NO_STORE)
-
-
-def _within(width: int) -> int:
-    low, high = PICTURE_WIDTHS
-    return min(max(width, low), high)
-
-
-@lru_cache(maxsize=512)
-def _png(path: Path, changed_ns: int, width: int) -> bytes:
-    """A take at a glance. Raises `InvalidRequestError` where it is no sound."""
-    return columns_png(picture_of(path, width))
 
 
 def _so_far(path: Path) -> Response:

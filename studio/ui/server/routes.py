@@ -1,4 +1,4 @@
-"""What the page fetches beside Gradio: the sound, the heartbeat, finished takes, its own files.
+"""What the page fetches beside Gradio: the sound as it is made, the heartbeat, drafts, its own files.
 
 The token in a path is the key to a take: unguessable, and told to nobody but the page that started it.
 """
@@ -17,11 +17,9 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 
 from studio.service.live.pcm_stream import PcmStream
-from studio.service.takes.export import Export
-from studio.service.takes.export_cache import ExportCache
 from studio.ui.panels import drafted
 from studio.ui.panels.live import LiveViews
-from studio.ui.server.exporting import NO_STORE, Refusal, fetched, made, told
+from studio.ui.server.exporting import NO_STORE
 from studio.ui.words import as_script
 
 POLL_S = 0.05
@@ -32,13 +30,8 @@ DRAFT_VIEWS = {
 }
 
 
-def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseRoute]:
-    """Routes for `launch(app_kwargs=…)`.
-
-    Args:
-        page_files: folder of the page's scripts and style.
-        scratch: private folder where takes are converted to other formats.
-    """
+def live_routes(views: LiveViews, page_files: Path) -> list[BaseRoute]:
+    """Routes for `launch(app_kwargs=…)`; `page_files` is the folder of the page's scripts and style."""
 
     async def pcm(request: Request) -> Response:
         view = views.get(request.path_params["token"])
@@ -66,21 +59,6 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         view.stream.acknowledge(position_s)
         return JSONResponse(view.beat(columns_from, attention_from, preview_from), headers=NO_STORE)
 
-    exports = ExportCache(scratch)
-
-    async def exported(request: Request) -> Export | Refusal:
-        view = views.get(request.path_params["token"])
-        outcome = view.job.outcome if view is not None else None
-        if outcome is None or outcome.path is None or not outcome.path.is_file():
-            return Refusal("There is no finished take of that name any more.", 404)
-        return await made(exports, outcome.path, request.query_params)
-
-    async def take(request: Request) -> Response:
-        return fetched(await exported(request), inline="format" not in request.query_params)
-
-    async def prepare(request: Request) -> Response:
-        return told(await exported(request))
-
     # Not Starlette's mount of a folder: under a proxy's sub-path it looks for the files in the wrong place.
     own_files = {path.name: path for path in page_files.iterdir() if path.is_file()}
 
@@ -106,8 +84,6 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         Route("/draft/{token}/{what}", draft),
         Route("/pcm/{token}", pcm),
         Route("/live/{token}", beat, methods=["POST"]),
-        Route("/take/{token}", take),
-        Route("/take/{token}/prepare", prepare),
         Route("/page/words.js", page_words),
         Route("/page/{name}", page_file),
     ]

@@ -19,8 +19,10 @@ from studio.pipeline.cancel import CancelToken
 from studio.service.jobs.job import Job
 from studio.service.live.pcm_stream import PcmStream
 from studio.ui.panels.live import LiveView, LiveViews
+from studio.ui.panels.offers import Offers
 from studio.ui.server.routes import live_routes
 from studio.ui.server.security import HEADERS, Hosts, guards
+from studio.ui.server.take_routes import take_routes
 
 SOUND = np.arange(-8000, 8000).astype("<i2")
 
@@ -34,7 +36,8 @@ def views() -> LiveViews:
 def client(views: LiveViews, tmp_path: Path) -> Iterator[TestClient]:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    routes = live_routes(views, data_dir("assets") / "page", scratch)
+    offers = Offers(views)
+    routes = [*live_routes(views, data_dir("assets") / "page"), *take_routes(offers, scratch, None)]
     app = Starlette(routes=routes, middleware=guards(Hosts(Settings())))
     with TestClient(app, base_url="http://127.0.0.1:7860") as client:
         yield client
