@@ -19,19 +19,19 @@ export function saveTakes(ids, format) {
 }
 
 /** An address of the page's, whole. */
-export function address(path) {
+function address(path) {
   return new URL(path, document.baseURI).href;
 }
 
 async function save(prepare, asked, from) {
-  let answer = { message: words.library.no_answer };
+  let answer = { message: words.page.silent };
   try {
     const response = await fetch(prepare, { cache: 'no-store', ...asked });
     answer = await response.json();
   } catch { /* the sentence is there already */ }
-  if (answer.name === undefined) return answer.message ?? words.library.no_answer;
+  if (answer.name === undefined) return answer.message ?? words.page.silent;
   const link = document.createElement('a');
   Object.assign(link, { href: from(answer), download: '' });
   link.click();
-  return fill(words.library.saved, answer);
+  return fill(words.transport.saved, answer);
 }

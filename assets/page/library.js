@@ -2,15 +2,13 @@
 
 import { words } from './words.js';
 import { fill, setText } from './text.js';
-import { address, saveTake } from './download.js';
+import { saveTake } from './download.js';
+import { draggable } from './export.js';
 import { Selection } from './selection.js';
+import { transport } from './transport.js';
 
 const LOOK_MS = 4000; // while a take that is listed is being made
-const SOUNDING = ['playing', 'loading', 'buffering'];
-const TYPES = { flac: 'audio/flac', wav: 'audio/wav', mp3: 'audio/mpeg', ogg: 'audio/ogg' };
-const CONTROLS = '.lw-title, .lw-take-play, input[type=checkbox]';
-
-const transport = () => window.longwave?.transport;
+const CONTROLS = '.lw-take-name, .lw-take-play, input[type=checkbox]';
 
 class Library {
   #list = null;
@@ -21,7 +19,6 @@ class Library {
   #current = ''; // the one card that Tab leads to; the arrow keys to the others
   #focused = null; // the card's id and the control that had the focus: the list is written anew under it
   #shift = false; // held while a box was clicked
-  #followed = null;
 
   /** The list is on the page. */
   listing(element, watch, trigger) {
@@ -36,6 +33,7 @@ class Library {
     }));
     watch('value', () => this.#listed());
     this.#listed();
+    transport.addEventListener('change', () => this.#mark());
     setInterval(() => this.#look(), LOOK_MS);
   }
 
@@ -84,7 +82,7 @@ class Library {
   #click(event) {
     const { target } = event;
     const card = target.closest('.lw-take');
-    if (target.closest('.lw-more')) this.#trigger('click', { action: 'more', takes: [] });
+    if (target.closest('.lw-takes-more')) this.#trigger('click', { action: 'more', takes: [] });
     else if (target.closest('.lw-group-select')) {
       const inside = target.closest('.lw-group').querySelectorAll('.lw-take');
       this.#selection.toggleAll([...inside].map(({ dataset }) => dataset.take));
@@ -130,13 +128,13 @@ class Library {
       card?.scrollIntoView({ block: 'nearest' });
       if (matchMedia('(max-width: 640px)').matches) this.#pane?.querySelector('.lw-pane-close').focus();
     } else if (!id && (document.activeElement === document.body || this.#pane?.contains(document.activeElement))) {
-      (card ?? this.#cards().values().next().value)?.querySelector('.lw-title').focus();
+      (card ?? this.#cards().values().next().value)?.querySelector('.lw-take-name').focus();
     }
   }
 
   #press(id) {
     for (const [own, card] of this.#cards()) {
-      card.querySelector('.lw-title').setAttribute('aria-pressed', own === id);
+      card.querySelector('.lw-take-name').setAttribute('aria-pressed', own === id);
     }
   }
 
@@ -152,32 +150,18 @@ class Library {
 
   #play(holder) {
     const source = JSON.parse(holder.dataset.source);
-    const player = transport();
-    if (!player) return;
-    this.#follow();
-    if (player.current?.id === source.id) player.toggle();
-    else {
-      const whole = ['url', 'exportUrl', 'prepareUrl', 'pictureUrl'].map((name) => [name, address(source[name])]);
-      player.play({ ...source, ...Object.fromEntries(whole) });
-    }
-  }
-
-  #follow() {
-    const player = transport();
-    if (!player || player === this.#followed) return;
-    this.#followed = player;
-    player.addEventListener('change', () => this.#mark());
+    if (transport.current?.id === source.id) transport.toggle();
+    else transport.play(source);
   }
 
   /** What plays is marked, and its button pauses it. */
   #mark() {
-    this.#follow();
-    const player = transport();
-    const playing = player && SOUNDING.includes(player.state) ? player.current?.id : null;
+    const playing = transport.playing ? transport.current?.id : null;
     for (const holder of document.querySelectorAll('.lw-take[data-source], .lw-detail[data-source]')) {
       const on = holder.dataset.take === playing;
       const button = holder.querySelector('.lw-take-play');
-      holder.classList.toggle('lw-sounds', on);
+      if (button.classList.contains('lw-is-playing') === on) continue;
+      button.classList.toggle('lw-is-playing', on);
       const { title: name } = JSON.parse(holder.dataset.source);
       button.setAttribute('aria-label', fill(on ? words.library.pause : words.library.play, { name }));
     }
@@ -187,7 +171,7 @@ class Library {
     const holder = this.#detail.querySelector('.lw-detail');
     const [button, told] = [holder.querySelector('.lw-detail-save'), holder.querySelector('.lw-told')];
     button.disabled = true;
-    setText(told, words.library.preparing);
+    setText(told, words.transport.preparing);
     setText(told, await saveTake(JSON.parse(holder.dataset.source), holder.querySelector('select').value));
     button.disabled = false;
   }
@@ -197,10 +181,7 @@ class Library {
     const source = event.target.closest?.('[data-source]')?.dataset.source;
     if (!source) return;
     const { url, file } = JSON.parse(source);
-    const from = address(`${url}&download=1`);
-    event.dataTransfer.setData('DownloadURL', `${TYPES[file.split('.').pop().toLowerCase()]}:${file}:${from}`);
-    event.dataTransfer.setData('text/uri-list', from);
-    event.dataTransfer.effectAllowed = 'copy';
+    draggable(event, file, `${url}&download=1`);
   }
 
   #key(event) {
@@ -228,7 +209,7 @@ class Library {
       End: () => cards.at(-1),
     }[key];
     if (!to) return false;
-    to()?.querySelector('.lw-title').focus();
+    to()?.querySelector('.lw-take-name').focus();
     return true;
   }
 

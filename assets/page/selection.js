@@ -95,7 +95,7 @@ export class Selection {
     const format = this.#bar.querySelector('select').value;
     const ids = this.ids;
     button.disabled = true;
-    this.#say(words.library.preparing);
+    this.#say(words.transport.preparing);
     const source = this.#cards().get(ids[0]).dataset.source;
     const said = ids.length === 1 && source
       ? await saveTake(JSON.parse(source), format) : await saveTakes(ids, format);

@@ -37,7 +37,7 @@ def more(number: int) -> str:
     """A button that shows so many more; nothing where there are none."""
     if number <= 0:
         return ""
-    return f'<button type="button" class="lw-more">{TEXT.more.format(number=number)}</button>'
+    return f'<button type="button" class="lw-takes-more">{TEXT.more.format(number=number)}</button>'
 
 
 def grouped(takes: Iterable[Take]) -> list[list[Take]]:
@@ -71,7 +71,7 @@ def trash(deleted: Sequence[Deleted]) -> str:
     if not deleted:
         return NONE.format(TEXT.trash_empty)
     rows = "".join(
-        f'<li><span class="lw-title">{escape(one.name)}</span>'
+        f'<li><span class="lw-deleted-name">{escape(one.name)}</span>'
         f'<span class="lw-about">{escape(_about_deleted(one))}</span>'
         f'<button type="button" data-take="{escape(one.id)}" '
         f'aria-label="{escape(TEXT.put_back_one.format(name=one.name))}">{TEXT.put_back}</button></li>'
@@ -141,11 +141,11 @@ def _card(take: Take, chosen: str, differs: Sequence[str] = (), by_seed: bool = 
     star = f'<span class="lw-star" role="img" aria-label="{TEXT.favourite}">★</span>'
     status = status_of(take)
     badges = "".join(
-        f'<span class="lw-badge {style}">{escape(text)}</span>'
+        f'<span class="lw-tag {style}">{escape(text)}</span>'
         for text, style in (
-            (title_of(take.record.mode), "lw-badge-tab"),
-            *((text, "lw-badge-differs") for text in differs),
-            *([(status, "lw-badge-status")] if status else []),
+            (title_of(take.record.mode), "lw-tag-tab"),
+            *((text, "lw-tag-differs") for text in differs),
+            *([(status, "lw-tag-status")] if status else []),
         )
     )
     seed = TEXT.seed.format(seed=take.record.settings.get("seed"))
@@ -159,7 +159,7 @@ def _card(take: Take, chosen: str, differs: Sequence[str] = (), by_seed: bool = 
         f'<button type="button" class="lw-take-play" aria-label="{TEXT.play.format(name=name)}">{PLAY}'
         f'</button><span class="lw-take-length">{format_time(take.length_s)}</span></div>'
         f"{_title(name, take.id == chosen, star if take.about.favourite else '')}"
-        f'<div class="lw-badges">{badges}</div>'
+        f'<div class="lw-tags">{badges}</div>'
         f'<span class="lw-about">{escape(about)}</span></article>'
     )
 
@@ -169,7 +169,7 @@ def _unreadable(other: Unreadable, chosen: str) -> str:
     return (
         f'<article class="lw-take lw-unreadable" role="listitem" data-take="{escape(other.id)}">'
         f'<div class="lw-take-picture">{_check(name)}</div>{_title(name, other.id == chosen)}'
-        f'<div class="lw-badges"><span class="lw-badge lw-badge-status">{TEXT.unreadable}</span></div>'
+        f'<div class="lw-tags"><span class="lw-tag lw-tag-status">{TEXT.unreadable}</span></div>'
         f'<span class="lw-about">{escape(other.reason)}</span></article>'
     )
 
@@ -180,9 +180,8 @@ def _check(name: str) -> str:
 
 
 def _title(name: str, chosen: bool, star: str = "") -> str:
-    return (
-        f'<button type="button" class="lw-title" aria-pressed="{str(chosen).lower()}">{star}{name}</button>'
-    )
+    pressed = str(chosen).lower()
+    return f'<button type="button" class="lw-take-name" aria-pressed="{pressed}">{star}{name}</button>'
 
 
 def _about_deleted(one: Deleted) -> str:

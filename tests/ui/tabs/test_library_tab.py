@@ -217,11 +217,11 @@ def test_takes_made_together_are_in_one_box_and_say_what_differs(view: LibraryVi
     (box,) = re.findall('<section class="lw-group".*</section>', view.listing())
     assert "Comparison · 2 takes" in box
     label = next(field.label for field in fields_of("infinite") if field.name == "guidance_scale")
-    assert re.findall('lw-badge-differs">([^<]*)<', box) == [f"{label}: 4", f"{label}: 7"]
+    assert re.findall('lw-tag-differs">([^<]*)<', box) == [f"{label}: 4", f"{label}: 7"]
     make(studio, *(one.model_copy(update={"seed": seed}) for seed in (9, 8, 7)))
     box, _ = re.findall('<section class="lw-group".*?</section>', view.listing())
     assert "Variations · 3 takes" in box
-    assert re.findall('lw-badge-differs">([^<]*)<', box) == ["Seed: 9", "Seed: 8", "Seed: 7"]
+    assert re.findall('lw-tag-differs">([^<]*)<', box) == ["Seed: 9", "Seed: 8", "Seed: 7"]
     deleted = next(take for take in studio.library.takes() if take.record.settings["seed"] == 8)
     studio.library.delete(deleted.id)
     assert "Variations · 2 of 3" in view.listing()
@@ -236,7 +236,7 @@ def test_a_box_is_not_cut_where_the_list_is(view: LibraryView, studio: Studio) -
     shown = view.act(Asked(most=2), "", {"action": "more"})
     assert shown.most == 2 + PAGE
     assert shown.listing.count("<article") == 4
-    assert "lw-more" not in shown.listing
+    assert "lw-takes-more" not in shown.listing
 
 
 def test_several_at_once(view: LibraryView, studio: Studio) -> None:
