@@ -31,6 +31,11 @@ class Library {
     element.addEventListener('focusout', ({ target }) => queueMicrotask(() => {
       if (target.isConnected) this.#focused = null;
     }));
+    const columns = document.getElementById('library-columns');
+    columns.addEventListener('dragover', (event) => {
+      if (event.dataTransfer.types.includes('Files')) event.preventDefault(); // it may be dropped here
+    });
+    columns.addEventListener('drop', (event) => this.#drop(event));
     watch('value', () => this.#listed());
     this.#listed();
     transport.addEventListener('change', () => this.#mark());
@@ -182,6 +187,16 @@ class Library {
     if (!source) return;
     const { url, file } = JSON.parse(source);
     draggable(event, file, `${url}&download=1`);
+  }
+
+  /** A file dropped anywhere on the list goes to the field that loads settings. */
+  #drop(event) {
+    const field = document.querySelector('#library-file input[type=file]');
+    const { files } = event.dataTransfer;
+    if (!field || !files.length) return;
+    event.preventDefault();
+    field.files = files;
+    field.dispatchEvent(new Event('change', { bubbles: true }));
   }
 
   #key(event) {

@@ -65,7 +65,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab])
             parts |= _lay_out_chosen()
     with gr.Row(elem_classes="lw-library-rest"):
         file = gr.File(
-            label=TEXT.file, file_types=[".json", *TAGGED], elem_id=f"{TAB}-file", height=120, min_width=240
+            label=TEXT.file, file_types=[".json", *TAGGED], elem_id=f"{TAB}-file", height=84, min_width=240
         )
         parts |= _lay_out_trash()
     _bind_buttons(view, parts, asked, [refresh.click, tab.select])
