@@ -1,5 +1,6 @@
 // Brings a tab's player, picture, gauges, status line and keys to life.
 
+import './access.js';
 import { LivePlayer } from './player.js';
 import { Spectrogram } from './spectrogram.js';
 import { clock, setText } from './text.js';
