@@ -94,6 +94,6 @@ def test_what_the_model_has_not_learned_is_named(tone_site: Any, visit: Callable
     page.fill("#infinite-model input", "pocket/audioldm")
     page.press("#infinite-model input", "Enter")
     page.fill("#infinite-prompt textarea", "a violin concerto in a cathedral")
-    wait_for_text(page, "#infinite-outside", "has not learned: violin, concerto, cathedral.")
+    wait_for_text(page, "#infinite-outside", "does not know: violin, concerto, cathedral.")
     page.fill("#infinite-prompt textarea", "heavy rain on a tin roof")
     page.wait_for_function("() => !document.querySelector('#infinite-outside')?.innerText.trim()")

@@ -45,6 +45,11 @@ class PcmStream:
         self._unattended = False
         self._last_sign_of_life = time.monotonic()
 
+    @property
+    def lead_s(self) -> float:
+        """Seconds of sound that are made before any of it is heard; less than one write more."""
+        return self._lead / self.sample_rate
+
     def attach(self) -> bool:
         """Claim the stream for a reader. False where another one reads it."""
         with self._changed:

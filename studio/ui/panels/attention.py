@@ -58,9 +58,9 @@ def build(studio: Studio, tab: str, spectrogram: gr.HTML, job_id: gr.State) -> N
         "trigger_mode": "always_last", "api_visibility": "private",
     }  # fmt: skip
     pressed = look.click(handlers.look, inputs, outputs, **options)
-    pointed = spectrogram.click(handlers.point, job_id, [at_s, height], **HIDDEN)
-    pointed = pointed.then(handlers.look, inputs, outputs, **options)
-    stop.click(None, None, None, cancels=[pressed, pointed], **HIDDEN)
+    # A click is for listening from there; it only says where one would look.
+    spectrogram.click(handlers.point, job_id, [at_s, height], **HIDDEN)
+    stop.click(None, None, None, cancels=[pressed], **HIDDEN)
 
 
 class Handlers:

@@ -196,7 +196,7 @@ def test_a_take_and_a_file_open_in_the_form(view: LibraryView, studio: Studio) -
         assert (opened.mode, opened.said) == ("infinite", "")
         assert filled["prompt"].endswith("rain")
         wanted = [filled[name] for name in ("seed", "duration_s", "endless", "model")]
-        assert wanted == [5, 1.0, False, "tone"]
+        assert wanted == ["5", 1.0, False, "tone"]
 
 
 def test_a_take_becomes_the_beginning_of_the_next(view: LibraryView, studio: Studio) -> None:
