@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import served, tone_settings
+from conftest import served, set_length, tone_settings
 
 from studio.core.request import parse_request
 
@@ -68,8 +68,7 @@ def test_a_new_take_on_another_disk_downloads(
     page = visit(linked_site.url)
     page.fill("#infinite-prompt textarea", "one more")
     page.fill("#infinite-seed input", str(SEED))
-    page.uncheck("#infinite-endless input")
-    page.fill("#infinite-duration input", "1")
+    set_length(page, 1)
     page.click("#infinite-generate")
     page.wait_for_selector("#infinite-download:not([disabled])[href]")
     with page.expect_download() as download:
