@@ -217,7 +217,7 @@ def measure(settings: Settings, chromium: str, minutes: float, tell: bool) -> It
         yield from measure_opening(browser, site.url)
         for size in SIZES:
             yield from measure_shifts(browser, site.url, size, tell)
-        site.studio.preload(ModelChoice(id=settings.model_id, device=settings.device))
+        site.studio.preload(ModelChoice(id=settings.model_id, device=settings.device)).join()
         with opened(browser, site.url, "1440") as page:
             page.fill("#infinite-prompt textarea", "heavy rain")
             yield from measure_take(page, minutes)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe import AxeMissingError, findings, read_axe
-from conftest import served, tone_settings, wait_for_position, wait_for_state
+from conftest import (
+    close_settings,
+    open_export,
+    open_pane,
+    served,
+    set_length,
+    tone_settings,
+    wait_for_position,
+    wait_for_state,
+)
 
 from studio.backends.systems.tone import ToneBackend
 from studio.core.errors import OutOfResourcesError
@@ -83,11 +92,12 @@ def test_axe_finds_nothing_serious(
     for name in TABS:
         open_tab(page, name)
         inspection.look(f"{name}, ready")
+        if name != "Library":
+            look_into_the_panes(inspection, name.lower())
     open_tab(page, "Infinite")
     take_its_course(inspection)
     open_tab(page, "Library")
     page.click(".lw-take >> nth=0")
-    page.wait_for_function("document.querySelector('#library-detail audio')?.duration > 0")
     page.wait_for_selector("#library-open:not([disabled])")
     inspection.look("Library, a take chosen")
     assert inspection.found == [], "\n".join(inspection.found)
@@ -100,25 +110,46 @@ def open_tab(page: Page, name: str) -> None:
         page.wait_for_selector(f"#{name.lower()}-player[data-state]")
 
 
+def look_into_the_panes(inspection: Inspection, tab: str) -> None:
+    """Each pane of the inspector with all its sections open; on a phone it is a sheet."""
+    page = inspection.page
+    for pane in ("sound", "engine", "inside"):
+        open_pane(page, pane, tab)
+        page.wait_for_selector(f"#{tab}-{pane}", state="visible")
+        for section in page.locator(f"#{tab}-{pane} .label-wrap:not(.open)").all():
+            section.click()
+        inspection.look(f"{tab}, {pane}")
+    close_settings(page, tab)
+
+
 def take_its_course(inspection: Inspection) -> None:
-    """A take that plays, is stopped, one that ends, one refused and one that fails."""
+    """A take that plays, one that ends, one refused, one that fails, and what the transport opens."""
     page = inspection.page
     page.fill("#infinite-prompt textarea", "a steady tone")
     page.click("#infinite-generate")
     wait_for_position(page, 1)
     inspection.look("playing")
+    page.fill("#infinite-prompt textarea", "another tone")
+    page.wait_for_selector("#infinite-steer", state="visible")
+    inspection.look("playing, a change written")
     page.click("#infinite-stop")
     wait_for_state(page, "stopped")
-    page.uncheck("#infinite-endless input")
-    page.fill("#infinite-duration input", "0")
+    page.wait_for_selector("#infinite-generate", state="visible")
+    set_length(page, 0)
     page.click("#infinite-generate:not([disabled])")
-    page.wait_for_selector("#infinite-duration input[aria-invalid=true]")
+    page.wait_for_selector("#infinite-status [data-phase=failed]")
     inspection.look("refused")
-    page.fill("#infinite-duration input", "1")
+    set_length(page, 1)
     page.click("#infinite-generate:not([disabled])")
     wait_for_state(page, "ended")
-    inspection.look("ended")
+    open_export(page)
+    inspection.look("ended, export open")
+    page.keyboard.press("Escape")
     page.fill("#infinite-prompt textarea", TOO_LARGE)
     page.click("#infinite-generate:not([disabled])")
     page.wait_for_selector(f"#infinite-status [data-phase=failed]:has-text('{FULL}')")
     inspection.look("failed")
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog.lw-keys[open]")
+    inspection.look("the list of keys")
+    page.keyboard.press("Escape")

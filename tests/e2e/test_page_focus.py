@@ -1,4 +1,4 @@
-"""Who has no mouse sees where they are: each control that Tab reaches shows it, and Tab reaches nothing else."""
+"""Who has no mouse sees where they are: what Tab reaches shows it, and Tab reaches nothing else."""
 
 from __future__ import annotations
 
