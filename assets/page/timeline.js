@@ -210,7 +210,8 @@ export class Timeline {
     const playing = this.#playing;
     const coming = playing?.live && playing.points.find(({ at_s: at }) => at > playing.position_s);
     if (coming) return fill(texts.hint_coming, { prompt: coming.prompt, time: time(coming.at_s) });
-    if (playing && this.#root.querySelector('.lw-tl-region[data-state=planned]')) return texts.hint_planned;
+    if (playing?.live && this.#root.querySelector('.lw-tl-region[data-state=planned]')) return texts.hint_planned;
+    if (this.#extent.total > this.#extent.view) return texts.hint_beyond;
     return this.#plan.points.length ? texts.hint_changes : texts.hint_empty;
   }
 
