@@ -8,6 +8,7 @@ import { words } from './words.js';
 import { editWords } from './words_field.js';
 
 const texts = words.timeline;
+const TOUCH = window.matchMedia('(pointer: coarse)');
 const FINEST = 40; // pixels a second at most
 const ANSWER_MS = 4000; // in which the form has answered
 const NEAR_PX = 40; // above and below the timeline, where what is dropped still counts
@@ -212,7 +213,8 @@ export class Timeline {
     if (coming) return fill(texts.hint_coming, { prompt: coming.prompt, time: time(coming.at_s) });
     if (playing?.live && this.#root.querySelector('.lw-tl-region[data-state=planned]')) return texts.hint_planned;
     if (this.#extent.total > this.#extent.view) return texts.hint_beyond;
-    return this.#plan.points.length ? texts.hint_changes : texts.hint_empty;
+    if (!this.#plan.points.length) return texts.hint_empty;
+    return TOUCH.matches ? texts.hint_touch : texts.hint_changes;
   }
 
   #tell(text) {
