@@ -43,7 +43,7 @@ MAX_UPLOAD = "500mb"
 MAX_QUEUED = 64
 CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
 POLL_S = 0.5
-STYLES = ("style.css", "transport.css", "timeline.css", "palette.css", "library.css")
+STYLES = ("style.css", "transport.css", "timeline.css", "palette.css", "library.css", "access.css")
 GUARDED = re.compile(r"/(making|library)(/|$)")  # what is for who has logged in, and is not Gradio's
 
 log = logging.getLogger(__name__)
