@@ -159,6 +159,6 @@ def test_the_listeners_level_moves_no_meter_and_a_reset_forgets(browser: Browser
     page.wait_for_function("() => read.momentary < -28")
     assert page.evaluate("read.truePeak") == pytest.approx(-6.02, abs=0.1)
     page.evaluate("output.meter.reset()")
-    page.wait_for_function("() => read.momentary > -40")
+    page.wait_for_function("() => read.truePeak < -20 && read.momentary > -40")
     assert page.evaluate("read.truePeak") == pytest.approx(-26.02, abs=0.1)
     context.close()

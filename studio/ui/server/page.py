@@ -29,6 +29,7 @@ from studio.ui.panels.live import LiveViews
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, export_api
 from studio.ui.server.blocks import StudioBlocks
+from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
 from studio.ui.server.routes import library_routes, live_routes
 from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost
@@ -124,6 +125,7 @@ class Page:
         """What Gradio is launched with."""
         settings, files = self.settings, data_dir("assets") / "page"
         routes = live_routes(self._views, files, self._scratch.path)
+        routes += keep_routes(self._views, settings)
         if settings.trusted:
             routes += [*job_routes(self._studio), *library_routes(self._studio.library)]
         return {
