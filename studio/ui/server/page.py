@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -149,6 +150,7 @@ class Page:
             "footer_links": [],
             "theme": studio_theme(),
             "css_paths": [files / name for name in STYLES],
+            "head": _preloads(files),
             "favicon_path": files / "favicon.svg",
             "app_kwargs": {
                 "routes": routes,
@@ -179,3 +181,9 @@ class Page:
         self._scratch.remove()
         if os.environ.get("GRADIO_TEMP_DIR") == str(self._scratch.path):
             del os.environ["GRADIO_TEMP_DIR"]
+
+
+def _preloads(files: Path) -> str:
+    """Has the browser fetch the page's scripts while Gradio lays it out, and not one after the other."""
+    names = sorted({*(path.name for path in files.glob("*.js")), "words.js"})
+    return "".join(f'<link rel="modulepreload" href="page/{name}">' for name in names)
