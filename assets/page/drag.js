@@ -7,9 +7,12 @@ const EDGE = 48; // pixels from the window's ends where it scrolls along
 
 /** Let `element` be dragged. `prompt()` is what it carries, `drop(prompt, x, y)` where it was let go. */
 export function draggable(element, prompt, drop) {
+  let drag = null;
   element.addEventListener('pointerdown', (event) => {
-    if (event.button === 0 && event.isPrimary) new Drag(element, event, prompt(), drop);
+    if (event.button === 0 && event.isPrimary) drag = new Drag(element, event, prompt(), drop);
   });
+  // There before the finger is: a browser that finds no such listener at its first touch asks none later on.
+  element.addEventListener('touchmove', (move) => drag?.lifted && move.preventDefault(), { passive: false });
 }
 
 class Drag {
@@ -33,9 +36,13 @@ class Drag {
     on('pointerup', (up) => this.#up(up));
     on('pointercancel', () => this.#end());
     on('keydown', (key) => this.#key(key), { capture: true });
-    on('touchmove', (move) => this.#ghost && move.preventDefault(), { passive: false });
     on('contextmenu', (menu) => this.touch && menu.preventDefault());
     if (this.touch) this.#timer = setTimeout(() => this.#lift(), LONG_PRESS_MS);
+  }
+
+  /** Whether it is carried about. */
+  get lifted() {
+    return this.#ghost !== null;
   }
 
   #lift() {

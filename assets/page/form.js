@@ -55,6 +55,11 @@ export class Form extends EventTarget {
     return this.#differing(this.#about.opening).filter((name) => !FREE.includes(name));
   }
 
+  /** Whether the prompt is the one that the page opened with. */
+  get untouched() {
+    return this.values.prompt === this.#about.opening.prompt;
+  }
+
   /** Whether takes of this form can go on without an end. */
   get endless() {
     return this.#about.endless && Boolean(this.values.endless);

@@ -7,7 +7,7 @@ const TYPED = 'input:not([type=range], [type=checkbox], [type=radio]), textarea,
 const PRESSED = 'button, a, summary, audio, [role=slider], [role=option], input';
 const LIST = [
   ['Ctrl+Enter', 'key_main'], ['Esc', 'key_stop'], ['Space', 'key_play'], ['L', 'key_loop'], ['M', 'key_change'],
-  ['I O', 'key_span'], ['1 2 3 4', 'key_takes'], ['?', 'key_help'],
+  ['I O', 'key_span'], ['1 … 8', 'key_takes'], ['?', 'key_help'],
 ];
 
 /** Bind the keys, once a page; `tabOf()` is the tab of takes that is shown, if one is. */
@@ -32,7 +32,7 @@ function act(event, tab) {
     transport.toggle();
     return true;
   }
-  const take = '1234'.indexOf(key);
+  const take = '12345678'.indexOf(key);
   if (take >= 0) return Boolean(tab?.strip.press(take));
   const acts = {
     l: () => transport.loop(), m: () => tab?.mark(), i: () => tab?.markSpan('from'), o: () => tab?.markSpan('to'),
@@ -47,7 +47,7 @@ function act(event, tab) {
 function escape(target, tab) {
   if (document.querySelector('dialog[open]') || target.closest?.('[role=combobox][aria-expanded=true]')) return false;
   if (transport.close() || tab?.inspector.close()) return true;
-  if (tab?.running) tab.stopTake();
+  if (tab?.stoppable) tab.stopTake();
   else transport.stop();
   return true;
 }

@@ -231,10 +231,11 @@ function arrows(bar) {
 export function attach(tab, element, props, watch) {
   const field = () => document.querySelector(`#${tab}-prompt textarea, #${tab}-prompt input`);
   const palette = new Palette(element.querySelector('.lw-palette'), {
-    prompt: () => field()?.value ?? '',
-    onPrompt: (text) => {
+    // What the page opened with is an example: the first word that one presses takes its place.
+    prompt: () => (window.longwave?.[tab]?.untouched ? '' : field()?.value ?? ''),
+    onPrompt: (text, about) => {
       write(field(), text);
-      window.longwave?.[tab]?.composed();
+      if (text) window.longwave?.[tab]?.composed(about);
     },
     onDrop: (prompt, x, y) => timelines.get(tab)?.take(prompt, x, y) ?? false,
   });

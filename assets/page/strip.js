@@ -83,7 +83,7 @@ export class Strip extends EventTarget {
     this.selected = take.id;
     this.#match();
     this.dispatchEvent(new CustomEvent('select', { detail: take }));
-    transport.play(take, at < take.lengthS ? at : 0);
+    if (before !== take || !transport.playing) transport.play(take, at < take.lengthS ? at : 0);
     this.#keep();
     this.#mark();
   }
@@ -91,7 +91,10 @@ export class Strip extends EventTarget {
   #match() {
     const known = this.#takes.map((take) => take.lufs).filter((lufs) => typeof lufs === 'number');
     const quietest = Math.min(...known);
-    for (const take of this.#takes) take.gainDb = typeof take.lufs === 'number' ? quietest - take.lufs : 0;
+    for (const take of this.#takes) {
+      take.gainDb = typeof take.lufs === 'number' ? quietest - take.lufs : 0;
+      transport.match(take);
+    }
   }
 
   async #ask(take) {

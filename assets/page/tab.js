@@ -8,6 +8,7 @@ import { Stage } from './stage.js';
 import { Strip, sourceOf } from './strip.js';
 import { laneOf, lengthText, recalled } from './form.js';
 import { timelines } from './timeline.js';
+import { palettes } from './palette.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
@@ -93,6 +94,7 @@ export class Tab {
   /** The form, once it is on the page. */
   join(form) {
     this.form = form;
+    palettes.get(this.#name)?.refresh();
     form.addEventListener('change', () => this.#main());
     if (this.#state.form && !form.restored) form.ask(this.#state.form);
     this.#main();
@@ -195,6 +197,11 @@ export class Tab {
     return this.#live || ['queued', 'running'].includes(this.#batch?.phase);
   }
 
+  /** Whether there is anything to stop: what was made may be heard for a while after. */
+  get stoppable() {
+    return this.running || ['playing', 'paused', 'buffering', 'loading'].includes(this.player.state);
+  }
+
   get #live() {
     return ['queued', 'running'].includes(this.#state.phase);
   }
@@ -220,12 +227,22 @@ export class Tab {
     this.timeline?.add(this.#owns && !transport.current.live ? transport.position : this.heard);
   }
 
+  /** The timeline was pointed at: a finished take goes on from there. */
+  seekTo(at_s) {
+    if (this.#owns && !transport.current.live) transport.seek(at_s);
+  }
+
   /** One end of the span at what is heard now. */
   markSpan(end) {
     const { length } = this.#stage;
     if (!this.#owns || !length) return;
     const span = { from: 0, to: length, ...this.#stage.span, [end]: transport.position };
     if (span.to > span.from) this.#stage.span = span;
+  }
+
+  /** Whether the prompt is still the one that the page opened with, and nothing was made of it. */
+  get untouched() {
+    return !this.#state.token && !this.#batch && Boolean(this.form?.untouched);
   }
 
   /** The palette has set the prompt: where nothing is made or heard, it is heard at once. */
@@ -252,6 +269,7 @@ export class Tab {
     if (MAIN.some((name) => document.activeElement === this.part(name))) document.activeElement.blur();
     this.player.start(state.token, state.sample_rate, { leadS: state.lead_s });
     transport.live(this);
+    palettes.get(this.#name)?.refresh();
     remember(`longwave.last.${this.#name}`, state.token);
   }
 
@@ -419,7 +437,7 @@ export class Tab {
     this.part('steered')?.classList.toggle('lw-hidden', !this.#live);
     for (const name of ['stop', 'finish']) {
       const button = this.part(name);
-      if (button) button.disabled = name === 'stop' ? !running : !this.#live;
+      if (button) button.disabled = name === 'stop' ? !this.stoppable : !this.#live;
     }
     if (this.form) setText(this.part('will').querySelector('p'), this.#will(main));
   }

@@ -9,6 +9,7 @@ import { editWords } from './words_field.js';
 
 const texts = words.timeline;
 const FINEST = 40; // pixels a second at most
+const ANSWER_MS = 4000; // in which the form has answered
 const NEAR_PX = 40; // above and below the timeline, where what is dropped still counts
 
 /** The timelines on the page by the names of their tabs. */
@@ -24,7 +25,8 @@ export class Timeline {
   #zoom = 1;
   #cursor = null; // where one pointed while nothing plays
   #selected = null; // index of the region that Edit and Remove are for
-  #sent = []; // lanes told of and not heard back from yet
+  #sent = []; // lanes before the one told of last, of which a word may still come
+  #sentAt = -Infinity;
   #held = null; // a plan that came in the middle of a drag or of typing
   #drag = null;
   #editing = false;
@@ -38,25 +40,24 @@ export class Timeline {
     this.#root = root;
     this.#view = new TimelineView(root, (element, part, index) => this.#listen(element, part, index));
     for (const strip of [this.#view.ruler, this.#view.plays]) {
-      strip.addEventListener('pointerdown', (event) => this.#point(event));
+      strip.addEventListener('click', (event) => this.#point(event));
     }
     const button = (name, text, label, press) => { this.#buttons[name] = this.#view.button(name, text, label, press); };
-    button('add', `+ ${texts.add_short}`, '', () => this.add());
+    button('out', '', texts.zoom_out, () => this.#zoomTo(this.#zoom / 2));
+    button('in', '', texts.zoom_in, () => this.#zoomTo(this.#zoom * 2));
+    button('add', texts.add_short, '', () => this.add());
     button('edit', texts.edit, '', () => this.#edit(this.#selected));
     button('remove', texts.remove, '', () => this.#remove(this.#selected));
-    button('out', '−', texts.zoom_out, () => this.#zoomTo(this.#zoom / 2));
-    button('in', '+', texts.zoom_in, () => this.#zoomTo(this.#zoom * 2));
     document.addEventListener('lw-drag', ({ detail }) => this.#hover(detail));
     this.#render();
   }
 
   /** What the form holds: { prompt, points: [{ at_s, prompt }], blend_s, length_s }; null length: endless. */
   set plan(plan) {
-    const sent = this.#sent.findIndex((lane) => sameLane(lane, plan.points));
-    if (sent >= 0 && sent < this.#sent.length - 1) return; // the form's word on an earlier drag
-    this.#sent = [];
-    if (this.#drag || this.#editing) this.#held = plan;
-    else this.#take({ ...this.#plan, ...plan });
+    const told = this.#isLate(plan) ? { ...plan, points: this.#plan.points } : plan;
+    if (told === plan) this.#sent = [];
+    if (this.#drag || this.#editing) this.#held = told;
+    else this.#take({ ...this.#plan, ...told });
   }
 
   get plan() {
@@ -65,8 +66,11 @@ export class Timeline {
 
   /** What plays: null, or { opening, points, position_s, made_s, live }. */
   set playing(playing) {
+    const before = this.#playing;
     this.#playing = playing && { points: [], opening: '', position_s: 0, made_s: 0, live: false, ...playing };
-    this.#render();
+    if (this.#looksOther(before)) this.#render();
+    else this.#move();
+    this.#follow(before?.position_s ?? 0);
   }
 
   get playing() {
@@ -136,10 +140,18 @@ export class Timeline {
   }
 
   /** Another lane, shown at once and told of; the form's answer comes later. */
-  #send(points) {
-    this.#sent.push(points);
+  #send(points, before = this.#plan.points) {
+    this.#plan = { ...this.#plan, ...this.#held };
+    this.#sent.push(before);
+    this.#sentAt = performance.now();
     this.#take({ ...this.#plan, points });
     this.on.onLane(points.map(({ at_s, prompt }) => ({ at_s, prompt })));
+  }
+
+  /** Whether a plan's lane is the form's word on an earlier one than what was told last. */
+  #isLate({ points }) {
+    if (performance.now() - this.#sentAt > ANSWER_MS) return false;
+    return !sameLane(points, this.#plan.points) && this.#sent.some((lane) => sameLane(lane, points));
   }
 
   #take(plan) {
@@ -153,10 +165,33 @@ export class Timeline {
     if (!this.#editing) this.#view.rebuild(this.#plan);
     this.#view.place(this.#plan, this.#playing, total, (this.#zoom * total) / view);
     this.#view.rule();
-    this.#view.showPlaying(this.#playing, this.#playing ? this.#playing.position_s : this.#cursor);
     if (this.#selected !== null) this.#selected = Math.min(this.#selected, this.#plan.points.length - 1);
     this.#view.select(this.#selected);
+    this.#move();
+  }
+
+  /** The playhead goes on; what it passes is not drawn anew. */
+  #move() {
+    this.#view.showPlaying(this.#playing, this.#playing ? this.#playing.position_s : this.#cursor);
     this.#showTools();
+  }
+
+  /** Whether more than the playhead has moved since `before`. */
+  #looksOther(before) {
+    const playing = this.#playing;
+    if (!before || !playing) return before !== playing;
+    const passed = ({ points, position_s: at }) => points.filter(({ at_s: begins }) => begins <= at).length;
+    return before.opening !== playing.opening || before.live !== playing.live || passed(before) !== passed(playing)
+      || !sameLane(before.points, playing.points) || extent(this.#plan, playing).total !== this.#extent.total;
+  }
+
+  /** What is heard stays in view where only a part of the take is, unless one looks elsewhere. */
+  #follow(before) {
+    if (!this.#playing || this.#zoom === 1 || this.#drag || this.#editing) return;
+    const { from_s: from, span_s: span } = this;
+    const { position_s: now } = this.#playing;
+    if (before < from || before > from + span || (now >= from && now <= from + span)) return;
+    this.#view.scroll.scrollLeft = (now / this.#extent.total) * this.#view.inner.clientWidth;
   }
 
   #showTools() {
@@ -202,7 +237,6 @@ export class Timeline {
   }
 
   #point(event) {
-    if (event.button !== 0) return;
     const at = this.timeAt(event.clientX);
     if (!this.#playing) this.#cursor = snap(at, true);
     this.on.onSeek?.(at);
@@ -277,7 +311,7 @@ export class Timeline {
     this.#drag = null;
     edge.classList.remove('lw-tl-held');
     this.#view.bubble.hidden = true;
-    if (keep && !sameLane(points, before.points)) this.#send(points);
+    if (keep && !sameLane(points, before.points)) this.#send(points, before.points);
     else this.#take({ ...before, ...this.#held });
   }
 
@@ -300,12 +334,13 @@ export class Timeline {
 
   /** Let a region's words be typed; `before` is the plan where none are. */
   #edit(index, before = this.#plan) {
-    if (index === null || this.#editing || (index < 0 && !this.on.onPrompt)) return;
+    const region = this.#view.find('region', index);
+    if (!region || this.#editing || (index < 0 && !this.on.onPrompt)) return;
     const { at_s: from = 0, prompt: value } = this.#plan.points[index] ?? this.#plan;
     this.#editing = true;
     this.#select(index);
     const about = { value, label: fill(texts.words, { time: time(from) }), placeholder: texts.unnamed };
-    editWords(this.#root, this.#view.find('region', index), about, (text, focused) => {
+    editWords(this.#root, region, about, (text, focused) => {
       this.#editing = false;
       if (text !== null) this.#reword(index, text);
       else this.#take({ ...before, ...this.#held });
@@ -334,9 +369,15 @@ export class Timeline {
 
 /** Called by the component's script: the timeline of a tab, whose changes the component's events tell. */
 export function attach(tab, element, props, watch, trigger) {
+  // The events carry nothing themselves: of several in a row Gradio hands on the last, but not what came with it.
+  const trade = (event, change) => {
+    props.value = { ...props.value, ...change };
+    trigger(event);
+  };
   const timeline = new Timeline(element.querySelector('.lw-timeline'), {
-    onLane: (points) => trigger('input', { points }),
-    onPrompt: (prompt) => trigger('submit', { prompt }),
+    onLane: (points) => trade('input', { points }),
+    onPrompt: (prompt) => trade('submit', { prompt }),
+    onSeek: (at_s) => window.longwave?.[tab]?.seekTo(at_s),
   });
   const receive = () => { if (props.value) timeline.plan = props.value; };
   timelines.set(tab, timeline);

@@ -7,6 +7,9 @@ import { words } from './words.js';
 
 const texts = words.timeline;
 const LABEL_PX = 64; // what a time of the ruler takes
+const GLASS = 'M10 4a6 6 0 1 0 0 12 6 6 0 0 0 0-12zm4.5 10.5L20 20';
+const sign = (path) => `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${GLASS} ${path}"/></svg>`;
+const SIGNS = { out: sign('M7.5 10h5'), in: sign('M7.5 10h5M10 7.5v5') };
 
 export class TimelineView {
   #root;
@@ -35,6 +38,7 @@ export class TimelineView {
   /** A button among the tools; where its text is a sign, `label` says what it does. */
   button(name, text, label, press) {
     const made = this.tools.appendChild(part('button', `lw-tl-${name}`, { type: 'button' }, text));
+    if (SIGNS[name]) made.innerHTML = SIGNS[name];
     if (label) Object.assign(made, { ariaLabel: label, title: label });
     made.addEventListener('click', press);
     return made;
@@ -94,7 +98,8 @@ export class TimelineView {
     region.dataset.state = state;
     region.title = prompt;
     const about = { prompt: prompt || texts.unnamed, from: time(from), to: time(to) };
-    label(region, fill(open ? texts.region_open : texts.region, about));
+    const said = fill(open ? texts.region_open : texts.region, about);
+    label(region, state === 'planned' ? fill(texts.planned, { region: said }) : said);
   }
 
   /** A region rises over the seconds that it takes over in, in front of the one before, which lasts as long. */

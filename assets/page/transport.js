@@ -93,6 +93,11 @@ class Transport extends EventTarget {
     this.#changed();
   }
 
+  /** A source's `gainDb` is known better now. */
+  match({ id, gainDb }) {
+    if (this.current?.id === id && !this.current.live) this.#file.gainDb = gainDb;
+  }
+
   /** Whether something sounds, or is about to. */
   get playing() {
     return RUNNING.includes(this.state);
@@ -237,7 +242,7 @@ class Transport extends EventTarget {
     const { current } = this;
     const finished = Boolean(current && !current.live);
     this.#enable('play', current && (finished || [...RUNNING, 'paused'].includes(this.state)));
-    this.#enable('stop', current && (finished ? this.#file.state !== 'idle' : current.live.running));
+    this.#enable('stop', current && (finished ? this.#file.state !== 'idle' : current.live.stoppable));
     this.#enable('seek', finished);
     this.#enable('loop', finished);
     this.#part('loop').setAttribute('aria-pressed', finished && this.#looping);

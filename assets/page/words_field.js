@@ -2,6 +2,8 @@
 
 import { part } from './parts.js';
 
+const HIDDEN = /[^\P{C}\u200c\u200d\s]/gu; // controls and overrides of direction, not what joins letters
+
 /**
  * Let the words of `region`, a part of `root`, be typed. `done(text, focused)` is called once: with null where they
  * are left as they were; `focused` while it was the keyboard that ended it.
@@ -16,7 +18,7 @@ export function editWords(root, region, { value, label, placeholder }, done) {
   const end = (keep) => {
     if (!open) return;
     open = false;
-    const text = field.value.trim().replace(/\s+/g, ' ');
+    const text = field.value.replace(HIDDEN, '').trim().replace(/\s+/g, ' ');
     const focused = document.activeElement === field;
     field.remove();
     region.classList.remove('lw-tl-editing');

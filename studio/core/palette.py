@@ -97,7 +97,7 @@ GROUPS = (
         sounds=(
             _sound("footsteps", "footsteps", "footsteps", _choice("slow", "running"),
                    _after("on gravel", "on a wooden floor")),
-            _sound("applause", "applause", "applause", _choice("scattered", "huge")),
+            _sound("applause", "applause", "applause", _choice("scattered", "massive")),
             _sound("typing", "typing", "keyboard typing", _PACE),
             _sound("murmur", "crowd", "a crowd murmuring", _choice("small", "large")),
         ),

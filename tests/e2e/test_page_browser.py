@@ -118,7 +118,7 @@ def test_a_refusal_stays_while_an_older_take_still_plays(tone_site: Any, visit: 
     page.click("#infinite-generate")
     wait_for_state(page, "playing")
     page.fill("#infinite-duration input", "-1")
-    page.click("#infinite-again")
+    page.keyboard.press("Control+Enter")  # whatever the main button says by then
     wait_for_status(page, "Length (seconds) must be")
     wait_for_state(page, "ended")
     page.wait_for_timeout(600)  # two heartbeats of the older take

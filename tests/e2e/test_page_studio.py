@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import open_export, player_state, set_length, wait_for_position, wait_for_state
+from conftest import open_export, open_pane, player_state, set_length, wait_for_position, wait_for_state
 
 from studio.backends.systems.tone import ToneBackend, tone
 from studio.core.events import AudioChunk

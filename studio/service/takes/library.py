@@ -63,9 +63,10 @@ class Library:
                 takes.append(found)
         return ordered(takes, order), sorted(others, key=lambda other: other.id)
 
-    def size(self) -> int:
-        """The bytes of all the takes, of those that can't be read too, but for the trash."""
-        return sum(size_of(path) for found in self._all() for path in _files_of(found))
+    def holds(self) -> tuple[int, int]:
+        """How many takes there are, those that can't be read too, and their bytes; not those in the trash."""
+        sizes = [sum(map(size_of, _files_of(found))) for found in self._all()]
+        return len(sizes), sum(sizes)
 
     def get(self, take_id: str) -> Take:
         """One take by its id. Raises `InvalidRequestError` where there is none, or none that can be read."""

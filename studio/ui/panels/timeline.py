@@ -24,7 +24,7 @@ _POINTS = TypeAdapter(tuple[PromptPoint, ...])
 def build(tab: str) -> gr.HTML:
     """Lay a tab's timeline out. Its value is a plan, as `plan` makes one of the form's fields.
 
-    It triggers `input` with the `points` of another lane, and `submit` with another `prompt` to begin with.
+    By a hand on the page it gets another lane, which triggers `input`, or begins otherwise, `submit`.
     """
     return gr.HTML(
         value=plan(),
@@ -71,13 +71,13 @@ def bind(timeline: gr.HTML, fields: Mapping[str, Any]) -> None:
     """
     inputs = [fields[name] for name in ("prompt", "lane", "lane_blend_s", "duration_s", "endless")]
     gr.on([field.change for field in inputs], plan, inputs, timeline, trigger_mode="always_last", **HIDDEN)
-    timeline.input(_moved, None, fields["lane"], trigger_mode="always_last", **HIDDEN)
-    timeline.submit(_reworded, None, fields["prompt"], trigger_mode="always_last", **HIDDEN)
+    timeline.input(_lane, timeline, fields["lane"], trigger_mode="always_last", **HIDDEN)
+    timeline.submit(_prompt, timeline, fields["prompt"], trigger_mode="always_last", **HIDDEN)
 
 
-def _moved(event: gr.EventData) -> Any:
-    return as_lane(event._data.get("points"))
+def _lane(value: Mapping[str, Any]) -> Any:
+    return as_lane(value.get("points"))
 
 
-def _reworded(event: gr.EventData) -> Any:
-    return str(event._data.get("prompt", ""))
+def _prompt(value: Mapping[str, Any]) -> str:
+    return str(value.get("prompt", ""))

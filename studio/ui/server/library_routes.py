@@ -24,10 +24,10 @@ from studio.service.takes.shelf import shown
 from studio.ui.panels.making import OWN_HEADER
 from studio.ui.server.exporting import NO_STORE, Refusal, fetched, made, told
 from studio.ui.server.pictures import picture_png, width_of
+from studio.ui.words import words
 
 CHUNK_BYTES = 1 << 16
 MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
-GONE = "Its sound is not there any more: refresh the list."
 FOR_A_DAY = {"Cache-Control": "private, max-age=86400"}  # the page's addresses say when the sound changed
 
 
@@ -61,7 +61,9 @@ def _sound_routes(library: Library) -> list[BaseRoute]:
         except ValueError:
             return PlainTextResponse("width is a number.", 400)
         except (OSError, StudioError) as error:
-            return PlainTextResponse(GONE if isinstance(error, OSError) else str(error), 404)
+            return PlainTextResponse(
+                words.library.sound_gone if isinstance(error, OSError) else str(error), 404
+            )
         headers = NO_STORE if take.status == "running" else FOR_A_DAY
         return Response(png, media_type="image/png", headers=headers)
 
@@ -116,7 +118,7 @@ def _archive_routes(library: Library, exports: ExportCache) -> list[BaseRoute]:
     async def fetch(request: Request) -> Response:
         path = archives.get(request.path_params["token"])
         if path is None or not path.is_file():
-            return PlainTextResponse("That file is not kept any more: export the takes again.", 404)
+            return PlainTextResponse(words.library.archive_gone, 404)
         return FileResponse(path, filename=path.name, media_type="application/zip")
 
     return [
@@ -131,7 +133,7 @@ async def _asked(library: Library, request: Request) -> Take | Refusal:
         take = await run_in_threadpool(library.get, request.query_params.get("take", ""))
     except InvalidRequestError as error:
         return Refusal(str(error), 404)
-    return take if take.path.is_file() else Refusal(GONE, 404)
+    return take if take.path.is_file() else Refusal(words.library.sound_gone, 404)
 
 
 def _wrong(message: str, status: int) -> Response:
