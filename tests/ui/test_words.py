@@ -25,7 +25,7 @@ SYMBOLS = re.compile(r"\b(τ|σ|ε|w_t|w_a|NFE|latents?|logits?)\b")
 
 def used(source: str) -> Iterator[tuple[str, str]]:
     """The sections and keys that a file names."""
-    names = {short: section for short, section in SHORT.findall(source)}
+    names = dict(SHORT.findall(source))
     yield from re.findall(r"\bwords\.(\w+)\.(\w+)", source)
     for short, section in names.items():
         yield from ((section, key) for key in re.findall(rf"\b{short}\.(\w+)", source))
