@@ -8,7 +8,6 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,7 +30,7 @@ from studio.ui.server import client_api, export_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.library_routes import library_routes
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
-from studio.ui.server.routes import live_routes
+from studio.ui.server.routes import live_routes, preloads
 from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost
 from studio.ui.server.take_routes import take_routes
 from studio.ui.server.theme import studio_theme
@@ -150,7 +149,7 @@ class Page:
             "footer_links": [],
             "theme": studio_theme(),
             "css_paths": [files / name for name in STYLES],
-            "head": _preloads(files),
+            "head": preloads(files),
             "favicon_path": files / "favicon.svg",
             "app_kwargs": {
                 "routes": routes,
@@ -181,9 +180,3 @@ class Page:
         self._scratch.remove()
         if os.environ.get("GRADIO_TEMP_DIR") == str(self._scratch.path):
             del os.environ["GRADIO_TEMP_DIR"]
-
-
-def _preloads(files: Path) -> str:
-    """Has the browser fetch the page's scripts while Gradio lays it out, and not one after the other."""
-    names = sorted({*(path.name for path in files.glob("*.js")), "words.js"})
-    return "".join(f'<link rel="modulepreload" href="page/{name}">' for name in names)
