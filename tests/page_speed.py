@@ -54,7 +54,8 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: 'layout-shift', buffered: true });
 const look = () => {
-  if (document.querySelector('#infinite-generate')?.offsetParent) lw.shown = performance.now();
+  const button = document.querySelector('#infinite-generate');
+  if (button?.checkVisibility({ visibilityProperty: true })) lw.shown = performance.now();
   else requestAnimationFrame(look);
 };
 requestAnimationFrame(look);

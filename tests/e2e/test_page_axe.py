@@ -116,8 +116,9 @@ def look_into_the_panes(inspection: Inspection, tab: str) -> None:
     for pane in ("sound", "engine", "inside"):
         open_pane(page, pane, tab)
         page.wait_for_selector(f"#{tab}-{pane}", state="visible")
-        for section in page.locator(f"#{tab}-{pane} .label-wrap:not(.open)").all():
-            section.click()
+        closed = page.locator(f"#{tab}-{pane} .label-wrap:not(.open)")
+        while closed.count():
+            closed.first.click()
         inspection.look(f"{tab}, {pane}")
     close_settings(page, tab)
 

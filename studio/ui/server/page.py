@@ -31,7 +31,7 @@ from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.library_routes import library_routes
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
-from studio.ui.server.routes import live_routes
+from studio.ui.server.routes import live_routes, preloads
 from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost
 from studio.ui.server.take_routes import take_routes
 from studio.ui.server.theme import studio_theme
@@ -151,6 +151,7 @@ class Page:
             "footer_links": [],
             "theme": studio_theme(),
             "css_paths": [files / name for name in STYLES],
+            "head": preloads(files),
             "favicon_path": files / "favicon.svg",
             "app_kwargs": {
                 "routes": routes,

@@ -30,6 +30,12 @@ DRAFT_VIEWS = {
 }
 
 
+def preloads(page_files: Path) -> str:
+    """Links that have a browser fetch the page's scripts while Gradio lays it out, not import by import."""
+    names = sorted({*(path.name for path in page_files.glob("*.js")), "words.js"})
+    return "".join(f'<link rel="modulepreload" href="page/{name}">' for name in names)
+
+
 def live_routes(views: LiveViews, page_files: Path) -> list[BaseRoute]:
     """Routes for `launch(app_kwargs=…)`; `page_files` is the folder of the page's scripts and style."""
 

@@ -20,7 +20,7 @@ from studio.service.jobs.job import Job
 from studio.service.live.pcm_stream import PcmStream
 from studio.ui.panels.live import LiveView, LiveViews
 from studio.ui.panels.offers import Offers
-from studio.ui.server.routes import live_routes
+from studio.ui.server.routes import live_routes, preloads
 from studio.ui.server.security import HEADERS, Hosts, guards
 from studio.ui.server.take_routes import take_routes
 
@@ -210,3 +210,12 @@ def test_other_hosts_are_refused_and_every_answer_is_guarded(client: TestClient)
     assert answer.status_code == 200
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
     assert client.get("/page/../shell.py").status_code == 404
+
+
+def test_all_scripts_are_fetched_ahead(client: TestClient) -> None:
+    addresses = re.findall(r'href="([^"]+)"', preloads(data_dir("assets") / "page"))
+    assert {"page/page.js", "page/words.js"} < set(addresses)
+    answers = [client.get(f"/{address}") for address in addresses]
+    assert {(answer.status_code, answer.headers["content-type"].split(";")[0]) for answer in answers} == {
+        (200, "text/javascript")
+    }
