@@ -117,7 +117,7 @@ def _bind_buttons(
         return {parts[name]: value for name, value in vars(found).items() if value is not None}
 
     def run(event: Any, do: Callable[..., Shown], *given: str, **more: Any) -> Any:
-        """At an event: what the tab shows after `do`, which takes the parts of these names, and what is asked."""
+        """At an event show what `do` makes of the parts of these names, and of what is asked."""
         inputs = {**{name: parts[name] for name in given}, **asked}
         return event(asking(do, show), None, shown, inputs_kwargs=inputs, **more, **HIDDEN)
 
