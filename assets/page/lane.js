@@ -29,7 +29,11 @@ export function regions({ prompt, points }, end) {
 export function extent({ points, length_s: length }, playing) {
   const last = points.at(-1)?.at_s ?? 0;
   const made = playing?.made_s ?? 0;
-  if (playing && !playing.live && made) return { view: made, total: Math.max(made, last && last + ROOM_S) };
+  if (playing && !playing.live && made) {
+    // As the picture of the take that is whole, unless the next one is to be longer.
+    const view = Math.max(made, length ?? 0);
+    return { view, total: Math.max(view, last && last + ROOM_S) };
+  }
   if (length) return { view: length, total: length };
   // In steps, or all would creep while a take is made.
   const room = made ? Math.ceil((made + ROOM_S) / ROOM_S) * ROOM_S : 0;

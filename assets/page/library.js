@@ -133,7 +133,8 @@ class Library {
       card?.scrollIntoView({ block: 'nearest' });
       if (matchMedia('(max-width: 640px)').matches) this.#pane?.querySelector('.lw-pane-close').focus();
     } else if (!id && (document.activeElement === document.body || this.#pane?.contains(document.activeElement))) {
-      (card ?? this.#cards().values().next().value)?.querySelector('.lw-take-name').focus();
+      if (card) card.querySelector('.lw-take-name').focus();
+      else this.#refocus();
     }
   }
 
@@ -148,9 +149,16 @@ class Library {
     const cards = this.#cards();
     this.#selection.show();
     this.#rove(cards.has(this.#current) ? this.#current : cards.keys().next().value ?? '');
-    const { id, control } = this.#focused ?? {};
-    if (id && document.activeElement === document.body) cards.get(id)?.querySelector(control)?.focus();
+    if (this.#focused && document.activeElement === document.body) this.#refocus();
     this.#mark();
+  }
+
+  /** Focus the card that had the focus, or the one that has its place now. */
+  #refocus() {
+    const cards = this.#cards();
+    const { id, control, place } = this.#focused ?? { id: this.#current, control: '.lw-take-name', place: 0 };
+    const card = cards.get(id) ?? [...cards.values()][Math.min(place, cards.size - 1)];
+    (card?.querySelector(control) ?? card?.querySelector('.lw-take-name'))?.focus();
   }
 
   #play(holder) {
@@ -231,7 +239,8 @@ class Library {
   #focus(target) {
     const id = target.closest('.lw-take')?.dataset.take;
     if (!id) return;
-    this.#focused = { id, control: CONTROLS.split(', ').find((each) => target.matches(each)) };
+    const control = CONTROLS.split(', ').find((each) => target.matches(each)) ?? '.lw-take-name';
+    this.#focused = { id, control, place: [...this.#cards().keys()].indexOf(id) };
     this.#rove(id);
   }
 

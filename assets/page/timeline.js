@@ -8,8 +8,10 @@ import { words } from './words.js';
 import { editWords } from './words_field.js';
 
 const texts = words.timeline;
+const TOUCH = window.matchMedia('(pointer: coarse)');
 const FINEST = 40; // pixels a second at most
-const ANSWER_MS = 4000; // in which the form has answered
+const ANSWER_MS = 1000; // in which the form's newer word comes, if there is one
+const MOST_SENT = 20;
 const NEAR_PX = 40; // above and below the timeline, where what is dropped still counts
 
 /** The timelines on the page by the names of their tabs. */
@@ -26,7 +28,7 @@ export class Timeline {
   #cursor = null; // where one pointed while nothing plays
   #selected = null; // index of the region that Edit and Remove are for
   #sent = []; // lanes before the one told of last, of which a word may still come
-  #sentAt = -Infinity;
+  #doubt = 0;
   #held = null; // a plan that came in the middle of a drag or of typing
   #drag = null;
   #editing = false;
@@ -54,8 +56,11 @@ export class Timeline {
 
   /** What the form holds: { prompt, points: [{ at_s, prompt }], blend_s, length_s }; null length: endless. */
   set plan(plan) {
-    const told = this.#isLate(plan) ? { ...plan, points: this.#plan.points } : plan;
-    if (told === plan) this.#sent = [];
+    clearTimeout(this.#doubt);
+    const late = !sameLane(plan.points, this.#plan.points) && this.#sent.some((lane) => sameLane(lane, plan.points));
+    const told = late ? { ...plan, points: this.#plan.points } : plan;
+    if (late) this.#doubt = setTimeout(() => this.#believe(plan), ANSWER_MS);
+    else this.#sent = [];
     if (this.#drag || this.#editing) this.#held = told;
     else this.#take({ ...this.#plan, ...told });
   }
@@ -142,16 +147,16 @@ export class Timeline {
   /** Another lane, shown at once and told of; the form's answer comes later. */
   #send(points, before = this.#plan.points) {
     this.#plan = { ...this.#plan, ...this.#held };
-    this.#sent.push(before);
-    this.#sentAt = performance.now();
+    clearTimeout(this.#doubt);
+    this.#sent = [...this.#sent.slice(-MOST_SENT), before];
     this.#take({ ...this.#plan, points });
     this.on.onLane(points.map(({ at_s, prompt }) => ({ at_s, prompt })));
   }
 
-  /** Whether a plan's lane is the form's word on an earlier one than what was told last. */
-  #isLate({ points }) {
-    if (performance.now() - this.#sentAt > ANSWER_MS) return false;
-    return !sameLane(points, this.#plan.points) && this.#sent.some((lane) => sameLane(lane, points));
+  /** What looked like the form's word on an earlier lane was its last: somebody put that back. */
+  #believe(plan) {
+    this.#sent = [];
+    this.plan = plan;
   }
 
   #take(plan) {
@@ -210,8 +215,10 @@ export class Timeline {
     const playing = this.#playing;
     const coming = playing?.live && playing.points.find(({ at_s: at }) => at > playing.position_s);
     if (coming) return fill(texts.hint_coming, { prompt: coming.prompt, time: time(coming.at_s) });
-    if (playing && this.#root.querySelector('.lw-tl-region[data-state=planned]')) return texts.hint_planned;
-    return this.#plan.points.length ? texts.hint_changes : texts.hint_empty;
+    if (playing?.live && this.#root.querySelector('.lw-tl-region[data-state=planned]')) return texts.hint_planned;
+    if (this.#extent.total > this.#extent.view) return texts.hint_beyond;
+    if (!this.#plan.points.length) return texts.hint_empty;
+    return TOUCH.matches ? texts.hint_touch : texts.hint_changes;
   }
 
   #tell(text) {

@@ -97,6 +97,9 @@ def test_a_first_session(
     assert [[(point.at_s, point.prompt) for point in lane] for lane in lanes] == [[(CHANGE_S, "thunder")]] * 4
     assert page.locator("#infinite-take-strip .lw-tile").count() == 4
 
+    for place in range(4):  # what is known of each
+        page.wait_for_selector(f"#infinite-take-strip .lw-seed-of >> nth={place} >> text=/^{place}$/")
+
     # They are compared at one loudness, though they differ by 9 dB.
     levels = [level_of(page, str(place + 1)) for place in range(4)]
     assert max(levels) - min(levels) < 0.6, levels

@@ -137,7 +137,7 @@ def test_a_take_is_found_named_and_opened_again(tone_site: Any, visit: Callable[
     page.wait_for_function("document.querySelectorAll('.lw-take').length === 1")
     assert "<b>gulls</b>" in page.inner_text(".lw-take")
     page.click(".lw-take")
-    page.wait_for_function("document.querySelector('#library-detail audio')?.duration > 1")
+    page.wait_for_selector("#library-detail .lw-detail")
     page.click("#library-favour")
     wait_for_text(page, "#library-list", "★")
     page.fill("#library-name textarea, #library-name input", "Harbour")

@@ -103,6 +103,21 @@ def test_presses_compose_scenes_of_two(show: Visit) -> None:
     assert page.evaluate("told.every(({ example }) => !example)")
 
 
+def test_the_prompt_that_the_page_opened_with_gives_way(browser: Browser) -> None:
+    with served_pieces(free_port(), "heavy rain") as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.wait_for_selector(".lw-chip")
+        page.wait_for_function("document.querySelector('#piece-prompt textarea')?.value === 'heavy rain'")
+        assert pressed(page) == []
+        sound(page, "rain").click()
+        assert (prompt(page), pressed(page)) == ("rain", ["rain"])
+        page.fill("#piece-prompt textarea", "heavy rain")
+        sound(page, "dog").click()
+        assert prompt(page) == "heavy rain and a dog barking", "now it is somebody's own"
+        page.close()
+
+
 def test_modifiers_go_before_their_sound(show: Visit) -> None:
     page = show()
     sound(page, "engine").click()
@@ -159,7 +174,7 @@ def test_what_the_model_does_not_know_is_named(show: Visit) -> None:
     page = show("a violin concerto in a cathedral")
     outside_becomes(page, "It does not know: violin, concerto, cathedral. You hear what comes nearest.")
     assert page.get_attribute("#piece-outside", "role") == "status"
-    page.fill("#piece-prompt textarea", "<b>guitar</b> & rain")
+    page.fill("#piece-prompt textarea", "<i>guitar</i> & rain")
     outside_becomes(page, "It does not know: guitar. You hear what comes nearest.")
     page.fill("#piece-prompt textarea", "")
     sound(page, "rain").click()
@@ -212,33 +227,38 @@ def test_a_drag_that_ends_elsewhere_changes_nothing(show: Visit) -> None:
     assert page.input_value("#piece-lane textarea") == ""
 
 
-def touch(page: Page, kind: str, *at: float) -> None:
-    points = [{"x": at[0], "y": at[1]}] if at else []
+def finger(page: Page) -> Callable[..., None]:
+    """A finger on the screen: its `touchStart`, `touchMove` and `touchEnd`, at a place of the window."""
     session = page.context.new_cdp_session(page)
-    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def touch(kind: str, *at: float) -> None:
+        points = [{"x": at[0], "y": at[1]}] if at else []
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return touch
 
 
 def test_a_finger_drags_after_a_long_press(show: Visit) -> None:
     page = show(**PHONE)
-    x, y = middle(sound(page, "thunder"))
-    touch(page, "touchStart", x, y)
+    touch, (x, y) = finger(page), middle(sound(page, "thunder"))
+    touch("touchStart", x, y)
     page.wait_for_selector(".lw-ghost")
     to_x, to_y = half_way(page)
     for share in (0.3, 0.6, 1.0):
-        touch(page, "touchMove", x + (to_x - x) * share, y + (to_y - y) * share)
+        touch("touchMove", x + (to_x - x) * share, y + (to_y - y) * share)
     assert page.inner_text(".lw-tl-bubble") == "thunder at 0:30"
-    touch(page, "touchEnd")
+    touch("touchEnd")
     lane_becomes(page, "0:30 | thunder\n")
     assert prompt(page) == ""
 
 
 def test_a_finger_that_moves_at_once_scrolls(show: Visit) -> None:
     page = show(**{**PHONE, "viewport": {"width": 390, "height": 400}})
-    x, y = middle(sound(page, "wind"))
-    touch(page, "touchStart", x, y)
+    touch, (x, y) = finger(page), middle(sound(page, "wind"))
+    touch("touchStart", x, y)
     for down in (20, 60, 100):
-        touch(page, "touchMove", x, y - down)
-    touch(page, "touchEnd")
+        touch("touchMove", x, y - down)
+    touch("touchEnd")
     page.wait_for_function("scrollY > 20")
     assert page.locator(".lw-ghost").count() == 0
     assert (prompt(page), page.input_value("#piece-lane textarea")) == ("", "")

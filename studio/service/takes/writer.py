@@ -66,11 +66,12 @@ class TakeWriter:
         recording: Recording | None = None,
         when: datetime | None = None,
         group: Group | None = None,
+        name: str = "",
     ) -> TakeWriter:
         """Open the files: in `outputs`/DATE under a name made from the request, or exactly at `out`.
 
         What of a `recording` nobody waits to hear is written before the first sound. `group` are the takes
-        that this one is made together with.
+        that this one is made together with. The take is called `name`, or by its prompt.
 
         Raises:
             InvalidRequestError: `out` has an unknown suffix, or the folder can't be written.
@@ -85,6 +86,7 @@ class TakeWriter:
             raise disk_error(error, final) from error
         take = cls(request, wav, place, created)
         take._group = group
+        take._name = name or take._name
         if recording is not None:
             take._source = recording.source
             take._unheard = to_int16(recording.samples[: recording.silent_samples])
@@ -208,7 +210,7 @@ class TakeWriter:
         growing = self._wav.path
         try:
             if self._wav.frames == 0 or not growing.exists():
-                self._abandon()
+                self.discard()
                 return None
             path = self._conclude(status, figures)
             self._write_last_sidecar(path, status, figures)
@@ -219,8 +221,12 @@ class TakeWriter:
             log.exception("Could not conclude the take %s", growing)
             return growing if growing.exists() else None
 
-    def _abandon(self) -> None:
-        """Leave nothing; the record first: a kill in between leaves none of a take without sound."""
+    def discard(self) -> None:
+        """Leave nothing; the record first: a kill in between leaves none of a take without sound.
+
+        Raises:
+            OSError: as the disk says.
+        """
         growing = self._wav.path
         for path in (growing.with_suffix(SUFFIX), growing.with_suffix(".json"), growing):
             path.unlink(missing_ok=True)

@@ -16,8 +16,8 @@ from studio.ui.panels.differences import differences
 from studio.ui.words import words
 
 NONE = '<p class="lw-none">{}</p>'
-STATUSES = {"running": "being_made", "interrupted": "interrupted", "failed": "failed"}
 TEXT = words.library
+STATUSES = {"running": TEXT.being_made, "interrupted": TEXT.interrupted, "failed": TEXT.failed}
 PLAY = (
     '<svg viewBox="0 0 24 24" aria-hidden="true"><path class="lw-icon-play" d="M8 5v14l11-7z"/>'
     '<path class="lw-icon-pause" d="M7 5h4v14H7zm6 0h4v14h-4z"/></svg>'
@@ -104,7 +104,7 @@ def readable(size: int) -> str:
 
 def status_of(take: Take) -> str:
     """How a take stands, where that is worth a word; empty for a whole one."""
-    return str(getattr(TEXT, STATUSES[take.status])) if take.status in STATUSES else ""
+    return STATUSES.get(take.status, "")
 
 
 def _query(take_id: str) -> str:

@@ -28,6 +28,7 @@ from studio.ui.panels import downloads, making, transport
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, export_api
 from studio.ui.server.blocks import StudioBlocks
+from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.library_routes import library_routes
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
 from studio.ui.server.routes import live_routes, preloads
@@ -130,6 +131,7 @@ class Page:
         routes = live_routes(self._shared.views, files)
         library = self._studio.library if settings.trusted else None
         routes += take_routes(self._shared.offers, self._scratch.path, library)
+        routes += keep_routes(self._shared.views, settings)
         if settings.trusted:
             routes += [*job_routes(self._studio), *library_routes(self._studio.library, self._scratch.path)]
         return {

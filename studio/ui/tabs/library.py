@@ -26,7 +26,7 @@ _ATTACH = (
 )
 _FORMATS = "".join(f'<option value="{suffix}">{suffix[1:].upper()}</option>' for suffix in FORMATS)
 _BULK = f"""
-<div class="lw-bulk" role="group" aria-label="{TEXT.selected.format(number="")}" hidden>
+<div class="lw-bulk" role="group" aria-label="{TEXT.bulk_name}" hidden>
   <span class="lw-bulk-count" role="status"></span>
   <button type="button" data-do="all">{TEXT.select_all}</button>
   <button type="button" data-do="favour">{TEXT.favourite}</button>
