@@ -250,7 +250,7 @@ export function attach(tab, element, props, watch) {
     prompt: () => (window.longwave?.[tab]?.untouched ? '' : field()?.value ?? ''),
     onPrompt: (text, about) => {
       write(field(), text);
-      if (text) window.longwave?.[tab]?.composed(about);
+      if (text) window.longwave?.[tab]?.composed({ ...about, prompt: text });
     },
     onDrop: (prompt, x, y) => timelines.get(tab)?.take(prompt, x, y) ?? false,
   });

@@ -255,9 +255,17 @@ export class Tab {
   }
 
   /** The palette has set the prompt: where nothing is made or heard, it is heard at once. */
-  composed() {
+  composed({ prompt, example }) {
+    const { form } = this;
+    if (!form) return;
     const silent = !this.running && !transport.playing;
-    if (silent && this.form?.endless) setTimeout(() => this.pressMain(), 60); // once the form has it
+    const start = () => {
+      if (form.changed.length && example) return; // an example is heard by itself, not with what was set before it
+      form.removeEventListener('change', start);
+      if (silent && form.endless) setTimeout(() => this.pressMain(), 60); // once the form has it
+    };
+    if (example && form.restart(prompt)) form.addEventListener('change', start);
+    else start();
   }
 
   #begin(state) {
