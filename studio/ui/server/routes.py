@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
+from studio.service.live.codecs import CODECS, encoder
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.takes.export import FORMATS, Export
 from studio.service.takes.export_cache import ExportCache
@@ -28,7 +29,7 @@ from studio.service.takes.naming import portable
 from studio.service.takes.shelf import shown
 from studio.ui.panels import drafted
 from studio.ui.panels.live import LiveViews
-from studio.ui.words import as_script
+from studio.ui.words import as_script, words
 
 POLL_S = 0.05
 CHUNK_BYTES = 1 << 16
@@ -96,11 +97,14 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
     """
 
     async def pcm(request: Request) -> Response:
+        codec = request.query_params.get("codec", "raw")
+        if codec not in CODECS:
+            return PlainTextResponse(words.sound.codec_unknown, 400)
         view = views.get(request.path_params["token"])
         if view is None or not view.stream.attach():
             return PlainTextResponse("That take is over, or somebody listens to it already.", 404)
         return StreamingResponse(
-            _sound(view.stream, request),
+            _sound(view.stream, codec, request),
             media_type="application/octet-stream",
             headers={**NO_STORE, "X-Accel-Buffering": "no", "X-First-Sample": str(view.stream.sent)},
         )
@@ -194,19 +198,21 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
     ]
 
 
-async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
-    """The stream's samples as bytes, until it ends or the listener is gone.
+async def _sound(stream: PcmStream, codec: str, request: Request) -> AsyncIterator[bytes]:
+    """The stream's samples as bytes of a codec, until it ends or the listener is gone.
 
     Polls instead of waiting in a thread: paused listeners would use up the server's threads. A listener who
     left while nothing was to be sent shows in `is_disconnected` alone.
     """
+    sent = encoder(codec, stream.sample_rate)
     try:
         while not await request.is_disconnected():
             block: Any = stream.read(timeout_s=0.0)
             if block is None:
+                yield await run_in_threadpool(sent.flush)
                 return
             if len(block):
-                yield block.tobytes()
+                yield await run_in_threadpool(sent.push, block)
             else:
                 await asyncio.sleep(POLL_S)
     finally:
