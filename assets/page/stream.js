@@ -1,16 +1,77 @@
-// A live stream's bytes as sound: 16-bit samples as they are.
+// A live stream's bytes as sound, piece by piece: 16-bit samples as they are, or a row of small files, each
+// behind a head of four numbers (studio/service/live/codecs.py). Any page may decode whole files; a decoder
+// for streams would need a secure context, which a studio on one's own network has not.
 
-/** The stream's sound piece by piece, each a Float32Array at the take's rate. */
-export async function* receive(reader) {
+const HEAD_BYTES = 16;
+
+/** The stream's sound, each piece a Float32Array at `rate`. Throws where the browser can't decode it. */
+export function receive(reader, codec, rate) {
+  return codec === 'raw' ? raw(reader) : framed(reader, new OfflineAudioContext(1, 1, rate));
+}
+
+async function* raw(reader) {
   let odd = new Uint8Array(0); // a network chunk may end within a sample
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const bytes = new Uint8Array(odd.length + value.length);
-    bytes.set(odd);
-    bytes.set(value, odd.length);
+    const bytes = joined([odd, value]);
     const whole = bytes.length - (bytes.length % 2);
     odd = bytes.slice(whole);
     if (whole) yield Float32Array.from(new Int16Array(bytes.buffer, 0, whole / 2), (sample) => sample / 32768);
   }
+}
+
+async function* framed(reader, decoder) {
+  const bytes = new Bytes(reader);
+  let beyond = new Float32Array(0); // the last block's own idea of what comes now
+  for (;;) {
+    const head = await bytes.take(HEAD_BYTES);
+    if (!head) return;
+    const [size, lead, count, tail] = new Uint32Array(head.buffer);
+    const file = await bytes.take(size);
+    if (!file) return;
+    const decoded = await decoder.decodeAudioData(file.buffer);
+    const sound = new Float32Array(count + tail);
+    sound.set(decoded.getChannelData(0).subarray(lead, lead + count + tail));
+    beyond.forEach((value, index) => {
+      if (index < count) sound[index] += (value - sound[index]) * (1 - (index + 0.5) / beyond.length);
+    });
+    beyond = sound.slice(count);
+    yield sound.subarray(0, count);
+  }
+}
+
+/** A reader's bytes, in the portions that one asks for. */
+class Bytes {
+  #reader;
+  #parts = [];
+  #length = 0;
+
+  constructor(reader) {
+    this.#reader = reader;
+  }
+
+  /** So many, in a buffer of their own; null where the stream ends before. */
+  async take(count) {
+    while (this.#length < count) {
+      const { done, value } = await this.#reader.read();
+      if (done) return null;
+      this.#parts.push(value);
+      this.#length += value.length;
+    }
+    const all = joined(this.#parts);
+    this.#parts = [all.subarray(count)];
+    this.#length -= count;
+    return all.slice(0, count);
+  }
+}
+
+function joined(parts) {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

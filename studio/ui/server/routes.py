@@ -16,11 +16,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from studio.service.live.codecs import CODECS, encoder
 from studio.service.live.pcm_stream import PcmStream
 from studio.ui.panels import drafted
 from studio.ui.panels.live import LiveViews
 from studio.ui.server.exporting import NO_STORE
-from studio.ui.words import as_script
+from studio.ui.words import as_script, words
 
 POLL_S = 0.05
 DRAFT_VIEWS = {
@@ -40,11 +41,14 @@ def live_routes(views: LiveViews, page_files: Path) -> list[BaseRoute]:
     """Routes for `launch(app_kwargs=…)`; `page_files` is the folder of the page's scripts and style."""
 
     async def pcm(request: Request) -> Response:
+        codec = request.query_params.get("codec", "raw")
+        if codec not in CODECS:
+            return PlainTextResponse(words.sound.codec_unknown, 400)
         view = views.get(request.path_params["token"])
         if view is None or not view.stream.attach():
             return PlainTextResponse("That take is over, or somebody listens to it already.", 404)
         return StreamingResponse(
-            _sound(view.stream, request),
+            _sound(view.stream, codec, request),
             media_type="application/octet-stream",
             headers={**NO_STORE, "X-Accel-Buffering": "no", "X-First-Sample": str(view.stream.sent)},
         )
@@ -95,19 +99,21 @@ def live_routes(views: LiveViews, page_files: Path) -> list[BaseRoute]:
     ]
 
 
-async def _sound(stream: PcmStream, request: Request) -> AsyncIterator[bytes]:
-    """The stream's samples as bytes, until it ends or the listener is gone.
+async def _sound(stream: PcmStream, codec: str, request: Request) -> AsyncIterator[bytes]:
+    """The stream's samples as bytes of a codec, until it ends or the listener is gone.
 
     Polls instead of waiting in a thread: paused listeners would use up the server's threads. A listener who
     left while nothing was to be sent shows in `is_disconnected` alone.
     """
+    sent = encoder(codec, stream.sample_rate)
     try:
         while not await request.is_disconnected():
             block: Any = stream.read(timeout_s=0.0)
             if block is None:
+                yield await run_in_threadpool(sent.flush)
                 return
             if len(block):
-                yield block.tobytes()
+                yield await run_in_threadpool(sent.push, block)
             else:
                 await asyncio.sleep(POLL_S)
     finally:

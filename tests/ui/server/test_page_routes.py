@@ -17,12 +17,14 @@ from studio.core.settings import Settings, data_dir
 from studio.dsp.loudness import LoudnessMeter
 from studio.pipeline.cancel import CancelToken
 from studio.service.jobs.job import Job
+from studio.service.live.codecs import encoder
 from studio.service.live.pcm_stream import PcmStream
 from studio.ui.panels.live import LiveView, LiveViews
 from studio.ui.panels.offers import Offers
 from studio.ui.server.routes import live_routes, preloads
 from studio.ui.server.security import HEADERS, Hosts, guards
 from studio.ui.server.take_routes import take_routes
+from studio.ui.words import words
 
 SOUND = np.arange(-8000, 8000).astype("<i2")
 
@@ -55,6 +57,19 @@ def test_the_sound_arrives_whole_and_once(client: TestClient, view: LiveView) ->
     answer = client.get(f"/pcm/{view.stream.token}")
     np.testing.assert_array_equal(np.frombuffer(answer.content, "<i2"), SOUND)
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_sound_comes_in_the_codec_that_is_asked_for(client: TestClient, view: LiveView) -> None:
+    view.stream.write(SOUND, CancelToken())
+    view.stream.close()
+    encode = encoder("flac", view.stream.sample_rate)
+    assert client.get(f"/pcm/{view.stream.token}?codec=flac").content == encode.push(SOUND) + encode.flush()
+
+
+def test_an_unknown_codec_is_refused_and_takes_nobodys_place(client: TestClient, view: LiveView) -> None:
+    answer = client.get(f"/pcm/{view.stream.token}?codec=mp3")
+    assert (answer.status_code, answer.text) == (400, words.sound.codec_unknown)
+    assert not view.stream.reading
 
 
 def test_a_stream_has_one_reader(client: TestClient, view: LiveView) -> None:
