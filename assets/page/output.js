@@ -98,8 +98,13 @@ class Output extends EventTarget {
     return way;
   }
 
+  /** Whether the page comes from another machine, and its sound over a network. */
+  get remote() {
+    return !LOOPBACK.test(location.hostname);
+  }
+
   #suited() {
-    return LOOPBACK.test(location.hostname) || !this.codecs.includes('flac') ? 'raw' : 'flac';
+    return !this.remote || !this.codecs.includes('flac') ? 'raw' : 'flac';
   }
 }
 

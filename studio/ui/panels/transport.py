@@ -26,6 +26,7 @@ _TRANSPORT = """
     <canvas aria-hidden="true"></canvas><span class="lw-lufs"></span></div>
   <label class="lw-level"><span>{level}</span>
     <input type="range" id="transport-level" min="0" max="100" value="80" aria-label="{level_help}"></label>
+  <label class="lw-codec" hidden><span>{codec}</span> <select id="transport-codec"></select></label>
   <button type="button" id="transport-keep" class="lw-quiet" hidden title="{keep_help}">{keep}</button>
   <button type="button" id="transport-export" class="lw-quiet" disabled aria-expanded="false"
     aria-controls="transport-exporting">{export}</button>
