@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "ffmpeg": ("ffmpeg",)}
 
 
+def find_tool(name: str) -> str | None:
+    """Path of a system program, under whichever of its names."""
+    paths = (shutil.which(candidate) for candidate in NAMES.get(name, (name,)))
+    return next((path for path in paths if path), None)
+
+
 @pytest.fixture(scope="session")
 def require_tool() -> Callable[[str], str]:
     """Path of a system program. Without it the test is skipped, but fails in CI, which installs them all."""
 
     def require(name: str) -> str:
-        for candidate in NAMES.get(name, (name,)):
-            path = shutil.which(candidate)
-            if path:
-                return path
+        if path := find_tool(name):
+            return path
         message = f"{name} is not installed"
         if os.environ.get("CI") == "true":
             pytest.fail(message)

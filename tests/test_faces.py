@@ -31,7 +31,7 @@ CHANT = ModeSpec(
     command="A chant.", call="Chant.", groups={"draft": {"kind": "none"}},
 )  # fmt: skip
 DRONE = Field(
-    "drone", "sampler.steps", "Drone", ("chant",), OnPage("drone", info="How long it hums.", advanced=True),
+    "drone", "sampler.steps", "Drone", ("chant",), OnPage("drone", info="How long it hums.", depth="expert"),
     Option("How long it hums."), Parameter(9, "Drone", widget="number", empty=-1), unit="steps",
 )  # fmt: skip
 
@@ -66,9 +66,10 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_the_form_has_it(studio: Studio) -> None:
     with gr.Blocks():
         form = Form("chant", studio.settings, [])
-        form.rest(advanced=False)
+        form.rest("sound")
         assert "drone" not in form.fields
-        form.rest(advanced=True)
+        form.rest("engine")
+        form.rest("expert")
     shown = form.fields["drone"]
     assert (shown.elem_id, shown.label, shown.info) == ("chant-drone", "Drone (steps)", "How long it hums.")
     assert (shown.value, shown.precision) == (50, 0), "the schema's own default, a whole number"

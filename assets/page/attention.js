@@ -1,10 +1,11 @@
 // Where the model looks within its window: a row asks, a column is asked, from clean frames to noise.
 
 import { fit } from './canvas.js';
+import { words } from './words.js';
 import { PALETTE } from './spectrogram.js';
 
 const LABEL_PX = 18;
-const SHOWN = { buffer: 'buffer', initial: 'low noise', middle: 'middle', final: 'noise' };
+const SHOWN = words.attention;
 
 export class AttentionPicture {
   #root;
@@ -56,7 +57,7 @@ export class AttentionPicture {
       context.moveTo(0, to * height);
       context.lineTo(width, to * height);
       const room = (to - from) * width;
-      const text = SHOWN[name] ?? name;
+      const text = SHOWN[`region_${name}`] ?? name;
       if (context.measureText(text).width < room) context.fillText(text, ((from + to) / 2) * width, full - LABEL_PX / 2);
     }
     context.stroke();

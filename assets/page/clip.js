@@ -10,7 +10,8 @@ const slaney = (hz) => slaneyMel(hz) / slaneyMel(8000);
 export class ClipPicture {
   #canvas;
   #image = document.createElement('canvas');
-  #shown = 0;
+  #scale = slaney;
+  position = 0; // what the listener hears now
   length = 0; // seconds of sound, once they are known
   step = 0;
   total = 0; // of the sound's own columns, which this picture has no use for
@@ -18,13 +19,12 @@ export class ClipPicture {
   constructor(canvas) {
     this.#canvas = canvas;
     this.clear();
-    new ResizeObserver(() => this.draw(this.#shown)).observe(canvas);
   }
 
   clear() {
     [this.#image.width, this.#image.height] = [1, BANDS];
-    [this.step, this.total, this.length] = [0, 0, 0];
-    this.draw(0);
+    [this.step, this.total, this.length, this.position] = [0, 0, 0, 0];
+    this.#scale = slaney;
   }
 
   push(first, bytes) {
@@ -45,19 +45,29 @@ export class ClipPicture {
     }
     paint.putImageData(image, 0, 0);
     this.step = step;
-    this.draw(this.#shown);
+    this.#scale = slaney;
+    this.draw(this.position);
+  }
+
+  /** The whole of a finished take, as a picture of that many seconds. */
+  showImage(image, length) {
+    [this.#image.width, this.#image.height] = [image.naturalWidth, image.naturalHeight];
+    this.#image.getContext('2d').drawImage(image, 0, 0);
+    this.#scale = undefined; // that of the sound's own columns
+    this.step = Math.max(this.step, 1);
+    this.length = length;
   }
 
   /** Draw the clip with a line at `position`, which is what the listener hears now. */
   draw(position) {
-    this.#shown = position;
+    this.position = position;
     const { context, width, height } = fit(this.#canvas);
     context.fillStyle = 'rgb(0 0 4)';
     context.fillRect(0, 0, width, height);
     if (!this.step) return;
     context.imageSmoothingQuality = 'high';
     context.drawImage(this.#image, 0, 0, width, height);
-    frequencies(context, width, height, slaney);
+    frequencies(context, width, height, this.#scale);
     if (!this.length) return;
     const apart = [5, 10, 30, 60].find((step) => this.length / step <= 10) ?? 120;
     seconds(context, 0, this.length, apart, width, height);

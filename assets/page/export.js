@@ -1,105 +1,131 @@
-// The finished take to take away: a span of it, at a loudness, in a format. What is wrong is said beside the
+// A finished take to take away: a span of it, at a loudness, in a format. What is wrong is said beside the
 // field; nothing is fetched before the server has it ready, so that no download ends in an error.
 
-import { clock, parseTime } from './text.js';
+import { words } from './words.js';
+import { clock, fill, parseTime, setText } from './text.js';
 
 const FORMATS = ['flac', 'wav', 'mp3', 'ogg'];
 const CEILING = [-20, 0];
-const SILENT = 'The studio does not answer: check that it still runs.';
+const said = words.transport;
 
-export class ExportForm {
+export class ExportForm extends EventTarget {
   #form;
-  #url;
-  #length;
+  #source = null;
   #busy = false;
 
-  /** `length` gives the seconds that the take has. */
-  constructor(form, length) {
+  /** Dispatches `span` (detail: {from, to} or null) when one types another. */
+  constructor(form) {
+    super();
     this.#form = form;
-    this.#length = length;
-    form.oninput = () => this.#check();
-    form.onsubmit = (event) => event.preventDefault();
+    form.addEventListener('input', () => this.#typed());
+    form.addEventListener('submit', (event) => event.preventDefault());
+    form.querySelector('.lw-whole').addEventListener('click', () => {
+      this.span = null;
+      this.dispatchEvent(new CustomEvent('span', { detail: null }));
+    });
   }
 
-  /** Offer the take at this address, which is called `file`. */
-  offer(url, file) {
-    this.#url = url;
-    const own = FORMATS.find((format) => file.endsWith(`.${format}`));
-    const links = [own, ...FORMATS.filter((format) => format !== own)].map((format) => {
+  /** Offer a finished take: its addresses, the name of its file, its length. */
+  offer(source) {
+    this.#source = source;
+    const own = FORMATS.find((format) => source.file.endsWith(`.${format}`));
+    const links = [own, ...FORMATS.filter((format) => format !== own)].filter(Boolean).map((format) => {
       const link = document.createElement('a');
       link.textContent = format.toUpperCase();
       link.dataset.format = format;
       link.addEventListener('click', (event) => this.#fetch(event, link));
+      link.addEventListener('dragstart', (event) => draggable(event, source.file, link.href));
       return link;
     });
     this.#form.querySelector('.lw-formats').replaceChildren(...links);
     this.#form.reset();
+    this.#say('');
     this.#check();
+  }
+
+  /** The span that the picture has, in the fields. */
+  set span(span) {
+    const { start, end } = this.#form.elements;
+    start.value = span ? precise(span.from) : '';
+    end.value = span ? precise(span.to) : '';
+    this.#check();
+  }
+
+  #typed() {
+    this.#check();
+    const { start, end } = this.#form.elements;
+    const right = !this.#form.querySelector('[aria-invalid=true]');
+    const [from, to] = [parseTime(start.value) ?? 0, parseTime(end.value) ?? this.#source?.lengthS ?? 0];
+    if (right && (start.value || end.value)) this.dispatchEvent(new CustomEvent('span', { detail: { from, to } }));
   }
 
   #check() {
     const fields = this.#form.elements;
-    const length = this.#length();
+    const length = this.#source?.lengthS ?? 0;
     const [start, end] = [parseTime(fields.start.value), parseTime(fields.end.value)];
-    const long = `The take is ${clock(length)} long:`;
+    const take_is = fill(said.take_is, { length: clock(length) });
     this.#say('');
-    this.#mark('start', wrongTime(start) || (start >= length ? `${long} begin inside it.` : ''));
+    this.#mark('start', wrongTime(start) || (start >= length ? fill(said.begin_inside, { take_is }) : ''));
     let wrong = wrongTime(end);
     if (!wrong && end !== null) {
-      if (end > length + 0.001) wrong = `${long} end inside it, or leave the end empty.`;
-      else if (end < (start ?? 0)) wrong = 'The end lies before the beginning: choose a later end.';
-      else if (end === (start ?? 0)) wrong = 'Nothing lies between the beginning and the end: choose a later end.';
+      if (end > length + 0.01) wrong = fill(said.end_inside, { take_is });
+      else if (end < (start ?? 0)) wrong = said.end_before;
+      else if (end === (start ?? 0)) wrong = said.nothing_between;
     }
     this.#mark('end', wrong);
+    this.#form.querySelector('.lw-whole').hidden = !fields.start.value && !fields.end.value;
     fields.ceiling.closest('label').hidden = !fields.lufs.value;
     const ceiling = Number(fields.ceiling.value.replace('−', '-'));
     const [low, high] = CEILING;
     const within = ceiling >= low && ceiling <= high;
-    this.#mark('ceiling', !fields.lufs.value || within ? '' : 'Choose a number from −20 to 0 dBTP.');
+    this.#mark('ceiling', !fields.lufs.value || within ? '' : said.wrong_ceiling);
     this.#link();
   }
 
   #link() {
-    const right = !this.#form.querySelector('[aria-invalid=true]');
+    const right = this.#source && !this.#form.querySelector('[aria-invalid=true]');
     for (const link of this.#form.querySelectorAll('.lw-formats a')) {
-      if (right) link.href = this.#address(this.#url, link.dataset.format);
+      if (right) link.href = this.#address(this.#source.exportUrl, link.dataset.format);
       else link.removeAttribute('href');
     }
   }
 
   #address(path, format) {
     const fields = this.#form.elements;
-    const query = new URLSearchParams({ format: `.${format}` });
-    for (const name of ['start', 'end']) if (fields[name].value.trim()) query.set(name, fields[name].value.trim());
-    if (fields.lufs.value) {
-      query.set('lufs', fields.lufs.value);
-      query.set('ceiling', fields.ceiling.value);
+    const url = new URL(path, document.baseURI);
+    url.searchParams.set('format', `.${format}`);
+    for (const name of ['start', 'end']) {
+      if (fields[name].value.trim()) url.searchParams.set(name, fields[name].value.trim());
     }
-    return `${path}?${query}`;
+    if (fields.lufs.value) {
+      url.searchParams.set('lufs', fields.lufs.value);
+      url.searchParams.set('ceiling', fields.ceiling.value);
+    }
+    return url;
   }
 
   async #fetch(event, link) {
     event.preventDefault();
     if (this.#busy || !link.href) return;
-    const url = this.#url;
+    const source = this.#source;
     const address = link.href;
     this.#busy = true;
-    this.#say('Preparing the file …');
-    let answer = { message: SILENT };
+    this.#say(said.preparing);
+    let answer = { message: words.page.silent };
     try {
-      const response = await fetch(this.#address(`${url}/prepare`, link.dataset.format), { cache: 'no-store' });
-      answer = await response.json();
+      const url = this.#address(source.prepareUrl, link.dataset.format);
+      answer = await (await fetch(url, { cache: 'no-store' })).json();
     } catch { /* the sentence is there already */ } finally {
       this.#busy = false;
     }
-    if (url !== this.#url) return; // another take has come meanwhile
+    if (source !== this.#source) return; // another take has come meanwhile
     if (answer.name === undefined) {
-      this.#say(answer.field in this.#form.elements ? '' : answer.message ?? SILENT, true);
+      this.#say(answer.field in this.#form.elements ? '' : answer.message ?? words.page.silent, true);
       if (answer.field in this.#form.elements) this.#mark(answer.field, answer.message);
       this.#link();
       return;
     }
-    this.#say(answer.said ? `${answer.said} Saved as ${answer.name}.` : `Saved as ${answer.name}.`);
+    this.#say(fill(answer.said ? said.saved_level : said.saved, answer));
     const download = document.createElement('a');
     Object.assign(download, { href: address, download: '' });
     download.click();
@@ -107,18 +133,31 @@ export class ExportForm {
 
   #mark(name, message) {
     const field = this.#form.elements[name];
-    const said = field.closest('label').querySelector('.lw-wrong');
-    if (said && said.textContent !== message) said.textContent = message;
+    const line = field.closest('label').querySelector('.lw-wrong');
+    if (line) setText(line, message);
     field.setAttribute('aria-invalid', Boolean(message));
   }
 
   #say(text, wrong = false) {
     const line = this.#form.querySelector('.lw-told');
-    if (line.textContent !== text) line.textContent = text;
+    setText(line, text);
     line.classList.toggle('lw-wrong', wrong);
   }
 }
 
+/** Let a link be dragged to a desktop or into a program: as the file, not as its address. */
+export function draggable(event, file, address) {
+  const url = new URL(address, document.baseURI);
+  event.dataTransfer?.setData('DownloadURL', `application/octet-stream:${file}:${url}`);
+  event.dataTransfer?.setData('text/uri-list', url.href);
+}
+
 function wrongTime(value) {
-  return Number.isNaN(value) ? 'Write the time as m:ss, or in seconds, from 0:00 on.' : '';
+  return Number.isNaN(value) ? said.wrong_time : '';
+}
+
+/** A time as one types it, to the hundredth. */
+function precise(seconds) {
+  const rest = Math.round((seconds % 1) * 100) / 100;
+  return `${clock(seconds)}${rest ? String(rest).slice(1) : ''}`;
 }

@@ -18,6 +18,7 @@ export class Gauge {
     this.#format = format;
     this.#otherwise = otherwise;
     this.#note = root.querySelector('.lw-note').textContent;
+    new ResizeObserver(() => this.#draw()).observe(root.querySelector('canvas'));
   }
 
   clear() {
@@ -38,6 +39,7 @@ export class Gauge {
 
   #draw() {
     const canvas = this.#root.querySelector('canvas');
+    if (!canvas.clientWidth) return; // in a pane that is not shown
     const { context, width, height } = fit(canvas);
     const top = Math.max(...this.#history.flat(), 1e-9) * 1.25;
     context.strokeStyle = getComputedStyle(this.#root).getPropertyValue('--lw-accent');

@@ -1,6 +1,9 @@
 // The takes that are being made or wait, with a button each to stop it.
 
-const LOOK_MS = 2000;
+import { words } from './words.js';
+import { fill, setText } from './text.js';
+
+const LOOK_MS = 5000;
 
 class List {
   #root;
@@ -22,7 +25,8 @@ class List {
   #show(jobs) {
     this.#root.hidden = !jobs.length;
     const takes = jobs.reduce((sum, job) => sum + job.takes_left, 0);
-    this.#root.querySelector('summary').textContent = `${takes} take${takes > 1 ? 's' : ''} being made`;
+    const count = fill(words.making[takes > 1 ? 'count_many' : 'count_one'], { count: takes });
+    setText(this.#root.querySelector('summary'), count);
     const known = new Set(jobs.map((job) => job.id));
     for (const [id, row] of this.#rows) {
       if (!known.has(id)) {
@@ -30,7 +34,7 @@ class List {
         this.#rows.delete(id);
       }
     }
-    for (const job of jobs) this.#row(job.id).querySelector('span').textContent = words(job);
+    for (const job of jobs) this.#row(job.id).querySelector('span').textContent = told(job);
   }
 
   #row(id) {
@@ -38,7 +42,7 @@ class List {
     const row = document.createElement('li');
     const stop = document.createElement('button');
     stop.type = 'button';
-    stop.textContent = 'Stop';
+    stop.textContent = words.form.stop;
     stop.addEventListener('click', async () => {
       stop.disabled = true;
       await fetch(new URL(`making/${id}/stop`, document.baseURI), { method: 'POST', headers: { 'X-Longwave': '1' } });
@@ -51,9 +55,9 @@ class List {
   }
 }
 
-function words({ mode, prompt, stands, takes_left: left }) {
-  const more = left > 1 ? `, ${left} takes left` : '';
-  return `${mode}: ${prompt}, ${stands}${more}`;
+function told({ mode, prompt, stands, takes_left: left }) {
+  const more = left > 1 ? fill(words.making.left, { count: left }) : '';
+  return fill(words.making.row, { mode, prompt, stands, more });
 }
 
 export function attach(element) {

@@ -23,6 +23,7 @@ export class Spectrogram {
   #ring;
   #paint;
   total = 0;
+  position = 0; // what the listener hears now
   #perSecond = 100;
 
   constructor(canvas) {
@@ -32,7 +33,6 @@ export class Spectrogram {
     this.#ring.height = BANDS;
     this.#paint = this.#ring.getContext('2d', { willReadFrequently: true });
     this.clear(100);
-    new ResizeObserver(() => this.draw(this.shown ?? 0)).observe(canvas);
   }
 
   clear(columnsPerSecond) {
@@ -40,7 +40,7 @@ export class Spectrogram {
     this.total = 0;
     this.#paint.fillStyle = 'rgb(0 0 4)';
     this.#paint.fillRect(0, 0, RING, BANDS);
-    this.draw(0);
+    this.position = 0;
   }
 
   /** Columns [n × 64] of bytes, low bands first, of which the first is the take's `first`. */
@@ -62,7 +62,7 @@ export class Spectrogram {
 
   /** Draw the seconds around `position`, which is what the listener hears now. */
   draw(position) {
-    this.shown = position;
+    this.position = position;
     const canvas = this.#canvas;
     const scale = window.devicePixelRatio || 1;
     const width = canvas.clientWidth;

@@ -93,8 +93,17 @@ def fill(mode: str, preset: Preset) -> dict[str, Any]:
         for name, field in on_page(mode).items()
         if field.page and field.path and not (field.page.stays and not _says(settings, field))
     }
-    filled["seed"] = settings.get("seed", opened["seed"])
-    return filled | ({"endless": request.duration_s is None} if "endless" in opened else {})
+    filled["seed"] = str(settings.get("seed", opened["seed"]))
+    told = {"endless": request.duration_s is None, "effort": effort_of(mode, filled)}
+    return filled | {name: value for name, value in told.items() if name in opened}
+
+
+def effort_of(mode: str, values: Values) -> str:
+    """Which of a mode's choices of quality a form's values are; "own" where they are none of them."""
+    for name, wanted in MODES[mode].efforts.items():
+        if all(values.get(field) == value for field, value in wanted.items()):
+            return name
+    return "own"
 
 
 def opening(mode: str, **changes: Any) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 Widget = Literal["text", "number", "slider", "list", "radio", "checkbox", "seed", "digits", "model", "file"]
 # How a value of the page differs from the request's: text for several, or another value for none.
 Codec = Literal["", "lane", "words", "text", "own_scale", "guidance"]
+# How far down a field of the form lies: what one hears, how it is made, what the papers call it.
+Depth = Literal["sound", "engine", "expert"]
 SCHEMA: Any = ...  # the form opens on what the request's models say
 
 
@@ -35,7 +37,7 @@ class OnPage:
     empty: Any = None
     codec: Codec = ""
     stays: bool = False
-    advanced: bool = False
+    depth: Depth = "sound"
 
 
 @dataclass(frozen=True)

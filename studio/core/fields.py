@@ -40,14 +40,14 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "negative_prompt", "negative_prompt", "Negative prompt", EVERY,
-        OnPage("negative-prompt", placeholder="What to keep away from"),
-        Option("What to keep away from.", shown=None), Parameter(2, "Negative prompt"),
+        OnPage("negative-prompt", placeholder="Sounds to keep out"),
+        Option("Sounds to keep out.", shown=None), Parameter(2, "Negative prompt"),
     ),
     Field(
         "lane", "lane", "Changes of the scene", INFINITE,
         OnPage(
             "lane", "text", placeholder="0:30 | heavy rain\n1:15 | birds singing", codec="lane",
-            info="A line each: mm:ss | prompt. While a take plays, its prompt and lane may be changed.",
+            info="One change a line: the time, then what is heard from there on.",
         ),
         Option(
             "A text file of prompt changes, one 'mm:ss | prompt' a line; 0:00 may be the first.",
@@ -56,8 +56,8 @@ FIELDS: tuple[Field, ...] = (
         Parameter(6, "Prompt lane"),
     ),
     Field(
-        "lane_blend_s", "lane_blend_s", "Seconds a change takes", INFINITE,
-        OnPage("blend"), Option("Seconds a prompt change of the lane takes.", "blend"),
+        "lane_blend_s", "lane_blend_s", "Length of a change", INFINITE,
+        OnPage("blend"), Option("Seconds a prompt change of the lane takes.", "blend"), unit="seconds",
     ),
     Field(
         "duration_s", "duration_s", "Length", EVERY,
@@ -82,7 +82,7 @@ FIELDS: tuple[Field, ...] = (
         Option("Go on until Ctrl-C.", spelled="--endless", kind=bool, default=False),
     ),
     Field(
-        "seed", "seed", "Seed", EVERY, OnPage("seed", "seed", "Seed (−1 draws one)", start=-1),
+        "seed", "seed", "Seed", EVERY, OnPage("seed", "seed", "Seed (empty: random)", start=""),
         Option("0 is a seed like any other; -1 draws one.", shown=None),
         Parameter(4, "Seed", widget="digits", empty="-1"),
     ),
@@ -92,8 +92,8 @@ FIELDS: tuple[Field, ...] = (
         call=Parameter(20, "Preset"),
     ),
     Field(
-        "continue_from", "", "Recording to go on from", INFINITE,
-        OnPage("continue-from", "file", "The take begins with it and goes on from its end", start=None),
+        "continue_from", "", "Audio to continue from", INFINITE,
+        OnPage("continue-from", "file", "The take begins with this audio and continues it", start=None),
         Option(
             f"A sound file that the take begins with and goes on from; --seconds counts it. {KINDS}",
             shown=None, kind=Path,
@@ -101,89 +101,93 @@ FIELDS: tuple[Field, ...] = (
         Parameter(21, "Recording to go on from", "recording", widget="file", empty=None),
     ),
     Field(
-        "model", "model.id", "Model", EVERY, OnPage("model", "model", stays=True),
+        "model", "model.id", "Model", EVERY, OnPage("model", "model", stays=True, depth="engine"),
         Option("An id of 'longwave models list', or a folder."), Parameter(5, "Model"),
     ),
     Field(
         "guidance_scale", "guidance_scale", "Guidance", (*INFINITE, *SPARSE),
-        OnPage("guidance", step=0.5), _GUIDANCE,
+        OnPage("guidance", label="Guidance (how literally)", step=0.5), _GUIDANCE,
     ),
     Field(
-        "text_scale", "guidance_scale", "What it says", DUAL,
+        "text_scale", "guidance_scale", "Follow the text", DUAL,
         OnPage("text-scale", "slider", span=(0, MAX_SCALE), step=0.1), _GUIDANCE, _number(10, "Text scale"),
     ),
     Field(
-        "acoustic_scale", "draft.acoustic_scale", "What it is made of", DUAL,
+        "acoustic_scale", "draft.acoustic_scale", "Follow the draft", DUAL,
         OnPage("acoustic-scale", "slider", span=(0, MAX_SCALE), step=0.1, codec="guidance"),
         _ACOUSTIC, _number(11, "Acoustic scale"),
     ),
     Field(
-        "strength", "draft.strength", "Strength", DUAL,
+        "strength", "draft.strength", "How far from the draft", DUAL,
         OnPage(
-            "strength", "slider", span=(0.05, 1), step=0.05,
-            info="Below 1 the take begins from the draft's own sound; the less, the more of it stays.",
+            "strength", "slider", span=(0.05, 1), step=0.05, depth="engine",
+            info="At 1 the take is made anew; the lower, the more of the draft's own sound stays in it.",
         ),
         Option("Below 1: begin from the draft's own sound, noised so far.", shown="{:g}"),
         _number(12, "Strength"),
     ),
     Field(
-        "strategy", "sampler.strategy", "Strategy", INFINITE,
+        "strategy", "sampler.strategy", "Curve", INFINITE,
         OnPage(
-            "strategy", advanced=True,
+            "strategy", depth="expert",
             choices=tuple((name, name) for name in ("auto", "equal", "initial", "middle", "last")),
-            info="Which third of the noise levels keeps every step; auto asks the model's attention.",
+            info="Which third of the noise levels keeps every step; auto asks the model's own attention.",
         ),
         Option("equal, initial, middle, last or auto."),
     ),
     Field(
         "base_steps", "sampler.base_steps", "Base steps N", INFINITE,
-        OnPage("base-steps", info="Before thinning.", advanced=True),
+        OnPage("base-steps", info="Of the schedule, before the curve.", depth="expert"),
         Option("Steps N of the schedule before thinning.", "steps"),
     ),
     Field(
-        "skip_factor", "sampler.skip_factor", "P", INFINITE,
-        OnPage("skip-factor", info="Elsewhere every P-th stays.", advanced=True),
+        "skip_factor", "sampler.skip_factor", "Skip factor P", INFINITE,
+        OnPage("skip-factor", info="In the other thirds every P-th step stays.", depth="expert"),
         Option("P: how much the neglected thirds are thinned."),
     ),
     Field(
         "group_size", "sampler.group_size", "Group size k", INFINITE,
-        OnPage("group-size", info="Frames a forward.", advanced=True),
+        OnPage("group-size", info="Frames a step gives.", depth="expert"),
         Option("Frames k (40 ms each) a step yields."),
     ),
     Field(
         "buffer_frames", "sampler.buffer_frames", "Buffer", INFINITE,
-        OnPage("buffer", info="Clean frames kept.", advanced=True),
+        OnPage("buffer", info="Clean frames in the window.", depth="expert"),
         Option("Clean frames kept in the window.", "buffer"),
     ),
     Field(
         "warmup_steps", "sampler.warmup_steps", "Warm-up steps", INFINITE,
-        OnPage("warmup", info="Of the first window.", advanced=True),
+        OnPage("warmup", info="For the first window.", depth="expert"),
     ),
     Field(
         "attention_interval", "sampler.attention_interval", "Attention map", INFINITE,
         OnPage(  # the page shows the map; a file needs none
-            "attention-interval", info="Every n steps; 0 never.", start=16, stays=True, advanced=True
+            "attention-interval", info="Every n steps; 0 never.", start=16, stays=True, depth="expert"
         ),
     ),
     Field(
-        "steps", "sampler.steps", "Steps", SPARSE, OnPage("steps"), _DDIM, _number(13, "Steps", empty=0)
+        "steps", "sampler.steps", "Steps", SPARSE,
+        OnPage("steps", depth="engine"), _DDIM, _number(13, "Steps", empty=0),
     ),
-    Field("steps", "sampler.steps", "Steps", DUAL, OnPage("steps"), _DDIM, _number(13, "Steps")),
+    Field(
+        "steps", "sampler.steps", "Steps", DUAL,
+        OnPage("steps", depth="engine"), _DDIM, _number(13, "Steps"),
+    ),
     Field(
         "attention", "attention.kind", "Attention", INFINITE,
         OnPage(
-            "attention-kind", choices=_DENSE, info="What the network's tokens look at.", advanced=True
+            "attention-kind", choices=_DENSE, info="LiteFocus looks at less, and is faster.", depth="engine"
         ),
         _ATTENTION,
     ),
     Field(
         "attention", "attention.kind", "Attention", SPARSE,
-        OnPage("method", "radio", choices=_SPARSE), _ATTENTION, Parameter(6, "Attention"),
+        OnPage("method", "radio", choices=_SPARSE, depth="engine"), _ATTENTION, Parameter(6, "Attention"),
     ),
     Field(
-        "ratio", "attention.lite_focus.ratio", "LiteFocus r", SPARSE,
+        "ratio", "attention.lite_focus.ratio", "LiteFocus share r", SPARSE,
         OnPage(
-            "ratio", "text", codec="text", advanced=True,
+            "ratio", "text", codec="text", depth="expert",
             info="Share of tokens of any frequency that all attend to; auto goes by length.",
         ),
         Option(
@@ -196,30 +200,30 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "sampling", "attention.sampling", "Drawn", SPARSE,
         OnPage(
-            "sampling", choices=(("balanced", "balanced"), ("uniform", "uniform")), advanced=True,
+            "sampling", choices=(("balanced", "balanced"), ("uniform", "uniform")), depth="expert",
             info="As many of each band, or by chance.",
         ),
         Option("uniform or balanced."),
     ),
     Field(
-        "focus", "attention.focus", "Same-frequency focus", SPARSE, OnPage("focus", advanced=True),
+        "focus", "attention.focus", "Same-frequency focus", SPARSE, OnPage("focus", depth="expert"),
         Option("Attend to the own frequency band.", spelled="--focus/--no-focus", shown=None),
     ),
     Field(
         "compensation", "attention.compensation", "Compensation", SPARSE,
-        OnPage("compensation", advanced=True),
+        OnPage("compensation", depth="expert"),
         Option(
             "Attend to tokens of any frequency.", spelled="--compensation/--no-compensation", shown=None
         ),
     ),
     Field(
         "merged", "attention.token_merging.ratio", "Token merging share", SPARSE,
-        OnPage("merged", info="Of the tokens, up to three quarters.", step=0.05, advanced=True),
+        OnPage("merged", info="Of the tokens, up to three quarters.", step=0.05, depth="expert"),
     ),
     Field(
         "blocks", "attention.blocks", "Blocks", SPARSE,
         OnPage(
-            "blocks", "text", placeholder="mid", codec="words", advanced=True,
+            "blocks", "text", placeholder="mid", codec="words", depth="expert",
             info="None: the paper's, or the finest there are.",
         ),
         Option(
@@ -230,7 +234,7 @@ FIELDS: tuple[Field, ...] = (
         "draft", "draft.kind", "Draft", INFINITE,
         OnPage(
             "draft", choices=(("None", "none"), ("AudioGen's", "audiogen"), ("My own audio", "recorded")),
-            info="For a DC-LDM: it grows ahead of the take.", advanced=True,
+            info="For a model that hears drafts: it grows ahead of the take.", depth="engine",
         ),
         Option(
             "audiogen, none, or a sound file of yours, over and over: a DC-LDM hears it, ahead of the take."
@@ -245,33 +249,37 @@ FIELDS: tuple[Field, ...] = (
         Option(f"audiogen, none, or a sound file of yours. {KINDS}"), Parameter(14, "Draft"),
     ),
     Field("draft_model", "draft.model", "AudioGen", INFINITE, option=_DRAFT_MODEL),
-    Field("draft_model", "draft.model", "AudioGen", DUAL, OnPage("draft-model", "model"), _DRAFT_MODEL),
     Field(
-        "acoustic_scale", "draft.acoustic_scale", "What it is made of", INFINITE,
+        "draft_model", "draft.model", "AudioGen", DUAL,
+        OnPage("draft-model", "model", depth="engine"), _DRAFT_MODEL,
+    ),
+    Field(
+        "acoustic_scale", "draft.acoustic_scale", "Follow the draft", INFINITE,
         OnPage(
-            "acoustic-scale", label="What it is made of (−1: as the guidance)", step=0.5, start=-1,
-            codec="own_scale", advanced=True,
+            "acoustic-scale", label="Follow the draft (−1: as the guidance)", step=0.5, start=-1,
+            codec="own_scale", depth="engine",
         ),
         _ACOUSTIC,
     ),
     Field(
         "draft_seed", "draft.seed", "The draft's seed", DUAL,
-        OnPage("draft-seed", "digits", "The draft's seed (−1: the take's)", start=-1),
+        OnPage("draft-seed", "digits", "The draft's seed (empty: the take's)", start="", depth="engine"),
         Option("The draft's own.", shown="the take's"),
         Parameter(15, "Draft seed", widget="digits", empty="-1"),
     ),
     Field(
         "temperature", "draft.temperature", "Temperature", DUAL,
-        OnPage("temperature", step=0.1), Option("Of AudioGen's tokens.", shown="{:g}"),
+        OnPage("temperature", step=0.1, depth="engine"), Option("Of AudioGen's tokens.", shown="{:g}"),
         _number(22, "Temperature"),
     ),
     Field(
         "top_k", "draft.top_k", "Top k", DUAL,
-        OnPage("top-k"), Option("Among how many tokens AudioGen draws."), _number(23, "Top k"),
+        OnPage("top-k", depth="engine"), Option("Among how many tokens AudioGen draws."),
+        _number(23, "Top k"),
     ),
     Field(
         "recording", "", "My own audio", INFINITE,
-        OnPage("draft-file", "file", "My own audio, heard over and over", start=None, advanced=True),
+        OnPage("draft-file", "file", "My own audio, heard over and over", start=None, depth="engine"),
     ),
     Field(
         "recording", "", "My own audio", DUAL, OnPage("draft-file", "file", start=None),
@@ -279,11 +287,22 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "attention", "attention.kind", "Attention", DUAL,
-        OnPage("attention-kind", "radio", choices=_DENSE, advanced=True), _ATTENTION,
+        OnPage("attention-kind", "radio", choices=_DENSE, depth="engine"), _ATTENTION,
+    ),
+    Field(
+        "variations", "", "Takes at once", (*INFINITE, *SPARSE, *DUAL),
+        OnPage("variations", "radio", choices=(("×1", "1"), ("×2", "2"), ("×4", "4")), start="1"),
+    ),
+    Field(
+        "effort", "", "Quality", (*INFINITE, *SPARSE, *DUAL),
+        OnPage(
+            "effort", "radio", depth="engine", start="balanced",
+            choices=(("Fast", "fast"), ("Balanced", "balanced"), ("Careful", "careful"), ("My own", "own")),
+        ),
     ),
     Field(
         "keep_running", "", "Keep running when the page is closed", EVERY,
-        OnPage("keep", "checkbox", start=False, advanced=True),
+        OnPage("keep", "checkbox", start=False, depth="engine"),
     ),
     Field(
         "device", "model.device", "Device", EVERY, option=Option("auto, cpu, cuda, cuda:N or mps.")

@@ -33,7 +33,7 @@ NAMES = {
     "sampler.clip_s": "Length of a joined clip (seconds)",
     "sampler.crossfade_s": "Crossfade (seconds)",
     "attention": "Attention",
-    "attention.ratio": "LiteFocus r",
+    "attention.ratio": "LiteFocus share r",
     "draft": "Draft",
     "draft.top_p": "Top p",
     "draft.guidance_scale": "The draft's guidance",

@@ -51,6 +51,14 @@ class Source(Frozen):
     duration_s: float
 
 
+class Group(Frozen):
+    """The takes that were made together, as one job: those of a comparison, or variations of one request."""
+
+    id: Annotated[str, Field(pattern="^[0-9A-Za-z_-]{1,64}$")]
+    position: Annotated[int, Field(ge=1)]
+    takes: Annotated[int, Field(ge=1)]
+
+
 class TakeRecord(Frozen):
     """What came of a request. Absent in a preset."""
 
@@ -64,6 +72,7 @@ class TakeRecord(Frozen):
     figures: dict[str, float] = Field(default_factory=dict)
     favourite: bool = False
     source: Source | None = None
+    group: Group | None = None
 
 
 class Preset(Frozen):

@@ -23,6 +23,7 @@ class TakeControl:
         self._opening = opening
         self._points: Points = tuple(sorted(points, key=lambda point: point.at_s))
         self._wanted: tuple[str, Points] | None = None
+        self._asked = opening, self._points
         self._refusal = ""
         self._ending = False
         self._lock = threading.Lock()
@@ -31,6 +32,11 @@ class TakeControl:
     def points(self) -> Points:
         """The lane as it was played so far and is planned from here on."""
         return self._points
+
+    @property
+    def asked(self) -> tuple[str, Points]:
+        """The prompt and the lane that were asked for last, whether they are taken up yet or not."""
+        return self._asked
 
     def prompt_at(self, at_s: float) -> str:
         """The prompt in force at a time of the take, as far as is planned by now."""
@@ -62,7 +68,7 @@ class TakeControl:
                 raise InvalidRequestError(
                     f"A take has at most {MAX_LANE_POINTS} changes of its prompt: start a new one."
                 )
-            self._wanted = prompt, points
+            self._wanted = self._asked = prompt, points
 
     def apply_pending(self, at_s: float) -> Points:
         """The lane, with what was asked for taken up from `at_s` on; the same object while nothing was."""

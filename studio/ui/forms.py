@@ -1,7 +1,8 @@
-"""A tab's form, made from the table of fields: laid out, read as a request, and filled from a preset."""
+"""A tab's form, made from the table of fields: laid out, read as a request, joined to the page's scripts."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from studio.backends.catalog import DRAFTER, ModelInfo
 from studio.core.binding import GROUPS, Values, bind, fill, opening, read_page, type_of
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
-from studio.core.field import Field
+from studio.core.field import Depth, Field
 from studio.core.fields import on_page
-from studio.core.preset import named_preset
+from studio.core.modes import MODES
+from studio.core.preset import shipped_presets
 from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
 from studio.service.recordings.read import read_recording
@@ -22,6 +24,16 @@ from studio.service.studio import Studio
 from studio.ui import widgets
 from studio.ui.recorded import recording_field
 from studio.ui.widgets import HIDDEN
+
+# In the browser alone: no value of the form goes to the server before a take is asked for.
+_TELL = "(...values) => [Object.fromEntries({names}.map((name, index) => [name, values[index]]))]"
+_TAKE = "(asked, ...now) => {names}.map((name, index) => (name in asked ? asked[name] : now[index]))"
+_ASK = (
+    "document.getElementById('%s-ask').ask = (values) => { props.value = values; trigger('input', values); };"
+)
+_ATTACH = (
+    "import(new URL('page/page.js', document.baseURI)).then(page => page.attachForm('%s', props, watch, %s));"
+)
 
 
 def read_form(mode: str, values: Values, studio: Studio) -> GenerationRequest:
@@ -62,6 +74,7 @@ class Form:
         self._settings = settings
         self._models = models
         self._table = on_page(mode)
+        self._preset: gr.Dropdown | None = None
 
     def put(self, *names: str, **look: Any) -> Any:
         """Lay fields out where one is; the last one's component. `look` are options of Gradio's."""
@@ -78,29 +91,65 @@ class Form:
     def put_own_audio(self) -> None:
         """Lay out where one gives a recording, which shows while the draft is one."""
         recorded = self.opening["draft"] == "recorded"
-        parts = [self.put("recording", height=90, visible=recorded), self._said["recording"]]
+        parts = [self.put("recording", height=120, visible=recorded), self._said["recording"]]
         draft = self.fields["draft"]
         draft.change(lambda kind: [gr.update(visible=kind == "recorded")] * 2, draft, parts, **HIDDEN)
 
-    def rest(self, *, advanced: bool) -> None:
+    def rest(self, depth: Depth) -> None:
         """Lay out what the tab has named no place for."""
         for name, field in self._table.items():
-            if name not in self.fields and field.page and field.page.advanced == advanced:
+            if name not in self.fields and field.page and field.page.depth == depth:
                 self.put(name)
 
     def choose_preset(self) -> gr.Dropdown:
-        """Lay out the presets that ship for the tab; `bind_preset` makes them fill the form."""
-        return widgets.preset_choice(self.mode, self._settings.presets)
+        """Lay out the presets that ship for the tab; the page's scripts fill the form from one."""
+        self._preset = widgets.preset_choice(self.mode, self._settings.presets)
+        return self._preset
 
-    def bind_preset(self, preset: gr.Dropdown) -> None:
-        """Let a preset that is chosen fill the form, once all is laid out."""
-        preset.input(self.open_preset, preset, list(self.fields.values()), **HIDDEN)
+    def join(self) -> None:
+        """Join the form to the page's scripts, once all is laid out: they see each value as it changes, and
+        may set any. What they need to know of the fields goes with it.
+        """
+        parts = self.fields | ({"preset": self._preset} if self._preset is not None else {})
+        names = json.dumps(list(parts))
+        told = gr.HTML(
+            value={**self.opening, "preset": None},
+            html_template="<i></i>",
+            js_on_load=_ATTACH % (self.mode, json.dumps(self._about())),
+            apply_default_css=False,
+            elem_id=f"{self.mode}-form",
+            elem_classes="lw-hidden",
+        )
+        asked = gr.HTML(
+            value={},
+            html_template="<i></i>",
+            js_on_load=_ASK % self.mode,
+            apply_default_css=False,
+            elem_id=f"{self.mode}-ask",
+            elem_classes="lw-hidden",
+        )
+        components = list(parts.values())
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        changes = [part.change for part in components]
+        gr.on(changes, None, components, told, js=_TELL.format(names=names), **hidden)
+        asked.input(None, [asked, *components], components, js=_TAKE.format(names=names), **hidden)
 
-    def open_preset(self, name: str | None) -> dict[Any, Any]:
-        """What the components show of the shipped preset of that name; nothing where none is chosen."""
-        if not name:
-            return gr.skip()
-        return self.shown(fill(self.mode, named_preset(name, self._settings.presets)))
+    def _about(self) -> dict[str, Any]:
+        """What the page's scripts know of the form: how it opens, what each field is called and how far down
+        it lies, the choices of quality, and what each preset sets.
+        """
+        shown = {name: field.page for name, field in self._table.items() if field.page}
+        presets = shipped_presets(self._settings.presets).items()
+        return {
+            "opening": self.opening,
+            "labels": {name: page.label or self._table[name].title for name, page in shown.items()},
+            "depths": {name: page.depth for name, page in shown.items()},
+            "parts": {name: f"{self.mode}-{page.part}" for name, page in shown.items()},
+            "files": [name for name, page in shown.items() if page.widget == "file"],
+            "efforts": {name: dict(values) for name, values in MODES[self.mode].efforts.items()},
+            "presets": {stem: fill(self.mode, one) for stem, one in presets if one.mode == self.mode},
+            "endless": MODES[self.mode].sampler == "endless",
+        }
 
     def shown(self, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Values by the fields' names as Gradio takes them: by component."""

@@ -10,6 +10,7 @@ from studio.core.errors import StudioError
 from studio.core.sound_files import readable_in_short
 from studio.service.recordings.decoding import find_ffmpeg
 from studio.service.recordings.read import read_recording
+from studio.ui.words import words
 
 
 def recording_field(
@@ -35,4 +36,5 @@ def describe(upload: str | None) -> str:
         recording = read_recording(Path(upload))
     except StudioError as error:
         return str(error)
-    return " ".join([f"{recording.source.duration_s:.1f} s of sound.", *recording.notes])
+    sound = words.form.seconds_of_sound.format(seconds=f"{recording.source.duration_s:.1f}")
+    return " ".join([sound, *recording.notes])

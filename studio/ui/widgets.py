@@ -15,93 +15,45 @@ from numpy.typing import NDArray
 from studio.backends.catalog import ModelInfo
 from studio.core.preset import shipped_presets
 from studio.dsp.spectrogram import columns_png
+from studio.ui.words import words
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
 
 _PLAYER = """
-<div class="lw-transport">
-  <button type="button" class="lw-play" disabled title="Play or pause (Space)"
-    aria-label="Play or pause (Space)">
-    <svg viewBox="0 0 24 24" aria-hidden="true">
-      <path class="lw-icon-play" d="M8 5v14l11-7z"/>
-      <path class="lw-icon-pause" d="M7 5h4v14H7zm6 0h4v14h-4z"/>
-    </svg>
-  </button>
-  <div class="lw-clock"><span class="lw-time">0:00</span><span class="lw-made"></span></div>
-  <span class="lw-state">Ready</span>
-  <label class="lw-level"><span>Level</span>
-    <input type="range" min="0" max="100" value="80" aria-label="Level of playback"></label>
-</div>
-<div class="lw-done" hidden>
-  <audio controls preload="metadata" aria-label="The finished take"></audio>
-  <form class="lw-export" novalidate>
-    <label>From <input name="start" placeholder="0:00" size="6" inputmode="numeric">
-      <span class="lw-wrong"></span></label>
-    <label>to <input name="end" placeholder="end" size="6" inputmode="numeric">
-      <span class="lw-wrong"></span></label>
-    <label>Loudness <select name="lufs"><option value="">as it is</option>
-      <option value="-23">−23 LUFS</option><option value="-16">−16 LUFS</option>
-      <option value="-14">−14 LUFS</option></select></label>
-    <label hidden>Ceiling <input name="ceiling" value="-1" size="4" inputmode="decimal"
-      title="What the true peak stays below"> dBTP
-      <span class="lw-wrong"></span></label>
-    <span class="lw-formats"></span>
-    <p class="lw-told" role="status" aria-live="polite"></p>
-  </form>
+<div class="lw-now">
+  <span class="lw-state">{idle}</span><span class="lw-name"></span><span class="lw-made"></span>
 </div>
 """
-_SPECTROGRAM = """
-<canvas role="img" aria-label="Live spectrogram: time to the right, frequency upwards"></canvas>
-<p class="lw-hint">The sound appears here a few seconds before you hear it.</p>
-"""
-_CLIP = """
-<canvas data-whole role="img" aria-label="Spectrogram of the clip: time to the right, frequency upwards">
-</canvas>
-<p class="lw-hint">The clip emerges here from noise while it is made.</p>
+_PICTURE = """
+<div class="lw-picture">
+  <canvas {kind} role="img" aria-label="{label}"></canvas>
+  <div class="lw-span" hidden>
+    <span class="lw-in" role="slider" tabindex="0" aria-label="{begins}"></span>
+    <span class="lw-out" role="slider" tabindex="0" aria-label="{ends}"></span>
+  </div>
+  <p class="lw-hint">{hint}</p>
+</div>
 """
 _DRAFT = """
 <div class="lw-draft-pictures">
-  <img class="lw-draft-picture" alt="Spectrogram of the draft" hidden>
-  <img class="lw-draft-tokens" alt="The draft's tokens, a row for each codebook" hidden>
-  <p class="lw-hint">The draft appears here first, to be heard while it is refined.</p>
+  <img class="lw-draft-picture" alt="{draft}" hidden>
+  <img class="lw-draft-tokens" alt="{draft_tokens}" hidden>
+  <p class="lw-hint">{draft_hint}</p>
 </div>
-<audio controls preload="metadata" aria-label="The draft" hidden></audio>
+<audio controls preload="metadata" aria-label="{draft_sound}" hidden></audio>
 """
 _PAD = """
-<div class="lw-pad" role="img" aria-label="Text to the right, acoustics upwards: point to set both scales">
-  <span class="lw-pad-x">says</span><span class="lw-pad-y">made of</span><i></i></div>
+<div class="lw-pad" role="slider" tabindex="0" aria-label="{label}" aria-valuemin="0"
+  aria-valuemax="{most:g}">
+  <span class="lw-pad-x" aria-hidden="true">{x}</span><span class="lw-pad-y" aria-hidden="true">{y}</span>
+  <i></i></div>
 """
 _POINT = """
-const square = element.querySelector('.lw-pad');
-const dot = square.querySelector('i');
-const most = %g;
-const show = () => {
-  const { x = 0, y = 0 } = props.value ?? {};
-  dot.style.left = `${Math.min(100, (100 * x) / most)}%%`;
-  dot.style.bottom = `${Math.min(100, (100 * y) / most)}%%`;
-};
-const point = (event) => {
-  const { left, bottom, width, height } = square.getBoundingClientRect();
-  trigger('click', { x: (event.clientX - left) / width, y: (bottom - event.clientY) / height });
-};
-square.addEventListener('pointerdown', (event) => {
-  square.setPointerCapture(event.pointerId);
-  point(event);
-});
-square.addEventListener('pointermove', (event) => {
-  if (event.buttons && event.timeStamp - (square.last ?? 0) > 60) {
-    square.last = event.timeStamp;
-    point(event);
-  }
-});
-square.addEventListener('pointerup', point);
-watch('value', show);
-show();
+import(new URL('page/pad.js', document.baseURI)).then(pad => pad.attach(element, props, watch, trigger, %g));
 """
 _ATTENTION = """
-<p class="lw-caption">Where the model looks: a row for each frame of the window, a column for each frame
-  it looks at, from the clean ones to noise.</p>
-<canvas data-window role="img" aria-label="Attention of the window's frames to each other"></canvas>
+<p class="lw-caption">{attention}</p>
+<canvas data-window role="img" aria-label="{attention_label}"></canvas>
 """
 _GAUGE = """
 <div class="lw-gauge"><span class="lw-name">{name}</span><span class="lw-value">–</span>
@@ -111,40 +63,74 @@ _HEADER = """
 <header class="lw-header">
   <svg viewBox="0 0 64 24" aria-hidden="true"><path d="M1 12c5-14 9-14 14 0s9 14 14 0 9-14 14 0 9 14 14 0"/>
   </svg>
-  <h1>Longwave</h1><p>Sound without an end, from a sentence. Made on this machine.</p>
+  <h1>Longwave</h1><p>{tagline}</p>
+  <button type="button" class="lw-keys-open">{keys}</button>
+  <button type="button" class="lw-theme" aria-label="{theme}" title="{theme}">◐</button>
 </header>
 """
-_CLICK = """
-const canvas = element.querySelector('canvas');
-canvas.addEventListener('click', (event) => {
-  const { left, bottom, width, height } = canvas.getBoundingClientRect();
-  trigger('click', { x: (event.clientX - left) / width, y: (bottom - event.clientY) / height });
-});
+_PANES = """
+<div class="lw-panes">
+  <div role="tablist" aria-label="{panes}">
+    <button type="button" role="tab" id="{tab}-sound-tab" aria-controls="{tab}-sound"
+      aria-selected="true">{sound}</button>
+    <button type="button" role="tab" id="{tab}-engine-tab" aria-controls="{tab}-engine" aria-selected="false"
+      tabindex="-1">{engine}</button>
+    <button type="button" role="tab" id="{tab}-inside-tab" aria-controls="{tab}-inside" aria-selected="false"
+      tabindex="-1">{inside}</button>
+  </div>
+  <button type="button" class="lw-sheet-close" aria-label="{close}">×</button>
+</div>
+"""
+_RESET = """
+<span class="lw-modified" hidden>{modified}</span>
+<button type="button" class="lw-reset" title="{help}" disabled>{reset}</button>
+"""
+_STRIP = """
+<div class="lw-strip-of-takes" role="group" aria-label="{label}" hidden></div>
+<p class="lw-strip-said" role="status" aria-live="polite"></p>
 """
 _ATTACH = """
 import(new URL('page/page.js', document.baseURI)).then(page => page.attach('%s', props, watch));
 """
+_ATTACH_STRIP = """
+import(new URL('page/page.js', document.baseURI)).then(page => page.attachStrip('%s', props, watch, trigger));
+"""
 
 
 def header() -> gr.HTML:
-    """The studio's name."""
-    return _static(_HEADER, None)
+    """The studio's name, the list of keys, light and dark."""
+    return _static(_HEADER.format(**vars(words.page)), None)
 
 
 def player(tab: str) -> gr.HTML:
-    """The live player. Its value is a `LiveView.state()`; the element carries the data-attributes."""
-    return gr.HTML(
-        html_template=_PLAYER,
-        js_on_load=_ATTACH % tab,
-        apply_default_css=False,
-        elem_id=f"{tab}-player",
-        elem_classes="lw-card",
-    )
+    """What plays in a tab. Its value is a `LiveView.state()`; the element carries the data-attributes."""
+    return _lively(_PLAYER.format(idle=words.transport.idle), _ATTACH % tab, f"{tab}-player")
+
+
+def take_strip(tab: str) -> gr.HTML:
+    """The takes of this page, beside each other. Its value is a `Batch.takes()`."""
+    return _lively(_STRIP.format(label=words.takes.strip), _ATTACH_STRIP % tab, f"{tab}-take-strip")
+
+
+def panes(tab: str) -> gr.HTML:
+    """What of the inspector is shown: sound, engine, or the insides."""
+    return _static(_PANES.format(tab=tab, **vars(words.form)), f"{tab}-panes")
+
+
+def reset(tab: str) -> gr.HTML:
+    """Whether the preset was changed, and the way back."""
+    texts = {"modified": words.form.modified, "reset": words.form.reset, "help": words.form.reset_help}
+    return _static(_RESET.format(**texts), f"{tab}-reset")
+
+
+def will(tab: str) -> gr.HTML:
+    """What a press of the main button will do."""
+    return _static('<p class="lw-will"></p>', f"{tab}-will")
 
 
 def spectrogram(tab: str) -> gr.HTML:
-    """The canvas that scrolls with what is heard."""
-    return _static(_SPECTROGRAM, f"{tab}-spectrogram", "lw-card")
+    """The canvas that scrolls with what is heard, and shows all of a take that is finished."""
+    return _picture(tab, "", {"label": words.stage.live, "hint": words.stage.live_hint})
 
 
 def clip_spectrogram(tab: str) -> gr.HTML:
@@ -152,18 +138,17 @@ def clip_spectrogram(tab: str) -> gr.HTML:
 
     Its click says where on the picture: `x` and `y` from 0 to 1, from the left and from below.
     """
-    return gr.HTML(
-        html_template=_CLIP,
-        js_on_load=_CLICK,
-        apply_default_css=False,
-        elem_id=f"{tab}-spectrogram",
-        elem_classes="lw-card",
-    )
+    return _picture(tab, "data-whole", {"label": words.stage.clip, "hint": words.stage.clip_hint})
+
+
+def _picture(tab: str, kind: str, texts: dict[str, str]) -> gr.HTML:
+    html = _PICTURE.format(kind=kind, begins=words.stage.begins, ends=words.stage.ends, **texts)
+    return _lively(html, "element.point = (x, y) => trigger('click', { x, y });", f"{tab}-spectrogram")
 
 
 def draft_player(tab: str) -> gr.HTML:
     """The draft: its sound, its spectrogram above its tokens. The page fills it once there is one."""
-    return _static(_DRAFT, f"{tab}-draft-player", "lw-card lw-draft")
+    return _static(_DRAFT.format(**vars(words.stage)), f"{tab}-draft-player", "lw-card lw-draft")
 
 
 def pad(tab: str, most: float, at: tuple[float, float]) -> gr.HTML:
@@ -173,7 +158,9 @@ def pad(tab: str, most: float, at: tuple[float, float]) -> gr.HTML:
     """
     return gr.HTML(
         value=dict(zip("xy", at, strict=True)),
-        html_template=_PAD,
+        html_template=_PAD.format(
+            label=words.stage.pad, x=words.stage.pad_text, y=words.stage.pad_draft, most=most
+        ),
         js_on_load=_POINT % most,
         apply_default_css=False,
         elem_id=f"{tab}-pad",
@@ -182,7 +169,7 @@ def pad(tab: str, most: float, at: tuple[float, float]) -> gr.HTML:
 
 def attention(tab: str) -> gr.HTML:
     """The map of the window's attention, of the latest step that was looked at."""
-    return _static(_ATTENTION, f"{tab}-attention", "lw-card")
+    return _static(_ATTENTION.format(**vars(words.stage)), f"{tab}-attention", "lw-card")
 
 
 def gauge(tab: str, figure: str, name: str, note: str) -> gr.HTML:
@@ -192,7 +179,7 @@ def gauge(tab: str, figure: str, name: str, note: str) -> gr.HTML:
 
 def status(tab: str) -> gr.HTML:
     """One line on how things stand, read out by screen readers."""
-    return _static('<p role="status" aria-live="polite">Ready.</p>', f"{tab}-status")
+    return _static(f'<p role="status" aria-live="polite">{words.takes.ready}</p>', f"{tab}-status")
 
 
 def take_url(take_id: str) -> str:
@@ -222,7 +209,7 @@ def model_choice(elem_id: str, models: Sequence[ModelInfo], chosen: str, label: 
 def preset_choice(tab: str, folder: Path) -> gr.Dropdown:
     """The shipped presets that are for this tab."""
     choices = [(preset.name, stem) for stem, preset in shipped_presets(folder).items() if preset.mode == tab]
-    return gr.Dropdown(choices, value=None, label="Preset", elem_id=f"{tab}-preset")
+    return gr.Dropdown(choices, value=None, label=words.form.preset, elem_id=f"{tab}-preset")
 
 
 def seed(tab: str, value: str | float | None, label: str) -> gr.Textbox:
@@ -231,7 +218,7 @@ def seed(tab: str, value: str | float | None, label: str) -> gr.Textbox:
     last = f"(seed) => window.longwave?.{tab}?.seed ?? seed"
     with gr.Row(elem_classes="lw-seed"):
         digits = seed_field(value, label, f"{tab}-seed")
-        for text, name, js in (("Any", "dice", "() => '-1'"), ("Last one", "reuse", last)):
+        for text, name, js in ((words.form.random, "dice", "() => ''"), (words.form.last, "reuse", last)):
             button = gr.Button(text, size="sm", elem_id=f"{tab}-seed-{name}", min_width=60)
             button.click(None, digits, digits, js=js, **hidden)
     return digits
@@ -239,16 +226,14 @@ def seed(tab: str, value: str | float | None, label: str) -> gr.Textbox:
 
 def seed_field(value: str | float | None, label: str, elem_id: str) -> gr.Textbox:
     """A seed by its digits: as a number of JavaScript one above 2⁵³ would become another."""
-    return gr.Textbox(value, label=label, max_lines=1, elem_id=elem_id, min_width=120)
-
-
-def example_buttons(field: Any, examples: Sequence[str | float], suffix: str = "") -> None:
-    """Values of a field to click."""
-    with gr.Row(elem_classes="lw-examples"):
-        for value in examples:
-            gr.Button(f"{value}{suffix}", size="sm", min_width=40).click(
-                None, None, field, js=f"() => {value!r}", show_progress="hidden", api_visibility="private"
-            )
+    return gr.Textbox(
+        value,
+        label=label,
+        placeholder=words.form.seed_placeholder,
+        max_lines=1,
+        elem_id=elem_id,
+        min_width=120,
+    )
 
 
 def _model_label(model: ModelInfo) -> str:
@@ -256,6 +241,16 @@ def _model_label(model: ModelInfo) -> str:
     if model.source == "embedded" and not model.installed:
         place = "not in this build"
     return f"{model.title} · {model.licence} · {place}"
+
+
+def _lively(html: str, script: str, elem_id: str) -> gr.HTML:
+    return gr.HTML(
+        html_template=html,
+        js_on_load=script,
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="lw-card",
+    )
 
 
 def _static(html: str, elem_id: str | None, classes: str = "") -> gr.HTML:

@@ -115,7 +115,7 @@ def test_each_sentence_begins_with_the_label_of_its_field() -> None:
         ({"duration_s": 0.0}, "Length (seconds) must be a number above 0 and at most 86,400 (it is 0)."),
         ({"duration_s": math.nan}, "Length (seconds) must be a number above 0 and at most 86,400 (it is not a number)."),
         ({"guidance_scale": None}, "Guidance must be a number from 0 to 100 (it is empty)."),
-        ({"guidance_scale": 101, "mode": "dual"}, "What it says must be a number from 0 to 100 (it is 101)."),
+        ({"guidance_scale": 101, "mode": "dual"}, "Follow the text must be a number from 0 to 100 (it is 101)."),
         ({"sampler": {"kind": "clip", "steps": 2.5}}, "Steps must be a whole number from 1 to 1,000 (it is 2.5)."),
         ({"sampler": {"kind": "no"}}, "Sampler must be one of clip, concat or endless (it is no)."),
         ({"model": {"dtype": "x"}}, "Number format must be one of auto, float32, float16 or bfloat16 (it is x)."),

@@ -28,7 +28,7 @@ gunshots; an explosion; fireworks; a sword fight; breaking glass; a door slammin
 shutter; a hammer on a nail; sawing wood; a lathe; a jackhammer; frying bacon; pouring a drink; a kiss; a
 sneeze; snoring; coughing; a heartbeat; a landslide; a rocket launch; a volcano erupting; an avalanche;
 skateboarding; a basketball game; a lullaby; a speech about taxes; rain and a violin; a dog barking at a
-cat; birds and a piano; thunder over a screaming crowd
+cat; birds and a piano; thunder over a screaming crowd; a cat in the rain; rain and a cat meowing
 """
 
 

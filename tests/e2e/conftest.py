@@ -154,6 +154,35 @@ def wait_for_state(page: Page, state: str) -> None:
     page.wait_for_selector(f"#infinite-player[data-state={state}]")
 
 
+def open_pane(page: Page, pane: str, tab: str = "infinite") -> None:
+    """Show a pane of the settings, which on a phone are a sheet."""
+    opener = page.locator(f"#{tab}-tab .lw-sheet-open")
+    if opener.is_visible():
+        opener.click()
+    page.click(f"#{tab}-{pane}-tab")
+
+
+def close_settings(page: Page, tab: str = "infinite") -> None:
+    """Put a phone's sheet away."""
+    closer = page.locator(f"#{tab}-inspector .lw-sheet-close")
+    if closer.is_visible():
+        closer.click()
+
+
+def set_length(page: Page, seconds: float) -> None:
+    """Ask for endless sound no longer."""
+    open_pane(page, "sound")
+    page.uncheck("#infinite-endless input")
+    page.fill("#infinite-duration input", f"{seconds:g}")
+    close_settings(page)
+
+
+def open_export(page: Page) -> None:
+    """Open what the transport exports with, once a take is whole."""
+    page.click("#transport-export:not([disabled])")
+    page.wait_for_selector(".lw-export a[href]")
+
+
 def recording(page: Page) -> np.ndarray:
     """What was rendered, float32 [n], from the first sound to the last."""
     raw = base64.b64decode(page.evaluate(READ_RECORDING))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import free_port, player_state, served, wait_for_position, wait_for_state
+from conftest import free_port, player_state, served, set_length, wait_for_position, wait_for_state
 
 from studio.core.settings import Settings, data_dir
 
@@ -73,7 +73,7 @@ def test_from_prompt_to_file(tone_site: Any, visit: Callable[..., Page], tmp_pat
     assert rate == 16000
     assert len(samples) >= halted * rate
     assert np.sqrt(np.mean(samples**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.01)
-    page.wait_for_function("document.querySelector('#infinite-player audio').duration > 1")
+    page.wait_for_selector("#transport-export:not([disabled])")
     page.wait_for_selector("#infinite-generate:not([disabled])")
 
 
@@ -81,8 +81,7 @@ def test_a_finite_take_ends_by_itself(tone_site: Any, visit: Callable[..., Page]
     page = visit(tone_site.url, **PHONE)
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1], "a phone must not scroll sideways"
-    page.uncheck("#infinite-endless input")
-    page.fill("#infinite-duration input", "3")
+    set_length(page, 3)
     page.keyboard.press("Control+Enter")
     wait_for_state(page, "ended")
     assert player_state(page)["position_s"] == 3.0
@@ -104,9 +103,8 @@ def test_bad_values_are_told_on_the_page(tone_site: Any, visit: Callable[..., Pa
     page.fill("#infinite-prompt textarea", "   ")
     page.click("#infinite-generate")
     wait_for_status(page, "Prompt is empty")
-    page.click("text=birds over a stream")
-    page.uncheck("#infinite-endless input")
-    page.fill("#infinite-duration input", "-4")
+    page.fill("#infinite-prompt textarea", "birds over a stream")
+    set_length(page, -4)
     page.click("#infinite-generate:not([disabled])")
     page.wait_for_selector("#infinite-status [data-phase=failed]")
     page.fill("#infinite-duration input", "1")
@@ -116,16 +114,15 @@ def test_bad_values_are_told_on_the_page(tone_site: Any, visit: Callable[..., Pa
 
 def test_a_refusal_stays_while_an_older_take_still_plays(tone_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(tone_site.url)
-    page.uncheck("#infinite-endless input")
-    page.fill("#infinite-duration input", "6")
+    set_length(page, 6)
     page.click("#infinite-generate")
     wait_for_state(page, "playing")
-    page.fill("#infinite-prompt textarea", " ")
-    page.click("#infinite-generate:not([disabled])", timeout=20_000)
-    wait_for_status(page, "Prompt is empty")
+    page.fill("#infinite-duration input", "-1")
+    page.keyboard.press("Control+Enter")  # whatever the main button says by then
+    wait_for_status(page, "Length (seconds) must be")
     wait_for_state(page, "ended")
     page.wait_for_timeout(600)  # two heartbeats of the older take
-    assert "Prompt is empty" in status(page)
+    assert "Length (seconds) must be" in status(page)
     assert player_state(page)["position_s"] == 6.0, "the older take was heard to its end"
 
 

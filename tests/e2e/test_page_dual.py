@@ -198,7 +198,7 @@ def test_the_api_renders_a_dual_clip(dual_site: Any, tmp_path: Path) -> None:
     client.predict("", "", 2.5, -1, "", -1, -1, -1, 2, "", 9, "dual-loose-drums", api_name="/dual")
     request = dual_site.studio.jobs()[-1].request
     assert (request.prompt, request.draft.temperature, request.draft.seed) == ("slow lo-fi drums", 1.2, 9)
-    with pytest.raises(AppError, match=r"What it says"):
+    with pytest.raises(AppError, match=r"Follow the text"):
         client.predict("rain", "", 2.5, 7, "", 1e6, api_name="/dual")
     with pytest.raises(AppError, match="is for infinite takes"):
         client.predict("rain", "", 2.5, 7, "", -1, -1, -1, 2, "", -1, "night-train", api_name="/dual")

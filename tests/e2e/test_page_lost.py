@@ -20,6 +20,6 @@ def test_a_take_that_the_server_no_longer_knows_is_told(tone_site: Any, visit: C
     page.fill("#infinite-prompt textarea", "rain")
     page.click("#infinite-generate")
     wait_for_state(page, "playing")
-    tone_site._views._views.clear()  # as those of another process are
+    tone_site._shared.views._views.clear()  # as those of another process are
     page.wait_for_selector("#infinite-status [role=status]:has-text('started anew')")
     wait_for_state(page, "stopped")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import wait_for_state
+from conftest import open_export, set_length, wait_for_state
 from test_page_studio import DESK, PHONE, wait_for_text
 
 if TYPE_CHECKING:
@@ -49,11 +49,10 @@ def test_a_span_that_is_none_is_said_beside_it_and_never_downloaded(
     tone_site: Any, visit: Callable[..., Page], tmp_path: Path, screen: dict[str, Any]
 ) -> None:
     page = visit(tone_site.url, **screen)
-    page.uncheck("#infinite-endless input")
-    page.fill("#infinite-duration input", "4")
+    set_length(page, 4)
     page.click("#infinite-generate")
     wait_for_state(page, "ended")
-    page.wait_for_selector(".lw-export a[href]")
+    open_export(page)
     for start, end, says in [
         ("3", "2", "The end lies before the beginning"),
         ("2", "0:02", "Nothing lies between"),
@@ -94,6 +93,6 @@ def test_what_the_model_has_not_learned_is_named(tone_site: Any, visit: Callable
     page.fill("#infinite-model input", "pocket/audioldm")
     page.press("#infinite-model input", "Enter")
     page.fill("#infinite-prompt textarea", "a violin concerto in a cathedral")
-    wait_for_text(page, "#infinite-outside", "has not learned: violin, concerto, cathedral.")
+    wait_for_text(page, "#infinite-outside", "does not know: violin, concerto, cathedral.")
     page.fill("#infinite-prompt textarea", "heavy rain on a tin roof")
     page.wait_for_function("() => !document.querySelector('#infinite-outside')?.innerText.trim()")

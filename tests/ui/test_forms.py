@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import numpy as np
 import pytest
 import soundfile as sf
@@ -25,7 +24,7 @@ from studio.recipes.networks.unet import SCHEDULER_CONFIG
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.schedule import NoiseSchedule
 from studio.service.studio import Studio
-from studio.ui.forms import Form, read_form
+from studio.ui.forms import read_form
 from studio.ui.tabs.infinite import SAMPLER, describe_window
 
 SETTINGS = Settings()
@@ -106,13 +105,6 @@ def test_a_preset_without_a_prompt_keeps_the_one_typed() -> None:
     filled = fill("infinite", Preset(name="Slow", settings={"guidance_scale": 2.0}))
     assert not {"prompt", "model", "keep_running", "continue_from", "recording"} & filled.keys()
     assert filled["guidance_scale"] == 2.0
-
-
-def test_no_preset_and_an_unknown_one() -> None:
-    form = Form("infinite", SETTINGS, [])
-    assert form.open_preset(None) == gr.skip()
-    with pytest.raises(InvalidRequestError, match="night-crickets"):
-        form.open_preset("../../etc/passwd")
 
 
 @given(

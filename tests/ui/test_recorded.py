@@ -13,11 +13,11 @@ from studio.core.sound_files import SUFFIXES
 from studio.service.studio import Studio
 from studio.ui.callers import Callers
 from studio.ui.forms import read_form
-from studio.ui.panels.live import LiveViews
 from studio.ui.recorded import describe
 from studio.ui.server import client_api
 from studio.ui.tabs import dual, infinite
 from studio.ui.tabs.infinite import Handlers
+from studio.ui.tabs.take_tab import Shared
 from tests import aio
 from tests.service.recordings.recording_fakes import encoded, sine, tone_file, written
 from tests.test_cli import QUICK, TONE, longwave, one_sentence
@@ -52,12 +52,12 @@ def test_page_and_command_line_refuse_in_the_same_words(tmp_path: Path, name: st
 
 def test_the_page_takes_every_type_that_the_reader_takes(studio: Studio, tmp_path: Path) -> None:
     """Gradio must not refuse by a file's name: the reader looks inside, and says why in its own words."""
-    views = LiveViews()
+    shared = Shared.of(studio)
     with gr.Blocks() as page:
         with gr.Tab():
-            infinite.build(studio, views, [])
+            infinite.build(shared, [])
         with gr.Tab():
-            dual.build(studio, views, [])
+            dual.build(shared, [])
         client_api.build(studio, Callers())
     fields = [block for block in page.blocks.values() if isinstance(block, gr.File)]
     recordings = [
@@ -71,7 +71,7 @@ def test_the_page_takes_every_type_that_the_reader_takes(studio: Studio, tmp_pat
 
 
 def test_a_take_says_at_its_end_what_was_noticed(studio: Studio, hot: Path) -> None:
-    handlers = Handlers(studio, LiveViews(), "infinite")
+    handlers = Handlers(Shared.of(studio), "infinite")
     quick = {"base_steps": 6, "group_size": 4, "buffer_frames": 4, "model": "tone"}
     wanted = {"endless": False, "duration_s": 3.0, "continue_from": str(hot), "keep_running": True}
     form = opening("infinite", **quick, **wanted)

@@ -9,6 +9,7 @@ from studio.recipes.corpus.captions import without_article
 from studio.recipes.corpus.lexicon import FamilyWords, Pool, load_lexicon
 
 HOMONYMS = {"break", "band", "curtain", "boy", "bomb", "dive", "speech", "spell", "crow", "opera", "symphony"}
+IDIOMS = ("cats and dogs",)  # whose words are heard in no rain
 STAND_INS = {"pad", "arpeggio", "bass"}  # whose synonyms are other instruments, for want of anything nearer
 
 
@@ -37,7 +38,8 @@ def _family(name: str, words: FamilyWords) -> Family:
     lone = [text for text in map(without_article, synonyms) if " " not in text and text not in HOMONYMS]
     sources = {one for phrase in [name.replace("_", " "), *nouns] for one in _alone(content(phrase))}
     sources |= {one for word in lone for one in content(word)}
-    companions = {one for phrase in [*own, *synonyms] for one in content(phrase)} - sources - others
+    idle = others | {one for idiom in IDIOMS for one in content(idiom)}
+    companions = {one for phrase in [*own, *synonyms] for one in content(phrase)} - sources - idle
     phrases = [content(phrase) for phrase in [*nouns, *_all([words.clauses]), *synonyms]]
     whole = {
         " ".join(sorted(found))

@@ -12,6 +12,7 @@ from typing import Literal
 from studio.core.audio import SAMPLE_RATE
 from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
 from studio.core.locks import Claim
+from studio.core.preset import Group
 from studio.core.request import GenerationRequest
 from studio.core.sampling import ClipSampler
 from studio.pipeline.cancel import CancelToken
@@ -58,6 +59,7 @@ class Job:
         self.id = secrets.token_urlsafe(12)
         self.request = request  # the one whose turn it is
         self.others = tuple(others)
+        self._group_id = secrets.token_hex(8)  # not the job's own: sidecars go where sounds go
         self.outcomes: list[Finished | Failed] = []  # of the takes made so far
         self.stream = stream
         self.out = out
@@ -154,6 +156,13 @@ class Job:
         latest = self._latest
         pace = latest.realtime_factor if latest and latest.realtime_factor else 1.0
         return max(0.0, request.duration_s - made_s) * (pace if self.stream is None else max(1.0, pace))
+
+    @property
+    def group(self) -> Group | None:
+        """What the take whose turn it is belongs to, where the job makes several."""
+        if not self.others:
+            return None
+        return Group(id=self._group_id, position=len(self.outcomes) + 1, takes=1 + len(self.others))
 
     def publish(self, event: Event) -> None:
         """Tell the readers something that does not end the job."""

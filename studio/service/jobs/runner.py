@@ -113,7 +113,9 @@ class Runner:
     def _open(self, job: Job, sample_rate: int) -> TakeWriter:
         if job.resumed is not None:
             return TakeWriter.reopen(job.request, job.resumed.path, job.resumed.checkpoint.samples)
-        return TakeWriter.begin(job.request, sample_rate, self.settings.outputs, job.out, job.recording)
+        return TakeWriter.begin(
+            job.request, sample_rate, self.settings.outputs, job.out, job.recording, group=job.group
+        )
 
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[RenderEvent]) -> None:
         lane = job.control.points

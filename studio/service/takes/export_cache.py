@@ -19,7 +19,7 @@ class ExportCache:
     """Made in a private folder, told apart by the take as it is now, the format and the range."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.Lock()
         self._made: OrderedDict[tuple[Path, int, str, ExportRange], Export] = OrderedDict()
 
@@ -33,7 +33,7 @@ class ExportCache:
             if made is not None and made.path.is_file():
                 self._made.move_to_end(key)
                 return made
-        folder = self._folder / f"export-{secrets.token_hex(8)}"
+        folder = self.folder / f"export-{secrets.token_hex(8)}"
         folder.mkdir(parents=True)
         try:
             made = export(path, folder / export_name(path, cut, suffix), cut=cut, labelled=True)

@@ -28,14 +28,15 @@ log = logging.getLogger(__name__)
 
 INDEX_FILE = ".longwave-index.sqlite"
 APPLICATION_ID = 0x4C57_4958  # "LWIX": tells the file from anybody else's
-SCHEMA_VERSION = 1  # a change of `Entry`, or of how a record is read, is another
+SCHEMA_VERSION = 2  # a change of `Entry`, or of how a record is read, is another
 BUSY_S = 1.0  # a writer needs some hundredths
 
 _COLUMNS = ", ".join(Entry._fields)
 _TABLE = f"CREATE TABLE sidecars (folder, name, made_by, stamp, {_COLUMNS}, PRIMARY KEY (folder, name))"
 _KNOWN = f"SELECT name, stamp, {_COLUMNS} FROM sidecars WHERE folder = ? AND made_by = ?"
 _PUT = f"INSERT INTO sidecars VALUES ({', '.join('?' * (4 + len(Entry._fields)))})"
-_TYPES = (bytes, str, *(bytes if isinstance(value, str) else int for value in Entry()))
+_STORED: dict[type, type] = {str: bytes, bool: int, float: float}
+_TYPES = (bytes, str, *(_STORED[type(value)] for value in Entry()))
 _CORRUPT = 11  # sqlite3.SQLITE_CORRUPT
 
 Read: TypeAlias = "tuple[str, Entry]"  # a sidecar's stamp, and what it says
@@ -138,8 +139,7 @@ def _known(database: sqlite3.Connection, folder: str) -> dict[str, Read]:
     for row in database.execute(_KNOWN, (os.fsencode(folder), __version__)):
         if tuple(map(type, row)) == _TYPES:  # in a damaged file anything may stand anywhere
             with suppress(UnicodeDecodeError):
-                values = [_text(value) if isinstance(value, bytes) else bool(value) for value in row[2:]]
-                known[os.fsdecode(row[0])] = row[1], Entry._make(values)
+                known[os.fsdecode(row[0])] = row[1], Entry._make(map(_value, row[2:]))
     return known
 
 
@@ -180,8 +180,11 @@ def _column(value: object) -> object:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-def _text(column: bytes) -> str:
-    return column.decode("utf-8", "surrogatepass")
+def _value(column: object) -> object:
+    """What `_column` was given. Raises `UnicodeDecodeError`."""
+    if isinstance(column, bytes):
+        return column.decode("utf-8", "surrogatepass")
+    return bool(column) if isinstance(column, int) else column
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

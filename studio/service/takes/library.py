@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from studio.core.errors import InvalidRequestError
+from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
 from studio.core.locks import grows
 from studio.core.preset import Preset, load_preset, parse_preset
 from studio.core.text import one_line
 from studio.dsp.spectrogram import overview
 from studio.service.takes.naming import free_stem, slug
+from studio.service.takes.order import Order, ordered
 from studio.service.takes.savepoint import SUFFIX
 from studio.service.takes.shelf import Found, Shelf, Take, Unreadable, id_of, shown
 from studio.service.takes.sidecar import write_sidecar
 from studio.service.takes.tags import SUFFIXES as TAGGED
 from studio.service.takes.tags import settings_texts
-from studio.service.takes.trash import TRASH, Trash, remove_files
+from studio.service.takes.trash import TRASH, Trash, remove_files, size_of
 
 __all__ = ["TAGGED", "TRASH", "Library", "Take", "Unreadable", "picture_of", "settings_of"]
 
@@ -45,8 +46,12 @@ class Library:
         """The takes whose name, prompts, seed or file hold every one of the `words`, the newest first."""
         return iter(self.find(words, favourites=favourites)[0])
 
-    def find(self, words: str = "", *, favourites: bool = False) -> tuple[list[Take], list[Unreadable]]:
-        """The takes as `takes` has them, and those that can't be read, by their names; never raises."""
+    def find(
+        self, words: str = "", *, favourites: bool = False, order: Order = "newest"
+    ) -> tuple[list[Take], list[Unreadable]]:
+        """The takes as `takes` has them, in this order, and those that can't be read, by their names; never
+        raises.
+        """
         wanted = words.lower().split()
         takes: list[Take] = []
         others: list[Unreadable] = []
@@ -56,20 +61,39 @@ class Library:
                     others.append(found)
             elif (found.entry.favourite or not favourites) and all(word in found.searched for word in wanted):
                 takes.append(found)
-        takes.sort(key=lambda take: take.age, reverse=True)
-        return takes, sorted(others, key=lambda other: other.id)
+        return ordered(takes, order), sorted(others, key=lambda other: other.id)
+
+    def holds(self) -> tuple[int, int]:
+        """How many takes there are, those that can't be read too, and their bytes; not those in the trash."""
+        sizes = [sum(map(size_of, _files_of(found))) for found in self._all()]
+        return len(sizes), sum(sizes)
 
     def get(self, take_id: str) -> Take:
         """One take by its id. Raises `InvalidRequestError` where there is none, or none that can be read."""
-        found = self._found(take_id)
+        return self._readable(self._found(take_id))
+
+    def get_all(self, take_ids: Sequence[str]) -> list[Take]:
+        """Several takes in one look at the disk. Raises as `get`."""
+        return [self._readable(found) for found in self._find_all(take_ids)]
+
+    def _readable(self, found: Found) -> Take:
         if isinstance(found, Unreadable):
             raise InvalidRequestError(f"This take can't be opened: {_continued(found.reason)}")
         return found
 
     def favour(self, take_id: str, favourite: bool) -> Take:
         """Mark a take as a favourite, or not."""
-        take = self._whole(take_id)
-        return self._write(take, take.path, take.sidecar, {"favourite": favourite})
+        self.favour_all([take_id], favourite)
+        return self.get(take_id)
+
+    def favour_all(self, take_ids: Sequence[str], favourite: bool) -> None:
+        """Mark several takes as favourites, or not; none where one can't be.
+
+        Raises:
+            InvalidRequestError: no such take, or one that still grows; or the disk refuses, for the rest.
+        """
+        for take in [_whole(take) for take in self.get_all(take_ids)]:
+            self._write(take, take.path, take.sidecar, {"favourite": favourite})
 
     def rename(self, take_id: str, name: str) -> Take:
         """Give a take another name; its files are called by it too.
@@ -77,33 +101,52 @@ class Library:
         Raises:
             InvalidRequestError: no such take, one that still grows, or no name.
         """
-        take = self._whole(take_id)
+        take = _whole(self.get(take_id))
         name = one_line(one_line(name)[:MAX_NAME_CHARS])
         if not name:
             raise InvalidRequestError("The name is empty: type one.")
         folder, stem = take.path.parent, slug(name)
         stem = stem if stem == take.path.stem == take.sidecar.stem else free_stem(folder, stem)
         path = folder / f"{stem}{take.path.suffix}"
-        return self._write(take, path, path.with_suffix(".json"), {}, name)
+        sidecar = path.with_suffix(".json")
+        self._write(take, path, sidecar, {}, name)
+        return self.get(id_of(sidecar))
 
     def delete(self, take_id: str) -> str:
-        """Move a take's files to the trash; its id there.
+        """Move a take's files to the trash; its id there. Raises as `delete_all`."""
+        (deleted,) = self.delete_all([take_id])
+        return deleted
+
+    def delete_all(self, take_ids: Sequence[str]) -> list[str]:
+        """Move several takes' files to the trash; their ids there. None where one can't be.
 
         Raises:
             InvalidRequestError: no such take, one that still grows, or a folder that can't be written.
             OutOfResourcesError: the disk is so full that not even a folder can be made for them.
         """
-        files = self._files(take_id)
-        deleted = self.trash.put(files)
-        self._shelf.read([files[0].parent])
+        wanted = [self._files(found) for found in self._find_all(take_ids)]
+        deleted: list[str] = []
+        try:
+            for files in wanted:
+                deleted.append(self.trash.put(files))
+        except StudioError:
+            self.trash.restore_all(deleted)
+            raise
+        finally:
+            self._shelf.read({files[0].parent for files in wanted})
         return deleted
 
     def erase(self, take_id: str) -> int:
         """Delete a take for good; the bytes that its files had. Raises as `delete`."""
-        files = self._files(take_id)
-        freed = remove_files(files)
-        self._shelf.read([files[0].parent])  # so that the index keeps no word of what is gone
-        return freed
+        return self.erase_all([take_id])
+
+    def erase_all(self, take_ids: Sequence[str]) -> int:
+        """Delete several takes for good; the bytes that their files had. Raises as `delete_all`."""
+        wanted = [self._files(found) for found in self._find_all(take_ids)]
+        try:
+            return sum(remove_files(files) for files in wanted)
+        finally:
+            self._shelf.read({files[0].parent for files in wanted})  # the index keeps no word of what is gone
 
     def _folders(self) -> list[Path]:
         """Those that may hold takes; none where the outputs are on a disk that isn't there."""
@@ -126,43 +169,42 @@ class Library:
         self._shelf.forget_lost()
 
     def _found(self, take_id: str) -> Found:
-        """One by its id; it is looked for among what is there, never made into a path."""
-        name, _, _ = take_id.rpartition("/")
+        (found,) = self._find_all([take_id])
+        return found
+
+    def _find_all(self, take_ids: Sequence[str]) -> list[Found]:
+        """Takes by their ids; they are looked for among what is there, never made into paths.
+
+        Raises:
+            InvalidRequestError: one is not there.
+        """
+        names = {take_id.rpartition("/")[0] for take_id in take_ids}
         live = self._live()
         try:
-            folders = [folder for folder in self._folders() if shown(folder.name) == name]
+            folders = [folder for folder in self._folders() if shown(folder.name) in names]
         except OSError:
             folders = []
-        for _, found in self._shelf.read(folders, live):
-            for one in found:
-                if one.id == take_id:
-                    return one
-        if not take_id:
+        there = {one.id: one for _, found in self._shelf.read(folders, live) for one in found}
+        if not all(take_ids):
             raise InvalidRequestError("No take is chosen: choose one in the list.")
-        raise InvalidRequestError("That take is not in the library any more: refresh the list.")
+        if not there.keys() >= set(take_ids):
+            raise InvalidRequestError("That take is not in the library any more: refresh the list.")
+        return [there[take_id] for take_id in dict.fromkeys(take_ids)]
 
-    def _whole(self, take_id: str) -> Take:
-        take = self.get(take_id)
-        if take.status == "running":
+    def _files(self, found: Found) -> tuple[Path, ...]:
+        """What belongs to a take that may be put away. Raises `InvalidRequestError` for any other."""
+        if isinstance(found, Take):
+            return _files_of(_whole(found))
+        if not found.paths:
+            raise InvalidRequestError(f"A folder can't be deleted here: {_continued(found.reason)}")
+        live = self._live()
+        if any(path in live or (path.is_file() and grows(path)) for path in found.paths):
             raise InvalidRequestError(MAKING)
-        return take
-
-    def _files(self, take_id: str) -> tuple[Path, ...]:
-        """What belongs to a take, its sound first; one that can't be read has what lies there."""
-        found = self._found(take_id)
-        if isinstance(found, Unreadable):
-            if not found.paths:
-                raise InvalidRequestError(f"A folder can't be deleted here: {_continued(found.reason)}")
-            live = self._live()
-            if any(path in live or (path.is_file() and grows(path)) for path in found.paths):
-                raise InvalidRequestError(MAKING)
-            return *found.paths[:0:-1], found.paths[0].with_suffix(SUFFIX), found.paths[0]
-        take = self._whole(take_id)
-        return take.path, take.path.with_suffix(SUFFIX), take.sidecar
+        return _files_of(found)
 
     def _write(
         self, take: Take, path: Path, sidecar: Path, changes: Mapping[str, object], name: str | None = None
-    ) -> Take:
+    ) -> None:
         record = load_preset(take.sidecar)  # not what the index has of it: a cache makes no record
         about = (record.take or take.about).model_copy(
             update={"file": path.name, "duration_s": take.about.duration_s, **changes}
@@ -180,7 +222,21 @@ class Library:
                 take.sidecar.unlink()
         except OSError as error:
             raise disk_error(error, path) from error
-        return self.get(id_of(sidecar))
+
+
+def _whole(take: Take) -> Take:
+    if take.status == "running":
+        raise InvalidRequestError(MAKING)
+    return take
+
+
+def _files_of(found: Found) -> tuple[Path, ...]:
+    """What belongs to a take, its sound first, there or not; one that can't be read has what lies there."""
+    if isinstance(found, Take):
+        return found.path, found.path.with_suffix(SUFFIX), found.sidecar
+    if not found.paths:
+        return ()
+    return *found.paths[:0:-1], found.paths[0].with_suffix(SUFFIX), found.paths[0]
 
 
 def _continued(sentence: str) -> str:

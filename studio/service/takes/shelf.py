@@ -62,7 +62,7 @@ class Take:
             raise InvalidRequestError("This take has another record meanwhile: refresh the list.")
         known: dict[str, object] = {"file": self.sound_name}
         if self.status == "interrupted" and record.take.status == "running":
-            known["duration_s"] = _length_s(self.path)
+            known["duration_s"] = self.length_s
         return record.model_copy(update={"take": record.take.model_copy(update=known)})
 
     @property
@@ -74,6 +74,16 @@ class Take:
     def prompts(self) -> str:
         """Everything it was asked for, for a search."""
         return prompts_of(self.record.settings)
+
+    @property
+    def name(self) -> str:
+        return self.entry.title
+
+    @cached_property
+    def length_s(self) -> float:
+        """Seconds of sound; of a take whose record was never brought up to date what its file holds."""
+        never_ended = self.status in ("interrupted", "running") and self.entry.status == "running"
+        return _length_s(self.path) if never_ended else self.entry.duration_s
 
     @property
     def searched(self) -> str:

@@ -26,15 +26,19 @@ TICK_S = 0.01  # a file's times advance by no more than this at once, on disks t
 class Entry(NamedTuple):
     """What is known of a sidecar: of a take's its record, of a damaged one the reason, of any other nothing.
 
-    `file`, `status`, `favourite` and `created` are the record's own; `words` is what a search looks in but
-    for the sound's name, in lower case; `record` is the text. `reason` is a sentence, and `certain` says that
-    the file is a take's, whether a sound lies beside it or not.
+    `file`, `status`, `favourite`, `created` and `duration_s` are the record's own, `title` is its name,
+    `group_id` its group's; `words` is what a search looks in but for the sound's name, in lower case;
+    `record` is the text. `reason` is a sentence, and `certain` says that the file is a take's, whether a
+    sound lies beside it or not.
     """
 
     file: str = ""
     status: str = ""
     favourite: bool = False
     created: str = ""
+    title: str = ""
+    duration_s: float = 0.0
+    group_id: str = ""
     words: str = ""
     record: str = ""
     reason: str = ""
@@ -97,6 +101,9 @@ def _entry_of(record: Preset, text: str) -> Entry:
         status=take.status,
         favourite=take.favourite,
         created=take.created,
+        title=record.name,
+        duration_s=take.duration_s,
+        group_id=take.group.id if take.group else "",
         words=f"{record.name} {prompts_of(record.settings)} {record.settings.get('seed')}".lower(),
         record=text,
     )

@@ -99,17 +99,15 @@ class Trash:
         Raises:
             InvalidRequestError: it is not there any more, or the folder can't be written.
         """
-        deleted = self._get(deleted_id)
-        found = deleted.found
-        sidecar = found.sidecar if isinstance(found, Take) else found.paths[0]
-        files = [sidecar.with_suffix(suffix) for suffix in TAKE_SUFFIXES[::-1]]  # the record last
-        try:
-            deleted.home.mkdir(exist_ok=True)
-            stem = free_stem(deleted.home, sidecar.stem)
-            _move(files, deleted.home, stem)
-        except OSError as error:
-            raise disk_error(error, deleted.home / sidecar.name) from error
-        return f"{shown(deleted.home.name)}/{shown(stem)}"
+        (restored,) = self.restore_all([deleted_id])
+        return restored
+
+    def restore_all(self, deleted_ids: Sequence[str]) -> list[str]:
+        """Put several takes back, if all are there; their ids in the library. Raises as `restore`."""
+        there = {deleted.id: deleted for deleted in self.takes()} if deleted_ids else {}
+        if not there.keys() >= set(deleted_ids):
+            raise InvalidRequestError("That take is not in the trash any more: refresh the list.")
+        return [_restore(there[deleted_id]) for deleted_id in dict.fromkeys(deleted_ids)]
 
     def empty(self) -> int:
         """Delete all that is in the trash for good; the bytes that it had.
@@ -132,12 +130,6 @@ class Trash:
             raise failed
         return freed
 
-    def _get(self, deleted_id: str) -> Deleted:
-        for deleted in self.takes():
-            if deleted.id == deleted_id:
-                return deleted
-        raise InvalidRequestError("That take is not in the trash any more: refresh the list.")
-
     def _places(self) -> Iterator[tuple[Path, Path]]:
         """Each folder of takes, and its trash; a trash that is a link is somebody's own affair."""
         homes: Iterable[Path] = ()
@@ -148,6 +140,20 @@ class Trash:
                 if not stat.S_ISDIR(folder.lstat().st_mode):
                     continue
                 yield home, folder
+
+
+def _restore(deleted: Deleted) -> str:
+    """Move a take's files back to where they were; its id in the library."""
+    found = deleted.found
+    sidecar = found.sidecar if isinstance(found, Take) else found.paths[0]
+    files = [sidecar.with_suffix(suffix) for suffix in TAKE_SUFFIXES[::-1]]  # the record last
+    try:
+        deleted.home.mkdir(exist_ok=True)
+        stem = free_stem(deleted.home, sidecar.stem)
+        _move(files, deleted.home, stem)
+    except OSError as error:
+        raise disk_error(error, deleted.home / sidecar.name) from error
+    return f"{shown(deleted.home.name)}/{shown(stem)}"
 
 
 def _home(home: Path, found: Found) -> Path:
@@ -182,6 +188,14 @@ def _move(files: Iterable[Path], folder: Path, stem: str) -> None:
         for path, target in reversed(done):
             target.rename(path)
         raise
+
+
+def size_of(path: Path) -> int:
+    """A file's bytes; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def remove_files(files: Iterable[Path]) -> int:

@@ -18,7 +18,7 @@ from studio import __version__
 from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
 from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
 from studio.core.files import disk_error
-from studio.core.preset import Preset, PromptChange, Source, TakeRecord, load_preset
+from studio.core.preset import Group, Preset, PromptChange, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.recording import Recording
@@ -53,6 +53,7 @@ class TakeWriter:
         self._name = request.prompt[:200]
         self._favourite = False
         self._source: Source | None = None
+        self._group: Group | None = None
         self._unheard = _NOTHING
 
     @classmethod
@@ -64,12 +65,13 @@ class TakeWriter:
         out: Path | None = None,
         recording: Recording | None = None,
         when: datetime | None = None,
+        group: Group | None = None,
         name: str = "",
     ) -> TakeWriter:
         """Open the files: in `outputs`/DATE under a name made from the request, or exactly at `out`.
 
-        What of a `recording` nobody waits to hear is written before the first sound. The take is called
-        `name`, or by its prompt.
+        What of a `recording` nobody waits to hear is written before the first sound. `group` are the takes
+        that this one is made together with. The take is called `name`, or by its prompt.
 
         Raises:
             InvalidRequestError: `out` has an unknown suffix, or the folder can't be written.
@@ -83,6 +85,7 @@ class TakeWriter:
         except OSError as error:
             raise disk_error(error, final) from error
         take = cls(request, wav, place, created)
+        take._group = group
         take._name = name or take._name
         if recording is not None:
             take._source = recording.source
@@ -111,6 +114,7 @@ class TakeWriter:
             take._name = record.name
             if record.take is not None:
                 take._favourite, take._source = record.take.favourite, record.take.source
+                take._group = record.take.group
             take._write_sidecar(path, "running", {})
         except BlockingIOError as error:
             raise InvalidRequestError("This take goes on already, in another Longwave.") from error
@@ -258,7 +262,7 @@ class TakeWriter:
     def _record(self, path: Path, status: str, figures: Mapping[str, float]) -> Preset:
         take = TakeRecord(
             file=path.name,
-            created=self._created.isoformat(timespec="seconds"),
+            created=self._created.isoformat(timespec="milliseconds"),
             version=__version__,
             duration_s=self.duration_s,
             sample_rate=self._wav.sample_rate,
@@ -267,6 +271,7 @@ class TakeWriter:
             figures=dict(figures),
             favourite=self._favourite,
             source=self._source,
+            group=self._group,
         )
         settings = self._request.model_dump(mode="json")
         return Preset(name=self._name, settings=settings, take=take)

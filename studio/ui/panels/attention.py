@@ -14,12 +14,9 @@ from studio.core.views import AttentionView, FocusShares
 from studio.service.analyses import Analyses
 from studio.service.studio import Studio
 from studio.ui.widgets import HIDDEN
+from studio.ui.words import words
 
-HELP = (
-    "Click a point of the clip's spectrogram: the first map shows where the token there attends when the "
-    "model sees the clip with so much noise, its focus set marked. The share of attention inside the focus "
-    "set tells whether sparse attention is safe: compare it with the share of the tokens in it."
-)
+texts = words.attention
 NOISE = 0.5
 INK = "#8a867f"  # can be read on light and on dark
 HEIGHT = 250
@@ -29,24 +26,24 @@ Shown = tuple[Any, Any, Any, Any, Any]  # words, map, pattern, shares, the block
 def build(studio: Studio, tab: str, spectrogram: gr.HTML, job_id: gr.State) -> None:
     """Lay the views out in the column one is in, and bind them to the spectrogram."""
     handlers = Handlers(Analyses(studio))
-    with gr.Accordion("Attention", open=False, elem_id=f"{tab}-attention"):
-        gr.Markdown(HELP, elem_classes="lw-said")
+    with gr.Accordion(texts.title, open=False, elem_id=f"{tab}-attention"):
+        gr.Markdown(texts.help, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
-            at_s = gr.Number(1.0, label="At second", minimum=0, elem_id=f"{tab}-attention-at", min_width=90)
+            at_s = gr.Number(1.0, label=texts.at, minimum=0, elem_id=f"{tab}-attention-at", min_width=90)
             height = gr.Slider(
-                0, 1, 0.3, step=0.01, label="Height in the picture", elem_id=f"{tab}-attention-height",
+                0, 1, 0.3, step=0.01, label=texts.height, elem_id=f"{tab}-attention-height",
                 min_width=120,
             )  # fmt: skip
             noise = gr.Slider(
-                0, 1, NOISE, step=0.05, label="Noise", elem_id=f"{tab}-attention-noise", min_width=120
+                0, 1, NOISE, step=0.05, label=texts.noise, elem_id=f"{tab}-attention-noise", min_width=120
             )
             block = gr.Dropdown(
-                [("the last", "")], value="", label="Block", allow_custom_value=True,
+                [(texts.last, "")], value="", label=texts.block, allow_custom_value=True,
                 elem_id=f"{tab}-attention-block", min_width=90,
             )  # fmt: skip
         with gr.Row(elem_classes="lw-actions"):
-            look = gr.Button("Look", size="sm", elem_id=f"{tab}-attention-look", min_width=60)
-            stop = gr.Button("Stop", size="sm", elem_id=f"{tab}-attention-stop", min_width=60)
+            look = gr.Button(texts.look, size="sm", elem_id=f"{tab}-attention-look", min_width=60)
+            stop = gr.Button(words.form.stop, size="sm", elem_id=f"{tab}-attention-stop", min_width=60)
         said = gr.Markdown("", elem_id=f"{tab}-attention-said", elem_classes="lw-said")
         plots = [
             gr.Plot(visible=False, show_label=False, elem_id=f"{tab}-attention-{name}")
@@ -58,9 +55,9 @@ def build(studio: Studio, tab: str, spectrogram: gr.HTML, job_id: gr.State) -> N
         "trigger_mode": "always_last", "api_visibility": "private",
     }  # fmt: skip
     pressed = look.click(handlers.look, inputs, outputs, **options)
-    pointed = spectrogram.click(handlers.point, job_id, [at_s, height], **HIDDEN)
-    pointed = pointed.then(handlers.look, inputs, outputs, **options)
-    stop.click(None, None, None, cancels=[pressed, pointed], **HIDDEN)
+    # A click is for listening from there; it only says where one would look.
+    spectrogram.click(handlers.point, job_id, [at_s, height], **HIDDEN)
+    stop.click(None, None, None, cancels=[pressed], **HIDDEN)
 
 
 class Handlers:
@@ -92,7 +89,7 @@ class Handlers:
                     yield "", picture, gr.update(value=pattern_figure(seen), visible=True), same, same
                     words = said(seen)
                 else:
-                    choices = [("the last", ""), *((name, name) for name in seen.blocks)]
+                    choices = [(texts.last, ""), *((name, name) for name in seen.blocks)]
                     shares = gr.update(value=shares_figure(seen), visible=True)
                     yield words, same, same, shares, gr.update(choices=choices)
         except StudioError as error:
@@ -101,10 +98,13 @@ class Handlers:
 
 def said(look: AttentionView) -> str:
     """The number that matters, in words."""
-    return (
-        f"At {look.frame * look.frame_s:.1f} s, {look.edges_hz[look.band]:.0f} to "
-        f"{look.edges_hz[look.band + 1]:.0f} Hz, in {look.block}: the focus set holds {look.size:.0%} of the "
-        f"tokens and {look.share:.0%} of the attention."
+    return texts.said.format(
+        at=f"{look.frame * look.frame_s:.1f}",
+        low=f"{look.edges_hz[look.band]:.0f}",
+        high=f"{look.edges_hz[look.band + 1]:.0f}",
+        block=look.block,
+        size=f"{look.size:.0%}",
+        share=f"{look.share:.0%}",
     )
 
 
@@ -134,7 +134,7 @@ def map_figure(look: AttentionView) -> go.Figure:
         tickvals=list(range(bands)), ticktext=[_hertz(hz) for hz in _middles(look)], range=[-0.5, bands - 0.5]
     )
     figure.update_xaxes(range=[0, frames * look.frame_s], ticksuffix=" s")
-    return dress(figure, f"Where the token at the cross attends ({look.block}); blue: its focus set")
+    return dress(figure, texts.map_title.format(block=look.block))
 
 
 def pattern_figure(look: AttentionView) -> go.Figure:
@@ -147,9 +147,9 @@ def pattern_figure(look: AttentionView) -> go.Figure:
             hovertemplate="token %{y} attends to %{x}<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", title="token")
-    figure.update_xaxes(title=f"attends to token ({look.weights.shape[1]} bands a frame, lowest first)")
-    return dress(figure, "Token × token: stripes are tokens of the same frequency", height=360)
+    figure.update_yaxes(autorange="reversed", title=texts.token)
+    figure.update_xaxes(title=texts.attends.format(bands=look.weights.shape[1]))
+    return dress(figure, texts.pattern_title, height=360)
 
 
 def shares_figure(shares: FocusShares) -> go.Figure:
@@ -164,7 +164,7 @@ def shares_figure(shares: FocusShares) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
     height = 110 + 34 * len(rows)
-    return dress(figure, "Share of the attention inside the focus set, from clean to noise", height=height)
+    return dress(figure, texts.shares_title, height=height)
 
 
 def _bytes(weights: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from studio.core.binding import Values
 from studio.core.errors import InvalidRequestError, StudioError
-from studio.core.events import TERMINAL, Event, Failed, Finished, Progress, StepDone, Telemetry
+from studio.core.events import TERMINAL, Failed, Finished
 from studio.evaluation.tagging import AudioTagger
 from studio.service.compare import Variant, difference, variants
 from studio.service.jobs.job import Job
@@ -24,36 +24,24 @@ from studio.ui import widgets
 from studio.ui.callers import client_of
 from studio.ui.forms import Form, read_form
 from studio.ui.panels.attention import dress
+from studio.ui.panels.batches import told
+from studio.ui.words import words
 
 SECONDS = 15.0
 PICTURE_WIDTH = 600
 HEARD = 3  # families in the plot of a sweep
 Shown = tuple[Any, Any, Any]
 Wanted = Callable[[Values], list[Variant]]
-HELP = "The same prompt and seed by each strategy, and as clips joined end to end, the joins marked."
-GRID_HELP = (
-    "The same prompt, seed and draft at every pair of scales. The judge's tagger tells what it hears in each."
-)
-SWEEP_HELP = (
-    "The same prompt, seed and draft at each w, one scale for both, as in the paper's eq. 8; how sure the "
-    "judge is of what it hears."
-)
-METHODS_HELP = (
-    "The same prompt and seed with dense attention, LiteFocus and token merging: the time their steps take, "
-    "the most memory the studio holds meanwhile, what the judge hears, and, below, where it differs from the "
-    "dense one: white is 20 dB."
-)
+texts = words.compare
 
 
 def build(studio: Studio, form: Form) -> None:
     """Lay the Infinite tab's comparison out in the column one is in."""
     tab = form.mode
-    with gr.Accordion("Compare", open=False, elem_id=f"{tab}-compare"):
-        gr.Markdown(HELP, elem_classes="lw-said")
+    with gr.Accordion(texts.title, open=False, elem_id=f"{tab}-compare"):
+        gr.Markdown(texts.help, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
-            seconds = gr.Number(
-                SECONDS, label="Seconds of each", elem_id=f"{tab}-compare-seconds", min_width=120
-            )
+            seconds = gr.Number(SECONDS, label=texts.seconds, elem_id=f"{tab}-compare-seconds", min_width=120)
             buttons = _buttons(tab)
         _bind(tab, Comparison(studio, strategies(studio)), buttons, {"seconds": seconds, **form.fields})
 
@@ -61,8 +49,8 @@ def build(studio: Studio, form: Form) -> None:
 def build_methods(studio: Studio, form: Form, wanted: Wanted, tagger: AudioTagger) -> None:
     """Lay the Sparse tab's comparison out in the column one is in."""
     tab = form.mode
-    with gr.Accordion("Compare", open=False, elem_id=f"{tab}-compare"):
-        gr.Markdown(METHODS_HELP, elem_classes="lw-said")
+    with gr.Accordion(texts.title, open=False, elem_id=f"{tab}-compare"):
+        gr.Markdown(texts.methods_help, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-actions"):
             buttons = _buttons(tab)
         _bind(tab, Comparison(studio, wanted, tagger), buttons, form.fields)
@@ -71,12 +59,12 @@ def build_methods(studio: Studio, form: Form, wanted: Wanted, tagger: AudioTagge
 def build_grid(studio: Studio, form: Form, wanted: Wanted) -> None:
     """Lay the Dual tab's grid of scales out in the column one is in."""
     tab = form.mode
-    with gr.Accordion("Grid of scales", open=False, elem_id=f"{tab}-compare"):
-        gr.Markdown(GRID_HELP, elem_classes="lw-said")
+    with gr.Accordion(texts.grid, open=False, elem_id=f"{tab}-compare"):
+        gr.Markdown(texts.grid_help, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-numbers"):
-            text = gr.Textbox("1 4 8", label="What it says", elem_id=f"{tab}-grid-text", min_width=100)
+            text = gr.Textbox("1 4 8", label=texts.text, elem_id=f"{tab}-grid-text", min_width=100)
             acoustic = gr.Textbox(
-                "0 4 8", label="What it is made of", elem_id=f"{tab}-grid-acoustic", min_width=100
+                "0 4 8", label=texts.acoustic, elem_id=f"{tab}-grid-acoustic", min_width=100
             )
         with gr.Row(elem_classes="lw-actions"):
             buttons = _buttons(tab)
@@ -88,10 +76,10 @@ def build_grid(studio: Studio, form: Form, wanted: Wanted) -> None:
 def build_sweep(studio: Studio, form: Form, wanted: Wanted) -> None:
     """Lay the Dual tab's sweep over w, one scale for text and draft, out in the column one is in."""
     part = f"{form.mode}-sweep"
-    with gr.Accordion("Sweep over w", open=False, elem_id=part):
-        gr.Markdown(SWEEP_HELP, elem_classes="lw-said")
+    with gr.Accordion(texts.sweep, open=False, elem_id=part):
+        gr.Markdown(texts.sweep_help, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
-            scales = gr.Textbox("1 2 4 8", label="w", elem_id=f"{part}-scales", min_width=100)
+            scales = gr.Textbox("1 2 4 8", label=texts.scales, elem_id=f"{part}-scales", min_width=100)
             buttons = _buttons(part)
         plot = gr.Plot(visible=False, show_label=False, elem_id=f"{part}-plot")
         tagger = AudioTagger(studio.settings.assets)
@@ -104,15 +92,15 @@ def strategies(studio: Studio) -> Wanted:
 
     def wanted(values: Values) -> list[Variant]:
         if values["continue_from"]:
-            raise InvalidRequestError("Joined clips can't go on from a recording: remove it to compare.")
+            raise InvalidRequestError(texts.no_audio)
         return variants(read_form("infinite", values, studio), values["seconds"])
 
     return wanted
 
 
 def _buttons(tab: str) -> tuple[gr.Button, gr.Button]:
-    start = gr.Button("Compare", size="sm", elem_id=f"{tab}-compare-start", min_width=80)
-    return start, gr.Button("Stop", size="sm", elem_id=f"{tab}-compare-stop", min_width=60)
+    start = gr.Button(texts.title, size="sm", elem_id=f"{tab}-compare-start", min_width=80)
+    return start, gr.Button(words.form.stop, size="sm", elem_id=f"{tab}-compare-stop", min_width=60)
 
 
 def _bind(
@@ -175,19 +163,21 @@ class Comparison:
         try:
             wanted = self._wanted(values)
             job = self._studio.submit_all([variant.request for variant in wanted], client=client_of())
-            yield "Starting", "", job.id
+            yield words.takes.starting, "", job.id
             for event in self._studio.events(job.id):
                 new = list(zip(wanted, job.outcomes, strict=False))[len(rows) :]
                 for variant, outcome in new:
                     rows.append(self._row(variant, outcome, whole))
                     yield gr.skip(), self._laid_out(rows, wanted), job.id
                 if job.cancel.is_set() and isinstance(event, TERMINAL):
-                    yield "Stopped; what was finished stays.", gr.skip(), ""
+                    yield texts.stopped, gr.skip(), ""
                 elif isinstance(event, TERMINAL):
-                    yield f"All {len(wanted)} made; they are in the Library too.", gr.skip(), ""
-                elif len(rows) < len(wanted) and (said := _told(event)):
+                    yield texts.made.format(count=len(wanted)), gr.skip(), ""
+                elif len(rows) < len(wanted) and (said := told(event)):
                     yield (
-                        f"{len(rows) + 1} of {len(wanted)}, {wanted[len(rows)].name}: {said}",
+                        texts.under_way.format(
+                            n=len(rows) + 1, count=len(wanted), name=wanted[len(rows)].name, said=said
+                        ),
                         gr.skip(),
                         job.id,
                     )
@@ -219,29 +209,16 @@ class Comparison:
         whole.append((variant, outcome.path))
         figures, strip = outcome.figures, _strip(variant, outcome.path)
         if self._tagger is None:
-            return _row(variant, strip, f"{figures.get('rtf', 0):.2f} × real time")
+            return _row(variant, strip, texts.speed.format(rtf=f"{figures.get('rtf', 0):.2f}"))
         took_s = figures.get("steps_s", 0)
         heard = ", ".join(f"{name.replace('_', ' ')} {p:.0%}" for name, p in self._tagger.tag(outcome.path))
         first = whole[0][1]
         if first != outcome.path:
             picture = widgets.picture_url(difference(outcome.path, first, PICTURE_WIDTH))
-            strip += (
-                f'<div class="lw-strip lw-difference"><img src="{picture}" alt="Difference to the first">'
-            )
+            strip += f'<div class="lw-strip lw-difference"><img src="{picture}" alt="{texts.difference}">'
             strip += "</div>"
         about = f"{took_s:.1f} s · {figures.get('rss_peak_mb', 0):.0f} MB · {heard}"
         return _row(variant, strip, about)
-
-
-def _told(event: Event) -> str:
-    """How far a take is, in words; empty for what says nothing of it."""
-    if isinstance(event, Progress):
-        return event.message
-    if isinstance(event, StepDone) and event.total is not None:
-        return f"step {event.step} of {event.total}"
-    if isinstance(event, Telemetry) and event.audio_s:
-        return f"{event.audio_s:.0f} s"
-    return ""
 
 
 def sweep_figure(heard: Sequence[tuple[Variant, list[tuple[str, float]]]]) -> go.Figure:
@@ -258,9 +235,9 @@ def sweep_figure(heard: Sequence[tuple[Variant, list[tuple[str, float]]]]) -> go
             y=[100 * dict(shares).get(name, 0.0) for _, shares in heard],
             name=name.replace("_", " "), mode="lines+markers",
         )  # fmt: skip
-    dress(figure, "How sure the judge is, in %, over w")
+    dress(figure, texts.sweep_title)
     figure.update_layout(showlegend=True, plot_bgcolor="rgba(0,0,0,0)")
-    figure.update_xaxes(title="w")
+    figure.update_xaxes(title=texts.scales)
     figure.update_yaxes(range=[0, 105])
     return figure
 
@@ -278,12 +255,12 @@ def _strip(variant: Variant, path: Path) -> str:
     picture = widgets.picture_url(picture_of(path, PICTURE_WIDTH))
     length_s = variant.request.duration_s or 1.0
     marks = "".join(
-        f'<i style="left:{100 * at_s / length_s:.2f}%" title="Join at {at_s:.1f} s"></i>'
+        f'<i style="left:{100 * at_s / length_s:.2f}%" title="{texts.join.format(at=f"{at_s:.1f}")}"></i>'
         for at_s in variant.joins_s
     )
     return (
         f'<div class="lw-strip"><img src="{picture}" '
-        f'alt="Spectrogram: {escape(variant.name)}">{marks}</div>'
+        f'alt="{escape(texts.picture.format(name=variant.name))}">{marks}</div>'
         f'<audio controls preload="metadata" src="{source}" aria-label="{escape(variant.name)}">'
         "</audio>"
     )

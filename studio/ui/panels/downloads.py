@@ -12,9 +12,10 @@ from studio.core.audio import format_time
 from studio.core.errors import StudioError
 from studio.service.downloads import Downloader, DownloadProgress
 from studio.ui.widgets import HIDDEN
+from studio.ui.words import words
 
 POLL_S = 1.0
-_HINT = "Choose a model to see its size, its licence, and how much room the disk has."
+texts = words.models
 
 
 def build(downloader: Downloader, models: Sequence[ModelInfo]) -> None:
@@ -22,26 +23,27 @@ def build(downloader: Downloader, models: Sequence[ModelInfo]) -> None:
     choices = [
         (f"{model.title} · {model.size_mb / 1000:.1f} GB", model.id) for model in models if _on_hub(model)
     ]
-    with gr.Accordion("Get a model", open=False, elem_id="getting"):
-        model = gr.Dropdown(choices, value=None, label="Model", elem_id="getting-model")
-        says = gr.Markdown(_HINT, elem_id="getting-says")
+    with gr.Accordion(texts.title, open=False, elem_id="getting"):
+        model = gr.Dropdown(choices, value=None, label=texts.model, elem_id="getting-model")
+        says = gr.Markdown(texts.hint, elem_id="getting-says")
         with gr.Row():
-            start = gr.Button("Get it", interactive=False, elem_id="getting-start")
-            stop = gr.Button("Stop", interactive=False, elem_id="getting-stop")
+            start = gr.Button(texts.get, interactive=False, elem_id="getting-start")
+            stop = gr.Button(words.form.stop, interactive=False, elem_id="getting-stop")
         poll = gr.Timer(POLL_S, active=False)
 
     def chosen(model_id: str | None) -> tuple[str, dict[str, Any]]:
         if not model_id:
-            return _HINT, gr.update(interactive=False)
+            return texts.hint, gr.update(interactive=False)
         try:
             wanted = downloader.plan(model_id)
         except StudioError as error:
             return str(error), gr.update(interactive=False)
         note = next(listed.note for listed in models if listed.id == model_id)
-        here = f", of which {_size(wanted.here)} has come already" if wanted.here else ""
+        here = texts.here.format(size=_size(wanted.here)) if wanted.here else ""
         return (
-            f"{note} {_size(wanted.size)}{here}; the disk has {_size(wanted.free)} left. "
-            f"Licence: {wanted.licence}.",
+            texts.wanted.format(
+                note=note, size=_size(wanted.size), here=here, free=_size(wanted.free), licence=wanted.licence
+            ),
             gr.update(interactive=wanted.here < wanted.size),
         )
 
@@ -51,7 +53,7 @@ def build(downloader: Downloader, models: Sequence[ModelInfo]) -> None:
         except StudioError as error:
             return str(error), gr.update(), gr.update(), gr.update()
         return (
-            "Asking the Hub…",
+            texts.asking,
             gr.update(interactive=False),
             gr.update(interactive=True),
             gr.Timer(active=True),
@@ -81,8 +83,13 @@ def describe(progress: DownloadProgress) -> str:
     if progress.ended:
         return progress.said
     left = progress.left_s
-    pace = f" · {_size(int(progress.speed))} a second · {format_time(left)} left" if left is not None else ""
-    return f"{progress.model_id}: {_size(progress.here)} of {_size(progress.total)}{pace}"
+    pace = (
+        texts.pace.format(speed=_size(int(progress.speed)), left=format_time(left))
+        if left is not None
+        else ""
+    )
+    here, total = _size(progress.here), _size(progress.total)
+    return texts.progress.format(model=progress.model_id, here=here, total=total, pace=pace)
 
 
 def _on_hub(model: ModelInfo) -> bool:

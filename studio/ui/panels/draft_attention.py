@@ -13,12 +13,9 @@ from studio.core.errors import StudioError
 from studio.core.views import DraftAttention
 from studio.service.studio import Studio
 from studio.ui.panels.attention import dress
+from studio.ui.words import words
 
-HELP = (
-    "How the take's frames attend to the draft's, at a block that hears it and a step (1 is the noisiest): "
-    "a diagonal means that it follows the draft in time, a stripe that it takes its sound from one place. "
-    "The finished take is noised again to that step, and looked at there."
-)
+texts = words.attention
 STEPS = 50  # until a take says how many it had
 
 
@@ -26,27 +23,27 @@ def build(studio: Studio, tab: str, job_id: gr.State) -> None:
     """Lay the view out in the column one is in, and bind it."""
 
     def look(job: str, block: str | None, step: float) -> Iterator[tuple[Any, Any, Any, Any]]:
-        yield "Looking at the take …", gr.skip(), gr.skip(), gr.skip()
+        yield texts.looking, gr.skip(), gr.skip(), gr.skip()
         try:
             seen = studio.listening(job, block or "", int(step))
         except StudioError as error:
             yield str(error), gr.skip(), gr.skip(), gr.skip()
             return
-        choices = [("the last", ""), *((name, name) for name in seen.blocks)]
+        choices = [(texts.last, ""), *((name, name) for name in seen.blocks)]
         asked = gr.update(maximum=seen.steps, value=seen.step)
         yield "", gr.update(value=figure(seen), visible=True), gr.update(choices=choices), asked
 
-    with gr.Accordion("Attention to the draft", open=False, elem_id=f"{tab}-attention"):
-        gr.Markdown(HELP, elem_classes="lw-said")
+    with gr.Accordion(texts.draft_title, open=False, elem_id=f"{tab}-attention"):
+        gr.Markdown(texts.draft_help, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-seed"):
             step = gr.Slider(
-                1, STEPS, STEPS // 2, step=1, label="Step", elem_id=f"{tab}-attention-step", min_width=120
+                1, STEPS, STEPS // 2, step=1, label=texts.step, elem_id=f"{tab}-attention-step", min_width=120
             )
             block = gr.Dropdown(
-                [("the last", "")], value="", label="Block", allow_custom_value=True,
+                [(texts.last, "")], value="", label=texts.block, allow_custom_value=True,
                 elem_id=f"{tab}-attention-block", min_width=90,
             )  # fmt: skip
-            press = gr.Button("Look", size="sm", elem_id=f"{tab}-attention-look", min_width=60)
+            press = gr.Button(texts.look, size="sm", elem_id=f"{tab}-attention-look", min_width=60)
         said = gr.Markdown("", elem_id=f"{tab}-attention-said", elem_classes="lw-said")
         plot = gr.Plot(visible=False, show_label=False, elem_id=f"{tab}-attention-map")
         press.click(
@@ -67,8 +64,6 @@ def figure(seen: DraftAttention) -> go.Figure:
         hovertemplate="take at %{y:.2f} s, draft at %{x:.2f} s<extra></extra>",
     )  # fmt: skip
     plot = go.Figure(heat)
-    plot.update_xaxes(title="second of the draft")
-    plot.update_yaxes(title="second of the take")
-    return dress(
-        plot, f"What {seen.block} attends to in the draft, step {seen.step} of {seen.steps}", height=340
-    )
+    plot.update_xaxes(title=texts.of_draft)
+    plot.update_yaxes(title=texts.of_take)
+    return dress(plot, texts.draft_map.format(block=seen.block, step=seen.step, steps=seen.steps), height=340)

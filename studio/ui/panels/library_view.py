@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,37 +20,53 @@ from studio.service.jobs.intake import RESUMABLE
 from studio.service.recordings.mono import MAX_S
 from studio.service.studio import Studio
 from studio.service.takes.library import Take, settings_of
+from studio.service.takes.order import Order
 from studio.service.takes.savepoint import SUFFIX
 from studio.ui.handing import handed
-from studio.ui.panels import cards
+from studio.ui.panels import cards, take_detail
+from studio.ui.panels.cards import counted, readable
+from studio.ui.words import words
 
-SHOWN = 60  # a list longer than this is better searched than read
+PAGE = 60  # takes, and as many more each time they are asked for
 SHOWN_UNREADABLE = 12  # even where the list is full of others
-NOBODY = "Choose a take to hear it."
+TEXT = words.library
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
+class Asked:
+    """What the tab is asked to list: words, favourites alone, an order, and how many at the most."""
+
+    words: str = ""
+    favourites: bool = False
+    order: Order = "newest"
+    most: int = PAGE
+
+
+@dataclass(kw_only=True)
 class Shown:
-    """What the tab's components show, by the names that the tab has for them."""
+    """What the tab's components show, by the names that the tab has for them; what is None stays as it is."""
 
-    chosen: str
-    detail: str
-    name: str
-    listing: str
-    said: str
-    why: str  # Resume can't be pressed
-    undone: Any = ""  # the id in the trash of what was deleted last, while that can be undone
-    trash: str
-    part: Any  # of the page that holds the trash
-    opened: Any
-    extend: Any
-    favour: Any
-    resume: Any
-    rename: Any
-    delete: Any
-    undo: Any
-    erase: Any
-    empty: Any
+    chosen: Any = None
+    detail: Any = None
+    name: Any = None
+    listing: Any = None
+    most: Any = None
+    about: Any = None
+    said: Any = None
+    why: Any = None  # a button can't be pressed
+    undone: Any = None  # the ids in the trash of what was deleted last, while that can be undone
+    doomed: Any = None  # the ids of what could not be moved to the trash, and can be deleted for good
+    trash: Any = None
+    part: Any = None  # of the page that holds the trash
+    opened: Any = None
+    extend: Any = None
+    favour: Any = None
+    resume: Any = None
+    rename: Any = None
+    delete: Any = None
+    undo: Any = None
+    erase: Any = None
+    empty: Any = None
 
 
 @dataclass(frozen=True)
@@ -68,80 +84,101 @@ class LibraryView:
     def __init__(self, studio: Studio) -> None:
         self._library = studio.library
 
-    def listing(self, words: str = "", favourites: bool = False, chosen: str = "") -> str:
+    def listing(self, asked: Asked = Asked(), chosen: str = "") -> str:
         """The cards of the takes asked for, as HTML."""
-        takes, others = self._library.find(words, favourites=favourites)
+        takes, others = self._library.find(asked.words, favourites=asked.favourites, order=asked.order)
         if not takes and not others:
-            said = (
-                "Nothing like that." if words or favourites else "No takes yet: press Generate in Infinite."
-            )
-            return cards.NONE.format(said)
-        more = cards.NONE.format("There are more: search for the one you mean.")
-        left = max(0, SHOWN - len(takes))
-        shown = cards.cards(takes[:SHOWN], others[: max(left, SHOWN_UNREADABLE)], chosen)
-        return shown + (more if len(takes) > SHOWN or len(others) > max(left, SHOWN_UNREADABLE) else "")
+            return cards.NONE.format(TEXT.no_match if asked.words or asked.favourites else TEXT.empty)
+        together = {one.entry.group_id for one in takes[: asked.most]} - {""}
+        listed = [
+            take for place, take in enumerate(takes) if place < asked.most or take.entry.group_id in together
+        ]
+        room = max(asked.most - len(listed), SHOWN_UNREADABLE)
+        left = len(takes) - len(listed) + max(0, len(others) - room)
+        return cards.cards(listed, others[:room], chosen) + cards.more(min(left, PAGE))
 
-    def detail(self, take_id: str) -> str:
-        """One take to listen to, as HTML."""
-        return cards.detail(self._library.get(take_id)) if take_id else cards.NONE.format(NOBODY)
-
-    def refresh(self, chosen: str, words: str, favourites: bool) -> Shown:
+    def refresh(self, chosen: str, asked: Asked) -> Shown:
         """The list as the disk has it now."""
-        return self._shown(chosen, words, favourites)
+        return self._all(chosen, asked)
 
-    def choose(self, words: str, favourites: bool, event: gr.EventData) -> Shown:
-        """A card was clicked."""
-        return self._shown(str(event._data.get("take", "")), words, favourites)
+    def act(self, asked: Asked, chosen: str, event: Mapping[str, Any]) -> Shown:
+        """What was done on the list: `action` to `takes`, ids of the library or, to restore, of the trash."""
+        ids = [str(one) for one in event.get("takes", ())]
+        match event.get("action"):
+            case "choose":
+                return self.choose(ids[0] if ids else "")
+            case "more":
+                return self._listed(
+                    Asked(asked.words, asked.favourites, asked.order, asked.most + PAGE), chosen
+                )
+            case "look":
+                return self._listed(asked, chosen)
+            case "favour":
+                return self.favour(ids, chosen, asked)
+            case "delete":
+                return self.delete(ids, chosen, asked)
+            case "restore":
+                return self.restore(ids, asked)
+        return Shown()
 
-    def rename(self, chosen: str, name: str, words: str, favourites: bool) -> Shown:
+    def choose(self, take_id: str) -> Shown:
+        """A card was clicked; none where a click took the choice back."""
+        return self._chosen(take_id)
+
+    def rename(self, chosen: str, name: str, asked: Asked) -> Shown:
         """Give the chosen take the name typed."""
-        return self._done(
-            chosen, words, favourites, lambda: (self._library.rename(chosen, name).id, "Renamed.")
-        )
+        return self._done(chosen, asked, lambda: (self._library.rename(chosen, name).id, TEXT.renamed))
 
-    def favour(self, chosen: str, words: str, favourites: bool) -> Shown:
-        """Make the chosen take a favourite, or no longer."""
+    def favour(self, ids: Sequence[str], chosen: str, asked: Asked) -> Shown:
+        """Make takes favourites, or no longer where all of them are."""
 
         def turn() -> tuple[str, str]:
-            on = not self._library.get(chosen).about.favourite
-            self._library.favour(chosen, on)
-            return chosen, "A favourite now." if on else "No favourite any more."
+            on = not all(take.about.favourite for take in self._library.get_all(ids))
+            self._library.favour_all(ids, on)
+            one, all_ = (TEXT.favoured, TEXT.favoured_all) if on else (TEXT.unfavoured, TEXT.unfavoured_all)
+            return chosen, one if len(ids) == 1 else all_.format(number=len(ids))
 
-        return self._done(chosen, words, favourites, turn)
+        return self._done(chosen, asked, turn)
 
-    def delete(self, chosen: str, words: str, favourites: bool) -> Shown:
-        """Move the chosen take to the trash; where the disk is too full for that, offer more."""
+    def delete(self, ids: Sequence[str], chosen: str, asked: Asked) -> Shown:
+        """Move takes to the trash; where the disk is too full for that, offer more."""
         try:
-            deleted = self._library.delete(chosen)
+            deleted = self._library.delete_all(ids)
         except StudioError as error:
-            shown = self._shown(chosen, words, favourites, str(error))
-            full = isinstance(error, OutOfResourcesError)
-            return replace(shown, erase=gr.update(visible=full, interactive=full))
-        undo = gr.update(visible=True, interactive=True)
-        shown = self._shown("", words, favourites, "Moved to the trash.")
-        return replace(shown, undone=deleted, undo=undo)
+            shown = self._all(chosen, asked, str(error))
+            if isinstance(error, OutOfResourcesError):
+                shown.erase, shown.doomed = _offered(True), tuple(ids)
+            return shown
+        said = TEXT.deleted if len(ids) == 1 else TEXT.deleted_all.format(number=len(ids))
+        shown = self._all("" if chosen in ids else chosen, asked, said)
+        shown.undone, shown.undo = tuple(deleted), _offered(True)
+        return shown
 
-    def erase(self, chosen: str, words: str, favourites: bool) -> Shown:
-        """Delete the chosen take for good."""
-        return self._done(
-            chosen, words, favourites,
-            lambda: ("", f"Deleted: {readable(self._library.erase(chosen))} freed."),
-        )  # fmt: skip
+    def erase(self, doomed: Sequence[str], chosen: str, asked: Asked) -> Shown:
+        """Delete takes for good."""
 
-    def restore(self, deleted: str, words: str, favourites: bool) -> Shown:
-        """Put a take back from the trash, and choose it."""
-        return self._done("", words, favourites, lambda: (self._library.trash.restore(deleted), "Put back."))
+        def erase() -> tuple[str, str]:
+            freed = self._library.erase_all(doomed)
+            return "" if chosen in doomed else chosen, TEXT.erased.format(size=readable(freed))
 
-    def put_back(self, words: str, favourites: bool, event: gr.EventData) -> Shown:
-        """A take in the trash was clicked."""
-        return self.restore(str(event._data.get("take", "")), words, favourites)
+        return self._done(chosen, asked, erase)
 
-    def empty(self, chosen: str, words: str, favourites: bool) -> Shown:
+    def restore(self, deleted: Sequence[str], asked: Asked) -> Shown:
+        """Put takes back from the trash; one alone is chosen then."""
+
+        def restore() -> tuple[str, str]:
+            back = self._library.trash.restore_all(deleted)
+            if len(back) == 1:
+                return back[0], TEXT.restored
+            return "", TEXT.restored_all.format(number=len(back))
+
+        return self._done("", asked, restore)
+
+    def empty(self, chosen: str, asked: Asked) -> Shown:
         """Delete for good what is in the trash."""
         return self._done(
-            chosen, words, favourites,
-            lambda: (chosen, f"The trash is empty: {readable(self._library.trash.empty())} freed."),
-        )  # fmt: skip
+            chosen, asked, lambda: (chosen, TEXT.emptied.format(size=readable(self._library.trash.empty())))
+        )
 
     def open_take(self, chosen: str) -> Opened:
         """The chosen take's settings, for the form of its tab."""
@@ -155,12 +192,9 @@ class LibraryView:
         try:
             take = self._library.get(chosen)
             if take.status == "running":
-                raise InvalidRequestError("This take still grows: stop it first.")
+                raise InvalidRequestError(TEXT.still_grows)
             if take.about.duration_s > MAX_S:
-                limit = format_time(MAX_S)
-                raise InvalidRequestError(
-                    f"This take is longer than {limit}: export its end, and go on from that."
-                )
+                raise InvalidRequestError(TEXT.too_long.format(limit=format_time(MAX_S)))
             return _opened(take.record, continue_from=handed(take.path), endless=True)
         except StudioError as error:
             return Opened(said=str(error))
@@ -174,62 +208,80 @@ class LibraryView:
         except StudioError as error:
             return Opened(said=str(error))
 
-    def _done(self, chosen: str, words: str, favourites: bool, do: Callable[[], tuple[str, str]]) -> Shown:
+    def _done(self, chosen: str, asked: Asked, do: Callable[[], tuple[str, str]]) -> Shown:
         """The tab after `do`, which gives what is chosen then and what was done; or what was wrong."""
         try:
             chosen, said = do()
         except StudioError as error:
             said = str(error)
-        return self._shown(chosen, words, favourites, said)
+        return self._all(chosen, asked, said)
 
-    def _shown(self, chosen: str, words: str, favourites: bool, said: str = "") -> Shown:
-        take, detail = None, cards.NONE.format(NOBODY)
-        found = chosen
-        if chosen:
-            try:
-                take = self._library.get(chosen)
-                detail = cards.detail(take)
-            except StudioError as error:
-                here = any(other.id == chosen for other in self._library.find()[1])
-                found = chosen if here else ""
-                detail = cards.NONE.format(escape(str(error))) if here else detail
-                said = said or ("" if here else str(error))
-        why = unresumable(take) if take else ""
-        can, can_delete = gr.update(interactive=take is not None), gr.update(interactive=bool(found))
-        deleted, gone = self._library.trash.takes(), gr.update(visible=False, interactive=False)
+    def _all(self, chosen: str, asked: Asked, said: str = "") -> Shown:
+        """Everything, as the disk has it now; what was `said` takes the place of what could be undone."""
+        shown = self._listed(asked, chosen, self._chosen(chosen))
+        if said:
+            shown.said, shown.undone, shown.doomed = said, (), ()
+            shown.undo, shown.erase = _offered(False), _offered(False)
+        deleted = self._library.trash.takes()
+        shown.trash, shown.empty = cards.trash(deleted), gr.update(interactive=bool(deleted))
+        shown.part = gr.update(label=trash_label(len(deleted), self._library.trash.size()))
+        number, size = self._library.holds()
+        shown.about = TEXT.holds.format(takes=counted(number), size=readable(size)) if number else ""
+        return shown
+
+    def _listed(self, asked: Asked, chosen: str, shown: Shown | None = None) -> Shown:
+        shown = shown or Shown()
+        shown.listing, shown.most = self.listing(asked, chosen), asked.most
+        return shown
+
+    def _chosen(self, take_id: str) -> Shown:
+        """What is told of a take, and which of the buttons can be pressed for it."""
+        take, here = None, ""
+        detail, said, why = take_detail.nobody(), "", ""
+        try:
+            take = self._library.get(take_id) if take_id else None
+        except StudioError as error:
+            if any(other.id == take_id for other in self._library.find()[1]):
+                here, why = take_id, TEXT.why_unreadable
+                detail = take_detail.unreadable(take_id, str(error))
+            else:
+                said = str(error)
+        if take is not None:
+            here, why, detail = take.id, unresumable(take), take_detail.detail(take)
+        whole = take is not None and take.status != "running"
+        favourite = take is not None and take.about.favourite
         return Shown(
-            chosen=found, detail=detail, name=take.record.name if take else "",
-            listing=self.listing(words, favourites, found), said=said, why=why, trash=cards.trash(deleted),
-            part=gr.update(label=trash_label(len(deleted), self._library.trash.size())),
-            opened=can, extend=can, favour=can, rename=can, delete=can_delete,
+            chosen=here, detail=detail, name=take.name if take else "", said=said or None,
+            why=escape(why),
+            opened=gr.update(interactive=take is not None), extend=gr.update(interactive=whole),
+            rename=gr.update(interactive=whole),
+            delete=gr.update(interactive=whole or bool(here and not take)),
             resume=gr.update(interactive=take is not None and not why),
-            undo=gone, erase=gone, empty=gr.update(interactive=bool(deleted)),
+            favour=gr.update(interactive=whole, value=TEXT.unfavour if favourite else TEXT.favour),
         )  # fmt: skip
 
 
 def unresumable(take: Take) -> str:
     """Why a take can't be resumed, as a sentence; nothing where it can."""
     if take.status == "running":
-        return "Resume waits: this take is being made."
+        return TEXT.why_running
     if take.status not in RESUMABLE:
-        return f"Resume is for interrupted takes: this one is {take.status}."
+        return TEXT.why_status.format(status=take.status)
     if not take.path.with_suffix(SUFFIX).is_file():
-        return "This take can't be resumed: it was not saved on the way. Open its settings to make it anew."
+        return TEXT.why_unsaved
     return ""
 
 
 def trash_label(takes: int, size: int) -> str:
     """What the trash holds, in a few words."""
     if not takes:
-        return "Trash" if not size else f"Trash · {readable(size)}"
-    return f"Trash · {takes} take{'s' if takes > 1 else ''}, {readable(size)}"
+        return TEXT.trash_size.format(size=readable(size)) if size else TEXT.trash
+    return TEXT.trash_holds.format(takes=counted(takes), size=readable(size))
 
 
-def readable(size: int) -> str:
-    """A size that a person reads."""
-    if size < 1e5:
-        return f"{size / 1e3:.0f} kB"
-    return f"{size / 1e6:.1f} MB" if size < 1e8 else f"{size / 1e9:.2f} GB"
+def _offered(offered: bool) -> Any:
+    """A button that is there only while it can be pressed."""
+    return gr.update(visible=offered, interactive=offered)
 
 
 def _opened(record: Preset, **more: Any) -> Opened:

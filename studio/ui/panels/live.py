@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from studio.core.audio import format_time
+from studio.core.binding import fill
 from studio.core.events import (
     AttentionMap,
     AudioChunk,
@@ -24,6 +25,10 @@ from studio.core.events import (
     StepDone,
     Telemetry,
 )
+from studio.core.preset import Preset
+from studio.core.prompt_schedule import format_lane
+from studio.core.sampling import EndlessSampler
+from studio.core.values import FRAME_S
 from studio.dsp.spectrogram import HOP_SAMPLES, N_BANDS, SpectrogramStream
 from studio.service.jobs.job import Job
 
@@ -116,9 +121,32 @@ class LiveView:
             "seed": str(self.job.request.seed),  # beyond 2**53 a number of JavaScript would be another seed
             "phase": self.job.status,
             "message": self._message,
+            "prompt": self.job.request.prompt,
+            **self._scene(),
             "file": outcome.path.name if outcome is not None and outcome.path is not None else "",
             "drafted": self.draft is not None,
         }
+
+    def _scene(self) -> dict[str, Any]:
+        """What an endless take is about: as it began, the changes that it has taken up or is planned to, what
+        was asked for last, and how long a change that is asked for now takes to be heard.
+        """
+        sampler = self.job.request.sampler
+        if not isinstance(sampler, EndlessSampler):
+            return {}
+        prompt, lane = self.job.control.asked
+        return {
+            "opening": self.job.request.prompt,
+            "points": [point.model_dump() for point in self.job.control.points],
+            "asked": {"prompt": prompt, "lane": format_lane(lane)},
+            "heard_after_s": heard_after_s(sampler, self.stream.lead_s),
+        }
+
+    def form(self) -> dict[str, Any]:
+        """The values of the form that make this take, for a page that has not filled it in."""
+        request = self.job.request
+        settings = request.model_dump(mode="json")
+        return fill(request.mode, Preset(name=request.mode.title(), settings=settings))
 
     def beat(self, columns_from: int, attention_from: int = 0, preview_from: int = 0) -> dict[str, Any]:
         """How the take stands, the picture's columns from `columns_from` on, bands of bytes, base64, and the
@@ -216,6 +244,13 @@ class LiveViews:
         """The view of that token, if it is known."""
         with self._lock:
             return self._views.get(token)
+
+
+def heard_after_s(sampler: EndlessSampler, lead_s: float) -> float:
+    """How many seconds after it is asked for a change is heard, about: half the queue is noisy enough to take
+    it up, and what is made ahead is heard first.
+    """
+    return sampler.steps * sampler.group_size * FRAME_S / 2 + lead_s
 
 
 def attention_picture(event: AttentionMap) -> dict[str, Any]:

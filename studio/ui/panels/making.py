@@ -13,6 +13,7 @@ from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
+from studio.ui.words import words
 
 OWN_HEADER = "x-longwave"  # no other site's page can send it without asking first, which is refused
 SHOWN_CHARS = 80
@@ -55,7 +56,11 @@ def _row(job: Job) -> dict[str, Any]:
         "id": job.id,
         "mode": job.request.mode.title(),
         "prompt": prompt if len(prompt) <= SHOWN_CHARS else f"{prompt[: SHOWN_CHARS - 1]}…",
-        "stands": "is ending" if job.cancel.is_set() else "waits" if job.status == "queued" else _made(job),
+        "stands": words.making.ending
+        if job.cancel.is_set()
+        else words.making.waits
+        if job.status == "queued"
+        else _made(job),
         "takes_left": job.takes_left,
     }
 
@@ -64,5 +69,6 @@ def _made(job: Job) -> str:
     latest, length_s = job.latest, job.request.duration_s
     made = format_time(latest.audio_s) if latest is not None and latest.audio_s else ""
     if not made:
-        return "is being made"
-    return f"{made} made" if length_s is None else f"{made} of {format_time(length_s)} made"
+        return words.making.being_made
+    length = "" if length_s is None else format_time(length_s)
+    return (words.making.made_of if length else words.making.made).format(made=made, length=length)

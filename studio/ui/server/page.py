@@ -24,25 +24,27 @@ from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.scratch import Scratch
 from studio.ui import widgets
 from studio.ui.callers import Callers, CallerWatch
-from studio.ui.panels import downloads, making
-from studio.ui.panels.live import LiveViews
+from studio.ui.panels import downloads, making, transport
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, export_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.keep_routes import keep_routes
+from studio.ui.server.library_routes import library_routes
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
-from studio.ui.server.routes import library_routes, live_routes
+from studio.ui.server.routes import live_routes, preloads
 from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost
+from studio.ui.server.take_routes import take_routes
 from studio.ui.server.theme import studio_theme
 from studio.ui.server.uploads import UploadLimit
-from studio.ui.tabs import dual, infinite, library, sparse
+from studio.ui.tabs import dual, infinite, library, reuse, sparse
+from studio.ui.tabs.take_tab import Shared
 from studio.ui.widgets import HIDDEN
 
 MAX_UPLOAD = "500mb"
 MAX_QUEUED = 64
 CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
 POLL_S = 0.5
-STYLES = ("style.css", "transport.css", "timeline.css", "palette.css", "library.css")
+STYLES = ("style.css", "transport.css", "timeline.css", "palette.css", "library.css", "access.css")
 GUARDED = re.compile(r"/(making|library)(/|$)")  # what is for who has logged in, and is not Gradio's
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ class Page:
         self._studio = studio
         self._scratch = Scratch()
         os.environ["GRADIO_TEMP_DIR"] = str(self._scratch.path)  # Gradio reads it at every use
-        self._views = LiveViews()
+        self._shared = shared = Shared.of(studio)
         self._callers = Callers()
         self._hosts = Hosts(self.settings, [name] if (name := os.environ.get("SPACE_HOST")) else [])
         self.url = ""
@@ -68,16 +70,18 @@ class Page:
             models = [model for model in known if model.system != DRAFTER]
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
-                    endless = infinite.build(studio, self._views, models)
+                    endless = infinite.build(shared, models)
                 with gr.Tab("Sparse", id="sparse"):
-                    clips = sparse.build(studio, self._views, models)
+                    clips = sparse.build(shared, models)
                 with gr.Tab("Dual", id="dual"):
-                    drafted = dual.build(studio, self._views, known)
+                    drafted = dual.build(shared, known)
                 if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, tabs, takes, [endless, clips, drafted])
+                    reuse.bind(tabs, [endless, clips, drafted], studio, shared.offers)
             if self.settings.private:  # the disk and the network are this machine's user's
                 downloads.build(Downloader(self.settings), known)
+            transport.build()
             endless.follow(self.blocks.load, endless.handlers.reattach, None)
             for others in (clips, drafted):
                 # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
@@ -124,10 +128,12 @@ class Page:
     def _options(self) -> dict[str, Any]:
         """What Gradio is launched with."""
         settings, files = self.settings, data_dir("assets") / "page"
-        routes = live_routes(self._views, files, self._scratch.path)
-        routes += keep_routes(self._views, settings)
+        routes = live_routes(self._shared.views, files)
+        library = self._studio.library if settings.trusted else None
+        routes += take_routes(self._shared.offers, self._scratch.path, library)
+        routes += keep_routes(self._shared.views, settings)
         if settings.trusted:
-            routes += [*job_routes(self._studio), *library_routes(self._studio.library)]
+            routes += [*job_routes(self._studio), *library_routes(self._studio.library, self._scratch.path)]
         return {
             "server_name": in_address(settings.host),
             "server_port": settings.port or None,
@@ -145,6 +151,7 @@ class Page:
             "footer_links": [],
             "theme": studio_theme(),
             "css_paths": [files / name for name in STYLES],
+            "head": preloads(files),
             "favicon_path": files / "favicon.svg",
             "app_kwargs": {
                 "routes": routes,

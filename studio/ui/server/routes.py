@@ -1,4 +1,4 @@
-"""What the page fetches beside Gradio: the sound, the heartbeat, finished takes, its own files.
+"""What the page fetches beside Gradio: the sound as it is made, the heartbeat, drafts, its own files.
 
 The token in a path is the key to a take: unguessable, and told to nobody but the page that started it.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,84 +16,29 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from studio.core.errors import InvalidRequestError, StudioError
-from studio.core.files import disk_error
 from studio.service.live.codecs import CODECS, encoder
 from studio.service.live.pcm_stream import PcmStream
-from studio.service.takes.export import FORMATS, Export
-from studio.service.takes.export_cache import ExportCache
-from studio.service.takes.export_range import ExportRange, ExportRangeError, read_export_range
-from studio.service.takes.library import Library
-from studio.service.takes.naming import portable
-from studio.service.takes.shelf import shown
 from studio.ui.panels import drafted
 from studio.ui.panels.live import LiveViews
+from studio.ui.server.exporting import NO_STORE
 from studio.ui.words import as_script, words
 
 POLL_S = 0.05
-CHUNK_BYTES = 1 << 16
 DRAFT_VIEWS = {
     "sound": (drafted.sound, "audio/wav"),
     "picture": (drafted.picture, "image/png"),
     "tokens": (drafted.tokens, "image/png"),
 }
-MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
-NO_STORE = {"Cache-Control": "no-store"}
 
 
-def library_routes(library: Library) -> list[BaseRoute]:
-    """The sounds of the takes that the library lists, by their ids: nothing else of the disk is to be had."""
-
-    async def sound(request: Request) -> Response:
-        try:
-            take = await run_in_threadpool(library.get, request.query_params.get("take", ""))
-        except InvalidRequestError as error:
-            return PlainTextResponse(str(error), 404)
-        if not take.path.is_file():
-            return PlainTextResponse("Its sound is not there any more: refresh the list.", 404)
-        if take.status == "running":
-            return _so_far(take.path)
-        return FileResponse(
-            take.path,
-            filename=portable(shown(take.path.name)),
-            media_type=MEDIA_TYPES.get(take.path.suffix.lower()),
-            content_disposition_type="attachment" if "download" in request.query_params else "inline",
-        )
-
-    return [Route("/library/sound", sound)]
+def preloads(page_files: Path) -> str:
+    """Links that have a browser fetch the page's scripts while Gradio lays it out, not import by import."""
+    names = sorted({*(path.name for path in page_files.glob("*.js")), "words.js"})
+    return "".join(f'<link rel="modulepreload" href="page/{name}">' for name in names)
 
 
-def _so_far(path: Path) -> Response:
-    """What a growing file holds at the moment: an answer has to keep to the length that it began with."""
-    size = path.stat().st_size
-    headers = {**NO_STORE, "Content-Length": str(size)}
-    return StreamingResponse(first_bytes(path, size), media_type="audio/wav", headers=headers)
-
-
-def first_bytes(path: Path, size: int) -> Iterator[bytes]:
-    """A file's first `size` bytes, whatever is appended meanwhile. Raises `OSError`."""
-    with open(path, "rb") as file:
-        while size > 0 and (part := file.read(min(size, CHUNK_BYTES))):
-            size -= len(part)
-            yield part
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """Why there is no export, and which field of the form is at fault, if one is."""
-
-    message: str
-    status: int
-    field: str = ""
-
-
-def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseRoute]:
-    """Routes for `launch(app_kwargs=…)`.
-
-    Args:
-        page_files: folder of the page's scripts and style.
-        scratch: private folder where takes are converted to other formats.
-    """
+def live_routes(views: LiveViews, page_files: Path) -> list[BaseRoute]:
+    """Routes for `launch(app_kwargs=…)`; `page_files` is the folder of the page's scripts and style."""
 
     async def pcm(request: Request) -> Response:
         codec = request.query_params.get("codec", "raw")
@@ -125,47 +69,6 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         view.stream.acknowledge(position_s)
         return JSONResponse(view.beat(columns_from, attention_from, preview_from), headers=NO_STORE)
 
-    exports = ExportCache(scratch)
-
-    async def made(request: Request) -> Export | _Refusal:
-        """The export that an address asks for; or why there is none, in a sentence for the field at fault."""
-        view = views.get(request.path_params["token"])
-        outcome = view.job.outcome if view is not None else None
-        if outcome is None or outcome.path is None or not outcome.path.is_file():
-            return _Refusal("There is no finished take of that name any more.", 404)
-        suffix = request.query_params.get("format", outcome.path.suffix)
-        if suffix not in FORMATS:
-            return _Refusal(f"Choose one of {', '.join(FORMATS)}.", 400, "format")
-        try:
-            return await run_in_threadpool(
-                exports.make, outcome.path, suffix, read_export_range(request.query_params)
-            )
-        except ExportRangeError as error:
-            return _Refusal(str(error), 400, error.field)
-        except InvalidRequestError as error:
-            return _Refusal(str(error), 400)
-        except StudioError as error:
-            return _Refusal(str(error), 507)
-        except OSError as error:
-            return _Refusal(str(disk_error(error, outcome.path)), 507)
-
-    async def take(request: Request) -> Response:
-        done = await made(request)
-        if isinstance(done, _Refusal):
-            return PlainTextResponse(done.message, done.status)
-        disposition = "attachment" if "format" in request.query_params else "inline"
-        return FileResponse(done.path, filename=done.path.name, content_disposition_type=disposition)
-
-    async def prepare(request: Request) -> Response:
-        """Make an export before the page fetches it, and tell what it came to: a link never leads nowhere."""
-        done = await made(request)
-        if isinstance(done, _Refusal):
-            answer = {"message": done.message, "field": done.field}
-            return JSONResponse(answer, done.status, headers=NO_STORE)
-        level = done.level
-        said = {"said": level.sentence, "level": level.report} if level else {"said": "", "level": None}
-        return JSONResponse({"name": done.path.name, **said}, headers=NO_STORE)
-
     # Not Starlette's mount of a folder: under a proxy's sub-path it looks for the files in the wrong place.
     own_files = {path.name: path for path in page_files.iterdir() if path.is_file()}
 
@@ -191,8 +94,6 @@ def live_routes(views: LiveViews, page_files: Path, scratch: Path) -> list[BaseR
         Route("/draft/{token}/{what}", draft),
         Route("/pcm/{token}", pcm),
         Route("/live/{token}", beat, methods=["POST"]),
-        Route("/take/{token}", take),
-        Route("/take/{token}/prepare", prepare),
         Route("/page/words.js", page_words),
         Route("/page/{name}", page_file),
     ]
@@ -217,8 +118,3 @@ async def _sound(stream: PcmStream, codec: str, request: Request) -> AsyncIterat
                 await asyncio.sleep(POLL_S)
     finally:
         stream.detach()
-
-
-def _converted(path: Path, suffix: str, cut: ExportRange, scratch: Path) -> Path:
-    """The take, or a range of it, in a format."""
-    return ExportCache(scratch).make(path, suffix, cut).path

@@ -11,13 +11,13 @@ EMBER = gr.themes.Color(
     "#b8501b", "#933e15", "#753214", "#5c2812", "#2f1408", name="ember",
 )  # fmt: skip
 INK = gr.themes.Color(
-    "#f8f7f4", "#f0eee9", "#e2dfd8", "#cbc7be", "#9a968f", "#716e69",
+    "#f8f7f4", "#f0eee9", "#e2dfd8", "#cbc7be", "#918d86", "#6b6863",
     "#55534f", "#3b3a3c", "#26262b", "#1b1b20", "#121216", name="ink",
 )  # fmt: skip
 
 
 def studio_theme() -> gr.themes.Base:
-    """The theme for `launch()`; `assets/page/style.css` does the rest with its variables."""
+    """The theme for `launch()`; the styles in `assets/page` do the rest with its variables."""
     theme = gr.themes.Base(
         primary_hue=EMBER,
         secondary_hue=EMBER,
@@ -45,14 +45,22 @@ def studio_theme() -> gr.themes.Base:
         block_label_border_width="0px",
         input_background_fill="*neutral_50",
         input_background_fill_dark="*neutral_950",
-        input_border_color="*neutral_300",
-        input_border_color_dark="*neutral_700",
-        input_border_color_focus="*primary_500",
-        input_border_color_focus_dark="*primary_500",
+        input_border_width="1px",
+        input_border_color="*neutral_400",
+        input_border_color_dark="*neutral_600",
+        input_border_color_focus="*primary_600",
+        input_border_color_focus_dark="*primary_400",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        color_accent="*primary_600",  # on dark: assets/page/access.css, for there is no such variable
+        link_text_color_dark="*secondary_400",
+        link_text_color_active_dark="*secondary_400",
+        link_text_color_visited="*secondary_600",
+        link_text_color_visited_dark="*secondary_400",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_hover_dark="*primary_700",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
         button_secondary_background_fill="*neutral_100",

@@ -16,16 +16,10 @@ from studio.service.studio import Studio
 from studio.ui import widgets
 from studio.ui.forms import Form, read_form
 from studio.ui.panels import compare, draft_attention
-from studio.ui.panels.knowledge import Knowledge
-from studio.ui.panels.live import LiveViews
-from studio.ui.tabs.take_tab import (
-    CLIP_GAUGES,
-    TakeHandlers,
-    TakeTab,
-    lay_out_actions,
-    lay_out_gauges,
-)
+from studio.ui.tabs.layout import STEP_GAUGE, Inside, Own, lay_out
+from studio.ui.tabs.take_tab import Shared, TakeHandlers, TakeTab
 from studio.ui.widgets import HIDDEN
+from studio.ui.words import words
 
 TAB = "dual"
 EXAMPLES = ("birds over a stream", "footsteps on gravel", "a dog barking, rain", "slow lo-fi drums")
@@ -34,34 +28,22 @@ SCALES = ("text_scale", "acoustic_scale")
 _REROLL = "() => String(Math.floor(Math.random() * 2 ** 31))"
 
 
-def build(studio: Studio, views: LiveViews, models: Sequence[ModelInfo]) -> TakeTab:
+def build(shared: Shared, models: Sequence[ModelInfo]) -> TakeTab:
     """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives what other tabs need."""
+    studio = shared.studio
+
+    def inside(parts: Inside) -> None:
+        draft_attention.build(studio, TAB, parts.job_id)
+        if studio.settings.trusted:  # its takes are served from the folder of everybody's
+            compare.build_grid(studio, parts.form, lambda values: _grid(values, studio))
+            compare.build_sweep(studio, parts.form, lambda values: _sweep(values, studio))
+
+    own = Own(
+        EXAMPLES, _sound, _engine, lambda form: None, inside,
+        above=widgets.draft_player, gauges=STEP_GAUGE,
+    )  # fmt: skip
     form = Form(TAB, studio.settings, [model for model in models if model.system in SYSTEMS])
-    knowledge = Knowledge(TAB, studio.settings)
-    with gr.Row(elem_classes="lw-columns"):
-        with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
-            preset = form.choose_preset()
-            _lay_out_first(form, knowledge)
-            start, stop = lay_out_actions(TAB)
-            widgets.status(TAB)
-            _lay_out_draft(form)
-            _lay_out_others(form)
-            form.bind_preset(preset)
-            knowledge.bind(form.fields["prompt"], form.fields["model"])
-        with gr.Column(scale=7, min_width=320, elem_classes="lw-stage"):
-            widgets.draft_player(TAB)
-            widgets.clip_spectrogram(TAB)
-            player = widgets.player(TAB)
-            lay_out_gauges(TAB, **CLIP_GAUGES)
-            download = gr.Button("Download the take", interactive=False, elem_id=f"{TAB}-download")
-            job_id = gr.State("")
-            draft_attention.build(studio, TAB, job_id)
-            if studio.settings.trusted:  # its takes are served from the folder of everybody's
-                compare.build_grid(studio, form, lambda values: _grid(values, studio))
-                compare.build_sweep(studio, form, lambda values: _sweep(values, studio))
-    tab = TakeTab(form, [player, start, download, job_id], TakeHandlers(studio, views, TAB))
-    tab.bind(stop)
-    return tab
+    return lay_out(form, TakeHandlers(shared, TAB), studio.settings, own).tab
 
 
 def _grid(values: Values, studio: Studio) -> list[Variant]:
@@ -74,13 +56,10 @@ def _sweep(values: Values, studio: Studio) -> list[Variant]:
     return sweep(read_form(TAB, values, studio), values["scales"])
 
 
-def _lay_out_first(form: Form, knowledge: Knowledge) -> None:
-    prompt = form.put(
-        "prompt", lines=2, max_lines=6, placeholder="Describe the sound, for example: birds over a stream"
-    )
-    knowledge.lay_out_warning()
-    widgets.example_buttons(prompt, EXAMPLES)
+def _sound(form: Form) -> None:
     form.put("duration_s")
+    form.put("draft")
+    form.put_own_audio()
     with gr.Row(elem_classes="lw-balance"):
         pad = widgets.pad(TAB, MAX_SCALE, (form.opening["text_scale"], form.opening["acoustic_scale"]))
         with gr.Column(min_width=160):
@@ -89,6 +68,8 @@ def _lay_out_first(form: Form, knowledge: Knowledge) -> None:
     pad.click(_point, None, sliders, **HIDDEN)
     for slider in sliders:
         slider.change(None, sliders, pad, js="(x, y) => [{ x, y }]", **HIDDEN)
+    form.put("negative_prompt", lines=1, max_lines=3)
+    form.put("seed")
 
 
 def _point(event: gr.EventData) -> tuple[float, float]:
@@ -97,24 +78,15 @@ def _point(event: gr.EventData) -> tuple[float, float]:
     return round(MAX_SCALE * x, 1), round(MAX_SCALE * y, 1)
 
 
-def _lay_out_draft(form: Form) -> None:
+def _engine(form: Form) -> None:
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    form.put("draft")
-    with gr.Accordion("The draft", open=False, elem_id=f"{TAB}-draft-settings"):
+    form.put("steps", min_width=80)
+    form.put("model")
+    with gr.Accordion(words.form.draft_part, open=False, elem_id=f"{TAB}-draft-settings"):
         with gr.Row(elem_classes="lw-seed"):
             seed = form.put("draft_seed")
-            gr.Button("Re-roll", size="sm", elem_id=f"{TAB}-draft-reroll", min_width=60).click(
+            gr.Button(words.form.reroll, size="sm", elem_id=f"{TAB}-draft-reroll", min_width=60).click(
                 None, None, seed, js=_REROLL, **hidden
             )
         form.row("temperature", "top_k", classes="lw-numbers", min_width=80)
         form.put("strength", "draft_model")
-    form.put_own_audio()
-
-
-def _lay_out_others(form: Form) -> None:
-    form.put("negative_prompt", lines=1, max_lines=3)
-    form.put("steps", min_width=80)
-    form.put("seed", "model")
-    form.rest(advanced=False)
-    with gr.Accordion("More", open=False, elem_id=f"{TAB}-advanced"):
-        form.rest(advanced=True)

@@ -10,46 +10,65 @@ from typing import Any
 import gradio as gr
 
 from studio.service.studio import Studio
+from studio.service.takes.export import FORMATS
 from studio.service.takes.tags import SUFFIXES as TAGGED
-from studio.ui.panels import cards
-from studio.ui.panels.library_view import NOBODY, LibraryView, Opened, Shown
+from studio.ui.panels import take_detail
+from studio.ui.panels.library_view import PAGE, Asked, LibraryView, Opened, Shown
 from studio.ui.tabs.take_tab import TakeTab
+from studio.ui.words import words
 
 TAB = "library"
-_PICK = """
-element.addEventListener('click', (event) => {
-  const card = event.target.closest('[data-take]');
-  if (card) trigger('click', { take: card.dataset.take });
-});
+TEXT = words.library
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_ATTACH = (
+    "import(new URL('page/library.js', document.baseURI))"
+    ".then(({{ library }}) => library.{part}(element, watch, trigger));"
+)
+_FORMATS = "".join(f'<option value="{suffix}">{suffix[1:].upper()}</option>' for suffix in FORMATS)
+_BULK = f"""
+<div class="lw-bulk" role="group" aria-label="{TEXT.bulk_name}" hidden>
+  <span class="lw-bulk-count" role="status"></span>
+  <button type="button" data-do="all">{TEXT.select_all}</button>
+  <button type="button" data-do="favour">{TEXT.favourite}</button>
+  <label>{TEXT.format} <select><option value="">{TEXT.as_it_is}</option>
+    {_FORMATS}</select></label>
+  <button type="button" data-do="export">{TEXT.export_all}</button>
+  <button type="button" data-do="delete">{TEXT.delete}</button>
+  <button type="button" data-do="clear" aria-label="{TEXT.clear_help}">{TEXT.clear}</button>
+  <span class="lw-told" role="status"></span>
+</div>
+"""
+_CLOSE = f"""
+<div class="lw-pane-head"><h2>{TEXT.details}</h2>
+  <button type="button" class="lw-pane-close" aria-label="{TEXT.close}">✕</button></div>
 """
 
 
 def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab]) -> None:
     """Lay the `tab` out; takes are opened in the `others` of the `tabs`, and resumed in their first."""
     view = LibraryView(studio)
-    parts: dict[str, Any] = {}
-    with gr.Row(elem_classes="lw-search"):
-        words = gr.Textbox(
-            label="Search",
-            placeholder="Words of the name or prompt, or a seed",
-            elem_id=f"{TAB}-search",
-            scale=4,
-        )
-        favourites = gr.Checkbox(label="Favourites", elem_id=f"{TAB}-favourites", min_width=110)
-        refresh = gr.Button("Refresh", elem_id=f"{TAB}-refresh", min_width=90)
-    with gr.Row(elem_classes="lw-columns"):
-        with gr.Column(scale=7, min_width=320):
-            parts["listing"] = gr.HTML(js_on_load=_PICK, apply_default_css=False, elem_id=f"{TAB}-list")
-        with gr.Column(scale=4, min_width=320, elem_classes="lw-form"):
-            parts |= _lay_out_chosen()
-            file = gr.File(
-                label="Settings from a file made here",
-                file_types=[".json", *TAGGED], elem_id=f"{TAB}-file", height=140,
+    asked, refresh = _lay_out_search()
+    parts: dict[str, Any] = {"most": asked[-1]}
+    with gr.Row(elem_classes="lw-library-told"):
+        parts["about"] = gr.Markdown("", elem_id=f"{TAB}-about", elem_classes="lw-said")
+        parts["said"] = gr.Markdown("", elem_id=f"{TAB}-said", elem_classes="lw-said")
+        parts["undo"] = _button(TEXT.undo, "undo", 90, visible=False)
+        parts["erase"] = _button(TEXT.erase, "erase", 90, visible=False)
+    with gr.Row(elem_classes="lw-library", elem_id=f"{TAB}-columns"):
+        with gr.Column(scale=7, min_width=240, elem_classes="lw-library-takes"):
+            parts["listing"] = _html("", "list", "listing")
+            gr.HTML(
+                html_template=_BULK, js_on_load=_ATTACH.format(part="bulk"),
+                apply_default_css=False, elem_id=f"{TAB}-bulk",
             )  # fmt: skip
-            trash = _lay_out_trash()
-    parts |= trash
-    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    _bind_buttons(view, parts, [words, favourites], [refresh.click, tab.select])
+        with gr.Column(scale=4, min_width=240, elem_classes="lw-library-pane", elem_id=f"{TAB}-pane"):
+            parts |= _lay_out_chosen()
+    with gr.Row(elem_classes="lw-library-rest"):
+        file = gr.File(
+            label=TEXT.file, file_types=[".json", *TAGGED], elem_id=f"{TAB}-file", height=84, min_width=240
+        )
+        parts |= _lay_out_trash()
+    _bind_buttons(view, parts, asked, [refresh.click, tab.select])
     forms = {other.form.mode: other.form for other in others}
     filled = [tabs, *(field for form in forms.values() for field in form.fields.values()), parts["said"]]
 
@@ -61,38 +80,58 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab])
         return {tabs: gr.Tabs(selected=found.mode), **forms[found.mode].shown(found.values), **said}
 
     chosen = parts["chosen"]
-    parts["opened"].click(answered(view.open_take, opened), chosen, filled, **hidden)
-    parts["extend"].click(answered(view.extend_take, opened), chosen, filled, **hidden)
-    taken = file.upload(answered(view.open_file, opened), file, filled, **hidden)
-    taken.then(lambda: None, None, file, queue=False, **hidden)  # the next one can be dropped at once
+    parts["opened"].click(answered(view.open_take, opened), chosen, filled, **HIDDEN)
+    parts["extend"].click(answered(view.extend_take, opened), chosen, filled, **HIDDEN)
+    taken = file.upload(answered(view.open_file, opened), file, filled, **HIDDEN)
+    taken.then(lambda: None, None, file, queue=False, **HIDDEN)  # the next one can be dropped at once
     player = others[0]
-    shows = parts["resume"].click(lambda: gr.Tabs(selected="infinite"), None, tabs, queue=False, **hidden)
+    shows = parts["resume"].click(lambda: gr.Tabs(selected="infinite"), None, tabs, queue=False, **HIDDEN)
     player.follow(shows.then, player.handlers.resume, [chosen, player.followed[3]])
+
+
+def _lay_out_search() -> tuple[list[Any], gr.Button]:
+    """The components that `Asked` is made of, in its order, and the button that looks again."""
+    orders = [
+        (TEXT.newest, "newest"), (TEXT.oldest, "oldest"), (TEXT.by_name, "name"),
+        (TEXT.longest, "longest"), (TEXT.shortest, "shortest"),
+    ]  # fmt: skip
+    with gr.Row(elem_classes="lw-search"):
+        search = gr.Textbox(
+            label=TEXT.search, placeholder=TEXT.search_hint, elem_id=f"{TAB}-search", scale=4, min_width=200
+        )
+        order = gr.Dropdown(
+            orders, value="newest", label=TEXT.sort, filterable=False, elem_id=f"{TAB}-sort", min_width=150
+        )
+        favourites = gr.Checkbox(label=TEXT.favourites, elem_id=f"{TAB}-favourites", min_width=110)
+        refresh = gr.Button(TEXT.refresh, elem_id=f"{TAB}-refresh", min_width=90)
+    return [search, favourites, order, gr.State(PAGE)], refresh
 
 
 def _bind_buttons(view: LibraryView, parts: dict[str, Any], asked: list[Any], refreshed: list[Any]) -> None:
     """Make the tab show the list as it is `asked` for, and its buttons do what they say."""
-    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     chosen, shown = parts["chosen"], [parts[one.name] for one in fields(Shown)]
 
     def show(found: Shown) -> dict[Any, Any]:
-        return {parts[name]: value for name, value in vars(found).items()}
+        return {parts[name]: value for name, value in vars(found).items() if value is not None}
+
+    def of_chosen(do: Callable[[Sequence[str], str, Asked], Shown]) -> Callable[..., Any]:
+        return asking(lambda one, asked: do([one], one, asked), show)
 
     gr.on(
-        [*(part.change for part in asked), *refreshed], answered(view.refresh, show), [chosen, *asked], shown,
-        trigger_mode="always_last", **hidden,
+        [*(part.change for part in asked[:-1]), *refreshed], asking(view.refresh, show), [chosen, *asked],
+        shown, trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
-    parts["listing"].click(answered(view.choose, show), asked, shown, **hidden)
-    parts["rename"].click(answered(view.rename, show), [chosen, parts["name"], *asked], shown, **hidden)
-    parts["favour"].click(answered(view.favour, show), [chosen, *asked], shown, **hidden)
-    parts["delete"].click(answered(view.delete, show), [chosen, *asked], shown, **hidden)
-    parts["erase"].click(answered(view.erase, show), [chosen, *asked], shown, **hidden)
-    parts["undo"].click(answered(view.restore, show), [parts["undone"], *asked], shown, **hidden)
-    parts["trash"].click(answered(view.put_back, show), asked, shown, **hidden)
-    parts["empty"].click(lambda: gr.update(visible=True), None, parts["sure"], queue=False, **hidden)
-    parts["keep"].click(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **hidden)
-    emptied = parts["really"].click(answered(view.empty, show), [chosen, *asked], shown, **hidden)
-    emptied.then(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **hidden)
+    parts["listing"].click(acted(view, show), [chosen, *asked], shown, **HIDDEN)
+    parts["trash"].click(acted(view, show), [chosen, *asked], shown, **HIDDEN)
+    parts["rename"].click(asking(view.rename, show), [chosen, parts["name"], *asked], shown, **HIDDEN)
+    parts["favour"].click(of_chosen(view.favour), [chosen, *asked], shown, **HIDDEN)
+    parts["delete"].click(of_chosen(view.delete), [chosen, *asked], shown, **HIDDEN)
+    parts["erase"].click(asking(view.erase, show), [parts["doomed"], chosen, *asked], shown, **HIDDEN)
+    parts["undo"].click(asking(view.restore, show), [parts["undone"], *asked], shown, **HIDDEN)
+    parts["empty"].click(lambda: gr.update(visible=True), None, parts["sure"], queue=False, **HIDDEN)
+    parts["keep"].click(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **HIDDEN)
+    emptied = parts["really"].click(asking(view.empty, show), [chosen, *asked], shown, **HIDDEN)
+    emptied.then(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **HIDDEN)
 
 
 def answered(handler: Callable[..., Any], answer: Callable[[Any], dict[Any, Any]]) -> Callable[..., Any]:
@@ -105,40 +144,69 @@ def answered(handler: Callable[..., Any], answer: Callable[[Any], dict[Any, Any]
     return run
 
 
+def asking(handler: Callable[..., Shown], show: Callable[[Shown], dict[Any, Any]]) -> Callable[..., Any]:
+    """A handler whose last value is an `Asked`, of which Gradio has the parts."""
+    parts = len(fields(Asked))
+
+    def run(*given: Any) -> dict[Any, Any]:
+        return show(handler(*given[:-parts], Asked(*given[-parts:])))
+
+    return run
+
+
+def acted(view: LibraryView, show: Callable[[Shown], dict[Any, Any]]) -> Callable[..., Any]:
+    """What a script does on the list, or in the trash, with what it says of it."""
+
+    def run(
+        chosen: str, words: str, favourites: bool, order: Any, most: int, event: gr.EventData
+    ) -> dict[Any, Any]:
+        return show(view.act(Asked(words, favourites, order, most), chosen, event._data or {}))
+
+    run.__annotations__["event"] = gr.EventData  # which is how Gradio knows it
+    return run
+
+
 def _lay_out_chosen() -> dict[str, Any]:
     """The take that was chosen, and what can be done with it: nothing before there is one."""
+    gr.HTML(html_template=_CLOSE, js_on_load=_ATTACH.format(part="pane"), apply_default_css=False)
     parts: dict[str, Any] = {
         "chosen": gr.State(""),
-        "undone": gr.State(""),
-        "detail": gr.HTML(cards.NONE.format(NOBODY), apply_default_css=False, elem_id=f"{TAB}-detail"),
-        "name": gr.Textbox(label="Name", elem_id=f"{TAB}-name", max_lines=1),
+        "undone": gr.State(()),
+        "doomed": gr.State(()),
+        "detail": _html(take_detail.nobody(), "detail", "detail"),
     }
     with gr.Row(elem_classes="lw-actions"):
-        parts["opened"] = _button("Open its settings", "open", 120, variant="primary")
-        parts["extend"] = _button("Go on from its end", "extend", 120)
-        parts["favour"] = _button("Favourite", "favour", 90)
+        parts["opened"] = _button(TEXT.load, "open", 120, variant="primary")
+        parts["extend"] = _button(TEXT.continue_take, "extend", 120)
     with gr.Row(elem_classes="lw-actions"):
-        parts["resume"] = _button("Resume", "resume", 90)
-        parts["rename"] = _button("Rename", "rename", 90)
-        parts["delete"] = _button("Delete", "delete", 90)
+        parts["favour"] = _button(TEXT.favour, "favour", 120)
+        parts["delete"] = _button(TEXT.delete, "delete", 80)
+        parts["resume"] = _button(TEXT.resume, "resume", 80)
     parts["why"] = gr.Markdown("", elem_id=f"{TAB}-why", elem_classes="lw-said")
-    parts["said"] = gr.Markdown("", elem_id=f"{TAB}-said", elem_classes="lw-said")
-    parts["undo"] = _button("Undo", "undo", 90, visible=False)
-    parts["erase"] = _button("Delete for good", "erase", 90, visible=False)
+    with gr.Row(elem_classes="lw-rename"):
+        parts["name"] = gr.Textbox(label=TEXT.name, elem_id=f"{TAB}-name", max_lines=1, min_width=120)
+        parts["rename"] = _button(TEXT.rename, "rename", 80)
     return parts
 
 
 def _lay_out_trash() -> dict[str, Any]:
     parts: dict[str, Any] = {}
-    with gr.Accordion("Trash", open=False, elem_id=f"{TAB}-trash-part") as parts["part"]:
-        parts["trash"] = gr.HTML(js_on_load=_PICK, apply_default_css=False, elem_id=f"{TAB}-trash")
-        parts["empty"] = _button("Empty the trash", "empty", 120)
+    with gr.Accordion(TEXT.trash, open=False, elem_id=f"{TAB}-trash-part") as parts["part"]:
+        parts["trash"] = _html("", "trash", "trash")
+        parts["empty"] = _button(TEXT.empty_trash, "empty", 120)
         with gr.Column(visible=False) as parts["sure"]:
-            gr.Markdown("What is in the trash can't be got back then.", elem_classes="lw-said")
+            gr.Markdown(TEXT.sure, elem_classes="lw-said")
             with gr.Row(elem_classes="lw-actions"):
-                parts["really"] = gr.Button("Delete it all", size="sm", elem_id=f"{TAB}-really", min_width=90)
-                parts["keep"] = gr.Button("Keep it", size="sm", elem_id=f"{TAB}-keep", min_width=90)
+                parts["really"] = gr.Button(TEXT.really, size="sm", elem_id=f"{TAB}-really", min_width=90)
+                parts["keep"] = gr.Button(TEXT.keep, size="sm", elem_id=f"{TAB}-keep", min_width=90)
     return parts
+
+
+def _html(value: str, name: str, part: str) -> gr.HTML:
+    """What the server writes and the page's script brings to life."""
+    return gr.HTML(
+        value, js_on_load=_ATTACH.format(part=part), apply_default_css=False, elem_id=f"{TAB}-{name}"
+    )
 
 
 def _button(text: str, name: str, width: int, **options: Any) -> gr.Button:

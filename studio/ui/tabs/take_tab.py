@@ -18,61 +18,86 @@ from studio.core.messages import FieldError
 from studio.service.jobs.job import Job
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
-from studio.ui import widgets
 from studio.ui.callers import client_of
 from studio.ui.forms import Form, read_form
+from studio.ui.panels.batches import Batch, Batches, varied
 from studio.ui.panels.live import LiveView, LiveViews
+from studio.ui.panels.offers import Offers
 from studio.ui.widgets import HIDDEN
+from studio.ui.words import words
 
 MAX_LISTENERS = 16  # each holds one of the server's threads; the takes themselves queue in the service
-CLIP_GAUGES = {
-    "memory": ("Memory", "of the whole studio"),
-    "rtf": ("Real-time factor", "work for a second of sound"),
-    "step": ("A step", "the whole clip, once"),
-}
 _STOP_PLAYER = "(id) => {{ window.longwave?.{tab}?.stop(); return [id]; }}"
 
-Following = tuple[Any, Any, Any, Any]  # player, Generate, download, job id
+Following = tuple[Any, Any, Any, Any, Any]  # player, Generate, download, job id, strip of takes
+SAME: Any = gr.skip()
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all tabs have in common: the service, and takes that are listened to, made in a row, finished."""
+
+    studio: Studio
+    views: LiveViews
+    batches: Batches
+    offers: Offers
+
+    @classmethod
+    def of(cls, studio: Studio) -> Shared:
+        """All of it anew, for a page over this service."""
+        views = LiveViews()
+        return cls(studio, views, Batches(studio), Offers(views))
 
 
 class TakeHandlers:
     """A tab's take from the press of a button to its end. A tab adds what its own buttons do."""
 
-    def __init__(self, studio: Studio, views: LiveViews, mode: str) -> None:
+    def __init__(self, shared: Shared, mode: str) -> None:
         """`mode` is that of the tab's takes."""
-        self._studio = studio
-        self._views = views
+        self._studio = shared.studio
+        self._views = shared.views
+        self._batches = shared.batches
+        self._offers = shared.offers
         self._mode = mode
 
     def generate(self, **values: Any) -> Iterator[Following]:
-        """Start a take of the form's values and follow it."""
-        yield from self._begin(lambda: self._submit(values))
+        """Start a take of the form's values, or several, and follow."""
+        yield from self._begin(values)
+
+    def again(self, job_id: str, **values: Any) -> Iterator[Following]:
+        """End what this page makes or plays, and start anew of the form's values, with another seed."""
+        yield from self._begin({**values, "seed": -1}, instead_of=job_id)
 
     def resume(self, take_id: str, job_id: str) -> Iterator[Following]:
         """Go on with an interrupted take of the library and follow it, unless this page's own still plays."""
-
-        def begin() -> Job:
+        try:
             if any(job.id == job_id and not job.ended for job in self._studio.jobs()):
-                raise InvalidRequestError("A take plays here: stop it first, then go on with the other.")
-            return self._studio.resume(take_id, listen=True)
-
-        yield from self._begin(begin)
+                raise InvalidRequestError(words.takes.one_plays)
+            job = self._studio.resume(take_id, listen=True)
+        except StudioError as error:
+            yield refusal(error), SAME, SAME, SAME, SAME
+            return
+        yield from self._follow(self._views.open(job, self._studio.events(job.id)))
 
     def reattach(self) -> Iterator[Following]:
-        """A page was opened: follow the take that runs with nobody listening, if there is one.
+        """A page was opened: follow what is made with nobody looking on, if anything is.
 
         Not where strangers may open pages: a take's sound is for who started it.
         """
-        view = self._views.alone(self._mode) if self._studio.settings.trusted else None
-        if view is None:
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        trusted = self._studio.settings.trusted
+        view = self._views.alone(self._mode) if trusted else None
+        batch = self._batches.alone(self._mode) if trusted else None
+        if view is not None:
+            yield from self._follow(view, found=True)
+        elif batch is not None:
+            yield from self._follow_batch(batch)
         else:
-            yield from self._follow(view)
+            yield SAME, SAME, SAME, SAME, SAME
 
     def turn_to(self) -> Any:
         """The tab itself, when a page is opened while a take of it is made with nobody looking on."""
-        left = self._studio.settings.trusted and self._views.alone(self._mode) is not None
-        return gr.Tabs(selected=self._mode) if left else gr.skip()
+        alone = self._views.alone(self._mode) or self._batches.alone(self._mode)
+        return gr.Tabs(selected=self._mode) if self._studio.settings.trusted and alone else SAME
 
     def ready(self, job_id: str) -> Any:
         """Generate can be pressed again, unless another take has begun on this page meanwhile."""
@@ -84,14 +109,27 @@ class TakeHandlers:
         with suppress(InvalidRequestError):
             self._studio.stop(job_id)
 
-    def _submit(self, values: Values, instead_of: str = "") -> Job:
-        """Queue a take of these values; once they are known to make one, it may take another's place."""
+    def _begin(self, values: Values, instead_of: str = "") -> Iterator[Following]:
+        """What the values ask for, once they are known to make it; it may take another job's place."""
+        try:
+            count = int(values.get("variations") or 1)
+            if count > 1:
+                batch = self._submit_batch(values, count, instead_of)
+            else:
+                job = self._submit(values, instead_of)
+        except StudioError as error:
+            yield refusal(error), SAME, SAME, SAME, SAME
+            return
+        if count > 1:
+            yield from self._follow_batch(batch)
+        else:
+            yield from self._follow(self._views.open(job, self._studio.events(job.id)))
+
+    def _submit(self, values: Values, instead_of: str) -> Job:
         request = read_form(self._mode, values, self._studio)
         sound = values.get("continue_from")
         recording = read_recording(Path(sound)) if sound else None
-        if instead_of:
-            self._views.supersede(instead_of)
-            self.stop(instead_of)
+        self._end(instead_of)
         return self._studio.submit(
             request,
             listen=True,
@@ -100,16 +138,23 @@ class TakeHandlers:
             client=client_of(),
         )
 
-    def _begin(self, begin: Callable[[], Job]) -> Iterator[Following]:
-        try:
-            job = begin()
-        except StudioError as error:
-            yield refusal(error), gr.skip(), gr.skip(), gr.skip()
-            return
-        yield from self._follow(self._views.open(job, self._studio.events(job.id)))
+    def _submit_batch(self, values: Values, count: int, instead_of: str) -> Batch:
+        if values.get("continue_from"):
+            raise InvalidRequestError(words.takes.no_variations_of_audio)
+        # Without an end there would be no second one: each gets the length that the form has.
+        request = read_form(self._mode, {**values, "endless": False}, self._studio)
+        seeded = str(values.get("seed") or "").strip() not in ("", "-1", "\N{MINUS SIGN}1")
+        self._end(instead_of)
+        job = self._studio.submit_all(varied(request, count, seeded=seeded), client=client_of())
+        return self._batches.open(job, count, keep_running=bool(values.get("keep_running")))
 
-    def _follow(self, view: LiveView) -> Iterator[Following]:
-        """Yields (player, generate, download, job id) until the job has ended.
+    def _end(self, job_id: str) -> None:
+        if job_id:
+            self._views.supersede(job_id)
+            self.stop(job_id)
+
+    def _follow(self, view: LiveView, *, found: bool = False) -> Iterator[Following]:
+        """Yields until the job has ended; a page that `found` it gets the form's values too.
 
         A sync generator, because a Space's GPU calls allow no other. A closed tab ends it at the next yield,
         at the latest a second later; a job that plays is then ended by its watchdog, if no page comes back.
@@ -117,26 +162,40 @@ class TakeHandlers:
         job = view.job
         try:
             waiting = gr.update(interactive=False)
-            yield view.state(), waiting, gr.update(interactive=False, link=None), job.id
+            told = view.state() | ({"form": view.form()} if found else {})
+            yield told, waiting, gr.update(interactive=False, link=None), job.id, SAME
             for event in self._studio.events(job.id):
                 if view.superseded:
                     return
                 if isinstance(event, (Progress, Preview, Telemetry)):
-                    yield view.state(), gr.skip(), gr.skip(), gr.skip()
+                    yield view.state(), SAME, SAME, SAME, SAME
                 elif isinstance(event, TERMINAL):
                     view.wait()
-                    yield view.state(), gr.skip(), _offer(view, event.path), gr.skip()
+                    yield view.state(), SAME, _download(view.stream.token, event.path), SAME, SAME
         finally:
             # Runs on the event loop when a tab is closed; only sets flags.
             if job.status == "queued" and not job.keep_running:
                 self._studio.stop(job.id)
 
+    def _follow_batch(self, batch: Batch) -> Iterator[Following]:
+        """Yields how the takes come to be, one by one, until all are made or it is stopped."""
+        job = batch.job
+        with self._batches.followed(batch):
+            waiting, nothing = gr.update(interactive=False), gr.update(interactive=False, link=None)
+            yield batch.state(), waiting, nothing, job.id, batch.takes(self._offers)
+            for event in self._studio.events(job.id):
+                new = batch.see(event)
+                if not new and not isinstance(event, (Progress, Telemetry)):
+                    continue
+                download = _download(batch.latest, batch.path) if isinstance(event, TERMINAL) else SAME
+                yield batch.state(), SAME, download, SAME, batch.takes(self._offers) if new else SAME
 
-def _offer(view: LiveView, path: Path | None) -> Any:
-    """The button that downloads the take: by the token of its player, never by a path."""
+
+def _download(token: str, path: Path | None) -> Any:
+    """The button that downloads a take: by a token, never by a path."""
     if path is None:
-        return gr.skip()
-    return gr.update(link=f"take/{view.stream.token}?format={path.suffix.lower()}", interactive=True)
+        return SAME
+    return gr.update(link=f"take/{token}?format={path.suffix.lower()}", interactive=True)
 
 
 def refusal(error: StudioError) -> dict[str, Any]:
@@ -163,10 +222,12 @@ class TakeTab:
     followed: list[Any]
     handlers: TakeHandlers
 
-    def bind(self, stop: gr.Button) -> None:
-        """Make Generate and Stop do what they say."""
-        _, start, _, job_id = self.followed
-        self.follow(start.click, self.handlers.generate, None, inputs_kwargs=self.form.fields)
+    def bind(self, again: gr.Button, stop: gr.Button) -> None:
+        """Make Generate, New take and Stop do what they say."""
+        job_id, fields = self.followed[3], self.form.fields
+        self.follow(self.followed[1].click, self.handlers.generate, None, inputs_kwargs=fields)
+        # As often as one likes: by default Gradio drops a press while the take of the one before still plays.
+        self.follow(again.click, self.handlers.again, job_id, inputs_kwargs=fields, trigger_mode="multiple")
         quiet = _STOP_PLAYER.format(tab=self.form.mode)
         stop.click(self.handlers.stop, job_id, None, js=quiet, **HIDDEN)
 
@@ -181,18 +242,4 @@ class TakeTab:
         )  # fmt: skip
         # Whatever ended the generator, a failure of the server included, one can start again. Not a moment
         # sooner: Gradio drops a click while the event before it is still pending.
-        run.then(self.handlers.ready, self.followed[-1], self.followed[1], **HIDDEN)
-
-
-def lay_out_actions(tab: str) -> tuple[gr.Button, gr.Button]:
-    """The buttons Generate and Stop."""
-    with gr.Row(elem_classes="lw-actions"):
-        start = gr.Button("Generate", variant="primary", elem_id=f"{tab}-generate", min_width=120)
-        return start, gr.Button("Stop", elem_id=f"{tab}-stop", min_width=90)
-
-
-def lay_out_gauges(tab: str, **gauges: tuple[str, str]) -> None:
-    """Gauges beside each other, each with its name and a note."""
-    with gr.Row(elem_classes="lw-gauges"):
-        for figure, (name, note) in gauges.items():
-            widgets.gauge(tab, figure, name, note)
+        run.then(self.handlers.ready, self.followed[3], self.followed[1], **HIDDEN)

@@ -189,6 +189,18 @@ def test_takes_of_one_job_are_made_in_a_row(make: Make) -> None:
     assert [seeds[outcome.path] for outcome in job.outcomes if outcome.path is not None] == [1, 2, 3]
 
 
+def test_takes_of_one_job_say_so_in_their_records(make: Make) -> None:
+    studio = make()
+    run(studio, studio.submit(request(seed=9)))
+    for _ in range(2):
+        run(studio, studio.submit_all([request(seed=seed) for seed in (1, 2, 3)]))
+    groups = [(take.record.settings["seed"], take.about.group) for take in studio.library.takes()]
+    assert [group for seed, group in groups if seed == 9] == [None]
+    told = [(seed, group.position, group.takes, group.id) for seed, group in groups if group is not None]
+    assert sorted(each[:3] for each in told) == [(n, n, 3) for n in (1, 2, 3) for _ in range(2)]
+    assert len({each[3] for each in told}) == 2, "each job has its own"
+
+
 def test_a_take_that_fails_keeps_the_others_of_its_job(make: Make) -> None:
     def render(wanted: Any, backend: Any, cancel: Any, *rest: Any) -> Iterator[Event]:
         if wanted.seed == 2:

@@ -36,7 +36,7 @@ def test_what_can_t_be_compared_is_told(studio: Studio) -> None:
     assert "Prompt is empty" in said
     assert not rest
     (said, *_), *rest = comparison.run(seconds=5.0, **FORM | {"continue_from": "field.wav"})
-    assert "recording" in said
+    assert "continue from audio" in said
     assert not rest
 
 

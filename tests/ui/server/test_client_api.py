@@ -16,9 +16,9 @@ from tests import aio
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("What it says", "text_scale"),
-        ("What it is made of", "acoustic_scale"),
-        ("Strength", "strength"),
+        ("Follow the text", "text_scale"),
+        ("Follow the draft", "acoustic_scale"),
+        ("How far from the draft", "strength"),
         ("Steps", "steps"),
         ("Temperature", "temperature"),
         ("Top k", "top_k"),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,14 +19,12 @@ from studio.pipeline.cancel import CancelToken
 from studio.service.jobs.job import Job
 from studio.service.live.codecs import encoder
 from studio.service.live.pcm_stream import PcmStream
-from studio.service.takes.library import Library
-from studio.service.takes.writer import TakeWriter
 from studio.ui.panels.live import LiveView, LiveViews
-from studio.ui.server.routes import first_bytes, library_routes, live_routes
+from studio.ui.panels.offers import Offers
+from studio.ui.server.routes import live_routes, preloads
 from studio.ui.server.security import HEADERS, Hosts, guards
-from studio.ui.widgets import take_url
+from studio.ui.server.take_routes import take_routes
 from studio.ui.words import words
-from tests.service.takes.test_library_folders import DAY, put, record
 
 SOUND = np.arange(-8000, 8000).astype("<i2")
 
@@ -41,7 +38,8 @@ def views() -> LiveViews:
 def client(views: LiveViews, tmp_path: Path) -> Iterator[TestClient]:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    routes = live_routes(views, data_dir("assets") / "page", scratch)
+    offers = Offers(views)
+    routes = [*live_routes(views, data_dir("assets") / "page"), *take_routes(offers, scratch, None)]
     app = Starlette(routes=routes, middleware=guards(Hosts(Settings())))
     with TestClient(app, base_url="http://127.0.0.1:7860") as client:
         yield client
@@ -229,78 +227,10 @@ def test_other_hosts_are_refused_and_every_answer_is_guarded(client: TestClient)
     assert client.get("/page/../shell.py").status_code == 404
 
 
-@pytest.fixture
-def shelves(tmp_path: Path) -> Iterator[tuple[Path, TestClient]]:
-    """A folder of takes, and what answers for its library."""
-    outputs = tmp_path / "outputs"
-    outputs.mkdir()
-    app = Starlette(routes=library_routes(Library(outputs)), middleware=guards(Hosts(Settings())))
-    with TestClient(app, base_url="http://127.0.0.1:7860") as client:
-        yield outputs, client
-
-
-@pytest.mark.parametrize("linked", ["", "day", "file"])
-def test_a_take_is_served_by_its_id_wherever_it_lies(
-    shelves: tuple[Path, TestClient], tmp_path: Path, linked: str
-) -> None:
-    outputs, client = shelves
-    put(tmp_path if linked == "day" else outputs, "sea & rain")
-    if linked == "day":
-        (outputs / DAY).symlink_to(tmp_path / DAY)
-    if linked == "file":
-        sound = outputs / DAY / "sea & rain.flac"
-        sound.rename(tmp_path / "elsewhere.flac")
-        sound.symlink_to(tmp_path / "elsewhere.flac")
-    (take,) = Library(outputs).takes()
-    answer = client.get("/" + take_url(take.id))
-    assert (answer.status_code, answer.content) == (200, b"fLaC")
-    assert answer.headers["content-type"] == "audio/flac"
-    assert answer.headers["content-disposition"].startswith("inline")
-    part = client.get("/" + take_url(take.id), headers={"Range": "bytes=1-2"})
-    assert (part.status_code, part.content) == (206, b"La")
-    answer = client.get(f"/{take_url(take.id)}&download=1")
-    assert answer.headers["content-disposition"].startswith("attachment")
-
-
-def test_a_growing_take_is_served_as_far_as_it_is(tmp_path: Path) -> None:
-    writer = TakeWriter.begin(parse_request(prompt="rain"), 16000, tmp_path)
-    writer.write(np.full(100_000, 0.1, np.float32))
-    library = Library(tmp_path, lambda: {writer.path})
-    (take,) = library.takes()
-    so_far = writer.path.read_bytes()
-    with TestClient(Starlette(routes=library_routes(library))) as client:
-        answer = client.get("/" + take_url(take.id))
-    assert (answer.content, answer.headers["content-length"]) == (so_far, str(len(so_far)))
-    parts = first_bytes(writer.path, len(so_far))
-    served = next(parts)
-    writer.write(np.full(500_000, 0.2, np.float32))
-    assert len(served + b"".join(parts)) == len(so_far)
-    writer.finish("stopped", {})
-
-
-def test_nothing_but_the_library_s_takes_is_served(shelves: tuple[Path, TestClient], tmp_path: Path) -> None:
-    outputs, client = shelves
-    put(outputs, "sea")
-    put(tmp_path, "outside")
-    (tmp_path / "secret.txt").write_text("private")
-    (outputs / DAY / "notes.txt").write_text("private")
-    (outputs / DAY / "lone.flac").write_bytes(b"fLaC")
-    for stem, file in (("up", "../../secret.txt"), ("far", str(tmp_path / "secret.txt")), ("n", "notes.txt")):
-        put(outputs, stem).write_text(json.dumps(record(file)))
-        (outputs / DAY / f"{stem}.flac").unlink()
-    for take_id in (
-        "", f"{DAY}/up", f"{DAY}/far", f"{DAY}/n", f"{DAY}/lone", f"{DAY}/notes", f"{DAY}/sea.flac",
-        f"../{DAY}/outside", f"{DAY}/../{DAY}/sea", f"/{DAY}/sea", "../secret", "a\0b", "x" * 9000,
-        str(outputs / DAY / "sea"),
-    ):  # fmt: skip
-        answer = client.get("/library/sound", params={"take": take_id})
-        assert answer.status_code == 404, take_id
-        assert "private" not in answer.text
-    assert client.get("/library/sound", params={"take": f"{DAY}/sea"}).status_code == 200
-
-
-def test_a_download_has_a_name_that_any_system_takes(shelves: tuple[Path, TestClient]) -> None:
-    outputs, client = shelves
-    put(outputs, "CON")
-    answer = client.get(f"/{take_url(f'{DAY}/CON')}&download=1")
-    assert 'filename="CON_.flac"' in answer.headers["content-disposition"]
+def test_all_scripts_are_fetched_ahead(client: TestClient) -> None:
+    addresses = re.findall(r'href="([^"]+)"', preloads(data_dir("assets") / "page"))
+    assert {"page/page.js", "page/words.js"} < set(addresses)
+    answers = [client.get(f"/{address}") for address in addresses]
+    assert {(answer.status_code, answer.headers["content-type"].split(";")[0]) for answer in answers} == {
+        (200, "text/javascript")
+    }

@@ -31,10 +31,10 @@ from studio.service.live.pcm_stream import PcmStream
 from studio.service.studio import Studio
 from studio.ui.forms import read_form
 from studio.ui.panels import drafted
-from studio.ui.panels.live import LiveView, LiveViews
+from studio.ui.panels.live import LiveView
 from studio.ui.tabs import dual
 from studio.ui.tabs.library import LibraryView
-from studio.ui.tabs.take_tab import TakeHandlers
+from studio.ui.tabs.take_tab import Shared, TakeHandlers
 from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
 from tests.service.service_fakes import create_backend, render_ramp
@@ -55,7 +55,7 @@ def studio(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def handlers(studio: Studio) -> TakeHandlers:
-    return TakeHandlers(studio, LiveViews(), "dual")
+    return TakeHandlers(Shared.of(studio), "dual")
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_the_library_opens_a_take_here(studio: Studio, handlers: TakeHandlers) -
     opened = LibraryView(studio).open_take(take.id)
     assert opened.mode == "dual"
     filled = opened.values
-    assert (filled["seed"], filled["duration_s"], filled["draft"]) == (7, 3.0, "none")
+    assert (filled["seed"], filled["duration_s"], filled["draft"]) == ("7", 3.0, "none")
 
 
 @pytest.mark.parametrize(
@@ -149,11 +149,11 @@ def test_the_library_opens_a_take_here(studio: Studio, handlers: TakeHandlers) -
         ({"duration_s": 0}, "length (seconds)"),
         ({"duration_s": 1e9}, "length (seconds)"),
         ({"steps": None}, "steps"),
-        ({"text_scale": float("nan")}, "what it says"),
-        ({"text_scale": 1e6}, "what it says"),
-        ({"acoustic_scale": float("nan")}, "what it is made of"),
-        ({"acoustic_scale": 1e6}, "what it is made of"),
-        ({"strength": 0}, "strength"),
+        ({"text_scale": float("nan")}, "follow the text"),
+        ({"text_scale": 1e6}, "follow the text"),
+        ({"acoustic_scale": float("nan")}, "follow the draft"),
+        ({"acoustic_scale": 1e6}, "follow the draft"),
+        ({"strength": 0}, "how far from the draft"),
         ({"temperature": 0}, "temperature"),
         ({"top_k": -3}, "top k"),
         ({"draft": "recorded"}, "choose your own audio"),
@@ -177,7 +177,7 @@ def test_without_audiogen_it_says_how_to_get_it_and_own_audio_still_drafts(tmp_p
     drafts = Drafts(AcousticModelPool(missing, lambda *_: FakeDrafter(unconditional=unconditional)), tmp_path)
     load = lambda choice: dcldm.load(folder, "cpu", "float32", model_id=choice.id)  # noqa: E731
     studio = Studio(Settings(outputs=tmp_path, device="cpu"), load, Renderer(drafts), drafts=drafts)
-    tab, form = TakeHandlers(studio, LiveViews(), "dual"), FORM | {"duration_s": 2.56, "steps": 2}
+    tab, form = TakeHandlers(Shared.of(studio), "dual"), FORM | {"duration_s": 2.56, "steps": 2}
     *_, last = tab.generate(**form)
     assert last[0]["phase"] == "failed"
     assert "--group audiocraft" in last[0]["message"]
@@ -208,7 +208,7 @@ def test_a_draft_reaches_the_page_before_the_take() -> None:
 def test_it_offers_what_hears_drafts_and_what_makes_them(studio: Studio) -> None:
     models = list_models(SETTINGS)
     with gr.Blocks() as page:
-        dual.build(studio, LiveViews(), models)
+        dual.build(Shared.of(studio), models)
     offered = {
         part.elem_id: {model for _, model in part.choices}
         for part in page.blocks.values()

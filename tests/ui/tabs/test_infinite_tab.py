@@ -16,13 +16,13 @@ from studio.core.preset import load_preset
 from studio.core.settings import Settings
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
-from studio.ui.panels.live import LiveViews
 from studio.ui.tabs.infinite import Handlers
+from studio.ui.tabs.take_tab import Shared
 
 
 @pytest.fixture
 def handlers(studio: Studio) -> Handlers:
-    return Handlers(studio, LiveViews(), "infinite")
+    return Handlers(Shared.of(studio), "infinite")
 
 
 def form(**changes: Any) -> dict[str, Any]:
@@ -62,10 +62,10 @@ def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> No
         ({"guidance_scale": None}, "guidance"),
         ({"negative_prompt": "x" * 10_000}, "negative prompt"),
         ({"lane": "wind from the north"}, "prompt lane"),
-        ({"lane": "0:10 | wind", "lane_blend_s": -1}, "seconds a change takes"),
-        ({"skip_factor": 0}, "p must be a whole number"),
+        ({"lane": "0:10 | wind", "lane_blend_s": -1}, "length of a change"),
+        ({"skip_factor": 0}, "skip factor p must be a whole number"),
         ({"base_steps": None}, "base steps n"),
-        ({"strategy": "best"}, "strategy"),
+        ({"strategy": "best"}, "curve"),
         ({"base_steps": 1000, "skip_factor": 1, "group_size": 32}, "asks for a window"),
         ({"model": ""}, "model"),
         ({"model": "nonesuch"}, "no model"),
@@ -172,7 +172,7 @@ def test_a_page_that_comes_back_follows_its_take(handlers: Handlers, studio: Stu
 
 def test_where_strangers_come_no_take_is_handed_over(tmp_path: Path) -> None:
     studio = build_studio(Settings(outputs=tmp_path, model_id="tone", host="0.0.0.0"))
-    handlers = Handlers(studio, LiveViews(), "infinite")
+    handlers = Handlers(Shared.of(studio), "infinite")
     run = handlers.generate(**form(duration_s=None, seed=None))
     next(run)
     run.close()

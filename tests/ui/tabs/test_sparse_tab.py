@@ -20,10 +20,10 @@ from studio.core.settings import Settings
 from studio.service.jobs.job import Job
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.studio import Studio
-from studio.ui.forms import Form, read_form
+from studio.ui.forms import read_form
 from studio.ui.panels.live import LiveView, LiveViews
 from studio.ui.tabs.library import LibraryView
-from studio.ui.tabs.take_tab import TakeHandlers
+from studio.ui.tabs.take_tab import Shared, TakeHandlers
 
 SETTINGS = Settings()
 STUDIO: Any = SimpleNamespace(settings=SETTINGS)
@@ -33,7 +33,7 @@ PRESETS = {s: p for s, p in shipped_presets(SETTINGS.presets).items() if p.mode 
 
 @pytest.fixture
 def handlers(studio: Studio) -> TakeHandlers:
-    return TakeHandlers(studio, LiveViews(), "sparse")
+    return TakeHandlers(Shared.of(studio), "sparse")
 
 
 def test_every_field_arrives() -> None:
@@ -124,8 +124,8 @@ def test_a_file_does_not_wait_for_its_listener(handlers: TakeHandlers, studio: S
         ({"steps": 0}, "steps"),
         ({"steps": None}, "steps"),
         ({"attention": "thin"}, "thin"),
-        ({"attention": "lite_focus", "ratio": "0"}, "litefocus r"),
-        ({"attention": "lite_focus", "ratio": None}, "litefocus r"),
+        ({"attention": "lite_focus", "ratio": "0"}, "litefocus share r"),
+        ({"attention": "lite_focus", "ratio": None}, "litefocus share r"),
         ({"attention": "lite_focus", "focus": False, "compensation": False}, "switch one on"),
         ({"attention": "lite_focus", "blocks": "cellar"}, "blocks"),
         ({"attention": "lite_focus"}, "no attention to make sparse"),
@@ -185,8 +185,3 @@ def test_a_page_takes_up_takes_of_its_tab_alone(studio: Studio) -> None:
 def test_what_a_clip_can_t_be_is_refused_wherever_it_is_asked_for(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidRequestError, match=said):
         parse_request(mode="sparse", prompt="x", sampler={"kind": "clip"}, **changes)
-
-
-def test_an_unknown_preset_is_named() -> None:
-    with pytest.raises(InvalidRequestError, match="nonesuch"):
-        Form("sparse", SETTINGS, []).open_preset("nonesuch")

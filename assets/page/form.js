@@ -1,0 +1,212 @@
+// A tab's form as the page's scripts see it: every value as it changes, and a way to set any of them.
+// What is changed is said where it lies hidden: on closed sections, beside the preset.
+
+import { words } from './words.js';
+import { clock, fill, setText } from './text.js';
+
+const FREE = ['prompt', 'preset', 'variations', 'effort', 'seed']; // what one sets anew for every take
+const SECTIONS = { 'lane-part': 'lane', 'continue-part': 'continue_from' };
+
+export class Form extends EventTarget {
+  #tab;
+  #about;
+  values;
+
+  /** `about` is what the server tells of the form's fields. */
+  constructor(tab, about, values) {
+    super();
+    this.#tab = tab;
+    this.#about = about;
+    this.values = values;
+    this.#part('reset')?.querySelector('.lw-reset').addEventListener('click', () => this.reset());
+    this.#restore();
+    this.#show();
+  }
+
+  /** The form has these values now. */
+  receive(values) {
+    const before = this.values;
+    this.values = values;
+    if (!this.#settle(before)) this.#keep();
+    this.#show();
+    this.dispatchEvent(new Event('change'));
+  }
+
+  /** Set fields, by their names. */
+  ask(values) {
+    this.#part('ask').ask(values);
+  }
+
+  /** As a preset has it, or as the page opened: everything but the prompt. */
+  reset() {
+    const { preset } = this.values;
+    if (preset && this.modified) this.ask(this.#preset(preset));
+    else this.ask({ ...this.#about.opening, prompt: this.values.prompt, model: this.values.model, preset: null });
+  }
+
+  /** Whether the chosen preset is no longer what it was. */
+  get modified() {
+    const { preset } = this.values;
+    return Boolean(preset) && this.#differing(this.#about.presets[preset] ?? {}).length > 0;
+  }
+
+  /** The fields that are not as the page opened, but for those that are set for every take. */
+  get changed() {
+    return this.#differing(this.#about.opening).filter((name) => !FREE.includes(name));
+  }
+
+  /** Whether the prompt is the one that the page opened with. */
+  get untouched() {
+    return this.values.prompt === this.#about.opening.prompt;
+  }
+
+  /** Whether takes of this form can go on without an end. */
+  get endless() {
+    return this.#about.endless && Boolean(this.values.endless);
+  }
+
+  /** How many takes a press makes, and how long each is, in seconds. */
+  get wanted() {
+    return { count: Number(this.values.variations) || 1, lengthS: this.values.duration_s };
+  }
+
+  /** The changes of the timeline's text: [seconds, prompt]; lines that can't be read are left out. */
+  get lane() {
+    return laneOf(this.values.lane ?? '');
+  }
+
+  label(name) {
+    return this.#about.labels[name];
+  }
+
+  /** Choices that set others are followed, and the other way round. True while more is to come. */
+  #settle(before) {
+    const { effort, preset } = this.values;
+    const { efforts } = this.#about;
+    if (preset && preset !== before.preset && preset in this.#about.presets) {
+      this.ask(this.#preset(preset));
+      return true;
+    }
+    const fits = (values) => this.#differing(values).length === 0;
+    if (effort !== before.effort && effort in efforts && !fits(efforts[effort])) {
+      this.ask(efforts[effort]);
+      return true;
+    }
+    const now = Object.keys(efforts).find((name) => fits(efforts[name])) ?? 'own';
+    if ('effort' in this.values && now !== effort) {
+      this.ask({ effort: now });
+      return true;
+    }
+    return false;
+  }
+
+  #preset(stem) {
+    const files = Object.fromEntries(this.#about.files.map((name) => [name, null]));
+    return { ...files, ...this.#about.presets[stem] };
+  }
+
+  #differing(values) {
+    return Object.keys(values).filter((name) => name in this.values && !alike(values[name], this.values[name]));
+  }
+
+  #show() {
+    const { changed } = this;
+    const depth = (name) => this.#about.depths[name];
+    badge(this.#part('sound-tab'), changed.filter((name) => depth(name) === 'sound').length);
+    badge(this.#part('engine-tab'), changed.filter((name) => depth(name) !== 'sound').length);
+    this.#badgeSection('advanced', changed.filter((name) => depth(name) === 'expert').length);
+    for (const [part, name] of Object.entries(SECTIONS)) this.#badgeSection(part, this.#inside(name));
+    const reset = this.#part('reset');
+    if (!reset) return;
+    reset.querySelector('.lw-modified').hidden = !this.modified;
+    reset.querySelector('.lw-reset').disabled = !this.modified && changed.length === 0;
+  }
+
+  /** What a closed section holds, in a few words; nothing where it is as it was. */
+  #inside(name) {
+    if (name !== 'lane') return this.values[name]?.orig_name ?? '';
+    const count = (this.values.lane ?? '').split('\n').filter((line) => line.trim()).length;
+    return count ? fill(words.form[count > 1 ? 'changes_many' : 'changes_one'], { count }) : '';
+  }
+
+  #badgeSection(part, what) {
+    const label = this.#part(part)?.querySelector('button.label-wrap');
+    if (label) badge(label, what);
+  }
+
+  #keep() {
+    const kept = { ...this.values };
+    for (const name of this.#about.files) delete kept[name]; // an upload is the server's, and may be gone
+    try {
+      sessionStorage.setItem(`longwave.form.${this.#tab}`, JSON.stringify(kept));
+    } catch { /* a browser that keeps nothing */ }
+  }
+
+  /** Whether this browser had the form before, as it then was. */
+  #restore() {
+    const kept = recalled(`longwave.form.${this.#tab}`);
+    this.restored = Boolean(kept);
+    if (!kept) return;
+    const known = Object.fromEntries(Object.entries(kept).filter(([name]) => name in this.values));
+    if (Object.keys(known).some((name) => !alike(known[name], this.values[name]))) {
+      this.values = { ...this.values, preset: known.preset ?? null }; // it is restored with what it sets
+      setTimeout(() => this.ask(known));
+    }
+  }
+
+  #part(name) {
+    return document.getElementById(`${this.#tab}-${name}`);
+  }
+}
+
+/** A lane's text as [seconds, prompt] in order of time. */
+export function laneOf(text) {
+  const lines = text.split('\n').map((line) => line.split(/\|(.*)/s));
+  return lines
+    .map(([time, prompt]) => [secondsOf(time), (prompt ?? '').trim()])
+    .filter(([seconds, prompt]) => !Number.isNaN(seconds) && prompt)
+    .sort(([one], [other]) => one - other);
+}
+
+/** What this browser tab kept under a name; null where it kept nothing. */
+export function recalled(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem(name));
+  } catch {
+    return null;
+  }
+}
+
+function secondsOf(text) {
+  const parts = text.trim().split(':').map(Number);
+  return text.trim() && parts.length < 4 ? parts.reduce((sum, part) => 60 * sum + part, 0) : NaN;
+}
+
+/** Say on a button what lies behind it: a number of changes, or a few words. */
+function badge(button, what) {
+  if (!button) return;
+  const count = typeof what === 'number' ? what : 0;
+  const text = count ? fill(words.form[count > 1 ? 'changed_many' : 'changed_one'], { count }) : what || '';
+  let said = button.querySelector('.lw-badge');
+  if (!text) {
+    said?.remove();
+    return;
+  }
+  if (!said) {
+    said = document.createElement('span');
+    said.className = 'lw-badge';
+    button.append(said);
+  }
+  setText(said, text);
+}
+
+function alike(one, other) {
+  const empty = (value) => value === null || value === undefined || value === '' || value === -1;
+  if (empty(one) || empty(other)) return empty(one) === empty(other);
+  return typeof one === 'object' ? JSON.stringify(one) === JSON.stringify(other) : String(one) === String(other);
+}
+
+/** How long a take is that a form asks for. */
+export function lengthText(seconds) {
+  return clock(Math.round(seconds ?? 0));
+}

@@ -1,0 +1,45 @@
+// A square to point at, by pointer or by arrow keys: how much the text counts, and how much the draft.
+
+import { words } from './words.js';
+import { fill } from './text.js';
+
+const APART_MS = 60;
+const STEP = 0.02; // of a side
+
+export function attach(element, props, watch, trigger, most) {
+  const square = element.querySelector('.lw-pad');
+  const dot = square.querySelector('i');
+  let last = 0;
+
+  const show = () => {
+    const { x = 0, y = 0 } = props.value ?? {};
+    dot.style.left = `${Math.min(100, (100 * x) / most)}%`;
+    dot.style.bottom = `${Math.min(100, (100 * y) / most)}%`;
+    square.setAttribute('aria-valuenow', x);
+    square.setAttribute('aria-valuetext', fill(words.stage.pad_value, { x, y }));
+  };
+  const point = ({ clientX, clientY }) => {
+    const { left, bottom, width, height } = square.getBoundingClientRect();
+    trigger('click', { x: (clientX - left) / width, y: (bottom - clientY) / height });
+  };
+  square.addEventListener('pointerdown', (event) => {
+    square.setPointerCapture(event.pointerId);
+    point(event);
+  });
+  square.addEventListener('pointermove', (event) => {
+    if (!event.buttons || event.timeStamp - last <= APART_MS) return;
+    last = event.timeStamp;
+    point(event);
+  });
+  square.addEventListener('pointerup', point);
+  square.addEventListener('keydown', (event) => {
+    const [right, up] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
+    if (right === undefined) return;
+    const { x = 0, y = 0 } = props.value ?? {};
+    const step = event.shiftKey ? 5 * STEP : STEP;
+    trigger('click', { x: x / most + right * step, y: y / most + up * step });
+    event.preventDefault();
+  });
+  watch('value', show);
+  show();
+}

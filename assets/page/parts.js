@@ -1,0 +1,8 @@
+/** An element with its class, attributes and text. */
+export function part(tag, className, attributes = {}, text = '') {
+  const made = document.createElement(tag);
+  made.className = className;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.textContent = text;
+  return made;
+}

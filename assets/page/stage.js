@@ -1,0 +1,181 @@
+// A tab's picture: it scrolls with what is heard while a take is made, and shows all of one that is whole.
+// There a click listens from that place, and a drag chooses a span.
+
+import { ClipPicture } from './clip.js';
+import { Spectrogram } from './spectrogram.js';
+import { clock } from './text.js';
+
+const CLICK_PX = 5;
+const SHORTEST_S = 0.1;
+const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
+
+export class Stage extends EventTarget {
+  #root;
+  #canvas;
+  #scrolling = null;
+  #whole;
+  #shown;
+  #overlay;
+  #span = null;
+  #drag = null;
+
+  /** Dispatches `seek` (detail: seconds) and `span` (detail: {from, to} or null). */
+  constructor(root) {
+    super();
+    this.#root = root;
+    this.#canvas = root.querySelector('canvas');
+    this.#overlay = root.querySelector('.lw-span');
+    this.#whole = new ClipPicture(this.#canvas);
+    if (!('whole' in this.#canvas.dataset)) this.#scrolling = new Spectrogram(this.#canvas);
+    this.#shown = this.#scrolling ?? this.#whole;
+    new ResizeObserver(() => this.redraw()).observe(this.#canvas);
+    this.#listen();
+    this.redraw();
+  }
+
+  /** Show a take from its beginning on, as it is made. */
+  begin(columnsPerSecond) {
+    this.span = null;
+    this.#whole.clear();
+    this.#scrolling?.clear(columnsPerSecond);
+    this.#shown = this.#scrolling ?? this.#whole;
+    this.#root.classList.add('lw-live');
+    this.redraw();
+  }
+
+  /** New columns of what is made, of which the first is the take's `first`. */
+  push(first, bytes) {
+    (this.#scrolling ?? this.#whole).push(first, bytes);
+  }
+
+  /** How many columns are known, and the latest step whose preview is. */
+  get total() {
+    return (this.#scrolling ?? this.#whole).total;
+  }
+
+  get step() {
+    return this.#whole.step;
+  }
+
+  /** What a clip would be after a step. */
+  preview(picture) {
+    if (!this.#scrolling) this.#whole.show(picture);
+  }
+
+  /** Show all of a finished take of so many seconds. */
+  async finished(pictureUrl, lengthS) {
+    const image = new Image();
+    image.src = pictureUrl;
+    try {
+      await image.decode();
+    } catch { // no picture: the sound is there all the same
+      return;
+    }
+    this.#whole.showImage(image, lengthS);
+    this.#shown = this.#whole;
+    this.#root.classList.add('lw-live');
+    this.#place();
+    this.redraw();
+  }
+
+  /** The seconds that all of the picture spans, where it shows a whole take; else 0. */
+  get length() {
+    return this.#shown === this.#whole ? this.#whole.length : 0;
+  }
+
+  set length(seconds) {
+    if (!this.#scrolling) this.#whole.length = seconds;
+  }
+
+  /** Draw what is heard at a position, in seconds of what is shown. */
+  draw(position) {
+    this.#shown.draw(position);
+  }
+
+  redraw() {
+    if (this.#canvas.clientWidth) this.#shown.draw(this.#shown.position ?? 0);
+  }
+
+  get span() {
+    return this.#span;
+  }
+
+  set span(span) {
+    this.#span = span;
+    this.#place();
+    this.dispatchEvent(new CustomEvent('span', { detail: span }));
+  }
+
+  #listen() {
+    const canvas = this.#canvas;
+    canvas.addEventListener('pointerdown', (event) => {
+      if (!this.length || event.button) return;
+      canvas.setPointerCapture(event.pointerId);
+      this.#drag = { x: event.clientX, at: this.#secondsAt(event.clientX), chosen: false };
+    });
+    canvas.addEventListener('pointermove', (event) => {
+      if (!this.#drag || (!this.#drag.chosen && Math.abs(event.clientX - this.#drag.x) < CLICK_PX)) return;
+      this.#drag.chosen = true;
+      this.#choose(this.#drag.at, this.#secondsAt(event.clientX));
+    });
+    canvas.addEventListener('pointercancel', () => { this.#drag = null; });
+    canvas.addEventListener('pointerup', (event) => {
+      if (this.#drag && !this.#drag.chosen) this.#point(event);
+      this.#drag = null;
+    });
+    for (const [name, other] of [['from', 'to'], ['to', 'from']]) this.#handle(name, other);
+  }
+
+  #point({ clientX, clientY }) {
+    const { left, bottom, width, height } = this.#canvas.getBoundingClientRect();
+    this.dispatchEvent(new CustomEvent('seek', { detail: this.#secondsAt(clientX) }));
+    this.dispatchEvent(new CustomEvent('point', { detail: [(clientX - left) / width, (bottom - clientY) / height] }));
+  }
+
+  #handle(name, other) {
+    const handle = this.#overlay.querySelector(name === 'from' ? '.lw-in' : '.lw-out');
+    handle.addEventListener('pointerdown', (event) => {
+      handle.setPointerCapture(event.pointerId);
+      event.preventDefault();
+      handle.focus();
+    });
+    handle.addEventListener('pointermove', (event) => {
+      if (event.buttons && this.#span) this.#choose(this.#span[other], this.#secondsAt(event.clientX));
+    });
+    handle.addEventListener('keydown', (event) => {
+      if (!(event.key in STEPS) || !this.#span) return;
+      const moved = this.#span[name] + STEPS[event.key] * (event.shiftKey ? 0.1 : 1);
+      this.#choose(this.#span[other], Math.min(Math.max(moved, 0), this.length), name);
+      event.preventDefault();
+      event.stopPropagation();
+    });
+  }
+
+  /** Choose what lies between two places; `held` is the end that moves and must not pass the other. */
+  #choose(one, other, held = '') {
+    if (held && (held === 'from') !== (other < one)) return;
+    const [from, to] = [Math.min(one, other), Math.max(one, other)].map((at) => Math.round(at * 100) / 100);
+    if (to - from >= SHORTEST_S) this.span = { from, to };
+  }
+
+  #secondsAt(clientX) {
+    const { left, width } = this.#canvas.getBoundingClientRect();
+    return Math.min(Math.max((clientX - left) / width, 0), 1) * this.length;
+  }
+
+  #place() {
+    const { length } = this;
+    this.#overlay.hidden = !this.#span || !length;
+    if (this.#overlay.hidden) return;
+    const { from, to } = this.#span;
+    this.#overlay.style.left = `${(100 * from) / length}%`;
+    this.#overlay.style.right = `${100 - (100 * to) / length}%`;
+    for (const [selector, at, low, high] of [['.lw-in', from, 0, to], ['.lw-out', to, from, length]]) {
+      const handle = this.#overlay.querySelector(selector);
+      handle.setAttribute('aria-valuenow', at);
+      handle.setAttribute('aria-valuemin', low);
+      handle.setAttribute('aria-valuemax', high);
+      handle.setAttribute('aria-valuetext', clock(at));
+    }
+  }
+}

@@ -1,0 +1,341 @@
+// The one transport of the page: what is live, finished or of the Library is played here, one at a time.
+
+import { fit } from './canvas.js';
+import { ExportForm, draggable } from './export.js';
+import { FilePlayer } from './file_player.js';
+import { bindMediaKeys } from './media.js';
+import { output } from './output.js';
+import { words } from './words.js';
+import { clock, fill, setText } from './text.js';
+
+const TICK_MS = 100;
+const METER = { floor: -60, peak: -1 }; // LUFS at the left end, dBTP above which it warns
+const RUNNING = ['playing', 'buffering', 'loading'];
+const OWN = { method: 'POST', headers: { 'X-Longwave': '1' }, cache: 'no-store' };
+const said = words.transport;
+
+class Transport extends EventTarget {
+  #root;
+  #file = new FilePlayer();
+  #export;
+  #span = null;
+  #seeking = false;
+  #looping = false;
+  #metered = '';
+  #keys;
+  current = null; // a tab's live take as {live: tab}, or a finished one: see `play`
+
+  /** Bring the dock to life. */
+  attach(root) {
+    this.#root = root;
+    this.#export = new ExportForm(this.#find('.lw-export'));
+    this.#export.addEventListener('span', ({ detail }) => this.#chose(detail));
+    this.#on('play', () => this.toggle());
+    this.#on('stop', () => this.stop());
+    this.#on('loop', () => this.loop());
+    this.#on('keep', () => this.#keep());
+    this.#on('export', () => this.#open(this.#exporting.hidden));
+    const level = this.#part('level');
+    level.value = Math.round(100 * output.level);
+    level.addEventListener('input', () => { output.level = level.value / 100; });
+    output.addEventListener('level', () => this.#levelled(level));
+    const seek = this.#part('seek');
+    seek.addEventListener('input', () => { this.#seeking = true; });
+    seek.addEventListener('change', () => {
+      this.#seeking = false;
+      this.seek(Number(seek.value));
+    });
+    const title = this.#find('.lw-title');
+    title.addEventListener('dragstart', (event) => draggable(event, this.current.file, this.current.url));
+    document.addEventListener('play', ({ target }) => this.#other(target), true); // it does not bubble
+    document.addEventListener('pointerdown', ({ target }) => {
+      const inside = this.#exporting.contains(target) || this.#part('export').contains(target);
+      if (!this.#exporting.hidden && !inside && !target.closest?.('.lw-picture')) this.#open(false);
+    });
+    this.#keys = bindMediaKeys({
+      play: () => { if (!this.playing) this.toggle(); },
+      pause: () => { if (this.playing) this.toggle(); },
+      stop: () => this.stop(),
+      title: () => this.#title,
+    });
+    setInterval(() => this.#tick(), TICK_MS);
+    this.#changed();
+  }
+
+  /**
+   * Play a finished sound; whatever sounds else falls silent.
+   *
+   * A source is {id, title, url, exportUrl, prepareUrl, file, lengthS, lufs, gainDb, pictureUrl, mode}.
+   */
+  play(source, at = 0) {
+    this.#hush(source);
+    const other = source.id !== this.current?.id;
+    this.current = source;
+    if (other) this.#show(source);
+    this.#file.start({ url: new URL(source.url, document.baseURI).href, gainDb: source.gainDb ?? 0, at });
+    this.#follow();
+    this.#changed();
+  }
+
+  /** A tab's take is made and heard from now on. `tab` has `player`, `title`, `stopTake()`, `heard`. */
+  live(tab) {
+    this.#hush(null);
+    this.#file.stop();
+    this.current = { live: tab, id: tab.token };
+    this.#span = null;
+    this.#changed();
+  }
+
+  /** A finished sound to play next, where nothing else sounds. */
+  offer(source) {
+    if (this.playing || (this.current && !this.current.live && this.#file.state === 'paused')) return;
+    this.current = source;
+    this.#show(source);
+    this.#changed();
+  }
+
+  /** A source's `gainDb` is known better now. */
+  match({ id, gainDb }) {
+    if (this.current?.id === id && !this.current.live) this.#file.gainDb = gainDb;
+  }
+
+  /** Whether something sounds, or is about to. */
+  get playing() {
+    return RUNNING.includes(this.state);
+  }
+
+  get state() {
+    if (!this.current) return 'idle';
+    return this.current.live ? this.current.live.player.state : this.#file.state;
+  }
+
+  /** Seconds of what is played. */
+  get position() {
+    if (!this.current) return 0;
+    return this.current.live ? this.current.live.heard : this.#file.position;
+  }
+
+  /** Seconds that there are of it. */
+  get length() {
+    if (!this.current || this.current.live) return 0;
+    return this.#file.duration || this.current.lengthS || 0;
+  }
+
+  toggle() {
+    if (!this.current) return;
+    if (this.current.live) this.current.live.toggle();
+    else if (this.#file.state === 'idle' || this.#file.state === 'stopped') this.play(this.current);
+    else {
+      if (!this.playing) this.#hush(this.current);
+      this.#file.toggle();
+    }
+    this.#changed();
+  }
+
+  /** End what is made live; or fall silent, and be at the beginning. */
+  stop() {
+    if (this.current?.live) this.current.live.stopTake();
+    else this.#file.stop();
+    this.#changed();
+  }
+
+  seek(seconds) {
+    if (!this.current || this.current.live) return;
+    if (['idle', 'stopped'].includes(this.#file.state)) this.play(this.current, seconds);
+    else this.#file.seek(seconds);
+    this.#tick();
+  }
+
+  /** Play the span over and over, or all of it where there is none; or no longer. */
+  loop() {
+    if (!this.current || this.current.live) return;
+    this.#looping = !this.#looping;
+    this.#follow();
+    this.#changed();
+  }
+
+  /** What of the take is meant: {from, to} in seconds, or null for all of it. */
+  get span() {
+    return this.#span;
+  }
+
+  set span(span) {
+    this.#span = span;
+    this.#export.span = span;
+    this.#follow();
+    this.#changed();
+  }
+
+  /** Silence whatever sounds but for one source. */
+  #hush(but) {
+    if (this.current?.live && RUNNING.includes(this.state)) this.current.live.toggle(); // it waits, and is not lost
+    if (!but) this.#file.stop();
+    for (const audio of document.querySelectorAll('audio')) audio.pause();
+  }
+
+  /** A player of a comparison or of the draft has begun: it alone is to be heard, at the page's level. */
+  #other(audio) {
+    if (!audio.controls) return; // this page's own, out of sight
+    audio.volume = output.level;
+    if (this.playing) this.toggle();
+    for (const other of document.querySelectorAll('audio[controls]')) if (other !== audio) other.pause();
+  }
+
+  #levelled(level) {
+    level.value = Math.round(100 * output.level);
+    for (const audio of document.querySelectorAll('audio[controls]')) audio.volume = output.level;
+  }
+
+  #show(source) {
+    this.#span = null;
+    this.#looping = false;
+    if (source.exportUrl) this.#export.offer(source);
+  }
+
+  #chose(span) {
+    this.#span = span;
+    this.#follow();
+    this.#changed();
+    this.dispatchEvent(new CustomEvent('span', { detail: span }));
+  }
+
+  #follow() {
+    const whole = this.length ? { from: 0, to: this.length } : null;
+    this.#file.loop = this.#looping ? this.#span ?? whole : null;
+  }
+
+  async #keep() {
+    const { live } = this.current ?? {};
+    if (!live) return;
+    const button = this.#part('keep');
+    button.disabled = true;
+    this.#say(said.keeping);
+    try {
+      const url = new URL(`keep/${live.token}`, document.baseURI);
+      url.search = new URLSearchParams({ seconds: 30, until: live.player.position });
+      const response = await fetch(url, OWN);
+      const answer = await response.json();
+      this.#say(response.ok ? fill(said.kept, answer) : answer.message);
+      if (answer.url) location.assign(new URL(answer.url, document.baseURI));
+      if (response.ok) this.dispatchEvent(new CustomEvent('kept', { detail: answer }));
+    } catch {
+      this.#say(words.page.silent);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  #open(open) {
+    this.#exporting.hidden = !open;
+    this.#part('export').setAttribute('aria-expanded', open);
+    if (open) this.#exporting.querySelector('input').focus();
+  }
+
+  /** Close what is open over the page. Whether anything was. */
+  close() {
+    if (this.#exporting.hidden) return false;
+    this.#open(false);
+    this.#part('export').focus();
+    return true;
+  }
+
+  #changed() {
+    const { current } = this;
+    const finished = Boolean(current && !current.live);
+    this.#enable('play', current && (finished || [...RUNNING, 'paused'].includes(this.state)));
+    this.#enable('stop', current && (finished ? this.#file.state !== 'idle' : current.live.stoppable));
+    this.#enable('seek', finished);
+    this.#enable('loop', finished);
+    this.#part('loop').setAttribute('aria-pressed', finished && this.#looping);
+    this.#part('keep').hidden = !current?.live?.running;
+    const export_ = this.#part('export');
+    this.#enable('export', finished && current.exportUrl);
+    export_.title = finished ? '' : current ? said.export_live : said.export_nothing;
+    const span = this.#span && { from: clock(this.#span.from), to: clock(this.#span.to) };
+    setText(export_, finished && span ? fill(said.export_span, span) : said.export);
+    if (!finished) this.#open(false);
+    const title = this.#find('.lw-title');
+    setText(title, this.#title || said.nothing);
+    title.draggable = finished;
+    if (finished) title.href = new URL(current.url, document.baseURI);
+    else title.removeAttribute('href');
+    this.#keys.update(this.state);
+    this.#tick();
+    this.dispatchEvent(new Event('change'));
+  }
+
+  get #title() {
+    return this.current?.live?.title ?? this.current?.title ?? '';
+  }
+
+  #tick() {
+    const { state, position, length } = this;
+    this.#file.tick();
+    const { current } = this;
+    Object.assign(document.getElementById('transport').dataset, { state, positionS: position.toFixed(2) });
+    setText(this.#find('.lw-time'), clock(position));
+    setText(this.#find('.lw-of'), current?.live ? said.live : length ? clock(length) : '');
+    setText(this.#find('.lw-how'), current?.live ? current.live.how : '');
+    this.#part('play').classList.toggle('lw-is-playing', this.playing);
+    const seek = this.#part('seek');
+    if (!this.#seeking) {
+      seek.max = length || 1;
+      seek.value = length ? position : 0;
+      seek.setAttribute('aria-valuetext', clock(position));
+    }
+    if (state !== this.shown) {
+      this.shown = state;
+      this.#changed();
+    }
+    this.#meter();
+    if (this.playing) this.dispatchEvent(new Event('tick'));
+  }
+
+  #meter() {
+    const heard = this.playing ? output.meter.read() : null;
+    const text = heard && Number.isFinite(heard.shortTerm)
+      ? fill(said.meter, { lufs: decibels(heard.shortTerm), peak: decibels(heard.truePeak) }) : '';
+    setText(this.#find('.lw-lufs'), text);
+    const canvas = this.#find('.lw-meter canvas');
+    const level = heard && Number.isFinite(heard.momentary) ? Math.max(0, 1 - heard.momentary / METER.floor) : 0;
+    const drawn = `${level.toFixed(3)} ${heard?.truePeak > METER.peak} ${canvas.clientWidth}`;
+    if (drawn === this.#metered || !canvas.clientWidth) return;
+    this.#metered = drawn;
+    const { context, width, height } = fit(canvas);
+    const style = getComputedStyle(this.#root);
+    context.fillStyle = style.getPropertyValue('--block-border-color');
+    context.fillRect(0, 0, width, height);
+    context.fillStyle = style.getPropertyValue(heard?.truePeak > METER.peak ? '--lw-warn' : '--lw-accent');
+    context.fillRect(0, 0, width * level, height);
+  }
+
+  #say(text) {
+    setText(this.#find('.lw-transport-said'), text);
+  }
+
+  #enable(name, can) {
+    this.#part(name).disabled = !can;
+  }
+
+  #on(name, act) {
+    this.#part(name).addEventListener('click', act);
+  }
+
+  #part(name) {
+    return document.getElementById(`transport-${name}`);
+  }
+
+  get #exporting() {
+    return this.#part('exporting');
+  }
+
+  #find(selector) {
+    return this.#root.querySelector(selector);
+  }
+}
+
+function decibels(value) {
+  return Number.isFinite(value) ? value.toFixed(1).replace('-', '−') : '–';
+}
+
+export const transport = new Transport();
