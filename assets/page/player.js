@@ -60,9 +60,13 @@ export class LivePlayer {
   }
 
   toggle() {
-    const context = this.#take?.context;
-    if (this.state === 'paused') context.resume().catch(() => {});
-    else if (['playing', 'buffering', 'loading'].includes(this.state)) context.suspend();
+    const way = this.#take?.way;
+    if (this.state === 'paused') {
+      way.claim();
+      way.context.resume().catch(() => {});
+    } else if (['playing', 'buffering', 'loading'].includes(this.state)) {
+      way.context.suspend();
+    }
   }
 
   /** Seconds of the take that were heard. */

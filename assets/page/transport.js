@@ -22,6 +22,7 @@ class Transport extends EventTarget {
   #seeking = false;
   #looping = false;
   #metered = '';
+  #keys;
   current = null; // a tab's live take as {live: tab}, or a finished one: see `play`
 
   /** Bring the dock to life. */
@@ -52,7 +53,7 @@ class Transport extends EventTarget {
       const inside = this.#exporting.contains(target) || this.#part('export').contains(target);
       if (!this.#exporting.hidden && !inside && !target.closest?.('.lw-picture')) this.#open(false);
     });
-    bindMediaKeys({
+    this.#keys = bindMediaKeys({
       play: () => { if (!this.playing) this.toggle(); },
       pause: () => { if (this.playing) this.toggle(); },
       stop: () => this.stop(),
@@ -271,6 +272,7 @@ class Transport extends EventTarget {
     title.draggable = finished;
     if (finished) title.href = new URL(current.url, document.baseURI);
     else title.removeAttribute('href');
+    this.#keys.update(this.state);
     this.#tick();
     this.dispatchEvent(new Event('change'));
   }

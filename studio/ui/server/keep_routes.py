@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from studio.core.errors import InvalidRequestError, StudioError
@@ -17,10 +17,10 @@ from studio.core.settings import Settings
 from studio.service.excerpt import MAX_EXCERPT_S, Excerpt, as_flac, excerpt_of, keep
 from studio.ui.panels.live import LiveViews
 from studio.ui.panels.making import OWN_HEADER
+from studio.ui.server.exporting import NO_STORE
 from studio.ui.words import words
 
 DEFAULT_S = 30.0
-NO_STORE = {"Cache-Control": "no-store"}
 
 Made = TypeVar("Made")
 
@@ -32,18 +32,18 @@ def keep_routes(views: LiveViews, settings: Settings) -> list[BaseRoute]:
         """What `make` makes of the span that an address asks for; or why not."""
         view = views.get(request.path_params["token"])
         if view is None:
-            return PlainTextResponse(words.sound.keep_unknown, 404)
+            return _refusal(words.sound.keep_unknown, 404)
         try:
             seconds, until_s = _span(request)
             return await run_in_threadpool(lambda: make(excerpt_of(view.job, seconds, until_s)))
         except InvalidRequestError as error:
-            return PlainTextResponse(str(error), 400)
+            return _refusal(str(error), 400)
         except StudioError as error:
-            return PlainTextResponse(str(error), 507)
+            return _refusal(str(error), 507)
 
     async def save(request: Request) -> Response:
         if OWN_HEADER not in request.headers:
-            return PlainTextResponse(words.sound.keep_foreign, 403)
+            return _refusal(words.sound.keep_foreign, 403)
         if not settings.trusted:  # a library of everybody's would be nobody's
             return await offer(request)
         kept = await of_request(request, lambda excerpt: keep(excerpt, settings.outputs))
@@ -71,6 +71,10 @@ def keep_routes(views: LiveViews, settings: Settings) -> list[BaseRoute]:
         return Response(content, media_type="audio/flac", headers=headers)
 
     return [Route("/keep/{token}", save, methods=["POST"]), Route("/keep/{token}", fetch)]
+
+
+def _refusal(message: str, status: int) -> Response:
+    return JSONResponse({"message": message}, status, headers=NO_STORE)
 
 
 def _span(request: Request) -> tuple[float, float]:

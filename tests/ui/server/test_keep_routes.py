@@ -79,7 +79,7 @@ def test_another_sites_page_saves_nothing(views: LiveViews, view: LiveView, tmp_
 def test_a_span_is_of_numbers(views: LiveViews, view: LiveView, tmp_path: Path, query: str) -> None:
     client = client_of(views, Settings(outputs=tmp_path))
     answer = client.post(f"/keep/{view.stream.token}?{query}", headers=OURS)
-    assert (answer.status_code, answer.text) == (400, words.sound.keep_seconds)
+    assert (answer.status_code, answer.json()) == (400, {"message": words.sound.keep_seconds})
 
 
 def test_an_unknown_take_and_one_without_sound_are_told(views: LiveViews, tmp_path: Path) -> None:
@@ -87,4 +87,4 @@ def test_an_unknown_take_and_one_without_sound_are_told(views: LiveViews, tmp_pa
     assert client.post("/keep/nothing?until=2", headers=OURS).status_code == 404
     silent = views.open(Job(parse_request(prompt="rain"), PcmStream(8.0)))
     answer = client.post(f"/keep/{silent.stream.token}?until=2", headers=OURS)
-    assert (answer.status_code, answer.text[:17]) == (400, "Nothing was heard")
+    assert (answer.status_code, answer.json()["message"][:17]) == (400, "Nothing was heard")
