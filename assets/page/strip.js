@@ -36,6 +36,7 @@ export class Strip extends EventTarget {
     const take = sourceOf(token, file, lengthS, title, this.#tab);
     this.#takes = [...this.#takes, take].slice(-KEPT);
     this.#show();
+    this.#keep();
     await this.#ask(take);
     return take;
   }

@@ -96,7 +96,7 @@ export class Tab {
     this.form = form;
     palettes.get(this.#name)?.refresh();
     form.addEventListener('change', () => this.#main());
-    if (this.#state.form && !form.restored) form.ask(this.#state.form);
+    this.#fill();
     this.#main();
   }
 
@@ -107,9 +107,18 @@ export class Tab {
     if (this.#past.has(state.token)) return; // of a take that another has taken the place of
     if (state.token && state.token !== this.#state.token) this.#begin(state);
     if (state.token) this.#state = { ...this.#state, ...state };
+    this.#fill();
     if (state.drafted) this.#draft(state.token);
     if (!state.token) this.#refuse(state);
     this.#beat();
+  }
+
+  /** A page that finds a take running shows what makes it, unless this browser tab knows better. */
+  #fill() {
+    const { form, ...state } = this.#state;
+    if (!form || !this.form) return;
+    this.#state = state;
+    if (!this.form.restored) this.form.ask(form);
   }
 
   #receiveBatch(state) {
