@@ -56,6 +56,11 @@ class Output extends EventTarget {
     this.dispatchEvent(new Event('codec'));
   }
 
+  /** Whether the studio is this machine's own, so that nothing is gained by sending less. */
+  get local() {
+    return LOOPBACK.test(location.hostname);
+  }
+
   /** Those that this browser can decode. */
   get codecs() {
     const probe = document.createElement('audio');
@@ -99,7 +104,7 @@ class Output extends EventTarget {
   }
 
   #suited() {
-    return LOOPBACK.test(location.hostname) || !this.codecs.includes('flac') ? 'raw' : 'flac';
+    return this.local || !this.codecs.includes('flac') ? 'raw' : 'flac';
   }
 }
 

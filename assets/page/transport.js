@@ -39,6 +39,7 @@ class Transport extends EventTarget {
     level.value = Math.round(100 * output.level);
     level.addEventListener('input', () => { output.level = level.value / 100; });
     output.addEventListener('level', () => this.#levelled(level));
+    this.#offerCodecs();
     const seek = this.#part('seek');
     seek.addEventListener('input', () => { this.#seeking = true; });
     seek.addEventListener('change', () => {
@@ -179,6 +180,15 @@ class Transport extends EventTarget {
     audio.volume = output.level;
     if (this.playing) this.toggle();
     for (const other of document.querySelectorAll('audio[controls]')) if (other !== audio) other.pause();
+  }
+
+  /** From another machine one chooses what live sound is sent as. */
+  #offerCodecs() {
+    const choice = this.#part('codec');
+    choice.closest('label').hidden = output.local;
+    for (const option of choice.options) option.hidden = option.disabled = !output.codecs.includes(option.value);
+    choice.value = output.codec;
+    choice.addEventListener('change', () => { output.codec = choice.value; });
   }
 
   #levelled(level) {
