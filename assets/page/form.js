@@ -41,7 +41,14 @@ export class Form extends EventTarget {
   reset() {
     const { preset } = this.values;
     if (preset && this.modified) this.ask(this.#preset(preset));
-    else this.ask({ ...this.#about.opening, prompt: this.values.prompt, model: this.values.model, preset: null });
+    else this.restart(this.values.prompt);
+  }
+
+  /** As the page opened but for the prompt and the model; whether anything was otherwise. */
+  restart(prompt) {
+    const otherwise = this.changed.length > 0 || Boolean(this.values.preset);
+    if (otherwise) this.ask({ ...this.#about.opening, prompt, model: this.values.model, preset: null });
+    return otherwise;
   }
 
   /** Whether the chosen preset is no longer what it was. */

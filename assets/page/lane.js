@@ -90,3 +90,11 @@ export function ticks(total, apart) {
 
 export const sameLane = (one, other) => one.length === other.length
   && one.every((point, at) => point.at_s === other[at].at_s && point.prompt === other[at].prompt);
+
+/** Whether more than the playhead has moved from what played to what plays. */
+export function looksOther(before, playing) {
+  if (!before || !playing) return before !== playing;
+  const passed = ({ points, position_s: now }) => points.filter(({ at_s: at }) => at <= now).length;
+  return before.opening !== playing.opening || before.live !== playing.live || passed(before) !== passed(playing)
+    || !sameLane(before.points, playing.points);
+}

@@ -56,11 +56,6 @@ class Output extends EventTarget {
     this.dispatchEvent(new Event('codec'));
   }
 
-  /** Whether the studio is this machine's own, so that nothing is gained by sending less. */
-  get local() {
-    return LOOPBACK.test(location.hostname);
-  }
-
   /** Those that this browser can decode. */
   get codecs() {
     const probe = document.createElement('audio');
@@ -103,8 +98,13 @@ class Output extends EventTarget {
     return way;
   }
 
+  /** Whether the page comes from another machine, and its sound over a network. */
+  get remote() {
+    return !LOOPBACK.test(location.hostname);
+  }
+
   #suited() {
-    return this.local || !this.codecs.includes('flac') ? 'raw' : 'flac';
+    return !this.remote || !this.codecs.includes('flac') ? 'raw' : 'flac';
   }
 }
 

@@ -17,7 +17,6 @@ export class Palette {
   #root;
   #groups = [];
   #examples = [];
-  #untouched = null; // the prompt that the page opened with, while it is that
   #open = 0; // of the groups, the one that a phone shows
   #parts = {};
 
@@ -47,23 +46,9 @@ export class Palette {
     this.#build();
   }
 
-  /** The prompt that the page opened with: nobody's own, so that the first press begins another. */
-  set untouched(prompt) {
-    this.#untouched = prompt;
-    this.refresh();
-  }
-
-  /** The prompt that a press goes on with. */
-  get #begun() {
-    const prompt = this.on.prompt();
-    if (prompt === this.#untouched) return '';
-    this.#untouched = null;
-    return prompt;
-  }
-
   /** The prompt has changed, by whom ever. */
   refresh() {
-    const { parts } = parse(this.#begun, this.#sounds);
+    const { parts } = parse(this.on.prompt(), this.#sounds);
     const chosen = new Map(parts.filter(({ sound }) => sound).map((one) => [one.sound.family, one]));
     for (const chip of this.#parts.sounds.querySelectorAll('[data-family]')) {
       chip.setAttribute('aria-pressed', chosen.has(chip.dataset.family));
@@ -120,7 +105,7 @@ export class Palette {
     chip.dataset.family = sound.family;
     chip.setAttribute('aria-description', texts.chip_keys);
     chip.addEventListener('click', () => {
-      const before = this.#begun;
+      const before = this.on.prompt();
       const text = withSound(before, sound, this.#sounds);
       this.#prompt(text, { started: !before.trim() && Boolean(text), example: false });
     });
@@ -130,7 +115,7 @@ export class Palette {
 
   #example(text) {
     const chip = part('button', 'lw-chip', { type: 'button', title: texts.chip_title }, text);
-    chip.addEventListener('click', () => this.#prompt(text, { started: !this.#begun.trim(), example: true }));
+    chip.addEventListener('click', () => this.#prompt(text, { started: !this.on.prompt().trim(), example: true }));
     this.#placeable(chip, () => text);
     return chip;
   }
@@ -152,7 +137,7 @@ export class Palette {
 
   /** The sound as it stands in the prompt, or by itself. */
   #said(sound) {
-    const { parts } = parse(this.#begun, this.#sounds);
+    const { parts } = parse(this.on.prompt(), this.#sounds);
     return parts.find((one) => one.sound?.family === sound.family)?.text ?? sound.said;
   }
 
@@ -181,7 +166,7 @@ export class Palette {
         chip.dataset.modifier = `${sound.family} ${modifier.text}`;
         chip.setAttribute('aria-pressed', chosen.has(modifier.text));
         chip.addEventListener('click', () => {
-          const text = withModifier(this.#begun, sound, modifier, this.#sounds);
+          const text = withModifier(this.on.prompt(), sound, modifier, this.#sounds);
           this.#prompt(text, { started: false, example: false });
         });
         set.append(chip);
@@ -250,7 +235,7 @@ export function attach(tab, element, props, watch) {
     prompt: () => (window.longwave?.[tab]?.untouched ? '' : field()?.value ?? ''),
     onPrompt: (text, about) => {
       write(field(), text);
-      if (text) window.longwave?.[tab]?.composed(about);
+      if (text) window.longwave?.[tab]?.composed({ ...about, prompt: text });
     },
     onDrop: (prompt, x, y) => timelines.get(tab)?.take(prompt, x, y) ?? false,
   });
@@ -265,7 +250,6 @@ export function attach(tab, element, props, watch) {
   document.addEventListener('input', ({ target }) => target === field() && palette.refresh());
   watch('value', receive);
   receive();
-  palette.untouched = field()?.value || null;
 }
 
 /** Write in a field as if it was typed there. */

@@ -36,6 +36,7 @@ export class Strip extends EventTarget {
     const take = sourceOf(token, file, lengthS, title, this.#tab);
     this.#takes = [...this.#takes, take].slice(-KEPT);
     this.#show();
+    this.#keep();
     await this.#ask(take);
     return take;
   }
@@ -229,7 +230,7 @@ function tileOf(take) {
 function fillTile(tile, take, place) {
   const letter = LETTERS[place];
   const button = tile.querySelector('.lw-tile');
-  button.setAttribute('aria-label', fill(said.play, { letter }));
+  button.title = fill(said.play, { letter }); // its name is what stands on it
   setText(tile.querySelector('b'), letter);
   setText(tile.querySelector('.lw-length'), clock(Math.round(take.lengthS)));
   setText(tile.querySelector('.lw-seed-of'), take.seed ?? '');

@@ -96,7 +96,7 @@ export class Tab {
     this.form = form;
     palettes.get(this.#name)?.refresh();
     form.addEventListener('change', () => this.#main());
-    if (this.#state.form && !form.restored) form.ask(this.#state.form);
+    this.#fill();
     this.#main();
   }
 
@@ -107,9 +107,18 @@ export class Tab {
     if (this.#past.has(state.token)) return; // of a take that another has taken the place of
     if (state.token && state.token !== this.#state.token) this.#begin(state);
     if (state.token) this.#state = { ...this.#state, ...state };
+    this.#fill();
     if (state.drafted) this.#draft(state.token);
     if (!state.token) this.#refuse(state);
     this.#beat();
+  }
+
+  /** A page that finds a take running shows what makes it, unless this browser tab knows better. */
+  #fill() {
+    const { form, ...state } = this.#state;
+    if (!form || !this.form) return;
+    this.#state = state;
+    if (!this.form.restored) this.form.ask(form);
   }
 
   #receiveBatch(state) {
@@ -246,9 +255,17 @@ export class Tab {
   }
 
   /** The palette has set the prompt: where nothing is made or heard, it is heard at once. */
-  composed() {
+  composed({ prompt, example }) {
+    const { form } = this;
+    if (!form) return;
     const silent = !this.running && !transport.playing;
-    if (silent && this.form?.endless) setTimeout(() => this.pressMain(), 60); // once the form has it
+    const start = () => {
+      if (form.changed.length && example) return; // an example is heard by itself, not with what was set before it
+      form.removeEventListener('change', start);
+      if (silent && form.endless) setTimeout(() => this.pressMain(), 60); // once the form has it
+    };
+    if (example && form.restart(prompt)) form.addEventListener('change', start);
+    else start();
   }
 
   #begin(state) {

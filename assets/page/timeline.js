@@ -1,7 +1,9 @@
 // A take's prompts over its time: regions whose edges are dragged, what of them the take that plays has taken up, and
 // where its sound is.
 
-import { bounds, extent, free, MOST_CHANGES, moved, placed, sameLane, snap, time } from './lane.js';
+import { Answers } from './answers.js';
+import { dragEdge } from './edge_drag.js';
+import { bounds, extent, free, looksOther, MOST_CHANGES, moved, placed, sameLane, snap, time } from './lane.js';
 import { fill, setText } from './text.js';
 import { TimelineView } from './timeline_view.js';
 import { words } from './words.js';
@@ -10,8 +12,6 @@ import { editWords } from './words_field.js';
 const texts = words.timeline;
 const TOUCH = window.matchMedia('(pointer: coarse)');
 const FINEST = 40; // pixels a second at most
-const ANSWER_MS = 1000; // in which the form's newer word comes, if there is one
-const MOST_SENT = 20;
 const NEAR_PX = 40; // above and below the timeline, where what is dropped still counts
 
 /** The timelines on the page by the names of their tabs. */
@@ -27,10 +27,9 @@ export class Timeline {
   #zoom = 1;
   #cursor = null; // where one pointed while nothing plays
   #selected = null; // index of the region that Edit and Remove are for
-  #sent = []; // lanes before the one told of last, of which a word may still come
-  #doubt = 0;
+  #answers = new Answers();
   #held = null; // a plan that came in the middle of a drag or of typing
-  #drag = null;
+  #dragged = false;
   #editing = false;
 
   /**
@@ -56,12 +55,8 @@ export class Timeline {
 
   /** What the form holds: { prompt, points: [{ at_s, prompt }], blend_s, length_s }; null length: endless. */
   set plan(plan) {
-    clearTimeout(this.#doubt);
-    const late = !sameLane(plan.points, this.#plan.points) && this.#sent.some((lane) => sameLane(lane, plan.points));
-    const told = late ? { ...plan, points: this.#plan.points } : plan;
-    if (late) this.#doubt = setTimeout(() => this.#believe(plan), ANSWER_MS);
-    else this.#sent = [];
-    if (this.#drag || this.#editing) this.#held = told;
+    const told = this.#answers.read(plan, this.#plan.points, (last) => { this.plan = last; });
+    if (this.#dragged || this.#editing) this.#held = told;
     else this.#take({ ...this.#plan, ...told });
   }
 
@@ -73,7 +68,8 @@ export class Timeline {
   set playing(playing) {
     const before = this.#playing;
     this.#playing = playing && { points: [], opening: '', position_s: 0, made_s: 0, live: false, ...playing };
-    if (this.#looksOther(before)) this.#render();
+    const { total } = extent(this.#plan, this.#playing);
+    if (total !== this.#extent.total || looksOther(before, this.#playing)) this.#render();
     else this.#move();
     this.#follow(before?.position_s ?? 0);
   }
@@ -147,16 +143,9 @@ export class Timeline {
   /** Another lane, shown at once and told of; the form's answer comes later. */
   #send(points, before = this.#plan.points) {
     this.#plan = { ...this.#plan, ...this.#held };
-    clearTimeout(this.#doubt);
-    this.#sent = [...this.#sent.slice(-MOST_SENT), before];
+    this.#answers.told(before);
     this.#take({ ...this.#plan, points });
     this.on.onLane(points.map(({ at_s, prompt }) => ({ at_s, prompt })));
-  }
-
-  /** What looked like the form's word on an earlier lane was its last: somebody put that back. */
-  #believe(plan) {
-    this.#sent = [];
-    this.plan = plan;
   }
 
   #take(plan) {
@@ -166,7 +155,7 @@ export class Timeline {
   }
 
   #render() {
-    const { view, total } = this.#drag ? this.#extent : (this.#extent = extent(this.#plan, this.#playing));
+    const { view, total } = this.#dragged ? this.#extent : (this.#extent = extent(this.#plan, this.#playing));
     if (!this.#editing) this.#view.rebuild(this.#plan);
     this.#view.place(this.#plan, this.#playing, total, (this.#zoom * total) / view);
     this.#view.rule();
@@ -181,18 +170,9 @@ export class Timeline {
     this.#showTools();
   }
 
-  /** Whether more than the playhead has moved since `before`. */
-  #looksOther(before) {
-    const playing = this.#playing;
-    if (!before || !playing) return before !== playing;
-    const passed = ({ points, position_s: at }) => points.filter(({ at_s: begins }) => begins <= at).length;
-    return before.opening !== playing.opening || before.live !== playing.live || passed(before) !== passed(playing)
-      || !sameLane(before.points, playing.points) || extent(this.#plan, playing).total !== this.#extent.total;
-  }
-
   /** What is heard stays in view where only a part of the take is, unless one looks elsewhere. */
   #follow(before) {
-    if (!this.#playing || this.#zoom === 1 || this.#drag || this.#editing) return;
+    if (!this.#playing || this.#zoom === 1 || this.#dragged || this.#editing) return;
     const { from_s: from, span_s: span } = this;
     const { position_s: now } = this.#playing;
     if (before < from || before > from + span || (now >= from && now <= from + span)) return;
@@ -208,7 +188,7 @@ export class Timeline {
     remove.disabled = chosen === null || chosen < 0;
     out.disabled = this.#zoom <= 1;
     closer.disabled = this.#finest <= this.#zoom;
-    if (!this.#drag) this.#tell(this.#hint());
+    if (!this.#dragged) this.#tell(this.#hint());
   }
 
   #hint() {
@@ -235,12 +215,9 @@ export class Timeline {
       on('keydown', (event) => this.#regionKey(event, index));
       return;
     }
-    on('blur', () => { if (!this.#drag) this.#view.bubble.hidden = true; });
+    on('blur', () => { if (!this.#dragged) this.#view.bubble.hidden = true; });
     on('keydown', (event) => this.#edgeKey(event, index));
     on('pointerdown', (event) => this.#grab(event, index));
-    on('pointermove', (event) => this.#pull(event));
-    on('pointerup', () => this.#letGo(true));
-    on('pointercancel', () => this.#letGo(false));
   }
 
   #point(event) {
@@ -274,7 +251,6 @@ export class Timeline {
       PageUp: at + 10, PageDown: at - 10, Home: least, End: Math.min(most, this.#extent.total),
     };
     if (event.key in goals) this.#nudge(index, goals[event.key], event.altKey);
-    else if (event.key === 'Escape' && this.#drag) this.#letGo(false);
     else if (['Delete', 'Backspace'].includes(event.key)) this.#remove(index);
     else if (event.key === 'Enter') this.#edit(index);
     else return;
@@ -283,43 +259,35 @@ export class Timeline {
   }
 
   #nudge(index, to, tenths) {
-    if (this.#drag) return;
     const points = moved(this.#plan, index, to, tenths);
     if (!sameLane(points, this.#plan.points)) this.#send(points);
     this.#view.bubbleAt(this.#plan.points[index].at_s);
   }
 
   #grab(event, index) {
-    if (event.button !== 0 || !event.isPrimary || this.#editing) return;
-    const edge = event.currentTarget;
-    edge.setPointerCapture(event.pointerId);
-    edge.focus({ preventScroll: true });
+    if (event.button !== 0 || !event.isPrimary || this.#editing || this.#dragged) return;
     event.preventDefault();
-    const { left, width } = edge.getBoundingClientRect();
-    this.#drag = { index, before: this.#plan, off: event.clientX - (left + width / 2), edge };
-    edge.classList.add('lw-tl-held');
+    this.#dragged = true;
+    dragEdge(event.currentTarget, event, (x, tenths) => this.#pull(index, x, tenths), this.#letGo(this.#plan));
     this.#view.bubbleAt(this.#plan.points[index].at_s);
     this.#tell(texts.hint_tenths);
   }
 
-  #pull(event) {
-    if (!this.#drag) return;
-    const { index, off } = this.#drag;
-    this.#plan = { ...this.#plan, points: moved(this.#plan, index, this.timeAt(event.clientX - off), event.altKey) };
+  #pull(index, x, tenths) {
+    this.#plan = { ...this.#plan, points: moved(this.#plan, index, this.timeAt(x), tenths) };
     this.#render();
     this.#view.bubbleAt(this.#plan.points[index].at_s);
   }
 
-  /** The drag's end: its lane stays, or is given up. */
-  #letGo(keep) {
-    if (!this.#drag) return;
-    const { before, edge } = this.#drag;
-    const { points } = this.#plan;
-    this.#drag = null;
-    edge.classList.remove('lw-tl-held');
-    this.#view.bubble.hidden = true;
-    if (keep && !sameLane(points, before.points)) this.#send(points, before.points);
-    else this.#take({ ...before, ...this.#held });
+  /** What a drag's end does: its lane stays, or is given up for the one `before`. */
+  #letGo(before) {
+    return (keep) => {
+      const { points } = this.#plan;
+      this.#dragged = false;
+      this.#view.bubble.hidden = true;
+      if (keep && !sameLane(points, before.points)) this.#send(points, before.points);
+      else this.#take({ ...before, ...this.#held });
+    };
   }
 
   /** A word is dragged over the page. */

@@ -15,6 +15,7 @@ export class TimelineView {
   #root;
   #shape = '';
   #total = 60;
+  #closest = Infinity; // seconds between the two changes that are closest
 
   /** `listen(element, part, index)` makes a region or an edge do what it is for. */
   constructor(root, listen) {
@@ -81,6 +82,7 @@ export class TimelineView {
   /** All where it belongs in time, with its words. `wide` is how often the view goes into the whole. */
   place(plan, playing, total, wide) {
     this.#total = total;
+    this.#closest = Math.min(...plan.points.map(({ at_s: at }, next) => at - (plan.points[next - 1]?.at_s ?? 0)));
     this.inner.style.width = `${100 * wide}%`;
     for (const region of regions(plan, total)) {
       this.#placeRegion(plan, region, stateOf(plan, playing, region));
@@ -129,9 +131,11 @@ export class TimelineView {
     }
   }
 
-  /** The ruler's times, as many as there is room for. */
+  /** The ruler's times, as many as there is room for; where edges lie close there is none for grips. */
   rule() {
     const width = this.inner.clientWidth;
+    const apart = (this.#closest / this.#total) * width;
+    for (const room of [24, 48]) this.#root.classList.toggle(`lw-tl-below${room}`, apart < room);
     const shape = `${width} ${this.#total}`;
     if (!width || this.ruler.dataset.shape === shape) return;
     this.ruler.dataset.shape = shape;

@@ -167,6 +167,15 @@ class Transport extends EventTarget {
     this.#changed();
   }
 
+  /** Over a network one may choose what live sound is sent as, from the next take on. */
+  #offerCodecs() {
+    const choice = this.#part('codec');
+    choice.closest('label').hidden = !output.remote;
+    choice.replaceChildren(...output.codecs.map((codec) => new Option(said[`codec_${codec}`], codec)));
+    choice.value = output.codec;
+    choice.addEventListener('change', () => { output.codec = choice.value; });
+  }
+
   /** Silence whatever sounds but for one source. */
   #hush(but) {
     if (this.current?.live && RUNNING.includes(this.state)) this.current.live.toggle(); // it waits, and is not lost
@@ -180,15 +189,6 @@ class Transport extends EventTarget {
     audio.volume = output.level;
     if (this.playing) this.toggle();
     for (const other of document.querySelectorAll('audio[controls]')) if (other !== audio) other.pause();
-  }
-
-  /** From another machine one chooses what live sound is sent as. */
-  #offerCodecs() {
-    const choice = this.#part('codec');
-    choice.closest('label').hidden = output.local;
-    for (const option of choice.options) option.hidden = option.disabled = !output.codecs.includes(option.value);
-    choice.value = output.codec;
-    choice.addEventListener('change', () => { output.codec = choice.value; });
   }
 
   #levelled(level) {
@@ -224,10 +224,13 @@ class Transport extends EventTarget {
       const url = new URL(`keep/${live.token}`, document.baseURI);
       url.search = new URLSearchParams({ seconds: 30, until: live.player.position });
       const response = await fetch(url, OWN);
-      const answer = await response.json();
+      const answer = response.ok ? await response.json() : { message: await response.text() };
       this.#say(response.ok ? fill(said.kept, answer) : answer.message);
-      if (answer.url) location.assign(new URL(answer.url, document.baseURI));
-      if (response.ok) this.dispatchEvent(new CustomEvent('kept', { detail: answer }));
+      if (answer.url) { // no Library of one's own: as a file
+        const download = document.createElement('a');
+        Object.assign(download, { href: new URL(answer.url, document.baseURI), download: '' });
+        download.click();
+      }
     } catch {
       this.#say(words.page.silent);
     } finally {

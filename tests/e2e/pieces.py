@@ -28,10 +28,10 @@ async def page_file(request: Request) -> Response:
     return FileResponse(PAGE / name)
 
 
-def build_pieces(tab: str = "piece", prompt: str = "") -> gr.Blocks:
+def build_pieces(tab: str = "piece") -> gr.Blocks:
     """The fields that a tab has, the palette below its prompt, and its timeline."""
     with gr.Blocks(title="Pieces") as blocks:
-        fields: dict[str, Any] = {"prompt": gr.Textbox(prompt, label="Prompt", elem_id=f"{tab}-prompt")}
+        fields: dict[str, Any] = {"prompt": gr.Textbox(label="Prompt", elem_id=f"{tab}-prompt")}
         words = palette.build(tab, Settings(), MODELS[0], EXAMPLES)
         line = timeline.build(tab)
         gr.HTML('<canvas height="160"></canvas>', elem_id=f"{tab}-picture")
@@ -47,9 +47,9 @@ def build_pieces(tab: str = "piece", prompt: str = "") -> gr.Blocks:
 
 
 @contextmanager
-def served_pieces(port: int, prompt: str = "") -> Iterator[str]:
-    """The address of such a page, which opens with a prompt."""
-    blocks = build_pieces(prompt=prompt)
+def served_pieces(port: int) -> Iterator[str]:
+    """The address of such a page."""
+    blocks = build_pieces()
     _, url, _ = blocks.launch(
         server_name="127.0.0.1",
         server_port=port,

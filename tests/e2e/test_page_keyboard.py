@@ -39,13 +39,13 @@ def word_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def go_to(page: Page, selector: str, back: bool = False) -> None:
-    """Press Tab until the element has the focus; within a toolbar or a group of choices the arrow keys."""
+    """Press Tab until the element has the focus; within a toolbar the arrow keys."""
     for _ in range(MOST_STOPS):
         if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
             return
         inside = page.evaluate(
             """(selector) => Boolean(
-              document.activeElement.closest('[role=toolbar], [role=tablist]')?.querySelector(selector))""",
+              document.activeElement.closest('[role=toolbar]')?.querySelector(selector))""",
             selector,
         )
         page.keyboard.press("ArrowRight" if inside else "Shift+Tab" if back else "Tab")
@@ -90,9 +90,8 @@ def test_a_session_by_keyboard(word_site: Any, visit: Callable[..., Page], tmp_p
     go_to(page, "#infinite-endless input")
     page.keyboard.press("Space")
     type_into(page, "#infinite-duration input", str(LENGTH_S))
-    go_to(page, "#infinite-variations input", back=True)
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
+    go_to(page, "#infinite-variations input[value='4']", back=True)
+    page.keyboard.press("Space")
     wait_for_text(page, "#infinite-will", "4 takes of 0:50")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("#infinite-status:has-text('All 4 takes are made')", timeout=120_000)

@@ -343,3 +343,16 @@ def test_a_take_that_is_made_is_followed(shelf_site: Any, visit: Callable[..., P
     assert "still being made" in page.inner_text("#library-why")
     shelf_site.studio.stop(job.id)
     page.wait_for_selector(f"{wind}[data-status=stopped]")
+
+
+def test_a_settings_file_may_be_dropped_anywhere_on_the_list(
+    shelf_site: Any, visit: Callable[..., Page]
+) -> None:
+    page = open_library(visit, shelf_site)
+    page.evaluate("""() => {
+      const dropped = new DataTransfer();
+      dropped.items.add(new File(['{"name": "x", "settings": {"prompt": "dropped"}}'], 'x.json'));
+      const event = new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: dropped });
+      document.querySelector('.lw-take').dispatchEvent(event);
+    }""")
+    page.wait_for_function("document.querySelector('#infinite-prompt textarea')?.value === 'dropped'")

@@ -117,6 +117,7 @@ def test_two_people_hear_their_own(tone_site: Any, visit: Callable[..., Page]) -
     for page, name in ((first, "__one__"), (second, "__two__")):
         wait_for_text(page, "#infinite-status", "Finished: 0:04")
         assert name in page.inner_text("#infinite-status")
+        page.wait_for_selector("#infinite-take-strip .lw-tile")
         assert page.locator("#infinite-take-strip .lw-tile").count() == 1
 
 

@@ -55,6 +55,7 @@ def about(path: Path, *, listed: bool) -> dict[str, Any]:
     Raises:
         OSError: the file is gone.
     """
+    sidecar = path.with_suffix(".json")  # which alone says what became of the take since
     level = _level(path, path.stat().st_mtime_ns)
     told: dict[str, Any] = {
         "file": path.name,
@@ -63,7 +64,7 @@ def about(path: Path, *, listed: bool) -> dict[str, Any]:
         "library": id_of(path) if listed else "",
     }
     with suppress(StudioError):  # the sound is there all the same
-        record = settings_of(path)
+        record = settings_of(sidecar if sidecar.is_file() else path)
         told |= {
             "name": record.name,
             "prompt": str(record.settings.get("prompt", "")),

@@ -26,9 +26,7 @@ _TRANSPORT = """
     <canvas aria-hidden="true"></canvas><span class="lw-lufs"></span></div>
   <label class="lw-level"><span>{level}</span>
     <input type="range" id="transport-level" min="0" max="100" value="80" aria-label="{level_help}"></label>
-  <label class="lw-codec" title="{codec_help}" hidden><span>{codec}</span> <select id="transport-codec">
-    <option value="raw">{codec_raw}</option><option value="flac">{codec_flac}</option>
-    <option value="opus">{codec_opus}</option></select></label>
+  <label class="lw-codec" hidden><span>{codec}</span> <select id="transport-codec"></select></label>
   <button type="button" id="transport-keep" class="lw-quiet" hidden title="{keep_help}">{keep}</button>
   <button type="button" id="transport-export" class="lw-quiet" disabled aria-expanded="false"
     aria-controls="transport-exporting">{export}</button>
@@ -60,7 +58,7 @@ import(new URL('page/transport.js', document.baseURI)).then(({ transport }) => t
 
 def build() -> gr.HTML:
     """Lay it out, once a page, outside of the tabs."""
-    texts = vars(words.sound) | vars(words.transport) | {"keys_title": words.page.keys_title}
+    texts = vars(words.transport) | {"keys_title": words.page.keys_title}
     return gr.HTML(
         html_template=_TRANSPORT.format(**texts),
         js_on_load=_ATTACH,

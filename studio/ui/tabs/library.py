@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import gradio as gr
@@ -48,7 +48,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab])
     """Lay the `tab` out; takes are opened in the `others` of the `tabs`, and resumed in their first."""
     view = LibraryView(studio)
     asked, refresh = _lay_out_search()
-    parts: dict[str, Any] = {"most": asked[-1]}
+    parts: dict[str, Any] = {"most": asked["most"]}
     with gr.Row(elem_classes="lw-library-told"):
         parts["about"] = gr.Markdown("", elem_id=f"{TAB}-about", elem_classes="lw-said")
         parts["said"] = gr.Markdown("", elem_id=f"{TAB}-said", elem_classes="lw-said")
@@ -89,8 +89,8 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab])
     player.follow(shows.then, player.handlers.resume, [chosen, player.followed[3]])
 
 
-def _lay_out_search() -> tuple[list[Any], gr.Button]:
-    """The components that `Asked` is made of, in its order, and the button that looks again."""
+def _lay_out_search() -> tuple[dict[str, Any], gr.Button]:
+    """The components that `Asked` is made of, by its names, and the button that looks again."""
     orders = [
         (TEXT.newest, "newest"), (TEXT.oldest, "oldest"), (TEXT.by_name, "name"),
         (TEXT.longest, "longest"), (TEXT.shortest, "shortest"),
@@ -104,33 +104,36 @@ def _lay_out_search() -> tuple[list[Any], gr.Button]:
         )
         favourites = gr.Checkbox(label=TEXT.favourites, elem_id=f"{TAB}-favourites", min_width=110)
         refresh = gr.Button(TEXT.refresh, elem_id=f"{TAB}-refresh", min_width=90)
-    return [search, favourites, order, gr.State(PAGE)], refresh
+    return {"words": search, "favourites": favourites, "order": order, "most": gr.State(PAGE)}, refresh
 
 
-def _bind_buttons(view: LibraryView, parts: dict[str, Any], asked: list[Any], refreshed: list[Any]) -> None:
+def _bind_buttons(
+    view: LibraryView, parts: dict[str, Any], asked: dict[str, Any], refreshed: list[Any]
+) -> None:
     """Make the tab show the list as it is `asked` for, and its buttons do what they say."""
-    chosen, shown = parts["chosen"], [parts[one.name] for one in fields(Shown)]
+    shown = [parts[one.name] for one in fields(Shown)]
 
     def show(found: Shown) -> dict[Any, Any]:
         return {parts[name]: value for name, value in vars(found).items() if value is not None}
 
-    def of_chosen(do: Callable[[Sequence[str], str, Asked], Shown]) -> Callable[..., Any]:
-        return asking(lambda one, asked: do([one], one, asked), show)
+    def run(event: Any, do: Callable[..., Shown], *given: str, **more: Any) -> Any:
+        """At an event show what `do` makes of the parts of these names, and of what is asked."""
+        inputs = {**{name: parts[name] for name in given}, **asked}
+        return event(asking(do, show), None, shown, inputs_kwargs=inputs, **more, **HIDDEN)
 
-    gr.on(
-        [*(part.change for part in asked[:-1]), *refreshed], asking(view.refresh, show), [chosen, *asked],
-        shown, trigger_mode="always_last", **HIDDEN,
-    )  # fmt: skip
-    parts["listing"].click(acted(view, show), [chosen, *asked], shown, **HIDDEN)
-    parts["trash"].click(acted(view, show), [chosen, *asked], shown, **HIDDEN)
-    parts["rename"].click(asking(view.rename, show), [chosen, parts["name"], *asked], shown, **HIDDEN)
-    parts["favour"].click(of_chosen(view.favour), [chosen, *asked], shown, **HIDDEN)
-    parts["delete"].click(of_chosen(view.delete), [chosen, *asked], shown, **HIDDEN)
-    parts["erase"].click(asking(view.erase, show), [parts["doomed"], chosen, *asked], shown, **HIDDEN)
-    parts["undo"].click(asking(view.restore, show), [parts["undone"], *asked], shown, **HIDDEN)
+    refreshing = [*(part.change for name, part in asked.items() if name != "most"), *refreshed]
+    run(partial(gr.on, refreshing), view.refresh, "chosen", trigger_mode="always_last")
+    run(parts["rename"].click, view.rename, "chosen", "name")
+    run(parts["favour"].click, lambda chosen, asked: view.favour([chosen], chosen, asked), "chosen")
+    run(parts["delete"].click, lambda chosen, asked: view.delete([chosen], chosen, asked), "chosen")
+    run(parts["erase"].click, view.erase, "doomed", "chosen")
+    run(parts["undo"].click, view.restore, "undone")
+    for list_of_takes in (parts["listing"], parts["trash"]):
+        inputs = {"chosen": parts["chosen"], **asked}
+        list_of_takes.click(acted(view, show), None, shown, inputs_kwargs=inputs, **HIDDEN)
     parts["empty"].click(lambda: gr.update(visible=True), None, parts["sure"], queue=False, **HIDDEN)
     parts["keep"].click(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **HIDDEN)
-    emptied = parts["really"].click(asking(view.empty, show), [chosen, *asked], shown, **HIDDEN)
+    emptied = run(parts["really"].click, view.empty, "chosen")
     emptied.then(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **HIDDEN)
 
 
@@ -145,11 +148,12 @@ def answered(handler: Callable[..., Any], answer: Callable[[Any], dict[Any, Any]
 
 
 def asking(handler: Callable[..., Shown], show: Callable[[Shown], dict[Any, Any]]) -> Callable[..., Any]:
-    """A handler whose last value is an `Asked`, of which Gradio has the parts."""
-    parts = len(fields(Asked))
+    """A handler whose last value is an `Asked`, of which Gradio has the parts by their names."""
+    names = [one.name for one in fields(Asked)]
 
-    def run(*given: Any) -> dict[Any, Any]:
-        return show(handler(*given[:-parts], Asked(*given[-parts:])))
+    def run(**given: Any) -> dict[Any, Any]:
+        asked = Asked(**{name: given.pop(name) for name in names})
+        return show(handler(*given.values(), asked))
 
     return run
 
@@ -157,10 +161,9 @@ def asking(handler: Callable[..., Shown], show: Callable[[Shown], dict[Any, Any]
 def acted(view: LibraryView, show: Callable[[Shown], dict[Any, Any]]) -> Callable[..., Any]:
     """What a script does on the list, or in the trash, with what it says of it."""
 
-    def run(
-        chosen: str, words: str, favourites: bool, order: Any, most: int, event: gr.EventData
-    ) -> dict[Any, Any]:
-        return show(view.act(Asked(words, favourites, order, most), chosen, event._data or {}))
+    def run(event: gr.EventData, **given: Any) -> dict[Any, Any]:
+        chosen = given.pop("chosen")
+        return show(view.act(Asked(**given), chosen, event._data or {}))
 
     run.__annotations__["event"] = gr.EventData  # which is how Gradio knows it
     return run
