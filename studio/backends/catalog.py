@@ -16,7 +16,7 @@ from studio.backends.checkpoint import verify
 from studio.backends.hub import TEXT_ENCODERS, plan
 from studio.backends.hub import download as get
 from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
-from studio.backends.registry import AUDIOGEN, REGISTRY, Registry
+from studio.backends.registry import AUDIOGEN, REGISTRY, TONE, Registry
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelInfo", "create_backend", "list_models", "resolve", "verify", "vocabulary"]
 
 DRAFTER = AUDIOGEN.name  # the system of what makes drafts: no tab offers it as a model for takes
+TRIAL = TONE.name  # the system of what tests run on: it is there by its id, and no list offers it
 _HUB_ID = re.compile(r"[A-Za-z0-9]([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 _LONGEST_ID = 96  # the Hub's own
 _NOWHERE = Path()

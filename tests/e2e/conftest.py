@@ -157,7 +157,7 @@ def wait_for_state(page: Page, state: str) -> None:
 def open_pane(page: Page, pane: str, tab: str = "infinite") -> None:
     """Show a pane of the settings, which on a phone are a sheet."""
     opener = page.locator(f"#{tab}-tab .lw-sheet-open")
-    if opener.is_visible():
+    if opener.is_visible() and not page.locator(f"#{tab}-inspector.lw-open").count():
         opener.click()
     page.click(f"#{tab}-{pane}-tab")
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import gradio as gr
 from starlette.middleware import Middleware
 
-from studio.backends.catalog import DRAFTER, ModelInfo
+from studio.backends.catalog import DRAFTER, TRIAL, ModelInfo
 from studio.core.errors import InvalidRequestError
 from studio.core.hosts import in_address
 from studio.core.settings import Settings, data_dir
@@ -67,7 +67,7 @@ class Page:
             if self.settings.trusted:  # or strangers would read and stop each other's takes
                 making.build()
             known = list_models()
-            models = [model for model in known if model.system != DRAFTER]
+            models = [model for model in known if model.system not in (DRAFTER, TRIAL)]
             with gr.Tabs() as tabs:
                 with gr.Tab("Infinite", id="infinite"):
                     endless = infinite.build(shared, models)
