@@ -56,7 +56,8 @@ export class ExportForm extends EventTarget {
     const { start, end } = this.#form.elements;
     const right = !this.#form.querySelector('[aria-invalid=true]');
     const [from, to] = [parseTime(start.value) ?? 0, parseTime(end.value) ?? this.#source?.lengthS ?? 0];
-    if (right && (start.value || end.value)) this.dispatchEvent(new CustomEvent('span', { detail: { from, to } }));
+    const span = start.value || end.value ? { from, to } : null;
+    if (right) this.dispatchEvent(new CustomEvent('span', { detail: span }));
   }
 
   #check() {

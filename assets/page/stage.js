@@ -100,10 +100,10 @@ export class Stage extends EventTarget {
     return this.#span;
   }
 
+  /** Show a span that was chosen elsewhere. */
   set span(span) {
     this.#span = span;
     this.#place();
-    this.dispatchEvent(new CustomEvent('span', { detail: span }));
   }
 
   #listen() {
@@ -155,7 +155,9 @@ export class Stage extends EventTarget {
   #choose(one, other, held = '') {
     if (held && (held === 'from') !== (other < one)) return;
     const [from, to] = [Math.min(one, other), Math.max(one, other)].map((at) => Math.round(at * 100) / 100);
-    if (to - from >= SHORTEST_S) this.span = { from, to };
+    if (to - from < SHORTEST_S) return;
+    this.span = { from, to };
+    this.dispatchEvent(new CustomEvent('span', { detail: this.span }));
   }
 
   #secondsAt(clientX) {

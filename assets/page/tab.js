@@ -246,7 +246,9 @@ export class Tab {
     const { length } = this.#stage;
     if (!this.#owns || !length) return;
     const span = { from: 0, to: length, ...this.#stage.span, [end]: transport.position };
-    if (span.to > span.from) this.#stage.span = span;
+    if (span.to <= span.from) return;
+    this.#stage.span = span;
+    transport.span = span;
   }
 
   /** Whether the prompt is still the one that the page opened with, and nothing was made of it. */

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from queue import Queue
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from bench import begin_stream, bench, send_chunk
+from bench import begin_stream, bench, send, send_chunk
 from conftest import RECORDER, recording
+from test_page_sound import amplitude_and_phase, assert_pure
 
 from studio.backends.systems.tone import tone
 from studio.core.audio import to_int16
+from studio.service.live.codecs import encoder
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -43,11 +46,14 @@ class Source:
         self._asked.put(seconds)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        encode = encoder(parse_qs(urlsplit(handler.path).query).get("codec", ["raw"])[0], RATE)
         begin_stream(handler, X_First_Sample="0")
         while seconds := self._asked.get():
             sound = tone(self._sent, round(seconds * RATE), RATE)
             self._sent += len(sound)
-            send_chunk(handler, to_int16(sound).tobytes())
+            send_chunk(handler, encode.push(to_int16(sound)))
+        if rest := encode.flush():
+            send_chunk(handler, rest)
         send_chunk(handler, b"")
 
 
@@ -189,3 +195,47 @@ def test_the_level_is_everybodys_and_is_remembered(page: Page, source: Source) -
     assert page.evaluate("levels") == [0.8, 0.25, 1]
     page.reload()
     assert page.evaluate("import('./page/output.js').then(({ output }) => output.level)") == 1
+
+
+@pytest.mark.parametrize("codec", ["raw", "flac", "opus"])
+def test_no_codec_has_a_seam(page: Page, source: Source, codec: str) -> None:
+    page.evaluate(START, {"codec": codec})
+    for seconds in (0.25, 1.0, 0.7, 1.0, 0.33):
+        source.give(seconds)
+    source.give(0)
+    wait_until(page, "player.state === 'ended'")
+    assert value(page, "position") == pytest.approx(3.28)
+    assert value(page, "underruns") == 0
+    samples = recording(page)
+    assert len(samples) == pytest.approx(3.28 * RATE, abs=50)
+    assert gaps(samples) == []
+    if codec == "opus":  # comes to itself within its first tenth of a second
+        samples = samples[RATE // 10 :]
+        amplitude, phase = amplitude_and_phase(samples)
+        assert np.abs(phase[1:-2]).max() < 0.03
+        assert amplitude[1:-2] == pytest.approx(amplitude[1], rel=0.03)
+    else:
+        assert_pure(samples)
+
+
+def test_flac_gives_back_each_of_the_samples(browser: Browser) -> None:
+    rng = np.random.default_rng(0)
+    sound = rng.integers(-32767, 32767, 3 * RATE).astype("<i2")
+    encode = encoder("flac", RATE)
+    stream = b"".join(encode.push(sound[start : start + 7001]) for start in range(0, len(sound), 7001))
+    stream += encode.flush()
+    decode = """async () => {
+      const { receive } = await import('./page/stream.js');
+      const answer = await fetch('stream');
+      const heard = [];
+      for await (const sound of receive(answer.body.getReader(), 'flac', 16000)) heard.push(...sound);
+      return heard;
+    }"""
+    with bench({"/stream": lambda handler: send(handler, stream, "application/octet-stream")}) as url:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(url)
+        heard = np.array(page.evaluate(decode))
+        context.close()
+    # Chrome has 32767 as 1, and −32768 as −1.
+    np.testing.assert_array_equal(np.round(heard * np.where(heard > 0, 32767, 32768)), sound)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import open_export, set_length, wait_for_state
+from conftest import close_settings, open_export, open_pane, set_length, wait_for_state
 from test_page_studio import DESK, PHONE, wait_for_text
 
 if TYPE_CHECKING:
@@ -23,23 +23,26 @@ def test_a_field_at_fault_is_named_until_it_is_mended(
 ) -> None:
     page = visit(tone_site.url, **screen)
     sentence = "Length (seconds) must be a number above 0 and at most 86,400 (it is 0)."
-    page.uncheck("#infinite-endless input")
+    set_length(page, 1)
     for _ in range(2):  # a second time as well
-        page.fill("#infinite-duration input", "0")
+        set_length(page, 0)
         page.click("#infinite-generate")
         wait_for_text(page, "#infinite-status", sentence)
-        page.wait_for_selector(f".lw-field-wrong:has-text({sentence!r})")
+        page.wait_for_selector(f".lw-field-wrong:has-text({sentence!r})", state="attached")
         assert page.get_attribute("#infinite-duration input", "aria-invalid") == "true"
         page.fill("#infinite-prompt textarea", "wind")
-        page.wait_for_selector(f".lw-field-wrong:has-text({sentence!r})")
-        page.fill("#infinite-duration input", "3")
+        page.wait_for_selector(f".lw-field-wrong:has-text({sentence!r})", state="attached")
+        set_length(page, 3)
         page.wait_for_function(
             "() => !document.querySelector('#infinite-status').innerText.includes('Length')"
             " && !document.querySelector('.lw-field-wrong')"
         )
+    open_pane(page, "sound")
     page.fill("#infinite-seed input", "-7")
+    close_settings(page)
     page.click("#infinite-generate")
-    page.wait_for_selector(".lw-field-wrong:has-text('Seed must be a whole number from 0')")
+    page.wait_for_selector(".lw-field-wrong:has-text('Seed must be a whole number from 0')", state="attached")
+    open_pane(page, "sound")
     page.click("#infinite-seed-dice")
     page.wait_for_function("() => !document.querySelector('.lw-field-wrong')")
 
@@ -90,6 +93,7 @@ def test_a_span_that_is_none_is_said_beside_it_and_never_downloaded(
 
 def test_what_the_model_has_not_learned_is_named(tone_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(tone_site.url)
+    open_pane(page, "engine")
     page.fill("#infinite-model input", "pocket/audioldm")
     page.press("#infinite-model input", "Enter")
     page.fill("#infinite-prompt textarea", "a violin concerto in a cathedral")

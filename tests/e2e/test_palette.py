@@ -208,13 +208,15 @@ def test_a_chip_is_dragged_to_the_timeline(show: Visit) -> None:
 def test_a_drag_that_ends_elsewhere_changes_nothing(show: Visit) -> None:
     page = show("rain")
     x, y = half_way(page)
-    for end in ("Escape", "away"):
+    for end in ("Escape", "away", "back"):
         page.mouse.move(*middle(sound(page, "dog")))
         page.mouse.down()
         page.mouse.move(x, y, steps=3)
         assert page.is_visible(".lw-tl-bubble")
         if end == "Escape":
             page.keyboard.press("Escape")
+        elif end == "back":
+            page.mouse.move(*middle(sound(page, "dog")), steps=3)
         else:
             page.mouse.move(x, 5, steps=3)
         assert page.is_hidden(".lw-tl-bubble")

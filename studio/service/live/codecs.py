@@ -2,8 +2,8 @@
 
 A browser that is in no secure context, as with a studio on one's own network, decodes whole files alone. So
 each block is a file of its own behind a head of four numbers (`HEAD`, little-endian): its bytes, samples to
-pass over at its beginning, samples that count, samples beyond them. Opus needs the first to come to itself,
-and the last to blend into the next block; FLAC is exact and needs neither.
+pass over at its beginning, samples that count, samples of use beyond them. Opus needs the first to come to
+itself, and the last to blend into the next block; FLAC is exact and needs neither.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ class _Codec:
     subtype: str
     lead_s: float = 0.0
     tail_s: float = 0.0
+    spare_s: float = 0.0  # after the tail: what a file ends with is weaker than it ought to be
     level: float | None = None
 
 
 _FRAMED = {
     "flac": _Codec("FLAC", "PCM_16"),
-    "opus": _Codec("OGG", "OPUS", lead_s=0.08, tail_s=0.02, level=0.85),
+    "opus": _Codec("OGG", "OPUS", lead_s=0.08, tail_s=0.02, spare_s=0.02, level=0.85),
 }
 CODECS = ("raw", *_FRAMED)
 
@@ -69,14 +70,15 @@ class _Framed:
     def __init__(self, codec: _Codec, sample_rate: int) -> None:
         self._codec = codec
         self._rate = sample_rate
-        self._lead, self._tail = (round(part * sample_rate) for part in (codec.lead_s, codec.tail_s))
+        self._lead, self._tail = round(codec.lead_s * sample_rate), round(codec.tail_s * sample_rate)
+        self._beyond = self._tail + round(codec.spare_s * sample_rate)
         self._before = _NOTHING  # what the next block begins with, to come to itself
         self._held = _NOTHING
 
     def push(self, samples: NDArray[np.int16]) -> bytes:
         self._held = np.concatenate([self._held, samples])
         frames = b""
-        while (ready := len(self._held) - self._tail) > 0:
+        while (ready := len(self._held) - self._beyond) > 0:
             frames += self._block(min(ready, round(BLOCK_S * self._rate)))
         return frames
 
@@ -85,12 +87,12 @@ class _Framed:
 
     def _block(self, count: int) -> bytes:
         """The first `count` of what is held, as a file."""
-        tail = min(self._tail, len(self._held) - count)
-        sound = np.concatenate([self._before, self._held[: count + tail]])
+        beyond = min(self._beyond, len(self._held) - count)
+        sound = np.concatenate([self._before, self._held[: count + beyond]])
         file, codec = io.BytesIO(), self._codec
         level = {} if codec.level is None else {"compression_level": codec.level}
         sf.write(file, sound, self._rate, subtype=codec.subtype, format=codec.kind, **level)
-        head = HEAD.pack(len(file.getvalue()), len(self._before), count, tail)
+        head = HEAD.pack(len(file.getvalue()), len(self._before), count, min(beyond, self._tail))
         so_far = len(self._before) + count
         self._before = sound[max(0, so_far - self._lead) : so_far] if self._lead else _NOTHING
         self._held = self._held[count:]
