@@ -201,12 +201,14 @@ def _watch_heap(page: Page, session: CDPSession, minutes: float) -> list[Figure]
         page.wait_for_timeout(1000 * SAMPLE_S)
     table = np.array(rows)
     late = table[table[:, 0] >= minutes / 5]
-    slope = float(np.polyfit(late[:, 0], late[:, 1], 1)[0]) if len(late) > 2 else float("nan")
-    return [
+    figures = [
         Figure("JavaScript's heap at first", float(table[0, 1]), "MB"),
         Figure(f"JavaScript's heap after {minutes:g} min", float(table[-1, 1]), "MB"),
-        Figure("JavaScript's heap grows by", slope, "MB a min", HEAP_LIMIT_MB),
     ]
+    if len(late) > 2:  # fewer make no slope
+        slope = float(np.polyfit(late[:, 0], late[:, 1], 1)[0])
+        figures.append(Figure("JavaScript's heap grows by", slope, "MB a min", HEAP_LIMIT_MB))
+    return figures
 
 
 def measure(settings: Settings, chromium: str, minutes: float, tell: bool) -> Iterator[Figure]:

@@ -73,6 +73,13 @@ def wait_for_position(page: Page, seconds: float) -> None:
     )
 
 
+def stop(page: Page) -> None:
+    """End the take, or the next page would come back to it."""
+    page.click("#infinite-stop")
+    page.wait_for_selector("#infinite-player[data-state=stopped]")
+    page.wait_for_selector("#infinite-generate", state="visible")
+
+
 class Film:
     """Frames of a page as its user would see them, and how long each was to be seen."""
 
@@ -159,6 +166,7 @@ def film_a_session(page: Page, path: Path) -> None:
     film.roll(1.6)
     film.press("#infinite-steer", then_s=2.5)
     film.press("#infinite-inside-tab", then_s=3.0)
+    stop(page)
     film.save(path)
 
 
@@ -170,8 +178,7 @@ def take_pictures(url: str, browser: Browser, out: Path) -> None:
                 page.click(".lw-chip[data-family=rain]")
                 wait_for_position(page, 6)
                 shoot(page, out / f"infinite-{size}-{theme}.png")
-                page.click("#infinite-stop")
-                page.wait_for_selector("#infinite-player[data-state=stopped]")
+                stop(page)
                 for name in ("Sparse", "Dual", "Library"):
                     page.get_by_role("tab", name=name, exact=True).click()
                     page.wait_for_selector(f"[role=tab][aria-selected=true]:has-text('{name}')")
