@@ -80,7 +80,7 @@ class Transport extends EventTarget {
 
   /** A tab's take is made and heard from now on. `tab` has `player`, `title`, `stopTake()`, `heard`. */
   live(tab) {
-    this.#hush(null);
+    if (this.current?.live !== tab) this.#hush(null); // its own take before has fallen silent already
     this.#file.stop();
     this.current = { live: tab, id: tab.token };
     this.#span = null;
@@ -188,6 +188,7 @@ class Transport extends EventTarget {
     if (!audio.controls) return; // this page's own, out of sight
     audio.volume = output.level;
     if (this.playing) this.toggle();
+    goOn(audio);
     for (const other of document.querySelectorAll('audio[controls]')) if (other !== audio) other.pause();
   }
 
@@ -345,6 +346,15 @@ class Transport extends EventTarget {
   #find(selector) {
     return this.#root.querySelector(selector);
   }
+}
+
+/** Of takes that are compared each goes on where the one before was. */
+function goOn(audio) {
+  const rows = [...(audio.closest('[id$="-compare-rows"]')?.querySelectorAll('audio') ?? [])];
+  const last = rows.find((row) => 'last' in row.dataset);
+  if (last && last !== audio && last.currentTime < audio.duration) audio.currentTime = last.currentTime;
+  for (const row of rows) delete row.dataset.last;
+  audio.dataset.last = '';
 }
 
 function decibels(value) {

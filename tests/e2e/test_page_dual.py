@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import free_port, served
+from conftest import close_settings, free_port, open_pane, served
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -65,6 +65,12 @@ def number(page: Page, name: str, value: str) -> None:
     page.fill(f"#dual-{name} :is(input[type=number], textarea, input[type=text])", value)
 
 
+def set_steps(page: Page, steps: int) -> None:
+    open_pane(page, "engine", "dual")
+    page.fill("#dual-steps input", f"{steps}")
+    close_settings(page, "dual")
+
+
 @pytest.mark.parametrize("screen", [DESK, PHONE])
 def test_a_draft_is_shown_then_refined(
     dual_site: Any, visit: Callable[..., Page], screen: dict[str, Any]
@@ -72,8 +78,9 @@ def test_a_draft_is_shown_then_refined(
     page = visit(dual_site.url, **screen)
     open_tab(page)
     page.fill("#dual-prompt textarea", "rain")
+    open_pane(page, "sound", "dual")
     number(page, "duration", "5")
-    page.fill("#dual-steps input", "6")
+    set_steps(page, 6)
     page.click("#dual-generate")
     wait_for_status(page, "Finished: 0:05")
     for part in ("audio", ".lw-draft-picture", ".lw-draft-tokens"):
@@ -91,7 +98,8 @@ def test_a_draft_is_shown_then_refined(
     assert (request.mode, request.draft.kind, request.duration_s) == ("dual", "audiogen", 5.0)
     page.wait_for_selector("#dual-download:not([disabled])")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.click("text=Attention to the draft")
+    open_pane(page, "inside", "dual")
+    page.click("#dual-attention > button")
     page.click("#dual-attention-look")
     page.wait_for_selector("#dual-attention-map .js-plotly-plot", timeout=60_000)
 
@@ -115,9 +123,9 @@ def test_a_draft_is_playable_while_it_is_refined_and_re_rolled_apart(
     page = visit(dual_site.url)
     open_tab(page)
     page.fill("#dual-prompt textarea", "rain")
-    page.fill("#dual-steps input", "500")
     number(page, "seed", "5")
-    page.click("#dual-draft-settings button")
+    set_steps(page, 500)
+    page.click("#dual-draft-settings > button")
     page.click("#dual-draft-reroll")
     page.wait_for_function("document.querySelector('#dual-draft-seed input').value >= 0")
     rolled = int(page.locator("#dual-draft-seed input").input_value())
@@ -134,9 +142,10 @@ def test_own_audio_takes_audiogens_place(dual_site: Any, visit: Callable[..., Pa
     sf.write(tmp_path / "mine.wav", 0.3 * np.sin(np.arange(48000) / 9), 16000)
     page = visit(dual_site.url)
     open_tab(page)
-    page.click("text=My own audio")
-    page.fill("#dual-steps input", "4")
     number(page, "duration", "3")
+    set_steps(page, 4)
+    open_pane(page, "sound", "dual")
+    page.click("text=My own audio")
     page.click("#dual-generate")
     wait_for_status(page, "Choose your own audio")
     page.set_input_files("#dual-draft-file input[type=file]", tmp_path / "mine.wav")
@@ -150,9 +159,10 @@ def test_own_audio_takes_audiogens_place(dual_site: Any, visit: Callable[..., Pa
 def test_a_grid_of_scales(dual_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(dual_site.url)
     open_tab(page)
-    page.fill("#dual-steps input", "2")
     number(page, "duration", "2.5")
-    page.click("text=Grid of scales")
+    set_steps(page, 2)
+    open_pane(page, "inside", "dual")
+    page.click("#dual-compare > button")
     page.fill("#dual-grid-text input, #dual-grid-text textarea", "1 4")
     page.fill("#dual-grid-acoustic input, #dual-grid-acoustic textarea", "0 4")
     page.click("#dual-compare-start")
@@ -170,9 +180,10 @@ def test_a_grid_of_scales(dual_site: Any, visit: Callable[..., Page]) -> None:
 def test_a_sweep_over_w_is_plotted(dual_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(dual_site.url)
     open_tab(page)
-    page.fill("#dual-steps input", "2")
     number(page, "duration", "2.5")
-    page.click("text=Sweep over w")
+    set_steps(page, 2)
+    open_pane(page, "inside", "dual")
+    page.click("#dual-sweep > button")
     page.fill("#dual-sweep-scales input, #dual-sweep-scales textarea", "1 4")
     page.click("#dual-sweep-compare-start")
     page.wait_for_selector("#dual-sweep-plot .js-plotly-plot", timeout=120_000)

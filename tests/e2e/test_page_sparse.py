@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import soundfile as sf
-from conftest import free_port, served
+from conftest import close_settings, free_port, open_pane, served
 
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
@@ -41,6 +41,18 @@ def open_tab(page: Page) -> None:
     page.wait_for_selector("#sparse-player[data-state]")
 
 
+def set_seconds(page: Page, seconds: float) -> None:
+    open_pane(page, "sound", "sparse")
+    page.fill("#sparse-duration input[type=number]", f"{seconds:g}")
+    close_settings(page, "sparse")
+
+
+def set_steps(page: Page, steps: int) -> None:
+    open_pane(page, "engine", "sparse")
+    page.fill("#sparse-steps input", f"{steps}")
+    close_settings(page, "sparse")
+
+
 def wait_for_status(page: Page, words: str) -> None:
     page.wait_for_function(
         "words => document.querySelector('#sparse-status').innerText.includes(words)",
@@ -55,11 +67,12 @@ def test_a_clip_emerges_plays_and_is_a_file(
 ) -> None:
     page = visit(pocket_site.url, **screen)
     open_tab(page)
-    page.click("text=What attends to what")  # first, so that its fields are there before they are filled
     page.fill("#sparse-prompt textarea", "ocean waves on a shore")
-    page.fill("#sparse-duration input[type=number]", "5")
+    open_pane(page, "engine", "sparse")
+    page.click("#sparse-advanced > button")  # first, so that its fields are there before they are filled
     page.fill("#sparse-steps input", "30")
     page.fill("#sparse-ratio input, #sparse-ratio textarea", "0.2")
+    set_seconds(page, 5)
     page.click("#sparse-generate")
     wait_for_status(page, "of 30, 0:")
     page.wait_for_function(f"({PIXELS})() > 20")
@@ -69,17 +82,19 @@ def test_a_clip_emerges_plays_and_is_a_file(
     assert sf.info(job.outcome.path).frames == 80_000
     request = load_preset(Path(job.outcome.path).with_suffix(".json")).request()
     assert (request.mode, request.attention.kind, request.attention.ratio) == ("sparse", "lite_focus", 0.2)
-    page.wait_for_selector("#sparse-player audio[src]")
+    page.wait_for_selector("#transport-export:not([disabled])")
     page.wait_for_selector("#sparse-download:not([disabled])")
-    factor = f"{job.outcome.figures['rtf']:.2f} ×"
-    assert page.inner_text("#sparse-rtf .lw-value") == factor, "what it came to, once it is done"
+    open_pane(page, "inside", "sparse")
+    rtf = job.outcome.figures["rtf"]
+    times = f"{1 / rtf:.1f}× faster" if rtf < 1 else f"{rtf:.1f}× slower"
+    assert page.inner_text("#sparse-rtf .lw-value") == f"{times} than playback", "what it came to, once done"
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_a_clip_is_stopped_and_nothing_is_kept(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
     open_tab(page)
-    page.fill("#sparse-duration input[type=number]", "30")
+    set_seconds(page, 30)
     page.click("#sparse-generate")
     wait_for_status(page, "Step 2 of 50")
     page.click("#sparse-stop")
@@ -93,8 +108,8 @@ def test_a_clip_is_stopped_and_nothing_is_kept(pocket_site: Any, visit: Callable
 def test_a_page_loaded_again_finds_its_clip(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
     open_tab(page)
-    page.fill("#sparse-duration input[type=number]", "80")
-    page.fill("#sparse-steps input", "500")
+    set_seconds(page, 80)
+    set_steps(page, 500)
     page.click("#sparse-generate")
     wait_for_status(page, "Step 1 of 500")
     job = pocket_site.studio.jobs()[-1]
@@ -115,7 +130,8 @@ def test_a_preset_fills_the_form_and_wrong_values_are_told(
     page.click("#sparse-preset input")
     page.get_by_role("option", name="Idling engine").click()
     page.wait_for_function("document.querySelector('#sparse-prompt textarea').value === 'an engine idling'")
-    page.click("text=What attends to what")
+    open_pane(page, "engine", "sparse")
+    page.click("#sparse-advanced > button")
     assert not page.is_checked("#sparse-compensation input")
     page.uncheck("#sparse-focus input")
     page.click("#sparse-generate")
@@ -126,9 +142,10 @@ def test_a_preset_fills_the_form_and_wrong_values_are_told(
 def test_methods_are_compared_under_each_other(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
     open_tab(page)
-    page.fill("#sparse-duration input[type=number]", "3")
-    page.fill("#sparse-steps input", "3")
-    page.click("#sparse-compare >> text=Compare")
+    set_seconds(page, 3)
+    set_steps(page, 3)
+    open_pane(page, "inside", "sparse")
+    page.click("#sparse-compare > button")
     page.click("#sparse-compare-start")
     page.wait_for_function("document.querySelectorAll('#sparse-compare-rows figure audio').length === 3")
     rows = page.locator("#sparse-compare-rows figure")
@@ -145,17 +162,23 @@ def test_a_point_of_the_picture_shows_what_it_attends_to(
 ) -> None:
     page = visit(pocket_site.url)
     open_tab(page)
-    page.click("#sparse-attention >> text=Attention")
+    set_steps(page, 3)
+    set_seconds(page, 5)
+    open_pane(page, "inside", "sparse")
+    page.click("#sparse-attention > button")
     page.click("#sparse-attention-look")
     said = page.locator("#sparse-attention-said")
     said.get_by_text("Generate a clip first").wait_for()
-    page.fill("#sparse-duration input[type=number]", "5")
-    page.fill("#sparse-steps input", "3")
     page.click("#sparse-generate")
     wait_for_status(page, "Finished: 0:05")
+    page.wait_for_selector("#transport-export:not([disabled])")  # from here on a click seeks
     box = page.locator("#sparse-spectrogram canvas").bounding_box()
     assert box is not None
     page.locator("#sparse-spectrogram canvas").click(position={"x": 0.6 * box["width"], "y": 3})
+    at = "() => Math.abs(Number(document.querySelector('#sparse-attention-at input').value) - 3) < 0.2"
+    page.wait_for_function(at)
+    assert not said.inner_text().strip(), "a click is for listening, and begins no study"
+    page.click("#sparse-attention-look")
     said.get_by_text("of the attention").wait_for()
     assert "At 3.0 s" in said.inner_text() or "At 2.9 s" in said.inner_text()
     assert "8000 Hz" in said.inner_text(), "the highest band"
@@ -168,9 +191,10 @@ def test_a_point_of_the_picture_shows_what_it_attends_to(
 def test_compared_takes_go_on_where_the_one_before_was(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
     open_tab(page)
-    page.fill("#sparse-duration input[type=number]", "5")
-    page.fill("#sparse-steps input", "2")
-    page.click("#sparse-compare >> text=Compare")
+    set_seconds(page, 5)
+    set_steps(page, 2)
+    open_pane(page, "inside", "sparse")
+    page.click("#sparse-compare > button")
     page.click("#sparse-compare-start")
     page.wait_for_function("document.querySelectorAll('#sparse-compare-rows figure audio').length === 3")
     page.evaluate("""async () => {
