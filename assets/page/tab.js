@@ -1,11 +1,13 @@
 // A tab of takes: its player, picture, gauges, status line, and the button that says what it will do.
 
 import { AttentionPicture } from './attention.js';
-import { Gauge } from './gauge.js';
+import { Figures } from './figures.js';
 import { Inspector } from './inspector.js';
 import { LivePlayer } from './player.js';
+import { Refusal } from './refusal.js';
 import { Stage } from './stage.js';
 import { Strip, sourceOf } from './strip.js';
+import { showDraft } from './draft.js';
 import { laneOf, lengthText, recalled } from './form.js';
 import { timelines } from './timeline.js';
 import { palettes } from './palette.js';
@@ -20,26 +22,15 @@ const HURRY_MS = 8000; // a take begins and ends without waiting for the next be
 const SILENT = ['stopped', 'ended', 'failed'];
 const MAIN = ['generate', 'steer', 'again'];
 
-const megabytes = (value) => (value < 10000 ? `${Math.round(value)} MB` : `${(value / 1000).toFixed(0)} GB`);
-
-// Figure: the part of the tab that shows it, how it is written, and what is written beside it. A tab has some.
-const FIGURES = {
-  memory_mb: ['memory', megabytes, (size) => fill(words.inside.memory_beside, { size })],
-  rtf: ['rtf', speed],
-  ahead_s: ['ahead', (value) => `${value.toFixed(1)} s`],
-  step_ms: ['step', (value) => (value ? `${(value / 1000).toFixed(value < 1000 ? 2 : 1)} s` : '–')],
-};
-
 export class Tab {
   #name;
   #root;
   #stage;
   #attention;
-  #gauges = {};
+  #figures;
+  #refusal;
   #state = { token: '', phase: '', message: words.takes.ready };
   #batch = null;
-  #refusal = ''; // stays beside a take that still plays, until the next one begins
-  #wrong = null; // the field of the refusal: its block, and what is said in it
   #past = new Set();
   #made = 0;
   #concluded = false;
@@ -48,7 +39,6 @@ export class Tab {
   #beaten = 0;
   #begun = 0;
   #offered = '';
-  #figures = {};
   player = new LivePlayer();
   form = null;
 
@@ -58,10 +48,9 @@ export class Tab {
     this.#stage = new Stage(this.part('spectrogram'));
     const attention = this.part('attention');
     if (attention?.querySelector('canvas[data-window]')) this.#attention = new AttentionPicture(attention);
-    for (const [figure, [part, format, beside]] of Object.entries(FIGURES)) {
-      if (this.part(part)) this.#gauges[figure] = new Gauge(this.part(part), format, beside);
-    }
+    this.#figures = new Figures((part) => this.part(part));
     this.inspector = new Inspector(name);
+    this.#refusal = new Refusal(this.#asked, ({ id }) => this.inspector.show(id.slice(name.length + 1)));
     this.strip = new Strip(name, this.part('take-strip'));
     this.#bind();
     this.#show();
@@ -83,11 +72,10 @@ export class Tab {
       if (this.#owns) this.#stage.span = detail;
     });
     transport.addEventListener('change', () => this.#main());
-    for (const event of ['input', 'change']) this.#asked.addEventListener(event, ({ target }) => this.#mend(target));
     this.#asked.addEventListener('click', ({ target }) => {
       const button = target.closest('button');
       // Presets and the seed's buttons change a field without a word from it.
-      if (button && !MAIN.some((name) => button === this.part(name))) this.#mend();
+      if (button && !MAIN.some((name) => button === this.part(name))) this.#refusal.mend();
     });
   }
 
@@ -109,7 +97,7 @@ export class Tab {
     if (state.token) this.#state = { ...this.#state, ...state };
     this.#fill();
     if (state.drafted) this.#draft(state.token);
-    if (!state.token) this.#refuse(state);
+    if (!state.token) this.#refusal.tell(state);
     this.#beat();
   }
 
@@ -123,39 +111,11 @@ export class Tab {
 
   #receiveBatch(state) {
     if (state.batch !== this.#batch?.batch) {
-      this.#mend();
+      this.#refusal.mend();
       this.strip.begin(state.batch);
     }
     this.#batch = state;
     this.#show();
-  }
-
-  /** Why nothing begins: in the status line and beside the field at fault, until that is mended. */
-  #refuse({ message, label }) {
-    this.#mend();
-    this.#refusal = message;
-    const named = label && [...this.#asked.querySelectorAll('[data-testid=block-info], label > span')]
-      .find(({ textContent }) => textContent.trim() === label || textContent.trim().startsWith(`${label} (`));
-    const block = named?.closest('.block');
-    if (!block) return;
-    const pane = block.closest('.lw-pane')?.id.replace(`${this.#name}-`, '');
-    if (pane) this.inspector.show(pane); // what is at fault is not to lie hidden
-    const said = document.createElement('p');
-    said.className = 'lw-wrong lw-field-wrong';
-    said.textContent = message;
-    (block.closest('.row') ?? block.closest('.form') ?? block).after(said); // a row's fields are narrow
-    block.querySelector('input, textarea')?.setAttribute('aria-invalid', true);
-    this.#wrong = { block, said };
-  }
-
-  /** The form has changed at `target`: what was said of it may hold no longer. */
-  #mend(target = null) {
-    const typed = target?.matches?.('textarea, input:not([type=checkbox], [type=radio], [type=range])');
-    if (this.#wrong && typed && !this.#wrong.block.contains(target)) return; // another field was typed in
-    this.#wrong?.block.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
-    this.#wrong?.said.remove();
-    this.#wrong = null;
-    this.#refusal = '';
   }
 
   stop() {
@@ -233,7 +193,8 @@ export class Tab {
 
   /** A change of the timeline at what is heard now. */
   mark() {
-    this.timeline?.add(this.#owns && !transport.current.live ? transport.position : this.heard);
+    const { current } = transport;
+    this.timeline?.add(!this.#owns ? undefined : current.live ? this.heard : transport.position);
   }
 
   /** The timeline was pointed at: a finished take goes on from there. */
@@ -272,7 +233,7 @@ export class Tab {
 
   #begin(state) {
     if (this.#state.token) this.#past.add(this.#state.token);
-    this.#mend();
+    this.#refusal.mend();
     this.#state = { token: state.token };
     this.#batch = null;
     this.#made = 0;
@@ -281,7 +242,7 @@ export class Tab {
     this.#begun = performance.now();
     this.#stage.begin(state.columns_per_s);
     this.#attention?.clear();
-    for (const gauge of Object.values(this.#gauges)) gauge.clear();
+    this.#figures.clear();
     this.strip.begin();
     this.#draft(null);
     // So that Space plays and pauses instead of pressing the button one has just clicked.
@@ -349,13 +310,12 @@ export class Tab {
     this.#state = { ...this.#state, ...state };
     if (state.drafted) this.#draft(answer.token);
     this.#made = made;
-    this.#figures = figures;
     this.#stage.push(first, Uint8Array.from(atob(columns), (character) => character.charCodeAt(0)));
     if (attention) this.#attention?.show(attention);
     this.#stage.length = made;
     if (preview) this.#stage.preview(preview);
     const over = !this.#live;
-    if (!over || !this.#concluded) this.#push(figures); // what it came to, once
+    if (!over || !this.#concluded) this.#figures.push(figures); // what it came to, once
     this.#concluded = over;
     if (state.phase === 'failed') this.player.fail();
     const silent = SILENT.includes(this.player.state);
@@ -395,27 +355,8 @@ export class Tab {
     return Boolean(current) && (current.live === this || this.strip.takes.some((take) => take.id === current.id));
   }
 
-  /** Show the draft of the take of that token, to be heard while it is refined; no token: none yet. */
-  async #draft(token) {
-    const card = this.part('draft-player');
-    if (!card || (card.dataset.token ?? '') === (token ?? '')) return;
-    card.dataset.token = token ?? '';
-    const parts = { sound: 'audio', picture: '.lw-draft-picture', tokens: '.lw-draft-tokens' };
-    for (const [what, selector] of Object.entries(parts)) {
-      const part = card.querySelector(selector);
-      part.hidden = !token;
-      if (part.src) URL.revokeObjectURL(part.src);
-      if (token) part.src = await local(`draft/${token}/${what}`);
-      else part.removeAttribute('src');
-    }
-    card.querySelector('.lw-hint').hidden = Boolean(token);
-  }
-
-  #push(figures) {
-    const beside = { memory_mb: figures.conventional_mb };
-    for (const [name, gauge] of Object.entries(this.#gauges)) {
-      if (name in figures) gauge.push(figures[name], beside[name] ?? null);
-    }
+  #draft(token) {
+    showDraft(this.part('draft-player'), token);
   }
 
   #show() {
@@ -436,7 +377,7 @@ export class Tab {
   #announce() {
     const line = this.part('status').querySelector('[role=status]');
     const shown = this.#batch ?? this.#state;
-    const { phase, message, seed } = this.#refusal ? { phase: 'failed', message: this.#refusal } : shown;
+    const { phase, message, seed } = this.#refusal.message ? { phase: 'failed', message: this.#refusal.message } : shown;
     const running = phase === 'running' && message === 'Playing' && !this.#batch;
     const text = running ? words.transport[this.player.state] ?? message : message;
     const told = seed && phase !== 'failed' ? `${text}${/[.]$/.test(text) ? '' : '.'} ${fill(words.takes.seed, { seed })}` : text;
@@ -507,19 +448,6 @@ export class Tab {
   get #asked() {
     return this.part('tab');
   }
-}
-
-/** How fast a model is against playback, of its seconds of work for one of sound. */
-function speed(rtf) {
-  if (!rtf) return '–';
-  const times = (rtf < 1 ? 1 / rtf : rtf).toFixed(1);
-  return fill(words.inside[rtf < 1 ? 'faster' : 'slower'], { times });
-}
-
-/** What the server has there as an address within the page: a sound can be moved about in. */
-async function local(path) {
-  const response = await fetch(new URL(path, document.baseURI), { cache: 'no-store' });
-  return URL.createObjectURL(await response.blob());
 }
 
 function remember(name, value) {
