@@ -177,7 +177,7 @@ def test_a_point_of_the_picture_shows_what_it_attends_to(
     page.locator("#sparse-spectrogram canvas").click(position={"x": 0.6 * box["width"], "y": 3})
     at = "() => Math.abs(Number(document.querySelector('#sparse-attention-at input').value) - 3) < 0.2"
     page.wait_for_function(at)
-    assert not said.inner_text().strip(), "a click is for listening, and begins no study"
+    assert "of the attention" not in said.inner_text(), "a click is for listening, and begins no study"
     page.click("#sparse-attention-look")
     said.get_by_text("of the attention").wait_for()
     assert "At 3.0 s" in said.inner_text() or "At 2.9 s" in said.inner_text()
