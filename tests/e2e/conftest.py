@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RECORDER = """
 const worklet = `registerProcessor('recorder', class extends AudioWorkletProcessor {
-  process([input]) { if (input[0]) this.port.postMessage(input[0].slice()); return true; } })`;
+  process([input]) { if (input[0]) this.port.postMessage([currentFrame, input[0].slice()]); return true; } })`;
 window.recorded = [];
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (target, ...rest) {
@@ -29,7 +29,12 @@ AudioNode.prototype.connect = function (target, ...rest) {
     const url = URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' }));
     this.context.audioWorklet.addModule(url).then(() => {
       const recorder = new AudioWorkletNode(this.context, 'recorder');
-      recorder.port.onmessage = ({ data }) => window.recorded.push(data);
+      let next = 0; // a graph that nothing sounds in is not asked: its silence is filled in
+      recorder.port.onmessage = ({ data: [frame, samples] }) => {
+        if (next && frame > next) window.recorded.push(new Float32Array(frame - next));
+        next = frame + samples.length;
+        window.recorded.push(samples);
+      };
       connect.call(recorder, target);
       connect.call(this, recorder);
     });
