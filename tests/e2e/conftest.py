@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 RECORDER = """
 const worklet = `registerProcessor('recorder', class extends AudioWorkletProcessor {
-  process([input]) { if (input[0]) this.port.postMessage([currentFrame, input[0].slice()]); return true; } })`;
+  process([input]) {
+    if (input[0]) this.port.postMessage([currentFrame, input[0].slice()]);
+    return true;
+  } })`;
 window.recorded = [];
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (target, ...rest) {

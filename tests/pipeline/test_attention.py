@@ -162,10 +162,10 @@ def test_what_the_model_lacks_is_said_before_the_first_step(
 @pytest.mark.parametrize(
     ("attention", "said"),
     [
-        ({**LITE, "ratio": 0}, "LiteFocus r"),
-        ({**LITE, "ratio": 1.01}, "LiteFocus r"),
-        ({**LITE, "ratio": "much"}, "LiteFocus r must be 'auto', or a share"),
-        ({**LITE, "ratio": float("nan")}, "LiteFocus r"),
+        ({**LITE, "ratio": 0}, "LiteFocus share r"),
+        ({**LITE, "ratio": 1.01}, "LiteFocus share r"),
+        ({**LITE, "ratio": "much"}, "LiteFocus share r must be 'auto', or a share"),
+        ({**LITE, "ratio": float("nan")}, "LiteFocus share r"),
         ({**LITE, "focus": False, "compensation": False}, "switch one on"),
         ({**LITE, "blocks": ["attic"]}, "Blocks"),
         ({**MERGING, "ratio": 1.0}, "Token merging share"),
