@@ -149,7 +149,8 @@ def take_its_course(inspection: Inspection) -> None:
     page.fill("#infinite-prompt textarea", TOO_LARGE)
     page.click("#infinite-generate:not([disabled])")
     page.wait_for_selector(f"#infinite-status [data-phase=failed]:has-text('{FULL}')")
-    page.wait_for_selector("#infinite-generate:not([disabled])")
+    enabled = "() => getComputedStyle(document.querySelector('#infinite-generate')).opacity === '1'"
+    page.wait_for_function(enabled)  # whole, and not on its way there
     inspection.look("failed")
     page.keyboard.press("?")
     page.wait_for_selector("dialog.lw-keys[open]")
