@@ -182,7 +182,9 @@ def take_pictures(url: str, browser: Browser, out: Path) -> None:
                 for name in ("Sparse", "Dual", "Library"):
                     page.get_by_role("tab", name=name, exact=True).click()
                     page.wait_for_selector(f"[role=tab][aria-selected=true]:has-text('{name}')")
-                    page.wait_for_load_state("networkidle")
+                    page.wait_for_selector(
+                        ".lw-take" if name == "Library" else f"#{name.lower()}-tab[data-ready]"
+                    )
                     shoot(page, out / f"{name.lower()}-{size}-{theme}.png")
 
 
