@@ -152,3 +152,27 @@ def test_one_sound_at_a_time(tone_site: Any, visit: Callable[..., Page]) -> None
     page.wait_for_selector("#transport[data-state=ended]")
     page.click("#infinite-stop")
     wait_for_text(page, "#infinite-status", "saved as")
+
+
+def test_a_take_of_the_strip_is_continued_and_drafted_from(
+    tone_site: Any, visit: Callable[..., Page]
+) -> None:
+    page = visit(tone_site.url)
+    page.fill(PROMPT, "used again")
+    set_length(page, 3)
+    page.click("#infinite-generate")
+    wait_for_state(page, "ended")
+    page.click("#infinite-take-strip [data-act=star]")
+    page.wait_for_selector("#infinite-take-strip [data-act=unstar]")
+    page.click("#infinite-take-strip [data-act=draft]")
+    page.wait_for_selector("#dual-draft-file >> text=used_again")
+    assert page.is_checked("#dual-draft input[value=recorded]")
+    page.get_by_role("tab", name="Infinite").click()
+    page.click("#infinite-take-strip [data-act=continue]")
+    page.wait_for_selector("#infinite-continue-part .lw-badge:has-text('used_again')")
+    page.click("#infinite-take-strip [data-act=reject]")
+    page.wait_for_selector("#infinite-take-strip:has-text('Take A is in the trash.')")
+    page.wait_for_selector("#infinite-take-strip .lw-tile", state="detached")
+    page.click("#infinite-take-strip .lw-strip-said button")
+    page.wait_for_selector("#infinite-take-strip .lw-tile")
+    assert [take.about.favourite for take in tone_site.studio.library.takes("used again")] == [True]

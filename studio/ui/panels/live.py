@@ -139,7 +139,7 @@ class LiveView:
             "opening": self.job.request.prompt,
             "points": [point.model_dump() for point in self.job.control.points],
             "asked": {"prompt": prompt, "lane": format_lane(lane)},
-            "heard_after_s": heard_after_s(sampler, self.stream.lead_s),
+            "heard_after_s": heard_after_s(sampler, self.stream.buffered_s),
         }
 
     def form(self) -> dict[str, Any]:
@@ -246,11 +246,11 @@ class LiveViews:
             return self._views.get(token)
 
 
-def heard_after_s(sampler: EndlessSampler, lead_s: float) -> float:
+def heard_after_s(sampler: EndlessSampler, ahead_s: float) -> float:
     """How many seconds after it is asked for a change is heard, about: half the queue is noisy enough to take
-    it up, and what is made ahead is heard first.
+    it up, and the `ahead_s` that are made already are heard first.
     """
-    return sampler.steps * sampler.group_size * FRAME_S / 2 + lead_s
+    return sampler.steps * sampler.group_size * FRAME_S / 2 + ahead_s
 
 
 def attention_picture(event: AttentionMap) -> dict[str, Any]:

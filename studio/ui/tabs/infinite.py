@@ -128,10 +128,6 @@ def describe_window(lead_s: float, values: Values) -> str:
 class Handlers(TakeHandlers):
     """What the tab's buttons do."""
 
-    def __init__(self, shared: Shared, mode: str) -> None:
-        super().__init__(shared, mode)
-        self._lead_s = shared.studio.settings.lead_s
-
     def unload(self) -> str:
         """Let go of the loaded models; what that freed, in a sentence."""
         try:
@@ -148,10 +144,12 @@ class Handlers(TakeHandlers):
             # Its draft stays what it is: a recording need not be read again.
             wanted = read_form(TAB, {**values, "draft": "none"}, self._studio)
             self._studio.steer(job_id, wanted.prompt, wanted.lane)
-            sampler = self._studio.job(job_id).request.endless
+            job = self._studio.job(job_id)
+            sampler = job.request.endless
         except StudioError as error:
             return str(error)
-        return words.takes.change_planned.format(seconds=f"{heard_after_s(sampler, self._lead_s):.0f}")
+        ahead_s = job.stream.buffered_s if job.stream is not None else 0.0
+        return words.takes.change_planned.format(seconds=f"{heard_after_s(sampler, ahead_s):.0f}")
 
     def finish(self, job_id: str) -> None:
         """Let the take that this page started fade out, if it still runs."""
