@@ -1,6 +1,6 @@
 // A lane of prompts as the timeline changes it: points { at_s, prompt } in order of time, never two at one time.
 
-import { clock } from './text.js';
+import { clock, parseTime } from './text.js';
 
 export const MOST_CHANGES = 500;
 const MOST_S = 24 * 3600;
@@ -16,6 +16,28 @@ export const snap = (seconds, tenths) => (tenths ? Math.round(10 * seconds) / 10
 export function time(seconds) {
   const tenths = Math.round(10 * seconds);
   return clock(tenths / 10) + (tenths % 10 ? `.${tenths % 10}` : '');
+}
+
+/**
+ * A form's fields as a plan, or null while the typed lane can't be read: the server's own rules, so that what is
+ * shown is what will be made.
+ */
+export function planOf(prompt, lane, blend_s, duration_s, endless) {
+  const points = parseLane(lane ?? '');
+  const length_s = endless || !(duration_s > 0) ? null : duration_s;
+  return points && { prompt: prompt ?? '', points, blend_s: blend_s ?? 0, length_s };
+}
+
+function parseLane(text) {
+  const points = new Map();
+  for (const line of text.replace(/^\uFEFF/, '').split(/\r\n?|\n/)) {
+    if (!line.trim() || line.trim().startsWith('#')) continue;
+    const [, time, prompt] = /^([^|]*)\|(.*)$/.exec(line) ?? [];
+    const at_s = parseTime(time ?? '');
+    if (at_s === null || Number.isNaN(at_s) || !prompt?.trim() || points.has(at_s)) return null;
+    points.set(at_s, { at_s, prompt: prompt.trim() });
+  }
+  return [...points.values()].sort((one, other) => one.at_s - other.at_s);
 }
 
 /** The regions that a plan is made of: { index, prompt, from, to }; -1 for what the take begins with. */

@@ -18,9 +18,15 @@ export function attach(element, props, watch, trigger, most) {
     square.setAttribute('aria-valuenow', x);
     square.setAttribute('aria-valuetext', fill(words.stage.pad_value, { x, y }));
   };
+  const scale = (share) => Math.round(10 * most * Math.min(1, Math.max(0, share))) / 10;
+  const set = (x, y) => {
+    props.value = { x: scale(x), y: scale(y) };
+    trigger('input');
+    show();
+  };
   const point = ({ clientX, clientY }) => {
     const { left, bottom, width, height } = square.getBoundingClientRect();
-    trigger('click', { x: (clientX - left) / width, y: (bottom - clientY) / height });
+    set((clientX - left) / width, (bottom - clientY) / height);
   };
   square.addEventListener('pointerdown', (event) => {
     square.setPointerCapture(event.pointerId);
@@ -37,7 +43,7 @@ export function attach(element, props, watch, trigger, most) {
     if (right === undefined) return;
     const { x = 0, y = 0 } = props.value ?? {};
     const step = event.shiftKey ? 5 * STEP : STEP;
-    trigger('click', { x: x / most + right * step, y: y / most + up * step });
+    set(x / most + right * step, y / most + up * step);
     event.preventDefault();
   });
   watch('value', show);

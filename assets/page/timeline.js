@@ -3,7 +3,7 @@
 
 import { Answers } from './answers.js';
 import { dragEdge } from './edge_drag.js';
-import { bounds, extent, free, looksOther, MOST_CHANGES, moved, placed, sameLane, snap, time } from './lane.js';
+import { bounds, extent, free, looksOther, MOST_CHANGES, moved, placed, planOf, sameLane, snap, time } from './lane.js';
 import { fill, setText } from './text.js';
 import { TimelineView } from './timeline_view.js';
 import { words } from './words.js';
@@ -13,6 +13,8 @@ const texts = words.timeline;
 const TOUCH = window.matchMedia('(pointer: coarse)');
 const FINEST = 40; // pixels a second at most
 const NEAR_PX = 40; // above and below the timeline, where what is dropped still counts
+
+window.longwavePlan = planOf; // for the component's events, which hold no modules
 
 /** The timelines on the page by the names of their tabs. */
 export const timelines = new Map();

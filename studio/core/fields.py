@@ -47,7 +47,7 @@ FIELDS: tuple[Field, ...] = (
         "lane", "lane", "Changes of the scene", INFINITE,
         OnPage(
             "lane", "text", placeholder="0:30 | heavy rain\n1:15 | birds singing", codec="lane",
-            info="One change a line: the time, then what is heard from there on.",
+            info="One change per line: the time, then the prompt from there on.",
         ),
         Option(
             "A text file of prompt changes, one 'mm:ss | prompt' a line; 0:00 may be the first.",
@@ -56,7 +56,7 @@ FIELDS: tuple[Field, ...] = (
         Parameter(6, "Prompt lane"),
     ),
     Field(
-        "lane_blend_s", "lane_blend_s", "Length of a change", INFINITE,
+        "lane_blend_s", "lane_blend_s", "Blend", INFINITE,
         OnPage("blend"), Option("Seconds a prompt change of the lane takes.", "blend"), unit="seconds",
     ),
     Field(
@@ -106,7 +106,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "guidance_scale", "guidance_scale", "Guidance", (*INFINITE, *SPARSE),
-        OnPage("guidance", label="Guidance (how literally)", step=0.5), _GUIDANCE,
+        OnPage("guidance", label="Guidance (how literal)", step=0.5), _GUIDANCE,
     ),
     Field(
         "text_scale", "guidance_scale", "Follow the text", DUAL,
@@ -121,7 +121,7 @@ FIELDS: tuple[Field, ...] = (
         "strength", "draft.strength", "How far from the draft", DUAL,
         OnPage(
             "strength", "slider", span=(0.05, 1), step=0.05, depth="engine",
-            info="At 1 the take is made anew; the lower, the more of the draft's own sound stays in it.",
+            info="At 1 the take starts from noise alone; lower values keep more of the draft's own sound.",
         ),
         Option("Below 1: begin from the draft's own sound, noised so far.", shown="{:g}"),
         _number(12, "Strength"),
@@ -198,10 +198,10 @@ FIELDS: tuple[Field, ...] = (
         Parameter(7, "Ratio"),
     ),
     Field(
-        "sampling", "attention.sampling", "Drawn", SPARSE,
+        "sampling", "attention.sampling", "How tokens are drawn", SPARSE,
         OnPage(
             "sampling", choices=(("balanced", "balanced"), ("uniform", "uniform")), depth="expert",
-            info="As many of each band, or by chance.",
+            info="Balanced: as many of each band. Uniform: by chance.",
         ),
         Option("uniform or balanced."),
     ),
@@ -218,13 +218,15 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "merged", "attention.token_merging.ratio", "Token merging share", SPARSE,
-        OnPage("merged", info="Of the tokens, up to three quarters.", step=0.05, depth="expert"),
+        OnPage(
+            "merged", info="Share of the tokens to merge, at most three quarters.", step=0.05, depth="expert"
+        ),
     ),
     Field(
         "blocks", "attention.blocks", "Blocks", SPARSE,
         OnPage(
             "blocks", "text", placeholder="mid", codec="words", depth="expert",
-            info="None: the paper's, or the finest there are.",
+            info="Empty: the paper's blocks, or the finest there are.",
         ),
         Option(
             "Make these sparse: down2, up2, mid, …; the paper's if none.", spelled="--block", shown=None
@@ -233,8 +235,8 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "draft", "draft.kind", "Draft", INFINITE,
         OnPage(
-            "draft", choices=(("None", "none"), ("AudioGen's", "audiogen"), ("My own audio", "recorded")),
-            info="For a model that hears drafts: it grows ahead of the take.", depth="engine",
+            "draft", choices=(("None", "none"), ("AudioGen", "audiogen"), ("My own audio", "recorded")),
+            info="Only for models that follow a draft. It is made ahead of the take.", depth="engine",
         ),
         Option(
             "audiogen, none, or a sound file of yours, over and over: a DC-LDM hears it, ahead of the take."
@@ -256,14 +258,16 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "acoustic_scale", "draft.acoustic_scale", "Follow the draft", INFINITE,
         OnPage(
-            "acoustic-scale", label="Follow the draft (−1: as the guidance)", step=0.5, start=-1,
+            "acoustic-scale", label="Follow the draft (−1: same as Guidance)", step=0.5, start=-1,
             codec="own_scale", depth="engine",
         ),
         _ACOUSTIC,
     ),
     Field(
         "draft_seed", "draft.seed", "The draft's seed", DUAL,
-        OnPage("draft-seed", "digits", "The draft's seed (empty: the take's)", start="", depth="engine"),
+        OnPage(
+            "draft-seed", "digits", "The draft's seed (empty: same as the take's)", start="", depth="engine"
+        ),
         Option("The draft's own.", shown="the take's"),
         Parameter(15, "Draft seed", widget="digits", empty="-1"),
     ),
@@ -279,7 +283,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "recording", "", "My own audio", INFINITE,
-        OnPage("draft-file", "file", "My own audio, heard over and over", start=None, depth="engine"),
+        OnPage("draft-file", "file", "My own audio, looped", start=None, depth="engine"),
     ),
     Field(
         "recording", "", "My own audio", DUAL, OnPage("draft-file", "file", start=None),
@@ -290,14 +294,14 @@ FIELDS: tuple[Field, ...] = (
         OnPage("attention-kind", "radio", choices=_DENSE, depth="engine"), _ATTENTION,
     ),
     Field(
-        "variations", "", "Takes at once", (*INFINITE, *SPARSE, *DUAL),
+        "variations", "", "Variations", (*INFINITE, *SPARSE, *DUAL),
         OnPage("variations", "radio", choices=(("×1", "1"), ("×2", "2"), ("×4", "4")), start="1"),
     ),
     Field(
         "effort", "", "Quality", (*INFINITE, *SPARSE, *DUAL),
         OnPage(
             "effort", "radio", depth="engine", start="balanced",
-            choices=(("Fast", "fast"), ("Balanced", "balanced"), ("Careful", "careful"), ("My own", "own")),
+            choices=(("Fast", "fast"), ("Balanced", "balanced"), ("Careful", "careful"), ("Custom", "own")),
         ),
     ),
     Field(

@@ -154,7 +154,7 @@ def draft_player(tab: str) -> gr.HTML:
 def pad(tab: str, most: float, at: tuple[float, float]) -> gr.HTML:
     """A square to point at: its value is the point `x`, `y`, from 0 to `most` on either side.
 
-    Its click says where, `x` and `y` from 0 to 1, from the left and from below.
+    Pointed at or moved by keys, it triggers `input`.
     """
     return gr.HTML(
         value=dict(zip("xy", at, strict=True)),

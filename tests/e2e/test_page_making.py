@@ -25,7 +25,7 @@ def test_any_take_is_seen_and_stopped_from_any_page(tone_site: Any, visit: Calla
     page.wait_for_selector("text=2 takes being made")  # it may have looked between the two
     page.click(".lw-making summary")
     page.wait_for_selector("text=a far storm")
-    assert "Infinite: <b>sea</b>, waits" in page.inner_text(".lw-making ul"), "text, and no markup"
+    assert "Infinite: <b>sea</b>, waiting" in page.inner_text(".lw-making ul"), "text, and no markup"
     page.click(".lw-making li:nth-child(2) button")
     page.wait_for_function("document.querySelectorAll('.lw-making li').length === 1")
     assert waiting.status == "stopped"

@@ -6,19 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
-from pydantic import TypeAdapter, ValidationError
 
 from studio.core.errors import InvalidRequestError
-from studio.core.prompt_schedule import format_lane, parse_lane
-from studio.core.request import PromptPoint
-from studio.ui.widgets import HIDDEN
+from studio.core.prompt_schedule import parse_lane
 
 _TEMPLATE = '<div class="lw-timeline"></div>'
 _ATTACH = """
 import(new URL('page/timeline.js', document.baseURI))
   .then(({ attach }) => attach('%s', element, props, watch, trigger));
 """
-_POINTS = TypeAdapter(tuple[PromptPoint, ...])
+_FOLLOW = "(...fields) => [window.longwavePlan?.(...fields) ?? null]"  # as `plan` does
+# As `format_lane` writes it.
+_LANE = """(value) => {
+  const time = (at_s) => {
+    const thousandths = Math.round(1000 * at_s);
+    const seconds = String(Math.floor(thousandths / 1000) % 60).padStart(2, '0');
+    const rest = String(thousandths % 1000).padStart(3, '0').replace(/0+$/, '');
+    return `${Math.floor(thousandths / 60000)}:${seconds}${rest && `.${rest}`}`;
+  };
+  return [(value.points ?? []).map(({ at_s, prompt }) => `${time(at_s)} | ${prompt}\\n`).join('')];
+}"""
 
 
 def build(tab: str) -> gr.HTML:
@@ -56,28 +63,14 @@ def plan(
     }
 
 
-def as_lane(points: Any) -> Any:
-    """The script's points as the text of the field; nothing anew for what is no lane."""
-    try:
-        return format_lane(_POINTS.validate_python(points))
-    except ValidationError:
-        return gr.skip()
-
-
 def bind(timeline: gr.HTML, fields: Mapping[str, Any]) -> None:
     """Let the timeline follow a form's fields and the fields follow it, once all are laid out.
 
     `fields` has `prompt`, `lane`, `lane_blend_s`, `duration_s` and `endless`.
     """
     inputs = [fields[name] for name in ("prompt", "lane", "lane_blend_s", "duration_s", "endless")]
-    gr.on([field.change for field in inputs], plan, inputs, timeline, trigger_mode="always_last", **HIDDEN)
-    timeline.input(_lane, timeline, fields["lane"], trigger_mode="always_last", **HIDDEN)
-    timeline.submit(_prompt, timeline, fields["prompt"], trigger_mode="always_last", **HIDDEN)
-
-
-def _lane(value: Mapping[str, Any]) -> Any:
-    return as_lane(value.get("points"))
-
-
-def _prompt(value: Mapping[str, Any]) -> str:
-    return str(value.get("prompt", ""))
+    # In the browser alone: of several changes in a row none may be lost or overtaken on its way.
+    alone: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on([field.change for field in inputs], None, inputs, timeline, js=_FOLLOW, **alone)
+    timeline.input(None, timeline, fields["lane"], js=_LANE, **alone)
+    timeline.submit(None, timeline, fields["prompt"], js="(value) => [value.prompt ?? '']", **alone)

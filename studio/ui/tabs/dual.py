@@ -18,7 +18,6 @@ from studio.ui.forms import Form, read_form
 from studio.ui.panels import compare, draft_attention
 from studio.ui.tabs.layout import STEP_GAUGE, Inside, Own, lay_out
 from studio.ui.tabs.take_tab import Shared, TakeHandlers, TakeTab
-from studio.ui.widgets import HIDDEN
 from studio.ui.words import words
 
 TAB = "dual"
@@ -65,17 +64,13 @@ def _sound(form: Form) -> None:
         with gr.Column(min_width=160):
             form.put(*SCALES)
     sliders = [form.fields[name] for name in SCALES]
-    pad.click(_point, None, sliders, **HIDDEN)
+    # In the browser alone: of a drag's many points the last must count.
+    alone: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    pad.input(None, pad, sliders, js="({ x, y }) => [x, y]", **alone)
     for slider in sliders:
-        slider.change(None, sliders, pad, js="(x, y) => [{ x, y }]", **HIDDEN)
+        slider.change(None, sliders, pad, js="(x, y) => [{ x, y }]", **alone)
     form.put("negative_prompt", lines=1, max_lines=3)
     form.put("seed")
-
-
-def _point(event: gr.EventData) -> tuple[float, float]:
-    """Where the pad was pressed, as scales."""
-    x, y = (min(1.0, max(0.0, float(event._data.get(name, 0)))) for name in ("x", "y"))
-    return round(MAX_SCALE * x, 1), round(MAX_SCALE * y, 1)
 
 
 def _engine(form: Form) -> None:

@@ -34,7 +34,7 @@ def test_what_runs_and_what_waits_is_listed_and_can_be_stopped(client: TestClien
     assert [row["id"] for row in rows] == [running.id, waiting.id]
     assert [row["mode"] for row in rows] == ["Infinite", "Infinite"]
     assert len(rows[0]["prompt"]) == 80
-    assert (rows[1]["stands"], rows[1]["takes_left"]) == ("waits", 2)
+    assert (rows[1]["stands"], rows[1]["takes_left"]) == ("waiting", 2)
     assert client.post(f"/making/{waiting.id}/stop", headers=OWN).status_code == 200
     assert waiting.status == "stopped"
     assert client.post(f"/making/{running.id}/stop", headers=OWN).status_code == 200

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 import pytest
 
@@ -34,17 +32,3 @@ def test_empty_fields_are_a_plan_too() -> None:
 
 def test_a_lane_that_is_typed_half_changes_nothing() -> None:
     assert timeline.plan("rain", "0:42 | thunder\n1:", 2.0, 60.0, False) == gr.skip()
-
-
-def test_points_become_the_lane_s_text_and_back() -> None:
-    points = [{"at_s": 42, "prompt": "thunder"}, {"at_s": 90.5, "prompt": "<b>birds</b> | עברית"}]
-    text = timeline.as_lane(points)
-    assert text == "0:42 | thunder\n1:30.5 | <b>birds</b> | עברית\n"
-    assert timeline.plan("", text)["points"] == points
-
-
-@pytest.mark.parametrize(
-    "points", [None, "rain", [{"at_s": -1, "prompt": "x"}], [{"at_s": 1, "prompt": ""}], [1]]
-)
-def test_what_is_no_lane_changes_nothing(points: Any) -> None:
-    assert timeline.as_lane(points) == gr.skip()

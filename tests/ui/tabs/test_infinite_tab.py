@@ -62,7 +62,7 @@ def test_a_take_goes_from_form_to_file(handlers: Handlers, studio: Studio) -> No
         ({"guidance_scale": None}, "guidance"),
         ({"negative_prompt": "x" * 10_000}, "negative prompt"),
         ({"lane": "wind from the north"}, "prompt lane"),
-        ({"lane": "0:10 | wind", "lane_blend_s": -1}, "length of a change"),
+        ({"lane": "0:10 | wind", "lane_blend_s": -1}, "blend (seconds)"),
         ({"skip_factor": 0}, "skip factor p must be a whole number"),
         ({"base_steps": None}, "base steps n"),
         ({"strategy": "best"}, "curve"),
@@ -187,7 +187,7 @@ def test_a_lane_changes_while_it_plays(handlers: Handlers, studio: Studio) -> No
     job = studio.job(next(run)[3])
     assert job.stream is not None
     assert "Line 1" in handlers.steer(job.id, **(wanted | {"lane": "sea"}))
-    assert "heard" in handlers.steer(job.id, **(wanted | {"prompt": "sea", "lane": "100:00 | wind"}))
+    assert "Taken up" in handlers.steer(job.id, **(wanted | {"prompt": "sea", "lane": "100:00 | wind"}))
     deadline = time.monotonic() + 20
     while not (job.control.points and job.stream.buffered_s) and time.monotonic() < deadline:
         time.sleep(0.05)
