@@ -306,6 +306,7 @@ export class Tab {
 
   #take(answer) {
     if (answer.token !== this.#state.token) return;
+    if (!this.#live && ['queued', 'running'].includes(answer.phase)) return; // it was asked before the end
     const { figures, columns, first_column: first, made_s: made, attention, preview, ...state } = answer;
     this.#state = { ...this.#state, ...state };
     if (state.drafted) this.#draft(answer.token);

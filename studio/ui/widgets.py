@@ -92,6 +92,7 @@ _STRIP = """
 _ATTACH = """
 import(new URL('page/page.js', document.baseURI)).then(page => page.attach('%s', props, watch));
 """
+_PLACE = "document.getElementById('%s-spectrogram').point = (x, y) => trigger('click', { x, y });"
 _ATTACH_STRIP = """
 import(new URL('page/page.js', document.baseURI)).then(page => page.attachStrip('%s', props, watch, trigger));
 """
@@ -143,7 +144,7 @@ def clip_spectrogram(tab: str) -> gr.HTML:
 
 def _picture(tab: str, kind: str, texts: dict[str, str]) -> gr.HTML:
     html = _PICTURE.format(kind=kind, begins=words.stage.begins, ends=words.stage.ends, **texts)
-    return _lively(html, "element.point = (x, y) => trigger('click', { x, y });", f"{tab}-spectrogram")
+    return _lively(html, _PLACE % tab, f"{tab}-spectrogram")
 
 
 def draft_player(tab: str) -> gr.HTML:

@@ -50,6 +50,7 @@ class Batch:
         self.count = count
         self.keep_running = keep_running
         self.followers = 0
+        self.is_told = False  # of its end, to whoever looked on
         self.left_at = time.monotonic()
         self._said = words.takes.starting
         self._tokens: dict[Path, str] = {}
@@ -74,6 +75,7 @@ class Batch:
         """Take the job's next event; whether the finished takes have changed by it."""
         if said := told(event):
             self._said = said
+        self.is_told = self.is_told or isinstance(event, TERMINAL)
         return len(self.whole) > len(self._tokens) or isinstance(event, TERMINAL)
 
     def state(self) -> dict[str, Any]:
@@ -123,9 +125,9 @@ class Batches:
         return batch
 
     def alone(self, mode: str) -> Batch | None:
-        """The newest batch of a tab that is being made with nobody looking on, if there is one."""
+        """The newest batch of a tab that is made with nobody looking on, or ended so, if there is one."""
         with self._lock:
-            alone = [one for one in self._all if not one.job.ended and not one.followers]
+            alone = [one for one in self._all if not one.is_told and not one.followers]
         return next((one for one in reversed(alone) if one.job.request.mode == mode), None)
 
     @contextmanager

@@ -116,3 +116,13 @@ def test_one_that_nobody_looks_at_ends(
     kept.close()
     assert not other.cancel.is_set()
     handlers.stop(other.id)
+
+
+def test_what_ended_unseen_is_told_once(handlers: Handlers, shared: Shared) -> None:
+    run = handlers.generate(**form(variations="2", endless=False))
+    job = shared.studio.job(next(run)[3])
+    run.close()
+    until(lambda: job.ended)
+    *_, last = handlers.reattach()
+    assert last[0]["message"].startswith("All 2 takes are made")
+    assert shared.batches.alone("infinite") is None
