@@ -92,10 +92,10 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
                 own.above(tab)
                 picture = own.picture(tab)
                 player = widgets.player(tab)
-                strip = widgets.take_strip(tab)
                 download = gr.Button(
                     words.form.download, interactive=False, size="sm", elem_id=f"{tab}-download", min_width=90
                 )
+                strip = widgets.take_strip(tab)  # last, as it grows
             job_id = gr.State("")
             with gr.Column(scale=4, min_width=320, elem_classes="lw-inspector", elem_id=f"{tab}-inspector"):
                 widgets.panes(tab)
