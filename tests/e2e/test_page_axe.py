@@ -68,6 +68,12 @@ def axe(pytestconfig: pytest.Config) -> str:
         pytest.skip(str(error))
 
 
+# A colour on its way to another one is no finding.
+SETTLED = """() => Promise.all(document.getAnimations()
+  .filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime))
+  .map((one) => one.finished.catch(() => null)))"""
+
+
 class Inspection:
     """What was found on a page in all the states that it was looked at in."""
 
@@ -78,6 +84,7 @@ class Inspection:
 
     def look(self, state: str) -> None:
         """At the page as it stands, under that name."""
+        self.page.evaluate(SETTLED)
         self.found += [f"{state}: {line}" for line in findings(self.page, self._axe)]
 
 
