@@ -1,6 +1,7 @@
 // A tab's form as the page's scripts see it: every value as it changes, and a way to set any of them.
 // What is changed is said where it lies hidden: on closed sections, beside the preset.
 
+import { recalled, remember } from './kept.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
 
@@ -82,10 +83,6 @@ export class Form extends EventTarget {
     return laneOf(this.values.lane ?? '');
   }
 
-  label(name) {
-    return this.#about.labels[name];
-  }
-
   /** Choices that set others are followed, and the other way round. True while more is to come. */
   #settle(before) {
     const { effort, preset } = this.values;
@@ -144,9 +141,7 @@ export class Form extends EventTarget {
   #keep() {
     const kept = { ...this.values };
     for (const name of this.#about.files) delete kept[name]; // an upload is the server's, and may be gone
-    try {
-      sessionStorage.setItem(`longwave.form.${this.#tab}`, JSON.stringify(kept));
-    } catch { /* a browser that keeps nothing */ }
+    remember(`longwave.form.${this.#tab}`, kept);
   }
 
   /** Whether this browser had the form before, as it then was. */
@@ -173,15 +168,6 @@ export function laneOf(text) {
     .map(([time, prompt]) => [secondsOf(time), (prompt ?? '').trim()])
     .filter(([seconds, prompt]) => !Number.isNaN(seconds) && prompt)
     .sort(([one], [other]) => one - other);
-}
-
-/** What this browser tab kept under a name; null where it kept nothing. */
-export function recalled(name) {
-  try {
-    return JSON.parse(sessionStorage.getItem(name));
-  } catch {
-    return null;
-  }
 }
 
 function secondsOf(text) {

@@ -4,7 +4,7 @@ import { draggable } from './export.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
-import { recalled } from './form.js';
+import { recalled, remember } from './kept.js';
 
 const KEPT = 8;
 const LETTERS = 'ABCDEFGH';
@@ -183,10 +183,7 @@ export class Strip extends EventTarget {
   }
 
   #keep() {
-    const kept = { batch: this.batch ?? '', selected: this.selected, takes: this.#takes };
-    try {
-      sessionStorage.setItem(`longwave.takes.${this.#tab}`, JSON.stringify(kept));
-    } catch { /* a browser that keeps nothing */ }
+    remember(`longwave.takes.${this.#tab}`, { batch: this.batch ?? '', selected: this.selected, takes: this.#takes });
   }
 
   /** The takes that this browser tab had, as far as the studio still knows them. */

@@ -8,7 +8,8 @@ import { Refusal } from './refusal.js';
 import { Stage } from './stage.js';
 import { Strip, sourceOf } from './strip.js';
 import { showDraft } from './draft.js';
-import { laneOf, lengthText, recalled } from './form.js';
+import { laneOf, lengthText } from './form.js';
+import { recalled, remember } from './kept.js';
 import { timelines } from './timeline.js';
 import { palettes } from './palette.js';
 import { transport } from './transport.js';
@@ -290,7 +291,7 @@ export class Tab {
     if (!response?.ok || this.#state.token) return;
     const state = await response.json();
     if (['queued', 'running'].includes(state.phase)) return; // the server lets the page follow it
-    this.#state = { ...state, message: state.message };
+    this.#state = state;
     this.#past.add(token);
     if (state.file) this.#finish(state, state.made_s + state.offset_s);
     this.#show();
@@ -449,10 +450,4 @@ export class Tab {
   get #asked() {
     return this.part('tab');
   }
-}
-
-function remember(name, value) {
-  try {
-    sessionStorage.setItem(name, JSON.stringify(value));
-  } catch { /* a browser that keeps nothing */ }
 }

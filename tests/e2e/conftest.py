@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from studio.app import build_page, build_studio
+from studio.backends.systems.tone import ToneBackend
 from studio.core.settings import Settings
+from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
 
 if TYPE_CHECKING:
@@ -90,6 +92,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def tone_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with served(tone_settings(tmp_path_factory.mktemp("outputs"))) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def word_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The page as it opens with the pocket models, whose words it knows, over a render that takes no time."""
+    settings = Settings(
+        outputs=tmp_path_factory.mktemp("outputs"), port=free_port(), open_browser=False, device="cpu"
+    )
+    with served(
+        settings, lambda settings: Studio(settings, lambda choice: ToneBackend(), Renderer())
+    ) as page:
         yield page
 
 

@@ -6,7 +6,7 @@ Stutter: test_live_player. Focus, contrast and names: test_page_focus, test_page
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +14,14 @@ import pytest
 import soundfile as sf
 from conftest import (
     close_settings,
-    free_port,
     open_pane,
-    served,
     set_length,
     wait_for_position,
     wait_for_state,
 )
 from test_page_studio import wait_for_text, wait_for_value
 
-from studio.backends.systems.tone import ToneBackend, tone
-from studio.core.settings import Settings
-from studio.pipeline.renderer import Renderer
-from studio.service.studio import Studio
+from studio.backends.systems.tone import tone
 from tests import page_speed
 from tests.waiting import until
 
@@ -46,18 +41,6 @@ TARGETS = """(controls) => [...document.querySelectorAll(controls)]
     text: (element.ariaLabel ?? element.innerText).slice(0, 40) }))
   .filter(({ box }) => box.width > 1 && box.height > 1) // what is there for screen readers alone is no target
   .map(({ box, name, text }) => [`${name}: ${text}`, box.width, box.height])"""
-
-
-@pytest.fixture(scope="module")
-def pocket_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The page as it opens with the pocket models, whose words it knows, over a render that takes no time."""
-    settings = Settings(
-        outputs=tmp_path_factory.mktemp("outputs"), port=free_port(), open_browser=False, device="cpu"
-    )
-    with served(
-        settings, lambda settings: Studio(settings, lambda choice: ToneBackend(), Renderer())
-    ) as page:
-        yield page
 
 
 def open_tab(page: Page, name: str) -> None:
@@ -235,9 +218,9 @@ def test_a_take_that_ended_meanwhile_is_told_by_its_name(tone_site: Any, visit: 
     ],
 )
 def test_what_the_model_does_not_know_is_named(
-    pocket_site: Any, visit: Callable[..., Page], prompt: str, unknown: str
+    word_site: Any, visit: Callable[..., Page], prompt: str, unknown: str
 ) -> None:
-    page = visit(pocket_site.url)
+    page = visit(word_site.url)
     page.fill("#infinite-prompt textarea", prompt)
     page.wait_for_function(
         """(word) => new RegExp(`does not know: .*${word}`)
@@ -340,8 +323,8 @@ def test_gauges_are_of_one_height(tone_site: Any, visit: Callable[..., Page], ta
     assert len(set(heights)) == 1
 
 
-def test_a_test_tone_is_no_model_to_choose(pocket_site: Any, visit: Callable[..., Page]) -> None:
-    page = visit(pocket_site.url)
+def test_a_test_tone_is_no_model_to_choose(word_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(word_site.url)
     open_pane(page, "engine")
     page.click("#infinite-model input")
     choices = page.get_by_role("option").all_inner_texts()

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import soundfile as sf
-from conftest import free_port, player_state, served, wait_for_position, wait_for_state
+from conftest import player_state, wait_for_position, wait_for_state
 from test_page_studio import wait_for_text, wait_for_value
-
-from studio.backends.systems.tone import ToneBackend
-from studio.core.settings import Settings
-from studio.pipeline.renderer import Renderer
-from studio.service.studio import Studio
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -24,18 +19,6 @@ pytestmark = pytest.mark.browser
 MOST_STOPS = 150
 LENGTH_S = 50
 CHANGE_S = 42
-
-
-@pytest.fixture(scope="module")
-def word_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The page as it opens with the pocket model, whose words it knows; what it makes is a tone."""
-    settings = Settings(
-        outputs=tmp_path_factory.mktemp("outputs"), port=free_port(), open_browser=False, device="cpu"
-    )
-    with served(
-        settings, lambda settings: Studio(settings, lambda choice: ToneBackend(), Renderer())
-    ) as page:
-        yield page
 
 
 def go_to(page: Page, selector: str, back: bool = False) -> None:
