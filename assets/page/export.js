@@ -66,7 +66,7 @@ export class ExportForm extends EventTarget {
     const [start, end] = [parseTime(fields.start.value), parseTime(fields.end.value)];
     const take_is = fill(said.take_is, { length: clock(length) });
     this.#say('');
-    this.#mark('start', wrongTime(start) || (start >= length ? fill(said.begin_inside, { take_is }) : ''));
+    this.#mark('start', wrongTime(start) || (start !== null && start >= length ? fill(said.begin_inside, { take_is }) : ''));
     let wrong = wrongTime(end);
     if (!wrong && end !== null) {
       if (end > length + 0.01) wrong = fill(said.end_inside, { take_is });

@@ -12,6 +12,7 @@ import soundfile as sf
 from conftest import close_settings, free_port, open_pane, served
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from playwright.sync_api import expect
 
 from studio.backends.systems import dcldm
 from studio.core.preset import load_preset
@@ -170,7 +171,7 @@ def test_a_grid_of_scales(dual_site: Any, visit: Callable[..., Page]) -> None:
     page.wait_for_function(
         "document.querySelector('#dual-compared').innerText.includes('All 4 made')", timeout=120_000
     )
-    assert page.locator("#dual-compare-rows .lw-grid > figure audio").count() == 4
+    expect(page.locator("#dual-compare-rows .lw-grid > figure audio")).to_have_count(4)
     tops = page.locator(".lw-grid > figure").evaluate_all(
         "all => all.map((a) => a.getBoundingClientRect().top)"
     )
@@ -188,7 +189,7 @@ def test_a_sweep_over_w_is_plotted(dual_site: Any, visit: Callable[..., Page]) -
     page.fill("#dual-sweep-scales input, #dual-sweep-scales textarea", "1 4")
     page.click("#dual-sweep-compare-start")
     page.wait_for_selector("#dual-sweep-plot .js-plotly-plot", timeout=120_000)
-    assert page.locator("#dual-sweep-compare-rows audio").count() == 2
+    expect(page.locator("#dual-sweep-compare-rows audio")).to_have_count(2)
     paths = [outcome.path for outcome in dual_site.studio.jobs()[-1].outcomes]
     assert [load_preset(path.with_suffix(".json")).request().guidance_scale for path in paths] == [1, 4]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 from conftest import open_export, open_pane, player_state, set_length, wait_for_position, wait_for_state
+from playwright.sync_api import expect
 
 from studio.backends.systems.tone import ToneBackend, tone
 from studio.core.events import AudioChunk
@@ -97,6 +98,7 @@ def test_a_span_is_exported_in_every_format(
     page.fill(".lw-export [name=start]", "0:01")
     page.fill(".lw-export [name=end]", "3.5")
     page.select_option(".lw-export [name=lufs]", "-23")
+    expect(page.locator(".lw-export a[href*='lufs=-23']")).to_have_count(4)
     for link in page.locator(".lw-export a[href]").all():
         with page.expect_download() as download:
             link.click()

@@ -71,6 +71,11 @@ class LiveView:
         if self._follower is not None:
             self._follower.join(timeout_s)
 
+    @property
+    def _behind(self) -> bool:
+        """Whether the take has ended and what was followed of it isn't seen to its end yet."""
+        return self.job.ended and self._follower is not None and self._follower.is_alive()
+
     def _see_all(self, events: Iterable[Event]) -> None:
         for event in events:
             self.see(event)
@@ -110,8 +115,12 @@ class LiveView:
         self._message = f"Step {event.step} of {event.total}, {format_time(left_s + 0.5)} left"
 
     def state(self) -> dict[str, Any]:
-        """What the player has to know to begin, and how the take stands."""
-        outcome = self.job.outcome
+        """What the player has to know to begin, and how the take stands.
+
+        It has ended once its end was seen here: until then its length is not known whole.
+        """
+        behind = self._behind
+        outcome = None if behind else self.job.outcome
         return {
             "token": self.stream.token,
             "sample_rate": self.stream.sample_rate,
@@ -119,7 +128,7 @@ class LiveView:
             "columns_per_s": self.stream.sample_rate / HOP_SAMPLES,
             "offset_s": self._offset / self.stream.sample_rate,
             "seed": str(self.job.request.seed),  # beyond 2**53 a number of JavaScript would be another seed
-            "phase": self.job.status,
+            "phase": "running" if behind else self.job.status,
             "message": self._message,
             "prompt": self.job.request.prompt,
             **self._scene(),

@@ -31,6 +31,10 @@ DRAFT_VIEWS = {
 }
 
 
+# Said here, not guessed: what a system's own table makes of .js may be text/plain, and no browser runs that.
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
 def preloads(page_files: Path) -> str:
     """Links that have a browser fetch the page's scripts while Gradio lays it out, not import by import."""
     names = sorted({*(path.name for path in page_files.glob("*.js")), "words.js"})
@@ -79,7 +83,9 @@ def live_routes(views: LiveViews, page_files: Path) -> list[BaseRoute]:
 
     async def page_file(request: Request) -> Response:
         path = own_files.get(request.path_params["name"])
-        return FileResponse(path) if path is not None else PlainTextResponse("There is no such file.", 404)
+        if path is None:
+            return PlainTextResponse("There is no such file.", 404)
+        return FileResponse(path, media_type=MEDIA_TYPES.get(path.suffix))
 
     async def draft(request: Request) -> Response:
         view = views.get(request.path_params["token"])

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import base64
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from studio.core.events import AttentionMap, AudioChunk, Failed, Finished, Progress, Telemetry
+from studio.core.events import AttentionMap, AudioChunk, Event, Failed, Finished, Progress, Telemetry
 from studio.core.request import parse_request
 from studio.dsp.spectrogram import columns
 from studio.service.jobs.job import Job
@@ -38,6 +40,27 @@ def test_columns_come_once_and_together_make_the_picture() -> None:
     view.see(Finished(None, 2.0))
     got.append(drawn(view, sum(map(len, got))))
     np.testing.assert_array_equal(np.concatenate(got), columns(NOISE))
+
+
+def test_a_take_has_ended_once_all_of_it_was_seen(tmp_path: Path) -> None:
+    rest = threading.Event()
+
+    def late() -> Iterator[Event]:
+        rest.wait(30)
+        yield AudioChunk(NOISE, RATE, 0)
+        yield job.outcome
+
+    job = new_job()
+    view = LiveView(job)
+    view.follow(late())
+    job.begin()
+    job.end(Finished(tmp_path / "take.flac", 2.0))
+    beat = view.beat(0)
+    assert (beat["phase"], beat["file"], beat["made_s"]) == ("running", "", 0.0)
+    rest.set()
+    view.wait()
+    beat = view.beat(0)
+    assert (beat["phase"], beat["file"], beat["made_s"]) == ("finished", "take.flac", 2.0)
 
 
 @pytest.mark.parametrize("frames", [1, 96, 160, 500])

@@ -164,7 +164,7 @@ def test_a_sparse_take_of_the_library_opens_here(handlers: TakeHandlers, studio:
     opened = LibraryView(studio).open_take(take.id)
     assert opened.mode == "sparse"
     filled = opened.values
-    assert [filled[name] for name in ("duration_s", "steps", "seed", "attention")] == [1.0, 3, 7, "dense"]
+    assert [filled[name] for name in ("duration_s", "steps", "seed", "attention")] == [1.0, 3, "7", "dense"]
 
 
 def test_a_page_takes_up_takes_of_its_tab_alone(studio: Studio) -> None:
