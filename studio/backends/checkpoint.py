@@ -141,7 +141,7 @@ def _file_problems(folder: Path, layout: FilesLayout) -> list[str]:
     for name in layout.configs:
         read_json(folder / name)
     files = layout.files(folder)
-    return _weight_problems(files) if files else [f"{folder.name} holds no {layout.one_of[0]}."]
+    return _weight_problems(files) if files else [f"{folder.name} holds no {' or '.join(layout.one_of)}."]
 
 
 def fingerprint(folder: Path, registry: Registry = REGISTRY) -> str:

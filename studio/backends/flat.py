@@ -53,14 +53,20 @@ class FlatWeights:
     def fill(self, build: Callable[[], Any], prefix: str, tied: tuple[str, str] = ("", "")) -> Any:
         """The network that `build` makes, with the tensors under a prefix as its weights."""
         state = self.take(lambda name: name.startswith(prefix))
-        return self.put(build, {name.removeprefix(prefix): value for name, value in state.items()}, tied)
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+        return self.put(build, state, prefix, tied)
 
     def put(
-        self, build: Callable[[], Any], state: dict[str, Tensor], tied: tuple[str, str] = ("", "")
+        self,
+        build: Callable[[], Any],
+        state: dict[str, Tensor],
+        prefix: str = "",
+        tied: tuple[str, str] = ("", ""),
     ) -> Any:
         """The network that `build` makes, these tensors themselves as its weights: no memory but theirs.
 
-        Names the first that does not fit. `tied` are two names of the same tensor, of which one may be there.
+        Names the first that does not fit, with its prefix. `tied` are two names of the same tensor, of which
+        one may be there.
         """
         with torch.device("meta"), no_larger_than(self.held, self.path.name):
             network = build()
@@ -70,11 +76,11 @@ class FlatWeights:
         own = network.state_dict()
         for name, value in own.items():
             if name not in state:
-                raise WeightsError(f"The checkpoint has no {name}; get it again.")
-            if state[name].shape != value.shape:
+                raise WeightsError(f"The checkpoint has no {prefix}{name}; get it again.")
+            found, wanted = tuple(state[name].shape), tuple(value.shape)
+            if found != wanted:
                 raise WeightsError(
-                    f"{name} is {tuple(state[name].shape)} in the checkpoint, not {tuple(value.shape)}: "
-                    "it is of another architecture."
+                    f"{prefix}{name} is {found} in the checkpoint, not {wanted}: it is of another architecture."
                 )
         network.load_state_dict({name: state[name] for name in own}, strict=True, assign=True)
         return network
