@@ -80,7 +80,8 @@ class FlatWeights:
             found, wanted = tuple(state[name].shape), tuple(value.shape)
             if found != wanted:
                 raise WeightsError(
-                    f"{prefix}{name} is {found} in the checkpoint, not {wanted}: it is of another architecture."
+                    f"{prefix}{name} is {found} in the checkpoint, not {wanted}: "
+                    "it is of another architecture."
                 )
         network.load_state_dict({name: state[name] for name in own}, strict=True, assign=True)
         return network

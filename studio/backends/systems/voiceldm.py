@@ -18,15 +18,17 @@ from torch import Tensor
 from studio.backends.base import Conditioning, Tokens
 from studio.backends.boundary import opens_checkpoint, weights_errors
 from studio.backends.checkpoint import LETTERS_FILE, component
+from studio.backends.companions import CLAP, SOUND, SPEECHT5
 from studio.backends.components import Parts, load_network, load_tokenizer, quieten
 from studio.backends.configs import check_config, whole
 from studio.backends.device import choose_dtype
 from studio.backends.flat import FlatWeights, move
+from studio.backends.hub import companion_folder
 from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
 from studio.backends.reading import MAX_VOCABULARY_BYTES, is_file, is_folder, read_bytes, read_json
 from studio.backends.registry import VOICELDM
 from studio.backends.shapes import VOICELDM_WIDTHS, voiceldm_unet
-from studio.core.errors import WeightsError
+from studio.core.errors import ModelNotFoundError, WeightsError
 from studio.modules.content_band import content_band
 from studio.modules.durator import Durator
 from studio.modules.letters import Letters
@@ -38,6 +40,14 @@ BAND_FIELD = "content_band"  # ours, in the U-Net's config
 _CONV_IN = "unet.conv_in.weight"
 _POSITIONS = "text_encoder.encoder.prenet.encode_positions.pe"  # computed here, whatever lies there
 _LARGEST_BAND = 1000
+_ELSEWHERE = {
+    "clap": (CLAP, ""),
+    "tokenizer": (SPEECHT5, ""),
+    "speecht5": (SPEECHT5, ""),
+    "scheduler": (SOUND, "scheduler"),
+    "vae": (SOUND, "vae"),
+    "vocoder": (SOUND, "vocoder"),
+}
 
 
 class VoiceLDMBackend(LatentBackend):
@@ -158,30 +168,30 @@ def load(
     """Load a folder with the authors' one file, or one's own, and what it needs beside it.
 
     Folders beside the file are `clap` (with its tokenizer, or `clap_tokenizer`), `tokenizer` and `speecht5`,
-    `scheduler`, `vae` and `vocoder`, each as its authors publish it. `unet/config.json` describes a U-Net of
-    other sizes than the two published ones.
+    `scheduler`, `vae` and `vocoder`, each as its authors publish it; of those, what isn't there comes from
+    the Hub. `unet/config.json` describes a U-Net of other sizes than the two published ones.
 
     Raises:
         WeightsError: parts are missing, damaged, or of another architecture.
+        ModelNotFoundError: what isn't beside the file is not in the Hub's cache either, and can't be got.
         InvalidRequestError: no such device or dtype.
         OutOfResourcesError: the device's memory is too small.
     """
     parts = Parts.open(folder, device)
     quieten()
-    places = {name: component(folder, name) for name in VOICELDM.components}
+    places = {name: _place(folder, name) for name in VOICELDM.components}
 
     from diffusers import AutoencoderKL
     from transformers import ClapTextModelWithProjection, RobertaTokenizer, SpeechT5HifiGan
 
     place = parts.device
-    texts = places["clap_tokenizer"] if is_folder(places["clap_tokenizer"]) else places["clap"]
     own, band = _own_networks(folder, places["speecht5"])
     return VoiceLDMBackend(
         model_id or folder.name,
         **move(own, place, {"unet": choose_dtype(dtype, place)}),
         band=band,
         text_encoder=load_network(ClapTextModelWithProjection, places["clap"], place, torch.float32),
-        tokenizer=load_tokenizer(RobertaTokenizer, texts),
+        tokenizer=load_tokenizer(RobertaTokenizer, places["clap_tokenizer"]),
         letters=read_letters(places["tokenizer"]),
         vae=load_network(AutoencoderKL, places["vae"], place, torch.float32),
         vocoder=load_network(SpeechT5HifiGan, places["vocoder"], place, torch.float32),
@@ -195,6 +205,22 @@ def read_letters(folder: Path) -> Letters:
     content = read_bytes(folder / LETTERS_FILE, MAX_VOCABULARY_BYTES)
     with weights_errors(folder.name, lambda error: f"{LETTERS_FILE} is damaged: {error}"):
         return Letters(content)
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Where a component lies: beside the checkpoint's file, or as its own authors publish it."""
+    if is_folder(beside := component(folder, name)):
+        return beside
+    if name == "clap_tokenizer":
+        return _place(folder, "clap")
+    companion, inside = _ELSEWHERE[name]
+    try:
+        return companion_folder(companion) / inside
+    except ModelNotFoundError as error:
+        raise ModelNotFoundError(
+            f"VoiceLDM's {name} is not here and can't be got: put it into a folder of that name beside the "
+            f"checkpoint's file, or connect to the internet, where it is {companion.repository}'s."
+        ) from error
 
 
 def _own_networks(folder: Path, speech: Path) -> tuple[dict[str, Any], int | None]:
