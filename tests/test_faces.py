@@ -65,7 +65,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 @pytest.mark.usefixtures("chant")
 def test_the_form_has_it(studio: Studio) -> None:
     with gr.Blocks():
-        form = Form("chant", studio.settings, [])
+        form = Form("chant", studio.settings, [], studio.defaults_of)
         form.rest("sound")
         assert "drone" not in form.fields
         form.rest("engine")

@@ -11,6 +11,7 @@ const SECTIONS = { 'lane-part': 'lane', 'continue-part': 'continue_from' };
 export class Form extends EventTarget {
   #tab;
   #about;
+  #given = null; // the model that came with the values of the form, which stay
   values;
 
   /** `about` is what the server tells of the form's fields. */
@@ -33,8 +34,9 @@ export class Form extends EventTarget {
     this.dispatchEvent(new Event('change'));
   }
 
-  /** Set fields, by their names. */
+  /** Set fields, by their names: those that come with a model stay what they are. */
   ask(values) {
+    if ('model' in values && values.model !== this.values.model) this.#given = values.model;
     this.#part('ask').ask(values);
   }
 
@@ -48,19 +50,23 @@ export class Form extends EventTarget {
   /** As the page opened but for the prompt and the model; whether anything was otherwise. */
   restart(prompt) {
     const otherwise = this.changed.length > 0 || Boolean(this.values.preset);
-    if (otherwise) this.ask({ ...this.#about.opening, prompt, model: this.values.model, preset: null });
+    if (otherwise) this.ask({ ...this.#opening, prompt, model: this.values.model, preset: null });
     return otherwise;
   }
 
   /** Whether the chosen preset is no longer what it was. */
   get modified() {
     const { preset } = this.values;
-    return Boolean(preset) && this.#differing(this.#about.presets[preset] ?? {}).length > 0;
+    return Boolean(preset) && this.#differing(this.#set(preset)).length > 0;
   }
 
-  /** The fields that are not as the page opened, but for those that are set for every take. */
+  /** The fields that are not as the page opens on this model, but for those that are set for every take. */
   get changed() {
-    return this.#differing(this.#about.opening).filter((name) => !FREE.includes(name));
+    return this.#differing(this.#opening).filter((name) => !FREE.includes(name));
+  }
+
+  get #opening() {
+    return { ...this.#about.opening, ...this.values.defaults?.values };
   }
 
   /** Whether the prompt is the one that the page opened with. */
@@ -86,7 +92,12 @@ export class Form extends EventTarget {
   /** Choices that set others are followed, and the other way round. True while more is to come. */
   #settle(before) {
     const { effort, preset } = this.values;
-    const { efforts } = this.#about;
+    const moved = this.#moved(before);
+    if (Object.keys(moved).length > 0) {
+      this.ask(moved);
+      return true;
+    }
+    const efforts = this.values.defaults?.efforts ?? {};
     if (preset && preset !== before.preset && preset in this.#about.presets) {
       this.ask(this.#preset(preset));
       return true;
@@ -104,9 +115,31 @@ export class Form extends EventTarget {
     return false;
   }
 
+  /** What changes with the model that was chosen: the fields, and the quality, that were as the one before has them. */
+  #moved(before) {
+    const [old, now] = [before.defaults, this.values.defaults];
+    if (!old || !now || old.model === now.model) return {};
+    const filled = this.#given === now.model || before.model !== this.values.model;
+    this.#given = null;
+    if (filled) return {};
+    const said = this.#about.presets[this.values.preset] ?? {};
+    const held = Object.keys(now.values).filter((name) => alike(this.values[name], old.values[name]));
+    const wanted = Object.fromEntries(held.map((name) => [name, now.values[name]]));
+    const { effort } = this.values;
+    if (this.#differing(old.efforts[effort] ?? { effort: null }).length === 0) Object.assign(wanted, now.efforts[effort]);
+    const names = this.#differing(wanted).filter((name) => !(name in said));
+    return Object.fromEntries(names.map((name) => [name, wanted[name]]));
+  }
+
+  /** What a preset sets: of one that names no model, what it does not say is the model's that is chosen. */
+  #set(stem) {
+    const said = this.#about.presets[stem] ?? {};
+    return 'model' in said ? said : { ...this.values.defaults?.values, ...said };
+  }
+
   #preset(stem) {
     const files = Object.fromEntries(this.#about.files.map((name) => [name, null]));
-    return { ...files, ...this.#about.presets[stem] };
+    return { ...files, ...this.#set(stem) };
   }
 
   #differing(values) {

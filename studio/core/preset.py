@@ -93,6 +93,12 @@ class Preset(Frozen):
         """The tab that it is for."""
         return str(self.settings.get("mode", "infinite"))
 
+    @property
+    def model_id(self) -> str:
+        """The model that it names; empty where it names none."""
+        model = self.settings.get("model")
+        return str(model.get("id") or "") if isinstance(model, dict) else ""
+
     def require_for(self, mode: str) -> None:
         """Raise `InvalidRequestError` if it is for another tab, or of a sampler that the tab has not."""
         if self.mode != mode:
