@@ -66,7 +66,7 @@ export class Form extends EventTarget {
   }
 
   get #opening() {
-    return { ...this.#about.opening, ...this.values.defaults?.values };
+    return { ...this.#about.opening, ...this.#own(this.values) };
   }
 
   /** Whether the prompt is the one that the page opened with. */
@@ -115,26 +115,40 @@ export class Form extends EventTarget {
     return false;
   }
 
-  /** What changes with the model that was chosen: the fields, and the quality, that were as the one before has them. */
+  /**
+   * What moves with the model that was chosen, or with there being words to say: the fields, and the quality, that were as
+   * belonged to the one before. What was set together with them, by a preset or a take that was opened, stays.
+   */
   #moved(before) {
     const [old, now] = [before.defaults, this.values.defaults];
-    if (!old || !now || old.model === now.model) return {};
-    const filled = this.#given === now.model || before.model !== this.values.model;
+    if (!old || !now || (old.model === now.model && this.#speaks(before) === this.#speaks(this.values))) return {};
+    const together = (name) => !['defaults', this.#about.said].includes(name) && !alike(before[name], this.values[name]);
+    const set = this.#given === now.model || Object.keys(this.values).some(together);
     this.#given = null;
-    if (filled) return {};
+    if (set) return {};
+    const [were, are] = [this.#own(before), this.#own(this.values)];
+    const held = Object.keys(are).filter((name) => alike(this.values[name], were[name]));
+    const wanted = Object.fromEntries(held.map((name) => [name, are[name]]));
+    const quality = old.efforts[this.values.effort];
+    if (quality && this.#differing(quality).length === 0) Object.assign(wanted, now.efforts[this.values.effort]);
     const said = this.#about.presets[this.values.preset] ?? {};
-    const held = Object.keys(now.values).filter((name) => alike(this.values[name], old.values[name]));
-    const wanted = Object.fromEntries(held.map((name) => [name, now.values[name]]));
-    const { effort } = this.values;
-    if (this.#differing(old.efforts[effort] ?? { effort: null }).length === 0) Object.assign(wanted, now.efforts[effort]);
     const names = this.#differing(wanted).filter((name) => !(name in said));
     return Object.fromEntries(names.map((name) => [name, wanted[name]]));
+  }
+
+  /** What of a form with these values is its model's. */
+  #own(values) {
+    return values.defaults?.[this.#speaks(values) ? 'spoken' : 'values'] ?? {};
+  }
+
+  #speaks(values) {
+    return Boolean(String(values[this.#about.said] ?? '').trim());
   }
 
   /** What a preset sets: of one that names no model, what it does not say is the model's that is chosen. */
   #set(stem) {
     const said = this.#about.presets[stem] ?? {};
-    return 'model' in said ? said : { ...this.values.defaults?.values, ...said };
+    return 'model' in said ? said : { ...this.#own({ ...this.values, ...said }), ...said };
   }
 
   #preset(stem) {

@@ -15,7 +15,6 @@ import numpy as np
 
 from studio.api.sound import Sound
 from studio.api.stream import Events, Stream
-from studio.core.binding import with_usual
 from studio.core.defaults import ModelDefaults
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
@@ -23,6 +22,7 @@ from studio.core.modes import MODES
 from studio.core.preset import Preset
 from studio.core.request import GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
+from studio.core.usual import with_usual
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import for_readers
 from studio.pipeline.control import TakeControl

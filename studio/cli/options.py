@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.core.binding import Values, bind, default_of, is_models, type_of
+from studio.core.binding import Values, bind, type_of
 from studio.core.defaults import DefaultsOf, usual_defaults
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
@@ -20,6 +20,7 @@ from studio.core.messages import FieldError
 from studio.core.preset import Preset
 from studio.core.prompt_schedule import read_lane
 from studio.core.request import GenerationRequest, ModelChoice
+from studio.core.usual import default_of, is_models
 from studio.pipeline.recording import Recording
 from studio.service.recordings.read import read_recording
 

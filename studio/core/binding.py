@@ -14,11 +14,20 @@ from studio.core.modes import MODES
 from studio.core.preset import Preset
 from studio.core.prompt_schedule import format_lane, opening_prompt, parse_lane
 from studio.core.request import GenerationRequest, parse_request
+from studio.core.usual import (
+    SAID,
+    USUAL,
+    default_of,
+    holds,
+    is_kind,
+    model_of,
+    usual_kind,
+    with_usual,
+)
 
 Values = Mapping[str, Any]  # by the names of fields
 HEARD = ("model", "acoustic_scale", "strength")  # what every kind of draft has
 GROUPS = ("sampler", "attention", "draft")
-USUAL = ModelDefaults()
 
 
 def bind(
@@ -48,19 +57,21 @@ def bind(
     said = {} if preset is None else preset.settings
     if preset is not None:
         preset.require_for(mode)
-    own = defaults_of(_model_of(mode, said, values, fixed or {}))
-    kinds = {group: {"kind": _usual_kind(group)} for group in GROUPS}
-    settings: dict[str, Any] = {"prompt": "", **kinds, **with_usual(mode, said, own)}
+    own = defaults_of(model_of(mode, said, values, fixed or {}))
+    kinds = {group: {"kind": usual_kind(group)} for group in GROUPS}
     given = {field: values[field.name] for field in fields_of(mode) if field.path and field.name in values}
+    spoken = next((bool(value) for field, value in given.items() if field.place == SAID), None)
+    usual = with_usual(mode, said, own, spoken=spoken)
+    settings: dict[str, Any] = {"prompt": "", **kinds, **usual}
     if (lane := values.get("lane")) and not values.get("prompt"):
         settings["prompt"] = opening_prompt(lane) or settings["prompt"]
         given = {field: value for field, value in given.items() if field.path != "prompt" or value}
-    chosen = {_group(field): value for field, value in given.items() if _is_kind(field)}
+    chosen = {_group(field): value for field, value in given.items() if is_kind(field)}
     for group in {**chosen, **({"draft": "recorded"} if recorded else {})}:
         heard = recorded if group == "draft" else None
         settings[group] = _instead(settings[group], chosen.get(group), heard)
     for field, value in given.items():
-        if not _is_kind(field) and not (_group(field) in fitting and not _fits(field, settings)):
+        if not is_kind(field) and not (_group(field) in fitting and not _fits(field, settings)):
             _put(settings, field.place, value)
     if values.get("endless"):
         settings["duration_s"] = None
@@ -80,15 +91,6 @@ def read_page(mode: str, values: Values) -> dict[str, Any]:
         for name, field in on_page(mode).items()
         if name in values
     }
-
-
-def with_usual(mode: str, said: Values, own: ModelDefaults) -> dict[str, Any]:
-    """Settings of a request over those that its mode begins with, and over its model's `own`.
-
-    Of a group that is said in part the rest holds, unless it is of another kind.
-    """
-    base, kind = MODES[mode].base, _kind(said.get("sampler")) or MODES[mode].sampler
-    return _over(_over(base, own.settings(kind)), said)
 
 
 def fill(mode: str, preset: Preset, own: ModelDefaults | None = USUAL) -> dict[str, Any]:
@@ -149,31 +151,22 @@ def opening(mode: str, own: ModelDefaults = USUAL, /, **changes: Any) -> dict[st
     return values | changes
 
 
-def opening_of_model(mode: str, own: ModelDefaults) -> dict[str, Any]:
-    """What of a mode's form is its model's to say, as it opens on a model of these defaults."""
-    told = own.settings(MODES[mode].sampler)
+def opening_of_model(mode: str, own: ModelDefaults, *, spoken: bool = False) -> dict[str, Any]:
+    """What of a mode's form is its model's to say, as it opens on a model of these defaults, or with words
+    `spoken` in the take.
+    """
+    told = own.settings(MODES[mode].sampler, spoken=spoken)
+    scales = own if not spoken or own.spoken is None else own.model_copy(update={"guidance": own.spoken})
     return {
         name: value
-        for name, value in opening(mode, own).items()
-        if _holds(told, field := on_page(mode)[name]) or (field.page and field.page.codec == "guidance")
+        for name, value in opening(mode, scales).items()
+        if holds(told, field := on_page(mode)[name]) or (field.page and field.page.codec == "guidance")
     }
 
 
-def default_of(field: Field, mode: str, own: ModelDefaults = USUAL) -> Any:
-    """What holds of a request's field in a mode, and of a model, where nobody says anything."""
-    group, _, name = field.place.rpartition(".")
-    usual = with_usual(mode, {}, own)
-    settings = usual.get(group, {}) if group else usual
-    if name in settings:
-        return settings[name]
-    if _is_kind(field):
-        return _usual_kind(group)
-    return schema.find(GenerationRequest, field.place, field.kind or settings.get("kind", "")).default
-
-
-def is_models(field: Field, mode: str) -> bool:
-    """Whether what holds of a request's field in a mode is its model's to say."""
-    return _holds(USUAL.settings(MODES[mode].sampler), field)
+def said_on_page(mode: str) -> str:
+    """The field of a mode's form that holds the words to be said; empty where it has none."""
+    return next((name for name, field in on_page(mode).items() if field.place == SAID), "")
 
 
 def type_of(field: Field, mode: str) -> type:
@@ -193,43 +186,6 @@ def _without_the_models(mode: str, said: Values, values: Values) -> dict[str, An
     if "guidance_scale" in said:  # which is the draft's too, where that has none of its own
         left -= {name for name in left if (page := fields[name].page) and page.codec == "guidance"}
     return {name: value for name, value in values.items() if name not in left | {"effort"}}
-
-
-def _model_of(mode: str, said: Values, values: Values, fixed: Values) -> str:
-    """The id of the model that a request comes to ask for; empty where what is said of it makes none."""
-    places = (fixed.get("model"), {"id": values.get("model")}, said.get("model"), MODES[mode].base["model"])
-    ids = (place.get("id") for place in places if isinstance(place, Mapping))
-    return next((str(one) for one in ids if one), "")
-
-
-def _over(below: Values, above: Values) -> dict[str, Any]:
-    """Settings with others on top: field by field in the groups that are of one kind in both."""
-    merged = dict(below)
-    for name, value in above.items():
-        under = merged.get(name)
-        if isinstance(under, Mapping) and isinstance(value, Mapping) and _kind(value) == _kind(under):
-            merged[name] = {**under, **value}
-        else:
-            merged[name] = value
-    return merged
-
-
-def _kind(group: Any) -> str:
-    return str(group.get("kind", "")) if isinstance(group, Mapping) else ""
-
-
-def _holds(settings: Values, field: Field) -> bool:
-    """Whether settings have a value, no kind, at a field's place."""
-    group, _, name = field.place.rpartition(".")
-    return not _is_kind(field) and name in (settings.get(group, {}) if group else settings)
-
-
-def _is_kind(field: Field) -> bool:
-    return field.path.endswith(".kind")
-
-
-def _usual_kind(group: str) -> str:
-    return str(GenerationRequest.model_fields[group].default.kind)
 
 
 def _group(field: Field) -> str:

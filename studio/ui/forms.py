@@ -19,6 +19,7 @@ from studio.core.binding import (
     opening,
     opening_of_model,
     read_page,
+    said_on_page,
     type_of,
 )
 from studio.core.defaults import DefaultsOf
@@ -146,11 +147,14 @@ class Form:
         model.change(self.of_model, model, self._of_model, trigger_mode="always_last", **HIDDEN)
 
     def of_model(self, model: str | None) -> dict[str, Any]:
-        """What of the form belongs to a model: the values that it opens on, and its choices of quality."""
+        """What of the form belongs to a model: the values that it opens on, those with words that are spoken,
+        and its choices of quality.
+        """
         own = self._defaults_of(model or "")
         return {
             "model": model or "",
             "values": opening_of_model(self.mode, own),
+            "spoken": opening_of_model(self.mode, own, spoken=True),
             "efforts": efforts_of(self.mode, own),
         }
 
@@ -168,6 +172,7 @@ class Form:
             "files": [name for name, page in shown.items() if page.widget == "file"],
             "presets": {stem: self._filled(one) for stem, one in presets if one.mode == self.mode},
             "endless": MODES[self.mode].sampler == "endless",
+            "said": said_on_page(self.mode),
         }
 
     def _filled(self, preset: Preset) -> dict[str, Any]:

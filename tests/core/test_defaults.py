@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from studio.core.binding import bind, effort_of, fill, opening, opening_of_model, with_usual
+from studio.core.binding import bind, effort_of, fill, opening, opening_of_model
 from studio.core.defaults import EFFORTS, Effort, ModelDefaults, Scales, usual_defaults
 from studio.core.draft import AudioGenDraft
 from studio.core.modes import MODES
 from studio.core.preset import Preset
 from studio.core.request import GenerationRequest, parse_request
 from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
+from studio.core.usual import with_usual
 
 PAPER = ModelDefaults(
     guidance=Scales(text=2.5),
