@@ -104,7 +104,7 @@ class Preset(Frozen):
         if self.mode != mode:
             raise InvalidRequestError(f"The preset '{self.name}' is for {self.mode} takes: choose another.")
         spec, request = MODES[mode], self.request(prompt=self.settings.get("prompt") or "x")
-        if request.sampler.kind != spec.sampler:
+        if "sampler" in self.settings and request.sampler.kind != spec.sampler:
             raise InvalidRequestError(f"The preset '{self.name}' is not for {spec.takes}: choose another.")
 
     def to_json(self) -> str:

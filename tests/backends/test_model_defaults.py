@@ -14,6 +14,7 @@ from studio.backends import catalog, checkpoint
 from studio.backends.registry import REGISTRY
 from studio.core.defaults import ModelDefaults
 from studio.core.errors import WeightsError
+from studio.core.preset import shipped_presets
 from studio.core.request import ModelChoice
 from studio.core.sampling import EndlessSampler
 from studio.core.settings import Settings
@@ -110,3 +111,15 @@ def test_the_studio_has_those_of_the_catalog(tmp_path: Path) -> None:
         assert studio.defaults_of("pocket/audioldm") == ModelDefaults()
     finally:
         studio.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "system"), [("infinite", "audioldm"), ("sparse", "audioldm2"), ("dual", "dcldm")]
+)
+def test_the_papers_presets_are_their_systems_settings(mode: str, system: str) -> None:
+    said = shipped_presets(SETTINGS.presets)[f"paper-{mode}"].settings
+    own = REGISTRY.system(system).defaults.settings(said["sampler"]["kind"])
+    assert said["mode"] == mode
+    assert said["guidance_scale"] == own["guidance_scale"]
+    assert {**said["sampler"], "strategy": "auto"} == {**own["sampler"], "strategy": "auto"}
+    assert "model" not in said, "any model can be heard the paper's way"
