@@ -142,10 +142,10 @@ def _problems(folder: Path, registry: Registry) -> list[str]:
         return [f"The folder {folder.name} does not exist."]
     if drafter := registry.drafter_of(folder):
         return _file_problems(folder, drafter.layout)
+    defaults_in(folder)
     if (system := registry.published_in(folder)) and system.published:
         return _file_problems(folder, system.published)
     places = {name: component(folder, name) for name in registry.system_of(folder).components}
-    defaults_in(folder)
     if not any(is_folder(place) for place in places.values()):
         return [f"{folder.name} holds no model that the studio knows."]
     problems = []

@@ -147,8 +147,8 @@ def named(module: str) -> Callable[..., Any]:
     return load
 
 
-def _published(scale: float) -> ModelDefaults:
-    """What checkpoints begin with that never saw a ramp of timesteps, by their scale of guidance.
+def published(guidance: Scales, spoken: Scales | None = None, steps: int = 200) -> ModelDefaults:
+    """What checkpoints begin with that never saw a ramp of timesteps.
 
     Clips take the 200 DDIM steps of AudioLDM, its successors and TANGO; joined ones have the length that all
     of them learned. Endless takes are InfiniteAudio's: one frame a step, and 67 steps with a buffer of 8
@@ -156,10 +156,11 @@ def _published(scale: float) -> ModelDefaults:
     (§3.4); "fast" gives two frames a step of half as many, in the same window.
     """
     return ModelDefaults(
-        guidance=Scales(text=scale),
-        fast=Effort(steps=100, base_steps=50, group_size=2),
-        balanced=Effort(steps=200, base_steps=100, group_size=1),
-        careful=Effort(steps=400, base_steps=200, group_size=1),
+        guidance=guidance,
+        spoken=spoken,
+        fast=Effort(steps=steps // 2, base_steps=50, group_size=2),
+        balanced=Effort(steps=steps, base_steps=100, group_size=1),
+        careful=Effort(steps=2 * steps, base_steps=200, group_size=1),
         warmup_steps=67,
         clip_s=10.24,
     )
@@ -172,7 +173,7 @@ AUDIOLDM = SystemSpec(
     Capabilities(text="pooled"),
     pipeline="AudioLDMPipeline",
     components=_ONE_TEXT,
-    defaults=_published(2.5),
+    defaults=published(Scales(text=2.5)),
     source="AudioLDM; endless takes: InfiniteAudio, §2.2.2 and §3.4",
 )
 AUDIOLDM2 = SystemSpec(
@@ -186,7 +187,7 @@ AUDIOLDM2 = SystemSpec(
         "unet", "vae", "vocoder", "scheduler",
     ),
     seamless_mels=True,
-    defaults=_published(3.5),
+    defaults=published(Scales(text=3.5)),
     source="AudioLDM 2; its steps in LiteFocus, §4.1",
 )  # fmt: skip
 # diffusers has no pipelines of these two: the names are ours.
@@ -199,7 +200,7 @@ TANGO = SystemSpec(
     components=_ONE_TEXT,
     published=FilesLayout(PUBLISHED_FILES, PUBLISHED_CONFIGS),
     modes=("infinite", "sparse", "dual"),
-    defaults=_published(3.0),
+    defaults=published(Scales(text=3.0)),
     source="TANGO",
 )
 DCLDM = SystemSpec(
@@ -210,7 +211,7 @@ DCLDM = SystemSpec(
     pipeline="DcLdmPipeline",
     components=(*_ONE_TEXT, "acoustic_branch"),
     modes=("infinite", "sparse", "dual"),
-    defaults=_published(4.0),
+    defaults=published(Scales(text=4.0)),
     source="DC-LDM, §4 and Figure 2; its steps are TANGO's",
 )
 TONE = SystemSpec("tone", "Test tone", named("studio.backends.systems.tone"), Capabilities(text="pooled"))
