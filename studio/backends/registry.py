@@ -30,16 +30,28 @@ _ONE_TEXT = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
 
 @dataclass(frozen=True)
 class FilesLayout:
-    """A checkpoint without a folder a component: its files by name, in the folder itself."""
+    """A checkpoint without a folder a component: its files by name, in the folder itself.
 
-    weights: tuple[str, ...]
+    Attributes:
+        weights: all of which belong to it.
+        configs: likewise.
+        one_of: patterns of names, where one file of one of them holds all of its weights.
+    """
+
+    weights: tuple[str, ...] = ()
     configs: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
 
     def is_in(self, folder: Path) -> bool:
         """Whether a folder is laid out so: by all its configs; where it has none, by some of its weights."""
         if self.configs:
             return all(is_file(folder / name) for name in self.configs)
-        return any(is_file(folder / name) for name in self.weights)
+        return any(map(is_file, self.files(folder)))
+
+    def files(self, folder: Path) -> list[Path]:
+        """Its files of weights in a folder: the named ones, there or not, and those of the first pattern."""
+        found = (sorted(filter(is_file, folder.glob(pattern))) for pattern in self.one_of)
+        return [folder / name for name in self.weights] + next(filter(None, found), [])
 
 
 class Loader(Protocol):
@@ -65,7 +77,7 @@ class SystemSpec:
         load: opens a folder of it. Nothing that it needs is imported before it is called.
         pipeline: `_class_name` in a folder's model_index.json; empty where it has no folders.
         components: the folders within a checkpoint's, or beside it by `checkpoint.SHARED_FILE`.
-        published: the other layout that it comes in, if there is one.
+        published: the other layout that it comes in, if there is one; components may lie beside its files.
         seamless_mels: its authors pad log-mels so that clips join (`dsp.mel.SEAMLESS`), not centred.
         modes: where its models are offered.
         defaults: what takes of its published checkpoints begin with, the way its authors sample them.
@@ -190,7 +202,7 @@ AUDIOLDM2 = SystemSpec(
     defaults=published(Scales(text=3.5)),
     source="AudioLDM 2; its steps in LiteFocus, §4.1",
 )  # fmt: skip
-# diffusers has no pipelines of these two: the names are ours.
+# diffusers has no pipelines of these three: the names are ours.
 TANGO = SystemSpec(
     "tango",
     "TANGO",
@@ -214,9 +226,21 @@ DCLDM = SystemSpec(
     defaults=published(Scales(text=4.0)),
     source="DC-LDM, §4 and Figure 2; its steps are TANGO's",
 )
+VOICELDM = SystemSpec(
+    "voiceldm",
+    "VoiceLDM",
+    named("studio.backends.systems.voiceldm"),
+    Capabilities(text="pooled", speaks=True),
+    pipeline="VoiceLDMPipeline",
+    # CLAP's tokenizer may lie in clap/, and whatever isn't beside the weights comes from its authors.
+    components=("clap", "clap_tokenizer", "tokenizer", "speecht5", "vae", "vocoder", "scheduler"),
+    published=FilesLayout(one_of=("voiceldm-*.safetensors", "voiceldm-*.ckpt")),
+    defaults=published(Scales(text=9.0, speech=1.0), Scales(text=5.0, speech=7.0), steps=50),
+    source="VoiceLDM; endless takes: InfiniteAudio, §2.2.2 and §3.4",
+)
 TONE = SystemSpec("tone", "Test tone", named("studio.backends.systems.tone"), Capabilities(text="pooled"))
 AUDIOGEN = DrafterSpec(
     "audiogen", "AudioGen", named("studio.backends.acoustic.audiogen"), FilesLayout(AUDIOGEN_FILES)
 )
 
-REGISTRY = Registry((AUDIOLDM, AUDIOLDM2, TANGO, DCLDM, TONE), (AUDIOGEN,))
+REGISTRY = Registry((AUDIOLDM, AUDIOLDM2, TANGO, DCLDM, VOICELDM, TONE), (AUDIOGEN,))

@@ -123,3 +123,20 @@ def test_the_papers_presets_are_their_systems_settings(mode: str, system: str) -
     assert said["guidance_scale"] == own["guidance_scale"]
     assert {**said["sampler"], "strategy": "auto"} == {**own["sampler"], "strategy": "auto"}
     assert "model" not in said, "any model can be heard the paper's way"
+
+
+@pytest.mark.parametrize("size", ["m", "s"])
+def test_what_speaks_has_scales_by_what_it_is_asked_for(size: str) -> None:
+    """Nine and one without words, five and seven with them."""
+    own = catalog.defaults_of(f"glory20h/voiceldm-{size}", SETTINGS)
+    silent, spoken = own.settings("clip"), own.settings("clip", spoken=True)
+    assert (silent["guidance_scale"], silent["speech"], silent["sampler"]["steps"]) == (
+        9.0,
+        {"scale": 1.0},
+        50,
+    )
+    assert (spoken["guidance_scale"], spoken["speech"]) == (5.0, {"scale": 7.0})
+    assert (
+        own.settings("endless")["sampler"]
+        == REGISTRY.system("audioldm").defaults.settings("endless")["sampler"]
+    )

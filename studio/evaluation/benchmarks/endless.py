@@ -82,7 +82,11 @@ def bench_endless(
 
 
 def bench_clips(
-    request: GenerationRequest, backend: Backend, durations_s: Sequence[float] = COMPARED_S, steps: int = 50
+    request: GenerationRequest,
+    backend: Backend,
+    durations_s: Sequence[float] = COMPARED_S,
+    *,
+    steps: int = 50,
 ) -> list[dict[str, Any]]:
     """One conventional run of `steps` at each length: time and peak memory, for the paper's comparison.
 
