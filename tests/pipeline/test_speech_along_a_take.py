@@ -18,7 +18,8 @@ from studio.pipeline.renderer import Renderer
 from studio.pipeline.speech import LEAD_S, SpokenTrack, clip_speech, streaming_speech
 from studio.pipeline.start import FRESH, FromCheckpoint, Start
 from studio.testing import FakeBackend
-from tests.pipeline.speaking_fakes import FRAMES_A_LETTER, FakeSpeaker
+from studio.testing.speaking import LETTER_FRAMES
+from tests.pipeline.speaking_fakes import FakeSpeaker
 
 CLIP = {"kind": "clip", "steps": 3}
 FIFO = {"kind": "endless", "strategy": "equal", "base_steps": 6, "group_size": 2, "buffer_frames": 4}
@@ -102,7 +103,7 @@ def test_an_endless_take_says_its_script_and_is_the_same_where_it_is_silent() ->
     silent, spoken = FakeSpeaker(), FakeSpeaker()
     without = samples(asked(sampler=FIFO), silent)
     said = samples(asked("0:03 | hello", sampler=FIFO), spoken, control)
-    assert spans(control) == [("hello", 75, 75 + 5 * FRAMES_A_LETTER)]
+    assert spans(control) == [("hello", 75, 75 + 5 * LETTER_FRAMES)]
     first = int(2.0 * 16000)
     np.testing.assert_allclose(said[:first], without[:first], atol=1e-5)
     assert np.abs(said[3 * 16000 : 4 * 16000] - without[3 * 16000 : 4 * 16000]).max() > 1e-3
