@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from studio.api.sound import Sound
     from studio.api.stream import Stream
     from studio.core.attention import Attention, DenseAttention, LiteFocusAttention, TokenMergingAttention
+    from studio.core.defaults import ModelDefaults
     from studio.core.draft import AudioGenDraft, Draft, NoDraft, RecordedDraft
     from studio.core.errors import (
         CancelledError,
@@ -56,6 +57,7 @@ __all__ = [
     "InvalidRequestError",
     "LiteFocusAttention",
     "ModelChoice",
+    "ModelDefaults",
     "ModelNotFoundError",
     "NoDraft",
     "NoSoundError",
@@ -92,6 +94,7 @@ _HOMES = {
     "api.sound": "Sound",
     "api.stream": "Stream",
     "core.attention": "Attention DenseAttention LiteFocusAttention TokenMergingAttention",
+    "core.defaults": "ModelDefaults",
     "core.draft": "AudioGenDraft Draft NoDraft RecordedDraft",
     "core.errors": f"{_ERRORS} WeightsError",
     "core.events": "AttentionMap AudioChunk Drafted Event Preview Progress StepDone",

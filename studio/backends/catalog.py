@@ -18,6 +18,7 @@ from studio.backends.hub import download as get
 from studio.backends.hub import plan
 from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
 from studio.backends.registry import AUDIOGEN, REGISTRY, TONE, Registry
+from studio.core.defaults import ModelDefaults
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
@@ -218,6 +219,23 @@ def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
         return Vocabulary.model_validate_json(read_bytes(file, MAX_CONFIG_BYTES))
     except (StudioError, OSError, ValueError):
         return None
+
+
+def defaults_of(model_id: str, settings: Settings, registry: Registry = REGISTRY) -> ModelDefaults:
+    """What takes of a model begin with: as its folder says, which our own do; else as its system's do.
+
+    Of one that is not here and that no row lists, as those of a folder that doesn't say what it is. Never
+    raises: what is wrong with a folder is told when it is opened.
+    """
+    row = next((model for model in MODELS if model.id == model_id), None)
+    known = {spec.name: spec.defaults for spec in registry.systems}
+    if row is not None and row.source != "embedded":
+        return known.get(row.system, ModelDefaults())
+    try:
+        folder = resolve(model_id, settings, download=False)
+        return checkpoint.defaults_in(folder) or registry.system_of(folder).defaults
+    except (StudioError, OSError):
+        return known[row.system if row is not None and row.system in known else registry.unnamed]
 
 
 def find(model_id: str, settings: Settings) -> Path | None:

@@ -96,12 +96,18 @@ class Preset(Frozen):
         """The tab that it is for."""
         return str(self.settings.get("mode", "infinite"))
 
+    @property
+    def model_id(self) -> str:
+        """The model that it names; empty where it names none."""
+        model = self.settings.get("model")
+        return str(model.get("id") or "") if isinstance(model, dict) else ""
+
     def require_for(self, mode: str) -> None:
         """Raise `InvalidRequestError` if it is for another tab, or of a sampler that the tab has not."""
         if self.mode != mode:
             raise InvalidRequestError(f"The preset '{self.name}' is for {self.mode} takes: choose another.")
         spec, request = MODES[mode], self.request(prompt=self.settings.get("prompt") or "x")
-        if request.sampler.kind != spec.sampler:
+        if "sampler" in self.settings and request.sampler.kind != spec.sampler:
             raise InvalidRequestError(f"The preset '{self.name}' is not for {spec.takes}: choose another.")
 
     def to_json(self) -> str:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studio.core.defaults import DefaultsOf, usual_defaults
 from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event
@@ -45,14 +46,17 @@ class Studio:
         drafts: Drafts | None = None,
         fingerprint: Callable[[ModelChoice], str] = lambda _: "",
         admit: Callable[[GenerationRequest], None] = lambda _: None,
+        defaults: DefaultsOf = usual_defaults,
     ) -> None:
         """`resolve` says what "auto" is on this machine, so that each device has one queue and each
         checkpoint is loaded once. `drafts` are the ones that `render` hears; `fingerprint` tells a model's
         weights from others of its name, empty where there is none to tell; `admit` raises
-        `InvalidRequestError` for a request that this studio does not take from anybody.
+        `InvalidRequestError` for a request that this studio does not take from anybody; `defaults` are what
+        a model's takes begin with.
         """
         sweep(settings.outputs)
         self.settings = settings
+        self.defaults_of = defaults
         self.backends = ModelCache(create_backend, resolve=resolve)
         self._drafts = drafts
         self._scheduler = Scheduler(

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.binding import fill, opening
+from studio.core.defaults import usual_defaults
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Preset, named_preset, shipped_presets
 from studio.core.request import PromptPoint
@@ -28,7 +29,7 @@ from studio.ui.forms import read_form
 from studio.ui.tabs.infinite import SAMPLER, describe_window
 
 SETTINGS = Settings()
-STUDIO: Any = SimpleNamespace(settings=SETTINGS)
+STUDIO: Any = SimpleNamespace(settings=SETTINGS, defaults_of=usual_defaults)
 FORM = opening("infinite", model="tone")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from studio.core.binding import fill, opening
+from studio.core.defaults import ModelDefaults
 from studio.core.errors import StudioError
 from studio.core.field import Field
 from studio.core.fields import on_page
@@ -39,12 +40,14 @@ def settings_of(record: Preset) -> dict[str, str]:
     return said
 
 
-def changed(record: Preset) -> list[str]:
-    """The settings of a record that are not what its form opens on, each as "label: value"."""
+def changed(record: Preset, own: ModelDefaults) -> list[str]:
+    """The settings of a record that are not what its form opens on, its model's `own` those of the model;
+    each as "label: value".
+    """
     said = settings_of(record)
     if not said:
         return []
-    fields, opened = on_page(record.mode), opening(record.mode)
+    fields, opened = on_page(record.mode), opening(record.mode, own)
     return [
         _labelled(fields[name], value)
         for name, value in said.items()

@@ -39,7 +39,7 @@ def build(shared: Shared, models: Sequence[ModelInfo]) -> TakeTab:
     """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives what other tabs need."""
     studio = shared.studio
     handlers = Handlers(shared, TAB)
-    form = Form(TAB, studio.settings, models)
+    form = Form(TAB, studio.settings, models, studio.defaults_of)
 
     def inside(parts: Inside) -> None:
         widgets.attention(TAB)

@@ -28,7 +28,7 @@ def build(shared: Shared, models: Sequence[ModelInfo]) -> TakeTab:
             compare.build_methods(studio, parts.form, compared(studio), AudioTagger(studio.settings.assets))
 
     own = Own(EXAMPLES, _sound, _engine, _expert, inside, gauges=STEP_GAUGE)
-    form = Form(TAB, studio.settings, models)
+    form = Form(TAB, studio.settings, models, studio.defaults_of)
     return lay_out(form, TakeHandlers(shared, TAB), studio.settings, own).tab
 
 
