@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 Widget = Literal["text", "number", "slider", "list", "radio", "checkbox", "seed", "digits", "model", "file"]
 # How a value of the page differs from the request's: text for several, or another value for none.
-Codec = Literal["", "lane", "words", "text", "own_scale", "guidance"]
+Codec = Literal["", "lane", "words", "text", "own_scale", "guidance", "both_scales"]
 # How far down a field of the form lies: what one hears, how it is made, what the papers call it.
 Depth = Literal["sound", "engine", "expert"]
 # What a model has to be able to do for a field to mean anything to it.

@@ -112,10 +112,22 @@ FIELDS: tuple[Field, ...] = (
         _SCENE, Parameter(25, "Follow the scene", "scene_scale", widget="number", empty=-1),
     ),
     Field(
-        "say", "speech.text", "What is said", SPEAKING,
+        "say", "speech.text", "What is said", INFINITE,
         OnPage(
             "say", placeholder="The storm will reach the coast tonight.\n1:30 | Stay inside until morning.",
-            info="A line a sentence; 'mm:ss | text' where a time is wanted. The voice is synthetic.",
+            info="A line a sentence; 'mm:ss | text' where a time is wanted. The voice is synthetic. Wants a "
+            "model that reads scripts: a published VoiceLDM says words in clips alone.",
+            needs="speech",
+        ),
+        Option("What a model that speaks says; a line a sentence.", shown=None),
+        Parameter(24, "What is said"),
+    ),
+    Field(
+        "say", "speech.text", "What is said", SPARSE,
+        OnPage(
+            "say", placeholder="The storm will reach the coast tonight.",
+            info="A line a sentence. The voice is synthetic. A published VoiceLDM says all in one piece, "
+            "without times.",
             needs="speech",
         ),
         Option("What a model that speaks says; a line a sentence.", shown=None),
@@ -131,7 +143,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "speech_scale", "speech.scale", "Follow the words", SPEAKING,
         OnPage(
-            "speech-scale", "slider", span=(0, MAX_SCALE), step=0.1, codec="guidance", needs="speech"
+            "speech-scale", "slider", span=(0, MAX_SCALE), step=0.1, codec="both_scales", needs="speech"
         ),
         Option("How much the words count.", shown="{:g}"),
         Parameter(26, "Follow the words", widget="number", empty=-1),

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.backends.catalog import DRAFTER, ModelInfo
+from studio.backends.catalog import DRAFTER, ModelInfo, speaks
 from studio.core.binding import (
     GROUPS,
     Values,
@@ -55,11 +55,18 @@ def read_form(mode: str, values: Values, studio: Studio) -> GenerationRequest:
         InvalidRequestError: names the first field at fault, or what is wrong with the recording.
         OutOfResourcesError: the disk is full.
     """
-    settings, given = studio.settings, read_page(mode, values)
+    settings = studio.settings
+    given = read_page(mode, values if speaks(values["model"] or "", settings) else _wordless(mode, values))
     recorded = own_audio(given, studio) if given.get("draft") == "recorded" else None
     model = {"id": given["model"], "device": settings.device, "dtype": settings.dtype}
     fixed = {"model": model}
     return bind(mode, given, studio.defaults_of, recorded=recorded, fitting=GROUPS, fixed=fixed)
+
+
+def _wordless(mode: str, values: Values) -> Values:
+    """A form's values without those that mean nothing to a model that says no words."""
+    needing = {name for name, field in on_page(mode).items() if field.page and field.page.needs == "speech"}
+    return {name: value for name, value in values.items() if name not in needing}
 
 
 def own_audio(values: Values, studio: Studio) -> RecordedDraft:
@@ -156,6 +163,7 @@ class Form:
             "values": opening_of_model(self.mode, own),
             "spoken": opening_of_model(self.mode, own, spoken=True),
             "efforts": efforts_of(self.mode, own),
+            "speaks": speaks(model or "", self._settings),
         }
 
     def _about(self) -> dict[str, Any]:
@@ -173,6 +181,8 @@ class Form:
             "presets": {stem: self._filled(one) for stem, one in presets if one.mode == self.mode},
             "endless": MODES[self.mode].sampler == "endless",
             "said": said_on_page(self.mode),
+            "needing": [name for name, page in shown.items() if page.needs == "speech"],
+            "beside_words": {name: page.beside_words for name, page in shown.items() if page.beside_words},
         }
 
     def _filled(self, preset: Preset) -> dict[str, Any]:
