@@ -187,15 +187,11 @@ export class Form extends EventTarget {
     reset.querySelector('.lw-reset').disabled = !this.modified && changed.length === 0;
   }
 
-  /** What is for words is to be seen while the model says any; what else counts then has another name. */
+  /** What is for words is to be seen while the model says any. */
   #showWords() {
-    const { needing, parts, labels, beside_words: names } = this.#about;
+    const { needing, parts } = this.#about;
     for (const name of needing) document.getElementById(parts[name])?.classList.toggle('lw-hidden', !this.speaks);
     this.#part('words')?.classList.toggle('lw-hidden', !this.speaks);
-    for (const [name, beside] of Object.entries(names)) {
-      const label = document.getElementById(parts[name])?.querySelector('[data-testid=block-info], label > span');
-      if (label) setText(label, this.speaks ? beside : labels[name]);
-    }
   }
 
   /** What a closed section holds, in a few words; nothing where it is as it was. */

@@ -126,6 +126,19 @@ class Form:
             if name not in self.fields and field.page and field.page.depth == depth:
                 self.put(name)
 
+    @property
+    def opens_with_words(self) -> bool:
+        """Whether the model that it opens with says any."""
+        return speaks(self.opening["model"], self._settings)
+
+    def _label(self, name: str, model: str | None) -> str:
+        """What a field is called while a model is chosen."""
+        field = self._table[name]
+        assert field.page is not None
+        if field.page.beside_words and speaks(model or "", self._settings):
+            return field.page.beside_words
+        return field.page.label or field.title
+
     def choose_preset(self) -> gr.Dropdown:
         """Lay out the presets that ship for the tab; the page's scripts fill the form from one."""
         self._preset = widgets.preset_choice(self.mode, self._settings.presets)
@@ -151,6 +164,11 @@ class Form:
         gr.on(changes, None, components, told, js=_TELL.format(names=names), **hidden)
         asked.input(None, [asked, *components], components, js=_TAKE.format(names=names), **hidden)
         model = self.fields["model"]
+        if renamed := [name for name, field in self._table.items() if field.page and field.page.beside_words]:
+            model.change(
+                lambda chosen: {self.fields[name]: gr.update(label=self._label(name, chosen)) for name in renamed},
+                model, [self.fields[name] for name in renamed], trigger_mode="always_last", **HIDDEN,
+            )  # fmt: skip
         model.change(self.of_model, model, self._of_model, trigger_mode="always_last", **HIDDEN)
 
     def of_model(self, model: str | None) -> dict[str, Any]:
@@ -182,7 +200,6 @@ class Form:
             "endless": MODES[self.mode].sampler == "endless",
             "said": said_on_page(self.mode),
             "needing": [name for name, page in shown.items() if page.needs == "speech"],
-            "beside_words": {name: page.beside_words for name, page in shown.items() if page.beside_words},
         }
 
     def _filled(self, preset: Preset) -> dict[str, Any]:
@@ -205,8 +222,11 @@ class Form:
         page = field.page
         assert page is not None
         kind = type_of(field, self.mode) if field.path else type(value)
-        elem_id, label = f"{self.mode}-{page.part}", page.label or field.title
+        elem_id, label = f"{self.mode}-{page.part}", self._label(field.name, self.opening["model"])
         about = {"label": label, "elem_id": elem_id, **({"info": page.info} if page.info else {}), **look}
+        if page.needs and not self.opens_with_words:
+            look = {**look, "elem_classes": "lw-hidden"}  # the page's scripts show it, once a model speaks
+            about |= look
         step = {} if page.step is None else {"step": page.step}
         if page.widget == "seed":
             return widgets.seed(self.mode, value, label)

@@ -158,7 +158,9 @@ def test_a_clip_says_its_words(voice_site: Any, visit: Callable[..., Page]) -> N
     page.fill("#sparse-duration input[type=number]", "4")
     page.click("#sparse-generate")
     until(lambda: newest(voice_site) and newest(voice_site).mode == "sparse")
-    assert [one.text for one in newest(voice_site).take.said] == ["Good evening."]
+    record = newest(voice_site)
+    assert (record.model_id, record.settings["speech"]["text"]) == (VOICE, "Good evening.")
+    assert [one.text for one in record.take.said] == ["Good evening."]
 
 
 SENTENCE = "The storm will reach the coast tonight"

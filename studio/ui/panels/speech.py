@@ -20,8 +20,8 @@ _NOW = '<p class="lw-script-now" hidden></p>'
 
 def build(form: Form) -> None:
     """Lay it out where one is. The page's scripts show it while the model speaks."""
-    tab = form.mode
-    with gr.Column(elem_id=f"{tab}-words", elem_classes="lw-words"):
+    tab, hidden = form.mode, "" if form.opens_with_words else " lw-hidden"
+    with gr.Column(elem_id=f"{tab}-words", elem_classes=f"lw-words{hidden}"):
         say = form.put("say", lines=2, max_lines=8)
         told = gr.HTML(
             told_of(form.opening["say"]), elem_id=f"{tab}-say-told", apply_default_css=False, padding=False
@@ -45,11 +45,10 @@ def describe(script: str | None) -> str:
         return str(error)
     if not sentences:
         return ""
-    text = words.speech
     count = len(sentences)
-    told = [text.one_sentence if count == 1 else text.sentences.format(count=f"{count:,}")]
+    told = [words.speech.one_sentence if count == 1 else words.speech.sentences.format(count=f"{count:,}")]
     cut = [(line, parts) for line, parts in Counter(one.line for one in sentences).items() if parts > 1]
-    told += [text.cut.format(line=line, count=parts) for line, parts in cut[:NAMED_LINES]]
+    told += [words.speech.cut.format(line=line, count=parts) for line, parts in cut[:NAMED_LINES]]
     if len(cut) > NAMED_LINES:
-        told.append(text.more_cut.format(count=len(cut) - NAMED_LINES))
+        told.append(words.speech.more_cut.format(count=len(cut) - NAMED_LINES))
     return " ".join(told)

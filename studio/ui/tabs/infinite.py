@@ -139,7 +139,7 @@ class Handlers(TakeHandlers):
         return words.form.unloaded.format(mb=f"{freed / 1e6:.0f}")
 
     def steer(self, job_id: str, **values: Any) -> str:
-        """Change the running take to the form's prompt, timeline and words; what comes of it, as a sentence."""
+        """Change the running take to the form's prompt, timeline and words; what comes of it, told."""
         if not job_id:
             return words.takes.nothing_plays
         try:
