@@ -131,6 +131,14 @@ class Form:
         """Whether the model that it opens with says any."""
         return speaks(self.opening["model"], self._settings)
 
+    @property
+    def _renamed(self) -> list[str]:
+        """The fields that have another name while the model speaks."""
+        return [name for name, field in self._table.items() if field.page and field.page.beside_words]
+
+    def _rename(self, model: str | None) -> dict[Any, Any]:
+        return {self.fields[name]: gr.update(label=self._label(name, model)) for name in self._renamed}
+
     def _label(self, name: str, model: str | None) -> str:
         """What a field is called while a model is chosen."""
         field = self._table[name]
@@ -164,11 +172,8 @@ class Form:
         gr.on(changes, None, components, told, js=_TELL.format(names=names), **hidden)
         asked.input(None, [asked, *components], components, js=_TAKE.format(names=names), **hidden)
         model = self.fields["model"]
-        if renamed := [name for name, field in self._table.items() if field.page and field.page.beside_words]:
-            model.change(
-                lambda chosen: {self.fields[name]: gr.update(label=self._label(name, chosen)) for name in renamed},
-                model, [self.fields[name] for name in renamed], trigger_mode="always_last", **HIDDEN,
-            )  # fmt: skip
+        if renamed := [self.fields[name] for name in self._renamed]:
+            model.change(self._rename, model, renamed, trigger_mode="always_last", **HIDDEN)
         model.change(self.of_model, model, self._of_model, trigger_mode="always_last", **HIDDEN)
 
     def of_model(self, model: str | None) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def type_words(page: Page, scene: str, script: str, tab: str = "infinite") -> No
 def newest(site: Any) -> Any:
     """The sidecar of the last take there is, once it is whole."""
     takes = list(site.studio.library.takes())
-    return load_preset(takes[0].sidecar) if takes and takes[0].status != "running" else None
+    whole = takes and takes[0].status in ("finished", "stopped")
+    return load_preset(takes[0].sidecar) if whole else None
 
 
 def test_a_scene_and_a_script_are_heard_marked_and_kept(voice_site: Any, visit: Callable[..., Page]) -> None:
