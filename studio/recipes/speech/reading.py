@@ -90,10 +90,9 @@ def _write_part(path: Path, said: Sequence[tuple[str, Utterance]]) -> None:
         )
 
 
-def readings(folder: Path) -> Iterator[Reading]:
-    """All that is there, in the order of the files."""
-    for path in sorted(folder.glob("*-*.npz")):
-        voice = path.name.split("-")[0]
+def readings(folder: Path, voice: str) -> Iterator[Reading]:
+    """All that a voice has read, in order."""
+    for path in sorted(folder.glob(f"{voice}-*.npz")):
         with np.load(path) as part:
             mels, ends = part["mels"], np.cumsum(part["lengths"])
             for note, mel in zip(json.loads(str(part["notes"])), np.split(mels, ends[:-1]), strict=True):
