@@ -214,3 +214,31 @@ class DualBackend(Backend, Protocol):
 def hears_drafts(backend: Backend) -> TypeGuard[DualBackend]:
     """Whether a backend is one that hears drafts."""
     return backend.capabilities.drafts
+
+
+class SpeakingBackend(Backend, Protocol):
+    """A `Backend` that says words beside the text (VoiceLDM, Lee et al. 2024).
+
+    What it is given to say is content: `Conditioning.text[0]`, a frame of it for each latent frame that the
+    words take. Its `encode_text` gives the content of no words.
+    """
+
+    content_band: int | None  # latent frames each side that a frame attends to; None: all of the content
+
+    @property
+    def silence(self) -> Tensor:
+        """Content [D] of a frame in which nothing is said."""
+        ...
+
+    def encode_speech(self, texts: Sequence[str]) -> Tokens:
+        """Content [B, L, D] of each text, as long as the longest; of an empty text, of no words."""
+        ...
+
+    def speech_frames(self, text: str) -> Tensor:
+        """Content [L, D] of a sentence by itself, as long as it takes to say, float32 on the CPU."""
+        ...
+
+
+def speaks(backend: Backend) -> TypeGuard[SpeakingBackend]:
+    """Whether a backend is one that says words."""
+    return backend.capabilities.speaks

@@ -14,7 +14,9 @@ class Capabilities:
         text: how prompts reach the U-Net. "pooled" vectors of several prompts mix into one along the frames;
             "tokens" do not, so each prompt is predicted for by itself.
         drafts: it hears acoustic drafts, and its backend is a `base.DualBackend`.
+        speaks: it says words, and its backend is a `base.SpeakingBackend`.
     """
 
     text: Literal["pooled", "tokens"]
     drafts: bool = False
+    speaks: bool = False

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from studio.backends import checkpoint
 from studio.backends.checkpoint import verify
-from studio.backends.hub import TEXT_ENCODERS, plan
+from studio.backends.companions import COMPANIONS, cached
 from studio.backends.hub import download as get
+from studio.backends.hub import plan
 from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
 from studio.backends.registry import AUDIOGEN, REGISTRY, TONE, Registry
 from studio.core.errors import ModelNotFoundError, StudioError
@@ -33,9 +34,9 @@ TRIAL = TONE.name  # the system of what tests run on: it is there by its id, and
 _HUB_ID = re.compile(r"[A-Za-z0-9]([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 _LONGEST_ID = 96  # the Hub's own
 _NOWHERE = Path()
-_TEXT_WEIGHTS = "model.safetensors"  # the Hub's library moves it into place once it is whole
-_TEXT_FILES = ["config.json", "generation_config.json", "spiece.model", "tokenizer*", _TEXT_WEIGHTS]
-_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", *AUDIOGEN.layout.weights]
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "voiceldm-*.ckpt", *AUDIOGEN.layout.weights]
+# Its code is Apache-2.0, its VAE and vocoder are cvssp's; of its own weights nobody here has read a licence.
+_VOICELDM_LICENCE = "CC-BY-NC-SA-4.0 in part"
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,14 @@ MODELS = (
     ModelInfo(
         "declare-lab/tango-full-ft-audiocaps", "TANGO full", "tango", "hub", "CC-BY-NC-SA-4.0", 5300,
         "Any sound, non-commercial use; trained on more.",
+    ),
+    ModelInfo(
+        "glory20h/voiceldm-m", "VoiceLDM medium", "voiceldm", "hub", _VOICELDM_LICENCE, 3100,
+        "Speech within a scene, non-commercial use; look up the licence of its own weights on its page.",
+    ),
+    ModelInfo(
+        "glory20h/voiceldm-s", "VoiceLDM small", "voiceldm", "hub", _VOICELDM_LICENCE, 2200,
+        "Speech within a scene, smaller; non-commercial use, and as the page of its own weights says.",
     ),
     ModelInfo(
         "facebook/audiogen-medium", "AudioGen medium", DRAFTER, "hub", "CC-BY-NC-4.0", 6900,
@@ -240,24 +249,10 @@ def _is_here(model_id: str, settings: Settings) -> bool:
 
 def _from_hub(model_id: str, *, download: bool) -> Path:
     """A Hub repository's files in the local cache."""
-    encoder = TEXT_ENCODERS.get(model_id)
-    folder = _cached(model_id, _HUB_FILES)
-    reads = encoder is None or (_cached(encoder, _TEXT_FILES) / _TEXT_WEIGHTS).is_file()
-    if folder != _NOWHERE and reads and (not download or not verify(folder)):
+    folder = cached(model_id, _HUB_FILES)
+    whole = folder and all(companion.place() for companion in COMPANIONS.get(model_id, ()))
+    if folder and whole and (not download or not verify(folder)):
         return folder
     if not download:
         raise ModelNotFoundError(f"The model '{model_id}' is not downloaded yet.")
     return get(plan(model_id))
-
-
-def _cached(repository: str, patterns: list[str]) -> Path:
-    """Where a repository lies in the Hub's cache, whole or not; nowhere, if it doesn't."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=True))
-    except IncompleteSnapshotError as error:  # of files that nobody needs: `verify` knows better
-        return Path(error.snapshot_path)
-    except LocalEntryNotFoundError:
-        return _NOWHERE

@@ -40,11 +40,13 @@ SHARED_FILE = "shared.json"  # ours: components that lie in the folder of a mode
 MEL_PADDING_FIELD = "_mel_padding"  # ours, in the index: diffusers passes over such names
 SAME_WEIGHTS_FIELD = "_same_weights"  # ours, likewise: fingerprints of now and of the layout before
 _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
-WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor"}
+WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor", "speecht5"}
+LETTERS_FILE = "spm_char.model"  # SpeechT5's vocabulary
 _WEIGHT_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 _PIECES, _PIECE_BYTES = 17, 1 << 16  # of each weight file, for its fingerprint
 _MAX_FILES = 1000  # of a component
 _VOCABULARIES = (".txt", ".model", ".jinja")
+_VOCABULARY_FILES = ("tokenizer.json", "spiece.model", LETTERS_FILE)
 _SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.(safetensors|bin)")  # a name, so nothing outside its folder
 
 
@@ -118,9 +120,12 @@ def _problems(folder: Path, registry: Registry) -> list[str]:
         return [f"The folder {folder.name} does not exist."]
     if drafter := registry.drafter_of(folder):
         return _file_problems(folder, drafter.layout)
-    if (system := registry.published_in(folder)) and system.published:
-        return _file_problems(folder, system.published)
-    places = {name: component(folder, name) for name in registry.system_of(folder).components}
+    system = registry.published_in(folder) or registry.system_of(folder)
+    places = {name: component(folder, name) for name in system.components}
+    if (layout := system.published) and (layout.one_of or layout.is_in(folder)):
+        beside = [place for place in places.values() if layout.one_of and is_folder(place)]
+        own = _file_problems(folder, layout)
+        return own + [problem for place in beside for problem in _verify_component(place)]
     if not any(is_folder(place) for place in places.values()):
         return [f"{folder.name} holds no model that the studio knows."]
     problems = []
@@ -135,7 +140,8 @@ def _problems(folder: Path, registry: Registry) -> list[str]:
 def _file_problems(folder: Path, layout: FilesLayout) -> list[str]:
     for name in layout.configs:
         read_json(folder / name)
-    return _weight_problems([folder / name for name in layout.weights])
+    files = layout.files(folder)
+    return _weight_problems(files) if files else [f"{folder.name} holds no {' or '.join(layout.one_of)}."]
 
 
 def fingerprint(folder: Path, registry: Registry = REGISTRY) -> str:
@@ -147,12 +153,12 @@ def fingerprint(folder: Path, registry: Registry = REGISTRY) -> str:
         WeightsError: the folder's index is damaged.
         OSError: a file can't be read.
     """
-    system = registry.published_in(folder)
-    if system and system.published:
-        files = [folder / name for name in system.published.weights]
-    else:
-        places = (component(folder, name) for name in registry.system_of(folder).components)
-        files = [file for place in places for file in weight_files(place)]
+    system = registry.published_in(folder) or registry.system_of(folder)
+    layout = system.published
+    files = layout.files(folder) if layout and layout.is_in(folder) else []
+    if layout is None or layout.one_of or not files:
+        places = (component(folder, name) for name in system.components)
+        files += [file for place in places for file in weight_files(place)]
     digest = hashlib.sha256()
     for file in files:
         if not is_file(file):
@@ -192,7 +198,8 @@ def _verify_component(component: Path) -> list[str]:
         if component.name == "scheduler":
             read_json(component / "scheduler_config.json")
             return []
-        config = "preprocessor_config.json" if component.name in WEIGHTLESS else "config.json"
+        extracts = component.name == "feature_extractor"
+        config = "preprocessor_config.json" if extracts else "config.json"
         read_json(component / config)
         if component.name in WEIGHTLESS:
             return []
@@ -219,7 +226,7 @@ def _require_modest(component: Path) -> None:
 
 def _tokenizer_problems(component: Path) -> list[str]:
     whole = is_file(component / "vocab.json") and is_file(component / "merges.txt")
-    if whole or is_file(component / "tokenizer.json") or is_file(component / "spiece.model"):
+    if whole or any(is_file(component / name) for name in _VOCABULARY_FILES):
         return []
     return [f"The vocabulary of {component.name} is missing."]
 

@@ -12,29 +12,21 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from studio.backends import checkpoint
+from studio.backends.companions import COMPANIONS, SMALL, Companion, needed
 from studio.core.errors import ModelNotFoundError, OutOfResourcesError, StudioError, WeightsError
 
 OnBytes = Callable[[int, int], None]
 """Told (bytes here, bytes in all); may raise to stop, and the next download goes on from there."""
 
-TEXT_ENCODERS = {"facebook/audiogen-medium": "t5-large"}  # what a checkpoint reads texts with and lacks
-_TOKENIZERS = {  # likewise, but for its weights
-    "declare-lab/tango": "google/flan-t5-large",
-    "declare-lab/tango-full-ft-audiocaps": "google/flan-t5-large",
-}
-_SMALL = (".json", ".txt", ".model")
-_STEM = r"(diffusion_pytorch_model|model|pytorch_model)(-\d{5}-of-\d{5})?"
-_SAFE, _PICKLED = re.compile(_STEM + r"\.safetensors"), re.compile(_STEM + r"\.bin")
-_WHOLE = (*checkpoint.PUBLISHED_FILES, *checkpoint.AUDIOGEN_FILES)
 _PART = ".part"  # of a file that is not here as a whole yet
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0
@@ -122,38 +114,41 @@ def plan(model_id: str, licence: str = "") -> Plan:
         ModelNotFoundError: there is no such model, it is not open to this user, or the Hub can't be reached.
         WeightsError: what is there is no model that the studio knows.
     """
+    with hub_errors(model_id):
+        files, said = _listed(Companion(model_id, ()))
+        if all(file.name.endswith(SMALL) for file in files):
+            raise WeightsError(f"{model_id} holds no weights that the studio knows; choose another model.")
+        beside = [file for companion in COMPANIONS.get(model_id, ()) for file in _listed(companion)[0]]
+    licence = licence or said
+    if licence.lower() != said.lower():
+        licence += f" (its page states: {said})"
+    return Plan(model_id, (*files, *beside), licence)
+
+
+def companion_folder(companion: Companion) -> Path:
+    """Where a repository that checkpoints need lies in the Hub's cache: got now, if it was not yet.
+
+    Raises as `plan` and `download`.
+    """
+    if here := companion.place():
+        return here
+    with hub_errors(companion.repository):
+        files, licence = _listed(companion)
+    return _get(Plan(companion.repository, tuple(files), licence), lambda here, total: None)
+
+
+def _listed(companion: Companion) -> tuple[list[HubFile], str]:
+    """What is needed of a repository, and the licence that its card states."""
     from huggingface_hub import HfApi
 
-    files: list[HubFile] = []
-    with hub_errors(model_id):
-        for repository in filter(None, (model_id, TEXT_ENCODERS.get(model_id), _TOKENIZERS.get(model_id))):
-            about = HfApi().model_info(repository, files_metadata=True, timeout=30)
-            siblings = {file.rfilename: file for file in about.siblings or ()}
-            if repository == model_id:
-                licence = licence or str(getattr(about.card_data, "license", None) or "not stated")
-            for name in needed(list(siblings)):
-                if repository == _TOKENIZERS.get(model_id) and not name.endswith(_SMALL):
-                    continue
-                files.append(_hub_file(repository, str(about.sha), name, siblings[name]))
-    if not any(file.name.endswith((".safetensors", ".bin")) for file in files):
-        raise WeightsError(f"{model_id} holds no weights that the studio knows; choose another model.")
-    return Plan(model_id, tuple(files), licence)
-
-
-def needed(names: Sequence[str]) -> list[str]:
-    """Those of a repository's files that a checkpoint is opened from."""
-    by_folder: dict[str, list[str]] = {}
-    for name in names:
-        path = PurePosixPath(name)
-        if ".." not in path.parts and len(path.parts) <= 2 and not name.startswith((".", "/")):
-            by_folder.setdefault(str(path.parent), []).append(name)
-    chosen = [name for folder in by_folder.values() for name in folder if name.endswith(_SMALL)]
-    for folder, inside in by_folder.items():
-        last = {name: PurePosixPath(name).name for name in inside}
-        weights = [name for name in inside if _SAFE.fullmatch(last[name])]
-        weights = weights or [name for name in inside if _PICKLED.fullmatch(last[name])]
-        chosen += weights + [name for name in inside if folder == "." and name in _WHOLE]
-    return sorted(set(chosen))
+    about = HfApi().model_info(companion.repository, files_metadata=True, timeout=30)
+    siblings = {file.rfilename: file for file in about.siblings or ()}
+    files = [
+        _hub_file(companion.repository, str(about.sha), name, siblings[name])
+        for name in needed(list(siblings))
+        if companion.takes(name)
+    ]
+    return files, str(getattr(about.card_data, "license", None) or "not stated")
 
 
 def download(wanted: Plan, on_bytes: OnBytes = lambda here, total: None) -> Path:
@@ -167,6 +162,13 @@ def download(wanted: Plan, on_bytes: OnBytes = lambda here, total: None) -> Path
         OutOfResourcesError: the disk is full; what has come is kept.
         Exception: what `on_bytes` raises.
     """
+    folder = _get(wanted, on_bytes)
+    checkpoint.require(folder)
+    return folder
+
+
+def _get(wanted: Plan, on_bytes: OnBytes) -> Path:
+    """As `download`, of what is no checkpoint by itself."""
     from huggingface_hub import snapshot_download
 
     wanted.require_room()
@@ -181,9 +183,7 @@ def download(wanted: Plan, on_bytes: OnBytes = lambda here, total: None) -> Path
             folders[repository] = Path(
                 snapshot_download(repository, allow_patterns=names, tqdm_class=_silent())
             )
-    folder = folders[wanted.model_id]
-    checkpoint.require(folder)
-    return folder
+    return folders[wanted.model_id]
 
 
 @contextmanager

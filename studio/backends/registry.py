@@ -46,16 +46,28 @@ class PaperSettings:
 
 @dataclass(frozen=True)
 class FilesLayout:
-    """A checkpoint without a folder a component: its files by name, in the folder itself."""
+    """A checkpoint without a folder a component: its files by name, in the folder itself.
 
-    weights: tuple[str, ...]
+    Attributes:
+        weights: all of which belong to it.
+        configs: likewise.
+        one_of: patterns of names, where one file of one of them holds all of its weights.
+    """
+
+    weights: tuple[str, ...] = ()
     configs: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
 
     def is_in(self, folder: Path) -> bool:
         """Whether a folder is laid out so: by all its configs; where it has none, by some of its weights."""
         if self.configs:
             return all(is_file(folder / name) for name in self.configs)
-        return any(is_file(folder / name) for name in self.weights)
+        return any(map(is_file, self.files(folder)))
+
+    def files(self, folder: Path) -> list[Path]:
+        """Its files of weights in a folder: the named ones, there or not, and those of the first pattern."""
+        found = (sorted(filter(is_file, folder.glob(pattern))) for pattern in self.one_of)
+        return [folder / name for name in self.weights] + next(filter(None, found), [])
 
 
 class Loader(Protocol):
@@ -81,7 +93,7 @@ class SystemSpec:
         load: opens a folder of it. Nothing that it needs is imported before it is called.
         pipeline: `_class_name` in a folder's model_index.json; empty where it has no folders.
         components: the folders within a checkpoint's, or beside it by `checkpoint.SHARED_FILE`.
-        published: the other layout that it comes in, if there is one.
+        published: the other layout that it comes in, if there is one; components may lie beside its files.
         seamless_mels: its authors pad log-mels so that clips join (`dsp.mel.SEAMLESS`), not centred.
         modes: where its models are offered.
     """
@@ -182,7 +194,7 @@ AUDIOLDM2 = SystemSpec(
     seamless_mels=True,
     paper=PaperSettings("LiteFocus, §4.1", steps=200),
 )  # fmt: skip
-# diffusers has no pipelines of these two: the names are ours.
+# diffusers has no pipelines of these three: the names are ours.
 TANGO = SystemSpec(
     "tango",
     "TANGO",
@@ -204,9 +216,20 @@ DCLDM = SystemSpec(
     modes=("infinite", "sparse", "dual"),
     paper=PaperSettings("DC-LDM, §3 and Figure 2", guidance_scale=4.0, duration_s=10.0),
 )
+VOICELDM = SystemSpec(
+    "voiceldm",
+    "VoiceLDM",
+    named("studio.backends.systems.voiceldm"),
+    Capabilities(text="pooled", speaks=True),
+    pipeline="VoiceLDMPipeline",
+    # CLAP's tokenizer may lie in clap/, and whatever isn't beside the weights comes from its authors.
+    components=("clap", "clap_tokenizer", "tokenizer", "speecht5", "vae", "vocoder", "scheduler"),
+    published=FilesLayout(one_of=("voiceldm-*.safetensors", "voiceldm-*.ckpt")),
+    paper=PaperSettings("InfiniteAudio, §2.2.2 and §3.4", steps=150, duration_s=3.0),
+)
 TONE = SystemSpec("tone", "Test tone", named("studio.backends.systems.tone"), Capabilities(text="pooled"))
 AUDIOGEN = DrafterSpec(
     "audiogen", "AudioGen", named("studio.backends.acoustic.audiogen"), FilesLayout(AUDIOGEN_FILES)
 )
 
-REGISTRY = Registry((AUDIOLDM, AUDIOLDM2, TANGO, DCLDM, TONE), (AUDIOGEN,))
+REGISTRY = Registry((AUDIOLDM, AUDIOLDM2, TANGO, DCLDM, VOICELDM, TONE), (AUDIOGEN,))

@@ -57,17 +57,41 @@ def tango_unet() -> Any:
     )
 
 
+VOICELDM_WIDTHS = {"s": (128, 256, 384, 640), "m": (192, 384, 576, 960)}
+
+
+def voiceldm_unet(size: str) -> Any:
+    """VoiceLDM's U-Net, "s" or "m": AudioLDM's with cross-attention to the content beside CLAP's vector."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=128,
+        in_channels=8,
+        out_channels=8,
+        block_out_channels=VOICELDM_WIDTHS[size],
+        layers_per_block=2,
+        down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * 3),
+        up_block_types=(*("CrossAttnUpBlock2D",) * 3, "UpBlock2D"),
+        cross_attention_dim=768,
+        class_embed_type="simple_projection",
+        projection_class_embeddings_input_dim=512,
+        class_embeddings_concat=True,
+    )
+
+
 def count_parameters(system: str, placement: str = "down1+up1") -> int:
     """The trainable parameters of a system's U-Net at full size, a DC-LDM's branch included.
 
     Raises:
         InvalidRequestError: another system, or blocks that read no text.
     """
-    if system not in {"tango", "dcldm"}:
-        raise InvalidRequestError(f"There is no shape of '{system}': describe tango or dcldm.")
+    if system not in {"tango", "dcldm", "voiceldm-s", "voiceldm-m"}:
+        raise InvalidRequestError(
+            f"There is no shape of '{system}': describe tango, dcldm, voiceldm-s or voiceldm-m."
+        )
     from studio.modules.acoustic_branch import AcousticBranch
 
     with torch.device("meta"):
-        unet = tango_unet()
+        unet = voiceldm_unet(system[-1]) if system.startswith("voiceldm") else tango_unet()
         branch = AcousticBranch.for_unet(unet, placement) if system == "dcldm" else torch.nn.Module()
     return sum(parameter.numel() for parameter in (*unet.parameters(), *branch.parameters()))

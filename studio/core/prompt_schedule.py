@@ -11,9 +11,10 @@ from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_problem
 from studio.core.request import MAX_LANE_POINTS, PromptPoint
 from studio.core.text import read_text
+from studio.core.times import TIME, format_exactly, read_time
 
 MAX_LANE_BYTES = 1_000_000
-_LINE = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,6}(?:\.\d{1,9})?)\s*\|(.*)")
+_LINE = re.compile(rf"{TIME}\s*\|(.*)")
 _SHOWN_CHARS = 60
 
 
@@ -61,7 +62,7 @@ def read_lane(path: Path) -> tuple[PromptPoint, ...]:
 
 def format_lane(points: tuple[PromptPoint, ...]) -> str:
     """The text that `parse_lane` reads as these points, their times to the millisecond."""
-    return "".join(f"{_format_time(point.at_s)} | {point.prompt}\n" for point in points)
+    return "".join(f"{format_exactly(point.at_s)} | {point.prompt}\n" for point in points)
 
 
 def opening_prompt(points: tuple[PromptPoint, ...]) -> str | None:
@@ -69,22 +70,16 @@ def opening_prompt(points: tuple[PromptPoint, ...]) -> str | None:
     return points[0].prompt if points and points[0].at_s == 0 else None
 
 
-def _format_time(at_s: float) -> str:
-    """90.25 → "1:30.25"."""
-    minutes, milliseconds = divmod(round(1000 * at_s), 60_000)
-    seconds, thousandths = divmod(milliseconds, 1000)
-    return f"{minutes}:{seconds:02}" + (f".{thousandths:03}".rstrip("0") if thousandths else "")
-
-
 def _parse_line(line: str) -> PromptPoint:
     match = _LINE.fullmatch(line)
     if match is None:
         raise InvalidRequestError("write it as 'mm:ss | prompt'.")
-    hours, minutes, seconds, prompt = match.groups()
-    if (minutes and float(seconds) >= 60) or (hours and int(minutes) >= 60):
-        raise InvalidRequestError("what follows a colon is below 60.")
-    at_s = 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+    *time, prompt = match.groups()
     try:
-        return PromptPoint(at_s=round(at_s, 3), prompt=prompt)
+        at_s = read_time(*time)
+    except ValueError as error:
+        raise InvalidRequestError("what follows a colon is below 60.") from error
+    try:
+        return PromptPoint(at_s=at_s, prompt=prompt)
     except ValidationError as error:
         raise InvalidRequestError(first_problem(error, PromptPoint)) from error

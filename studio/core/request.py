@@ -1,4 +1,4 @@
-"""What one asks the studio for: model × sampler × attention × acoustic draft, composed, frozen, validated.
+"""What one asks the studio for: model × sampler × attention × draft × speech, composed, frozen, validated.
 
 The same classes serve the three tabs, presets, sidecars and the API. Bounds live here, because neither the
 page nor a raw API call can be trusted to keep them.
@@ -18,6 +18,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_error, wrong
 from studio.core.modes import MODES, POCKET
 from studio.core.sampling import EndlessSampler, Sampler
+from studio.core.speech import Speech
 from studio.core.text import Line
 from studio.core.values import MAX_SEED, Frozen, exact_seed
 
@@ -80,6 +81,7 @@ class GenerationRequest(Frozen):
     sampler: Sampler = EndlessSampler()
     attention: Attention = DenseAttention()
     draft: Draft = NoDraft()
+    speech: Speech = Speech()
 
     @field_validator("seed", mode="before")
     @classmethod
@@ -99,6 +101,8 @@ class GenerationRequest(Frozen):
             raise wrong("lane", f"must be empty: clips of the {MODES[self.mode].title} tab follow no lane")
         if self.sampler.kind == "concat" and self.draft.kind != "none":
             raise wrong("draft", "is not heard by joined clips: choose the clip or the endless sampler")
+        if self.sampler.kind == "concat" and self.speech.text:
+            raise wrong("speech.text", "is not said in joined clips: choose the clip or the endless sampler")
         return self
 
     @property

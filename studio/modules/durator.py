@@ -65,7 +65,7 @@ class _DurationPredictor(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, counts: Tensor) -> Tensor:
-        """States [B, D, K] → logarithms of durations [B, 1, K]; counts [B, 1, K] is 1 at tokens, 0 elsewhere."""
+        """States [B, D, K] → logarithms of durations [B, 1, K]; counts [B, 1, K] is 1 at tokens, else 0."""
         for conv, norm in ((self.conv_1, self.norm_1), (self.conv_2, self.norm_2)):
             states = self.drop(norm(torch.relu(conv(states * counts))))
         return self.proj(states)

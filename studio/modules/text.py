@@ -15,13 +15,18 @@ _LONGEST = 4096  # tokens, where a tokenizer knows no limit
 
 def clap_vectors(tower: Any, tokenizer: Any, prompts: Sequence[str]) -> Any:
     """CLAP's text vectors [B, D] of unit length, by a `ClapTextModelWithProjection` in inference mode."""
+    return functional.normalize(clap_projections(tower, tokenizer, prompts), dim=-1)
+
+
+def clap_projections(tower: Any, tokenizer: Any, prompts: Sequence[str]) -> Any:
+    """CLAP's text vectors [B, D] of the length that its projection gives them, as VoiceLDM takes them."""
     # RoBERTa counts positions from its padding index + 1, so two entries of its table are never used.
     limit = tower.config.max_position_embeddings - 2
     tokens = tokenize(tokenizer, prompts, limit).to(tower.device)
     with torch.inference_mode():
         vectors = tower(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
     # Cloned out of inference mode, so that callers may change it in place.
-    return functional.normalize(vectors.clone(), dim=-1)
+    return vectors.clone()
 
 
 def t5_states(encoder: Any, tokenizer: Any, prompts: Sequence[str]) -> tuple[Any, Any]:

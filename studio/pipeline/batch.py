@@ -18,19 +18,30 @@ from studio.pipeline.acoustic import ClipAcoustics, EncodedAcoustics, clip_acous
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import BoundTake, denoise_together
 from studio.pipeline.plan import ClipPlan, RenderPlan, draft_plan, resolve_plan
+from studio.pipeline.speech import clip_speech
 from studio.samplers.ddim import ddim_steps, run_steps
 from studio.samplers.schedule import add_noise
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft
     from studio.backends.base import Backend
+    from studio.pipeline.control import TakeControl
     from studio.pipeline.drafts import Drafts
     from studio.samplers.ddim import DdimStep
     from studio.samplers.denoise import OnStep
 
-_OWN = {"mode", "prompt", "negative_prompt", "seed", "draft"}  # what each clip of a batch may have for itself
+_OWN = {
+    "mode",
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "draft",
+    "speech",
+}  # what each clip of a batch may have for itself
 IN_ONE_PIECE = "Only clips in one piece are made side by side: choose the clip sampler."
-UNLIKE = "Clips are made side by side where all but their prompts, seeds and drafts are alike: {} differs."
+UNLIKE = (
+    "Clips are made side by side where all but their prompts, seeds, drafts and words are alike: {} differs."
+)
 NO_DRAFTS = "There is nothing here that makes drafts: take no draft."
 
 
@@ -92,7 +103,7 @@ def require_alike(requests: Sequence[GenerationRequest]) -> None:
             if getattr(request, name) != getattr(first, name):
                 raise InvalidRequestError(UNLIKE.format(name))
         if _steering(request) != _steering(first):
-            raise InvalidRequestError(UNLIKE.format("how the draft steers"))
+            raise InvalidRequestError(UNLIKE.format("how the draft or the words steer"))
 
 
 class ClipBatch:
@@ -106,20 +117,23 @@ class ClipBatch:
         cancel: CancelToken,
         acoustics: Sequence[EncodedAcoustics] | None = None,
         latents: Tensor | None = None,
+        controls: Sequence[TakeControl] | None = None,
     ) -> None:
         """Bind them; `clip` is each plan's, acoustics, latents and errors are as `render_clips`'.
 
         With drafts that they hear, and steps that are skipped, they begin from the drafts' own latents.
+        `controls` are told what is said in each.
         """
         self._schedule, self._steps = backend.schedule, clip.steps
-        if acoustics is None:
-            takes = [BoundTake(plan, backend) for plan in plans]
-        else:
+        frames = backend.geometry.frames(clip.duration_s)
+        if acoustics is not None:
             _require_as_many("drafts", len(acoustics), plans)
-            takes = [
-                BoundTake(plan, backend, acoustics=heard)
-                for plan, heard in zip(plans, acoustics, strict=True)
-            ]
+        heard: Sequence[EncodedAcoustics | None] = acoustics or [None] * len(plans)
+        told: Sequence[TakeControl | None] = controls or [None] * len(plans)
+        takes = [
+            BoundTake(plan, backend, None, draft, clip_speech(backend, plan.speech, frames, control))
+            for plan, draft, control in zip(plans, heard, told, strict=True)
+        ]
         self._denoise = denoise_together(takes, backend, cancel)
         noise = _noise(plans, clip, backend) if latents is None else latents.to(backend.device)
         _require_as_many("latents", len(noise), plans)
@@ -154,8 +168,9 @@ def _acoustics(
     return heard
 
 
-def _steering(request: GenerationRequest) -> tuple[bool, float, int]:
-    return request.draft.kind == "none", request.acoustic_scale, request.skipped_steps
+def _steering(request: GenerationRequest) -> tuple[object, ...]:
+    draft = request.draft.kind == "none", request.acoustic_scale, request.skipped_steps
+    return *draft, bool(request.speech.text), request.speech.scale
 
 
 def _saying(plan: RenderPlan, text: str) -> RenderPlan:

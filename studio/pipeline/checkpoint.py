@@ -44,15 +44,15 @@ def made_of(request: GenerationRequest, weights: str) -> MadeOf:
 class EndlessCheckpoint:
     """All that a take needs to go on after its first `samples`.
 
-    `decoder` and `acoustics` are the states of the stream's decoder and of the draft that grows with the
-    take, None where it hears none: each is read by who wrote it alone. `strategy` is what the take's "auto"
+    `decoder` and `beside` are the states of the stream's decoder and of the draft or script that grows with
+    the take, None where it has none: each is read by who wrote it alone. `strategy` is what the take's "auto"
     was measured to be, None where its request says. `made_of` is None where nobody kept a record of it.
     """
 
     samples: int
     fifo: FifoState
     decoder: Mapping[str, Any]
-    acoustics: Mapping[str, Any] | None = None
+    beside: Mapping[str, Any] | None = None
     strategy: str | None = None
     made_of: MadeOf | None = None
 
@@ -68,8 +68,8 @@ class EndlessCheckpoint:
         }
         if self.strategy is not None:
             values["strategy"] = self.strategy
-        if self.acoustics is not None:
-            values["hearing"] = dict(self.acoustics)  # 0.1.0's word, and files keep it
+        if self.beside is not None:
+            values["hearing"] = dict(self.beside)  # 0.1.0's word, and files keep it
         return values
 
     @classmethod

@@ -11,6 +11,7 @@ from studio.core.events import Event, Progress
 from studio.pipeline.batch import ClipBatch
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.chunks import ChunkCutter
+from studio.pipeline.control import TakeControl
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import ClipPlan, ConcatPlan, RenderPlan
 from studio.pipeline.preview import Previews
@@ -27,20 +28,24 @@ def render_clip(
     clip: ClipPlan,
     backend: Backend,
     cancel: CancelToken,
-    *,
-    watched: bool = False,
+    control: TakeControl | None = None,
     acoustics: ClipAcoustics | None = None,
 ) -> Iterator[Event]:
-    """The whole take denoised at once: one chunk, after all steps; previews before, if it is `watched`.
+    """The whole take denoised at once: one chunk, after all steps; previews before, if `control` is watched.
 
     With a draft that it hears, and steps that are skipped, it begins from the draft's own latents.
+
+    Raises:
+        FieldError: the model can't say what is to be said, or the clip is too short for it.
     """
-    geometry = backend.geometry
-    batch = ClipBatch([plan], clip, backend, cancel, None if acoustics is None else [acoustics])
+    geometry, control = backend.geometry, control or TakeControl(plan.prompts.opening)
+    batch = ClipBatch(
+        [plan], clip, backend, cancel, None if acoustics is None else [acoustics], controls=[control]
+    )
     previews = Previews(backend)
     latents = yield from step_events(
         batch.steps(),
-        (lambda done: previews.look(*done)) if watched else None,
+        (lambda done: previews.look(*done)) if control.watched else None,
     )
     yield Progress("Decoding")
     samples = backend.decode(latents)

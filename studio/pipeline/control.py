@@ -1,14 +1,25 @@
-"""What may change while a take plays: its prompt lane from now on, and its end."""
+"""What may change while a take plays: its prompt lane and what is said from now on, and its end."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_DURATION_S, MAX_LANE_POINTS, PromptPoint
+from studio.core.speech import Sentence
 
 Points = tuple[PromptPoint, ...]
 FADE_OUT_S = 3.0
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence of the take: the seconds that it begins and ends at."""
+
+    text: str
+    start_s: float
+    end_s: float
 
 
 class TakeControl:
@@ -24,6 +35,8 @@ class TakeControl:
         self._points: Points = tuple(sorted(points, key=lambda point: point.at_s))
         self._wanted: tuple[str, Points] | None = None
         self._asked = opening, self._points
+        self._script: tuple[Sentence, ...] | None = None
+        self._said: tuple[Said, ...] = ()
         self._refusal = ""
         self._ending = False
         self._lock = threading.Lock()
@@ -69,6 +82,32 @@ class TakeControl:
                     f"A take has at most {MAX_LANE_POINTS} changes of its prompt: start a new one."
                 )
             self._wanted = self._asked = prompt, points
+
+    @property
+    def said(self) -> tuple[Said, ...]:
+        """What is said in the take, in order, as far as it is planned by now."""
+        return self._said
+
+    def request_script(self, sentences: tuple[Sentence, ...]) -> None:
+        """Ask for another script: it goes on after what was said of the one before, if it begins the same.
+
+        Raises:
+            InvalidRequestError: this take can't be steered.
+        """
+        with self._lock:
+            if self._refusal:
+                raise InvalidRequestError(self._refusal)
+            self._script = sentences
+
+    def take_script(self) -> tuple[Sentence, ...] | None:
+        """The script that was asked for since this was asked last; None where none was."""
+        with self._lock:
+            script, self._script = self._script, None
+            return script
+
+    def tell_said(self, text: str, start_s: float, end_s: float) -> None:
+        """Note a sentence that was laid into the take."""
+        self._said = (*self._said, Said(text, start_s, end_s))
 
     def apply_pending(self, at_s: float) -> Points:
         """The lane, with what was asked for taken up from `at_s` on; the same object while nothing was."""

@@ -1,8 +1,11 @@
-"""A take's denoiser: the backend bound to what is said, what is heard and how it attends, guided."""
+"""A take's denoiser: the backend bound to its prompts, what is heard or said beside them and how it attends,
+guided.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -15,10 +18,11 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
 from studio.pipeline.plan import RenderPlan
 from studio.pipeline.prompts import PromptSchedule, WeightedConditioning
-from studio.samplers.guidance import dual_guided, dual_weights, guided
+from studio.samplers.guidance import guided, weighted
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.pipeline.speech import SpeechSource
     from studio.samplers.denoise import Denoise
 
 
@@ -31,8 +35,8 @@ class AcousticSource(Protocol):
 
 
 class BoundTake:
-    """One take's share in a forward: what is said to the model and heard by it along the frames, and how it
-    attends.
+    """One take's share in a forward: its prompts along the frames, what is heard or said beside them, and how
+    the model attends.
     """
 
     def __init__(
@@ -41,8 +45,9 @@ class BoundTake:
         backend: Backend,
         control: TakeControl | None = None,
         acoustics: AcousticSource | None = None,
+        speech: SpeechSource | None = None,
     ) -> None:
-        """Encode the prompts.
+        """Encode the prompts; words are said where the plan's guidance heeds them.
 
         Raises:
             InvalidRequestError: the model lacks what is to be made sparse.
@@ -50,30 +55,45 @@ class BoundTake:
         self._track = PromptSchedule(plan.prompts, backend, control)
         self.attention = SparseAttention(plan.attention, plan.seed, backend)
         self.sparse = not isinstance(plan.attention, DenseAttention)
-        self.scales = plan.guidance.text_scale, plan.guidance.acoustic_scale
-        self._acoustics = acoustics
-        parts = dual_weights(*self.scales)
-        self._texts, self._drafts = (
-            torch.tensor([part in asked for part in parts]).long() for asked in (("text", "both"), ("both",))
-        )
-        if plan.prompts.negative is None:
-            self._texts = torch.zeros_like(self._texts)  # of the prompt alone
+        self.guidance = plan.guidance
+        self._acoustics, self._speech = acoustics, speech
+        self._told = plan.prompts.negative is not None
 
     @property
-    def hears(self) -> bool:
-        """Whether a draft steers it beside the text."""
+    def alone(self) -> bool:
+        """Whether it needs a forward of its own: a step of sparse attention draws by its take's seed what it
+        attends to, and content of another length can't stand beside it unmasked.
+        """
+        return self.sparse or self._speech is not None
+
+    def accompanied(self, start_frame: int, frames: int) -> bool:
+        """Whether anything stands beside the prompts at these frames: a draft, or words."""
+        if self._speech is not None:
+            return self._speech.speaks(start_frame, frames)
         return self._acoustics is not None
 
     def window(self, start_frame: int, frames: int) -> list[WeightedConditioning]:
         """What conditions `frames` frames from `start_frame` on: an item for each part of its guidance."""
-        said = self._track.window(start_frame, frames)
-        if self._acoustics is None:
-            return said
-        heard = Tokens(self._acoustics.window(start_frame, frames)).take(self._drafts)
+        prompts = self._track.window(start_frame, frames)
+        if not self.accompanied(start_frame, frames):
+            return prompts
+        parts = self.guidance.weights
+        # Where there is no negative prompt the prompt is the only item.
+        rows = torch.tensor([part.prompt and self._told for part in parts]).long()
+        beside = torch.tensor([part.beside for part in parts]).long()
         return [
-            WeightedConditioning(part.conditioning.take(self._texts).with_acoustic(heard), part.share)
-            for part in said
+            WeightedConditioning(
+                self._beside(part.conditioning.take(rows), beside, start_frame, frames), part.share
+            )
+            for part in prompts
         ]
+
+    def _beside(self, prompts: Conditioning, rows: Tensor, start_frame: int, frames: int) -> Conditioning:
+        """The prompts' items, each with what its row of a draft or of words is."""
+        if self._acoustics is not None:
+            return prompts.with_acoustic(Tokens(self._acoustics.window(start_frame, frames)).take(rows))
+        assert self._speech is not None
+        return replace(prompts, text=(self._speech.window(start_frame, frames).take(rows),))
 
 
 def build_denoiser(
@@ -82,36 +102,40 @@ def build_denoiser(
     cancel: CancelToken,
     control: TakeControl | None = None,
     acoustics: AcousticSource | None = None,
+    speech: SpeechSource | None = None,
 ) -> Denoise:
-    """The plan's denoiser: the backend with the prompts along the frames, and with what it hears, its
+    """The plan's denoiser: the backend with the prompts along the frames, and with what it hears or says, its
     attention as asked for, guided, ended by `cancel`.
 
     Raises:
         InvalidRequestError: the model lacks what is to be made sparse.
     """
-    return denoise_together([BoundTake(plan, backend, control, acoustics)], backend, cancel)
+    return denoise_together([BoundTake(plan, backend, control, acoustics, speech)], backend, cancel)
 
 
 def denoise_together(takes: Sequence[BoundTake], backend: Backend, cancel: CancelToken) -> Denoise:
-    """A denoiser of latents [B, C, T, F], an item a take, whose guidance and attention are alike.
-
-    A step of sparse attention draws by its take's seed what it attends to: such takes have a forward each.
-    """
+    """A denoiser of latents [B, C, T, F], an item a take, whose guidance and attention are alike."""
     count = len(takes)
-    if takes[0].sparse and count > 1:
+    if takes[0].alone and count > 1:
         groups = [(slice(index, None, count), [take]) for index, take in enumerate(takes)]
     else:
         groups = [(slice(None), list(takes))]
 
-    def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
-        cancel.check()
+    def predict(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         noise = [
             _predict(group, backend, latents[rows], timesteps[rows], start_frame) for rows, group in groups
         ]
         return noise[0] if len(noise) == 1 else torch.stack(noise, dim=1).flatten(0, 1)
 
-    scales = takes[0].scales
-    return dual_guided(denoise, *scales) if takes[0].hears else guided(denoise, scales[0])
+    guidance = takes[0].guidance
+    by_text, by_both = guided(predict, guidance.scale), weighted(predict, list(guidance.weights.values()))
+
+    def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        cancel.check()
+        both = takes[0].accompanied(start_frame, latents.shape[2])
+        return (by_both if both else by_text)(latents, timesteps, start_frame)
+
+    return denoise
 
 
 def _predict(

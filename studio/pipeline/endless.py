@@ -32,6 +32,7 @@ from studio.samplers.fifo import FifoPlan, FifoState, continuation_steps, fifo_s
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.pipeline.acoustic import StreamingAcoustics
+    from studio.pipeline.speech import SpokenTrack
     from studio.samplers.denoise import Denoise
 
 MEASURE_PROMPT = "sound"
@@ -48,17 +49,19 @@ def render_endless(
     control: TakeControl,
     start: Start,
     acoustics: StreamingAcoustics | None = None,
+    speech: SpokenTrack | None = None,
 ) -> Iterator[RenderEvent]:
     """A take by FIFO sampling with curved denoising, to its length, until `control` ends it, or `cancel`.
 
     It goes on where a checkpoint of the same plan was made, or from a recording that is its beginning.
     """
     geometry, window = backend.geometry, endless.window
-    denoise = build_denoiser(plan, backend, cancel, control, acoustics)
+    beside = acoustics or speech  # what grows with the take, and goes on with it
+    denoise = build_denoiser(plan, backend, cancel, control, acoustics, speech)
     total = plan.total_samples
     last_frame = None if total is None else -(-total // geometry.hop_samples)
     cutter = ChunkCutter(geometry.sample_rate, total, start.first_sample)
-    decoder, state = yield from _begun(plan, endless, backend, denoise, start, acoustics, cutter)
+    decoder, state = yield from _begun(plan, endless, backend, denoise, start, beside, cutter)
     while last_frame is None or state.position < last_frame:
         cancel.check()
         if control.ending and not cutter.fading:
@@ -76,9 +79,9 @@ def render_endless(
             raise NoSoundError(NO_SOUND)
         yield from cutter.cut(decoder.push(frames))
         if decoder.joined and not cutter.fading:
-            heard = None if acoustics is None else acoustics.state_dict()
+            grown = None if beside is None else beside.state_dict()
             yield SavePoint(
-                EndlessCheckpoint(cutter.position, state, decoder.state_dict(), heard, endless.strategy)
+                EndlessCheckpoint(cutter.position, state, decoder.state_dict(), grown, endless.strategy)
             )
         if probe is not None:
             yield _attention_map(state.steps_done, probe, window)
@@ -91,14 +94,14 @@ def _begun(
     backend: Backend,
     denoise: Denoise,
     start: Start,
-    acoustics: StreamingAcoustics | None,
+    beside: StreamingAcoustics | SpokenTrack | None,
     cutter: ChunkCutter,
 ) -> Generator[Event, None, tuple[Join, FifoState]]:
     """The first window and the decoder of what leaves it; the sound that there is by then goes first."""
     match start:
         case FromCheckpoint(checkpoint):
             decoder = Join(backend.stream_decoder())
-            return decoder, _taken_up(checkpoint, endless.window, backend, decoder, acoustics)
+            return decoder, _taken_up(checkpoint, endless.window, backend, decoder, beside)
         case FromRecording(recording):
             lead = lead_latents(recording, endless.window, backend)
             decoder = join(recording, lead.shape[2], backend)
@@ -129,9 +132,9 @@ def _taken_up(
     window: FifoPlan,
     backend: Backend,
     decoder: Join,
-    acoustics: StreamingAcoustics | None,
+    beside: StreamingAcoustics | SpokenTrack | None,
 ) -> FifoState:
-    """The state that a checkpoint holds; the decoder and the draft go on from where they were."""
+    """The state that a checkpoint holds; the decoder and the draft or script go on from where they were."""
     geometry, fifo = backend.geometry, checkpoint.fifo
     lengths = (window.buffer_frames, window.queue_frames)
     wanted = [(1, geometry.channels, frames, geometry.bands) for frames in lengths]
@@ -139,10 +142,10 @@ def _taken_up(
         raise refusal(checkpoint.samples, "it was saved with another window, or by another model")
     try:
         decoder.load_state_dict(checkpoint.decoder)
-        if acoustics is not None:
-            if checkpoint.acoustics is None:
-                raise ValueError("no draft")
-            acoustics.load_state_dict(checkpoint.acoustics)
+        if beside is not None:
+            if checkpoint.beside is None:
+                raise ValueError("no draft, no script")
+            beside.load_state_dict(checkpoint.beside)
     except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise damaged(checkpoint.samples) from error
     return fifo.to(backend.device)
@@ -174,7 +177,7 @@ def measure_strategy(backend: Backend, sampler: EndlessSampler, cancel: CancelTo
     if not backend.attention_layers() or window.queue_frames < SHORTEST_QUEUE:
         return "equal"
     endless = EndlessPlan(window, "equal", MEASURE_WARMUP_STEPS)
-    plan = RenderPlan(Prompts(MEASURE_PROMPT), MEASURE_SEED, Guidance(1.0, 1.0), DenseAttention(), endless)
+    plan = RenderPlan(Prompts(MEASURE_PROMPT), MEASURE_SEED, Guidance(1.0), DenseAttention(), endless)
     denoise = build_denoiser(plan, backend, cancel)
     state, _ = run_steps(_warm_start(plan.seed, endless, denoise, backend))
     with _watch(backend, window) as probe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from studio.backends.acoustic.base import Sampling
@@ -11,11 +11,12 @@ from studio.core.draft import AudioGenDraft, NoDraft, RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
+from studio.core.speech import Speech
 from studio.pipeline.chunks import total_samples
 from studio.pipeline.drafts import DraftPlan, GeneratedDraft
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.fifo import FifoPlan
-from studio.samplers.guidance import dual_weights, needs_negative
+from studio.samplers.guidance import Weights, dual_weights, needs_negative, voice_weights
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -37,16 +38,25 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Guidance:
-    """How far predictions are pushed: w_t by the text, w_a by a draft where one is heard (DC-LDM, eq. 8)."""
+    """How far predictions are pushed.
 
-    text_scale: float
-    acoustic_scale: float
+    Attributes:
+        scale: by the text, where nothing stands beside it (`samplers.guidance.guided`).
+        weights: of each prediction, where a draft or words stand beside it; none where nothing ever does.
+    """
 
-    def passes(self, dual: bool) -> int:
-        """How many predictions a step asks of the model; `dual`: of one that hears a draft."""
-        if dual:
-            return len(dual_weights(self.text_scale, self.acoustic_scale))
-        return 1 + needs_negative(self.text_scale)
+    scale: float
+    weights: Weights = field(default_factory=dict)
+
+    @property
+    def passes(self) -> int:
+        """How many predictions a step asks of the model at most."""
+        return max(len(self.weights), 1 + needs_negative(self.scale))
+
+    @property
+    def needs_negative(self) -> bool:
+        """Whether the model is asked about the negative prompt at all."""
+        return needs_negative(self.scale) or not all(part.prompt for part in self.weights)
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,9 @@ SamplerPlan: TypeAlias = EndlessPlan | ClipPlan | ConcatPlan
 
 @dataclass(frozen=True)
 class RenderPlan:
-    """A take: `total_samples` of it, None where it has no end; no `draft` where the text alone is heard."""
+    """A take: `total_samples` of it, None where it has no end; no `draft` where the text alone is heard, and
+    a `speech` without text where nothing is said.
+    """
 
     prompts: Prompts
     seed: int
@@ -95,6 +107,7 @@ class RenderPlan:
     sampler: SamplerPlan
     total_samples: int | None = None
     draft: DraftPlan | None = None
+    speech: Speech = Speech()
 
 
 def resolve_plan(request: GenerationRequest, backend: Backend, strategy: str | None = None) -> RenderPlan:
@@ -107,19 +120,33 @@ def resolve_plan(request: GenerationRequest, backend: Backend, strategy: str | N
         InvalidRequestError: it asks for a clip without a length.
         ValueError: the strategy is still "auto".
     """
-    scale, negative = request.guidance_scale, request.negative_prompt
+    guidance = guidance_plan(request, backend)
+    negative = request.negative_prompt if guidance.needs_negative else None
     length_s, rate = request.duration_s, backend.geometry.sample_rate
     return RenderPlan(
-        prompts=Prompts(
-            request.prompt, request.lane, request.lane_blend_s, negative if needs_negative(scale) else None
-        ),
+        prompts=Prompts(request.prompt, request.lane, request.lane_blend_s, negative),
         seed=request.seed,
-        guidance=Guidance(scale, request.acoustic_scale),
+        guidance=guidance,
         attention=request.attention,
         sampler=_sampler_plan(request, backend, strategy),
         total_samples=None if length_s is None else total_samples(length_s, rate),
         draft=draft_plan(request),
+        speech=request.speech,
     )
+
+
+def guidance_plan(request: GenerationRequest, backend: Backend) -> Guidance:
+    """How the predictions of a request are weighed.
+
+    In a model that speaks, a scale counts what is said beyond the prediction itself (`voice_weights`): where
+    there are no words that is ε_d + w(ε_d − ε₀), guidance by the text at 1 + w.
+    """
+    scale, speech = request.guidance_scale, request.speech
+    if request.draft.kind != "none":
+        return Guidance(scale, dual_weights(scale, request.acoustic_scale))
+    if not backend.capabilities.speaks:
+        return Guidance(scale)
+    return Guidance(scale if speech.scale is None else 1 + scale, voice_weights(scale, speech.scale))
 
 
 def plan_window(sampler: EndlessSampler, strategy: str, backend: Backend) -> FifoPlan:

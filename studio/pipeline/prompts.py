@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -91,10 +92,11 @@ class PromptSchedule:
         """The negative prompt's vector, then the mix of these prompts' at each frame."""
         vectors = [pooled for text in texts if (pooled := self._encoded[text].pooled) is not None]
         negative, prompts = vectors[0][:-1], torch.cat([vector[-1:] for vector in vectors])
+        said = self._encoded[texts[0]]  # what stands beside the vectors is the same for every prompt
         if torch.equal(weights, weights[:1].expand_as(weights)):
-            return Conditioning(pooled=torch.cat([negative, _mix(weights[:1], prompts)]))
+            return replace(said, pooled=torch.cat([negative, _mix(weights[:1], prompts)]))
         mixed = _mix(weights, prompts)[None]
-        return Conditioning(pooled=torch.cat([negative[:, None].expand(-1, len(weights), -1), mixed]))
+        return replace(said, pooled=torch.cat([negative[:, None].expand(-1, len(weights), -1), mixed]))
 
     def _encode(self, points: tuple[PromptPoint, ...]) -> None:
         """Each prompt behind the negative one, by itself: what a model reads of one depends on no other."""

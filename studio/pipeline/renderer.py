@@ -93,14 +93,19 @@ class Renderer:
     ) -> Iterator[RenderEvent]:
         from studio.pipeline.acoustic import streaming_acoustics
         from studio.pipeline.endless import render_endless
+        from studio.pipeline.speech import streaming_speech
 
         acoustics = None
+        recorded = start.recording.samples if isinstance(start, FromRecording) else ()
+        speech = streaming_speech(
+            backend, plan.speech, control, len(recorded) // backend.geometry.hop_samples
+        )
         if plan.draft is not None:
             drafts = self._drafts_for(backend, start)
             yield Progress(LOADING_DRAFTER)
             acoustics = streaming_acoustics(plan.draft, control, backend, drafts, lambda *_: cancel.check())
         yield Progress("Going on" if isinstance(start, FromCheckpoint) else "Making the first seconds")
-        yield from render_endless(plan, endless, backend, cancel, control, start, acoustics)
+        yield from render_endless(plan, endless, backend, cancel, control, start, acoustics, speech)
 
     def _clip(
         self, plan: RenderPlan, clip: ClipPlan, backend: Backend, cancel: CancelToken, control: TakeControl
@@ -118,7 +123,7 @@ class Renderer:
         if self._estimates:
             yield Progress("Looking what it will cost")
             yield Progress(str(self._estimate(plan, clip, backend, cancel, acoustics)))
-        yield from render_clip(plan, clip, backend, cancel, watched=control.watched, acoustics=acoustics)
+        yield from render_clip(plan, clip, backend, cancel, control, acoustics)
 
     def _drafts_for(self, backend: Backend, start: Start) -> Drafts:
         """What makes drafts. Raises `InvalidRequestError` where there can be none for this take."""
@@ -144,14 +149,20 @@ class Renderer:
         """What the clip will cost, from a look at short ones of its settings, taken the first time."""
         from studio.pipeline.denoiser import build_denoiser
         from studio.pipeline.estimate import calibrate, require_fit
+        from studio.pipeline.speech import clip_speech
 
-        dual = acoustics is not None
-        alike = (backend.id, plan.attention, dual, plan.guidance.passes(dual))
+        alike = (
+            backend.id,
+            plan.attention,
+            acoustics is not None,
+            bool(plan.speech.text),
+            plan.guidance.passes,
+        )
         with self._lock:
             if alike not in self._calibrations:
-                self._calibrations[alike] = calibrate(
-                    build_denoiser(plan, backend, cancel, acoustics=acoustics), backend
-                )
+                speech = clip_speech(backend, plan.speech, backend.geometry.frames(clip.duration_s))
+                denoise = build_denoiser(plan, backend, cancel, acoustics=acoustics, speech=speech)
+                self._calibrations[alike] = calibrate(denoise, backend)
             return require_fit(self._calibrations[alike], clip, backend)
 
     def _strategy_for(

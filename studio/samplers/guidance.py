@@ -1,8 +1,11 @@
-"""Classifier-free guidance with a negative prompt, wrapped around a denoiser (Ho & Salimans 2022)."""
+"""Classifier-free guidance wrapped around a denoiser (Ho & Salimans 2022): away from a negative prompt, and
+towards two conditions at once, each by a scale of its own.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -42,41 +45,65 @@ def guided(denoise: Denoise, scale: float) -> Denoise:
     return denoise_guided
 
 
-DualPart = Literal["none", "text", "both"]
+class Part(NamedTuple):
+    """What one of the predictions is told that a step is guided by.
+
+    Attributes:
+        prompt: the prompt; else the negative one, or the empty text.
+        beside: the draft or the words that stand beside it; else the draft of the empty text, or no words.
+    """
+
+    prompt: bool
+    beside: bool
 
 
-def dual_weights(text_scale: float, acoustic_scale: float) -> dict[DualPart, float]:
+Weights = dict[Part, float]
+_NEITHER, _PROMPT, _BESIDE, _BOTH = Part(False, False), Part(True, False), Part(False, True), Part(True, True)
+
+
+def dual_weights(text_scale: float, acoustic_scale: float) -> Weights:
     """How much each prediction counts in ε₀ + w_t(ε_t − ε₀) + w_a(ε_ta − ε_t), without those that don't.
 
     ε₀ is conditioned on the empty text and its draft, ε_t on the text and the empty text's draft, ε_ta on
     both. With one scale for both it is DC-LDM's eq. 8, w·ε_ta + (1 − w)·ε₀, and ε_t isn't asked for.
     """
-    weights: dict[DualPart, float] = {
-        "none": 1 - text_scale,
-        "text": text_scale - acoustic_scale,
-        "both": acoustic_scale,
-    }
-    return {part: weight for part, weight in weights.items() if weight}
+    return _counting({_NEITHER: 1 - text_scale, _PROMPT: text_scale - acoustic_scale, _BOTH: acoustic_scale})
 
 
-def dual_guided(denoise: Denoise, text_scale: float, acoustic_scale: float) -> Denoise:
-    """Guidance with a scale for what the text says and one for what the draft is made of.
+def voice_weights(scene_scale: float, speech_scale: float | None) -> Weights:
+    """How much each prediction counts in ε_dc + w_d(ε_d − ε₀) + w_c(ε_c − ε₀), without those that don't.
+
+    VoiceLDM's dual guidance (Lee et al. 2024): ε_dc is conditioned on the description and the words,
+    ε_d on the description alone, ε_c on the words alone, ε₀ on neither. Without a scale of the words' own it
+    is the single form, ε₀ + w(ε_dc − ε₀).
+    """
+    if speech_scale is None:
+        return _counting({_NEITHER: 1 - scene_scale, _BOTH: scene_scale})
+    return _counting(
+        {_NEITHER: -(scene_scale + speech_scale), _BESIDE: speech_scale, _PROMPT: scene_scale, _BOTH: 1.0}
+    )
+
+
+def weighted(denoise: Denoise, weights: Sequence[float]) -> Denoise:
+    """The sum of a step's predictions, each by its weight.
 
     Args:
-        denoise: a model bound to conditioning of as many times the latents' batch as `dual_weights` has
-            parts, part by part in its order.
-        text_scale: w_t.
-        acoustic_scale: w_a.
+        denoise: a model bound to conditioning of as many times the latents' batch as there are weights, part
+            by part in their order.
+        weights: of `dual_weights` or `voice_weights`.
 
     Returns:
         A denoiser for latents [B, C, T, F].
     """
-    weights = list(dual_weights(text_scale, acoustic_scale).values())
+    count = len(weights)
 
-    def denoise_guided(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
-        count = len(weights)
+    def denoise_weighted(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         parts = denoise(torch.cat([latents] * count), torch.cat([timesteps] * count), start_frame)
         wide = parts.to(torch.promote_types(parts.dtype, torch.float32)).unflatten(0, (count, -1))
         return torch.einsum("p,p...->...", wide.new_tensor(weights), wide).to(parts.dtype)
 
-    return denoise_guided
+    return denoise_weighted
+
+
+def _counting(weights: Weights) -> Weights:
+    return {part: weight for part, weight in weights.items() if weight}

@@ -13,8 +13,10 @@
 32000
 
 and a whole service stands on it as `Studio(settings, lambda choice: FakeBackend(), Renderer())`.
+`FakeSpeakingBackend` does the same for a model that speaks.
 """
 
 from studio.testing.backend import FakeBackend
+from studio.testing.speaking import FakeSpeakingBackend
 
-__all__ = ["FakeBackend"]
+__all__ = ["FakeBackend", "FakeSpeakingBackend"]

@@ -86,13 +86,17 @@ class FakeBackend:
         each = timesteps if timesteps.ndim == 2 else timesteps[:, None]
         level = self.schedule.alpha_bar(each)[:, None, :, None].float()
         signal, noise = level.sqrt(), (1 - level).sqrt()
-        noisy, mean = latents.float(), self.mean(conditioning.vector, start_frame, latents.shape[2])
+        noisy, mean = latents.float(), self._around(conditioning, start_frame, latents.shape[2])
         # The Gaussian's posterior mean: how far off the mean the clean latents are, as far as can be told.
         off = SPREAD**2 * signal / (SPREAD**2 * level + 1 - level) * (noisy - signal * mean)
         before, after = off[:, :, :-1], off[:, :, 1:]
         beside = torch.cat([off[:, :, :1], before], dim=2) + torch.cat([after, off[:, :, -1:]], dim=2)
         clean = mean + (1 - LEAN) * off + LEAN / 2 * beside
         return ((noisy - signal * clean) / noise).to(latents.dtype)
+
+    def _around(self, conditioning: Conditioning, start_frame: int, frames: int) -> Tensor:
+        """What clean latents are around that were told so."""
+        return self.mean(conditioning.vector, start_frame, frames)
 
     def encode_audio(self, samples: NDArray[np.float32]) -> Tensor:
         """Samples [n] → latents [1, C, n // hop, F]: of what `decode` gave, the ones it was given."""

@@ -17,6 +17,7 @@ from diffusers import (
     DDIMScheduler,
     UNet2DConditionModel,
 )
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     ClapAudioConfig,
@@ -28,6 +29,7 @@ from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
     RobertaTokenizer,
+    SpeechT5Config,
     SpeechT5HifiGan,
     T5Config,
     T5EncoderModel,
@@ -36,6 +38,9 @@ from transformers import (
 from transformers.models.speecht5.configuration_speecht5 import SpeechT5HifiGanConfig
 
 from studio.modules.acoustic_branch import AcousticBranch
+from studio.modules.durator import Durator
+from studio.modules.letters import model_of
+from studio.modules.speech_encoder import SpeechEncoder, sinusoids
 
 EMBEDDING = 32
 SPECIAL = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
@@ -208,3 +213,52 @@ def wake(dcldm: Path, encoding: str = "AG") -> Path:
             torch.nn.init.normal_(parameter, std=0.1)
     branch.save_pretrained(dcldm / "acoustic_branch")
     return dcldm
+
+
+CONTENT = 24  # width of content frames
+
+
+def make_voiceldm(folder: Path, *, band: int | None = None, suffix: str = "ckpt") -> Path:
+    """A tiny random VoiceLDM as its authors publish theirs: one file, and what it needs beside it.
+
+    With a `band` its U-Net attends to the content around each frame; without, to all of it.
+    """
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=16, in_channels=8, out_channels=8, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=CONTENT,
+        class_embed_type="simple_projection", projection_class_embeddings_input_dim=EMBEDDING,
+        class_embeddings_concat=True, attention_head_dim=8, norm_num_groups=8,
+    )  # fmt: skip
+    speech = SpeechT5Config(
+        vocab_size=40, hidden_size=CONTENT, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=32,
+        encoder_max_relative_position=8, max_text_positions=60,
+    )  # fmt: skip
+    encoder, durator = SpeechEncoder(speech), Durator(CONTENT)
+    torch.nn.init.constant_(durator.dp.proj.bias, 1.2)  # some three frames a letter
+    parts = {"unet.": unet, "durator.": durator, "text_encoder.encoder.": encoder}
+    state = {
+        prefix + name: value for prefix, part in parts.items() for name, value in part.state_dict().items()
+    }
+    state["text_encoder.encoder.prenet.encode_positions.pe"] = sinusoids(1000, CONTENT)[None]
+    beside = {
+        "clap": make_clap(), "vae": make_vae(), "vocoder": make_vocoder(), "scheduler": make_scheduler(),
+        "speecht5": speech,
+    }  # fmt: skip
+    for name, part in beside.items():
+        part.save_pretrained(folder / name)
+    make_tokenizer(folder / "clap").save_pretrained(folder / "clap")
+    unet.register_to_config(**({} if band is None else {"content_band": band}))
+    unet.save_config(folder / "unet")
+    (folder / "tokenizer").mkdir()
+    (folder / "tokenizer" / "spm_char.model").write_bytes(model_of("abcdefghijklmnopqrstuvwxyz'.,!?-"))
+    file = folder / f"voiceldm-tiny.{suffix}"
+    torch.save(state, file) if suffix == "ckpt" else save_file(state, file)
+    return folder
+
+
+@pytest.fixture(scope="session", params=[None, 4], ids=["published", "band"])
+def voiceldm_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random VoiceLDM, without a band and with one; copy it before changing it."""
+    return make_voiceldm(tmp_path_factory.mktemp("voiceldm") / "tiny", band=request.param)

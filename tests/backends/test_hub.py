@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from studio.backends import catalog
-from studio.backends.hub import download, needed, plan
+from studio.backends.companions import needed
+from studio.backends.hub import download, plan
 from studio.core.errors import ModelNotFoundError, OutOfResourcesError, WeightsError
 from studio.core.settings import Settings
 from tests.backends.fake_hub import FakeHub, serving

@@ -48,11 +48,11 @@ def test_readers_never_see_one() -> None:
 
 
 def test_there_and_back() -> None:
-    before = replace(reached(endless()), acoustics={"tokens": torch.ones(4, 3), "first": 2, "pieces": 1})
+    before = replace(reached(endless()), beside={"tokens": torch.ones(4, 3), "first": 2, "pieces": 1})
     values = before.to_dict()
     assert values["schema"] == SCHEMA_VERSION
     after = EndlessCheckpoint.from_dict(values)
-    for name in ("samples", "strategy", "made_of", "decoder", "acoustics"):
+    for name in ("samples", "strategy", "made_of", "decoder", "beside"):
         assert getattr(after, name) == getattr(before, name), name
     for name in ("queue", "buffer", "generator_state"):
         assert torch.equal(getattr(after.fifo, name), getattr(before.fifo, name))

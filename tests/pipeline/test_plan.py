@@ -11,7 +11,7 @@ from studio.backends.base import Geometry
 from studio.backends.systems.tone import ToneBackend
 from studio.core.attention import DenseAttention, LiteFocusAttention
 from studio.core.errors import InvalidRequestError
-from studio.core.request import PromptPoint
+from studio.core.request import PromptPoint, parse_request
 from studio.pipeline.drafts import GeneratedDraft
 from studio.pipeline.plan import (
     ClipPlan,
@@ -22,6 +22,8 @@ from studio.pipeline.plan import (
     RenderPlan,
     resolve_plan,
 )
+from studio.samplers.guidance import dual_weights, voice_weights
+from tests.pipeline.speaking_fakes import FakeSpeaker
 from tests.service.service_fakes import request
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 3, "warmup_steps": 5}
@@ -111,8 +113,25 @@ def test_what_is_said() -> None:
 def test_how_far_and_how_often_it_is_guided(scales: tuple[float, float | None], text: int, dual: int) -> None:
     own = {"kind": "audiogen", "acoustic_scale": scales[1]}
     guidance = resolved(mode="dual", sampler=CLIP, guidance_scale=scales[0], draft=own).guidance
-    assert guidance == Guidance(scales[0], scales[0] if scales[1] is None else scales[1])
-    assert (guidance.passes(dual=False), guidance.passes(dual=True)) == (text, dual)
+    both = scales[0] if scales[1] is None else scales[1]
+    assert guidance == Guidance(scales[0], dual_weights(scales[0], both))
+    assert guidance.passes == dual
+    alone = resolved(sampler=CLIP, guidance_scale=scales[0]).guidance
+    assert (alone, alone.passes) == (Guidance(scales[0]), text)
+
+
+@pytest.mark.parametrize(
+    ("words", "scale", "passes"), [(7.0, 6.0, 4), (0.0, 6.0, 3), (None, 5.0, 2)], ids=["two", "none", "one"]
+)
+def test_a_model_that_speaks_is_guided_by_scene_and_words(
+    words: float | None, scale: float, passes: int
+) -> None:
+    asked = parse_request(
+        prompt="rain", sampler=CLIP, guidance_scale=5, speech={"text": "Hi", "scale": words}
+    )
+    guidance = resolve_plan(asked, FakeSpeaker()).guidance
+    assert guidance == Guidance(scale, voice_weights(5.0, words))
+    assert guidance.passes == passes
 
 
 def test_a_draft_s_seed_is_the_take_s_unless_it_has_its_own() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from studio.samplers.guidance import dual_guided, dual_weights, guided, needs_negative
+from studio.samplers.guidance import Part, dual_weights, guided, needs_negative, voice_weights, weighted
 
 GENERATOR = torch.Generator().manual_seed(3)
 NEGATIVE, POSITIVE = torch.randn(2, 2, 3, 4, 5, generator=GENERATOR).unbind(0)
@@ -68,7 +68,7 @@ def test_half_precision_is_rounded_once(dtype):
 @pytest.mark.parametrize("dtype", HALVES)
 def test_half_precision_of_two_scales_is_rounded_once(dtype):
     parts = torch.stack([NEGATIVE, NEGATIVE + 0.1 * POSITIVE, NEGATIVE - 0.1 * POSITIVE]).to(dtype)
-    made = dual_guided(lambda *told: parts.flatten(0, 1), 7.3, 2.6)(
+    made = weighted(lambda *told: parts.flatten(0, 1), list(dual_weights(7.3, 2.6).values()))(
         torch.zeros(2, 3, 4, 5), torch.tensor([1, 2]), 0
     )
     weights = torch.tensor(list(dual_weights(7.3, 2.6).values()))[:, None, None, None, None]
@@ -78,9 +78,12 @@ def test_half_precision_of_two_scales_is_rounded_once(dtype):
     assert _error(made, exact) < _error((weights.to(dtype) * parts).sum(dim=0), exact)
 
 
+NEITHER, PROMPT, BESIDE, BOTH = Part(False, False), Part(True, False), Part(False, True), Part(True, True)
+
+
 def _parts(*names):
     """A model that is bound to these parts, each of which predicts a constant of its own."""
-    says = {"none": 1.0, "text": 10.0, "both": 100.0}
+    says = {NEITHER: 1.0, PROMPT: 10.0, BESIDE: 1000.0, BOTH: 100.0}
 
     def denoise(latents, timesteps, start_frame):
         assert len(latents) == len(timesteps) == 2 * len(names)
@@ -93,7 +96,7 @@ def _parts(*names):
 @pytest.mark.parametrize(("text", "acoustic"), [(4.0, 4.0), (2.0, 6.0), (3.0, 0.0), (1.0, 5.0), (0.0, 0.0)])
 def test_two_scales_are_their_equation_and_ask_for_no_part_in_vain(text, acoustic):
     parts = dual_weights(text, acoustic)
-    made = dual_guided(_parts(*parts), text, acoustic)(torch.zeros(2, 3, 4, 5), torch.tensor([1, 2]), 0)
+    made = weighted(_parts(*parts), list(parts.values()))(torch.zeros(2, 3, 4, 5), torch.tensor([1, 2]), 0)
     expected = 1 + text * (10 - 1) + acoustic * (100 - 10)
     torch.testing.assert_close(made, torch.full((2, 3, 4, 5), expected))
     assert all(parts.values())
@@ -102,11 +105,28 @@ def test_two_scales_are_their_equation_and_ask_for_no_part_in_vain(text, acousti
 @pytest.mark.parametrize("scale", [0.5, 4.0, 7.0])
 def test_equal_scales_are_the_papers_guidance(scale):
     """DC-LDM, eq. 8: w ε(text, acoustics) + (1 − w) ε(empty text)."""
-    assert list(dual_weights(scale, scale)) == ["none", "both"]
+    assert list(dual_weights(scale, scale)) == [NEITHER, BOTH]
     latents = torch.randn(2, 3, 4, 5, generator=GENERATOR)
-    made = dual_guided(_both, scale, scale)(latents, torch.tensor([3, 9]), 17)
+    made = weighted(_both, list(dual_weights(scale, scale).values()))(latents, torch.tensor([3, 9]), 17)
     torch.testing.assert_close(made, guided(_both, scale)(latents, torch.tensor([3, 9]), 17))
 
 
 def test_scales_of_one_are_the_conditional_model():
-    assert dual_weights(1.0, 1.0) == {"both": 1.0}
+    assert dual_weights(1.0, 1.0) == {BOTH: 1.0}
+
+
+@pytest.mark.parametrize(("scene", "words"), [(5.0, 7.0), (7.0, 0.0), (0.0, 9.0), (0.0, 0.0)])
+def test_scene_and_words_are_voiceldms_equation(scene, words):
+    """VoiceLDM's pipeline: n₁ + w_desc(n₂ − n₄) + w_cont(n₃ − n₄)."""
+    n = torch.randn(4, 2, 3, 4, 5, generator=GENERATOR)
+    order = {BOTH: n[0], PROMPT: n[1], BESIDE: n[2], NEITHER: n[3]}
+    parts = voice_weights(scene, words)
+    made = weighted(lambda *told: torch.cat([order[part] for part in parts]), list(parts.values()))
+    expected = n[0] + scene * (n[1] - n[3]) + words * (n[2] - n[3])
+    torch.testing.assert_close(made(n[0], torch.tensor([1, 2]), 0), expected)
+    assert all(parts.values()), "no part is asked for in vain"
+
+
+def test_one_scale_for_scene_and_words_is_the_single_form():
+    assert voice_weights(4.0, None) == {NEITHER: -3.0, BOTH: 4.0}
+    assert voice_weights(1.0, None) == {BOTH: 1.0}

@@ -7,19 +7,18 @@ under their original names. T5's own config and vocabulary come from where `main
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from studio.backends.boundary import no_larger_than, weights_errors
+from studio.backends.boundary import weights_errors
 from studio.backends.checkpoint import PUBLISHED_FILES
 from studio.backends.components import load_tokenizer, quieten
 from studio.backends.configs import check_config
 from studio.backends.device import choose_device, choose_dtype
-from studio.backends.reading import held_by, is_file, quoted, read_json
+from studio.backends.flat import FlatWeights, move
+from studio.backends.reading import is_file, quoted, read_json
 from studio.backends.shapes import tango_unet
 from studio.core.errors import ModelNotFoundError, WeightsError
 from studio.dsp.mel import CENTRED
@@ -47,7 +46,7 @@ VOCODER_CONFIG: dict[str, Any] = {
     "resblock_dilation_sizes": [[1, 3, 5]] * 3,
     "normalize_before": False,
 }
-_TIED = ("shared.weight", "encoder.embed_tokens.weight")
+_TIED = ("shared.weight", "encoder.embed_tokens.weight")  # T5's one embedding under two names
 _FLAN_T5 = re.compile(r"google/flan-t5-(small|base|large|xl|xxl)")
 _BESIDE = re.compile(
     r"\w[\w-]*(\.[\w-]+)*(/\w[\w-]*(\.[\w-]+)*)?"
@@ -77,22 +76,17 @@ def networks(folder: Path, device: str, dtype: str) -> dict[str, Any]:
         return T5EncoderModel(T5Config.from_pretrained(texts, local_files_only=True))
 
     with weights_errors(folder.name):
-        main = _Weights(folder / PUBLISHED_FILES[0])
+        main = FlatWeights(folder / PUBLISHED_FILES[0])
         made = {
-            "text_encoder": main.fill(text_encoder, "text_encoder."),
+            "text_encoder": main.fill(text_encoder, "text_encoder.", _TIED),
             "unet": main.fill(tango_unet, "unet."),
         }
         del main
-        sound = _Weights(folder / PUBLISHED_FILES[1])
+        sound = FlatWeights(folder / PUBLISHED_FILES[1])
         made["vocoder"] = convert_vocoder(sound)
         made["vae"] = convert_vae(sound, read_json(folder / "vae_config.json"))
         del sound
-        moved = {}
-        while made:  # one after the other, and what has been moved is let go of
-            name, network = made.popitem()
-            network = network.to(place, dtypes.get(name, torch.float32))
-            moved[name] = network.eval().requires_grad_(False)
-            del network
+        moved = move(made, place, dtypes)
     return {
         **moved,
         "tokenizer": tokenizer,
@@ -101,53 +95,7 @@ def networks(folder: Path, device: str, dtype: str) -> dict[str, Any]:
     }
 
 
-class _Weights:
-    """A published file's tensors, each handed out once: what is taken is not held here any more."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises `WeightsError` for a file that is damaged or holds anything but tensors."""
-        self.path = path
-        self.held = held_by(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict) or not all(
-            isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
-        ):
-            raise WeightsError(f"{path.name} holds no weights; get the checkpoint again.")
-        self._state: dict[str, Tensor] = state
-
-    def take(self, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
-        """The tensors of these names."""
-        return {name: self._state.pop(name) for name in list(self._state) if wanted(name)}
-
-    def fill(self, build: Callable[[], Any], prefix: str) -> Any:
-        """The network that `build` makes, with the tensors under a prefix as its weights."""
-        state = self.take(lambda name: name.startswith(prefix))
-        return self.put(build, {name.removeprefix(prefix): value for name, value in state.items()})
-
-    def put(self, build: Callable[[], Any], state: dict[str, Tensor]) -> Any:
-        """The network that `build` makes, these tensors themselves as its weights: no memory but theirs.
-
-        Names the first that does not fit.
-        """
-        with torch.device("meta"), no_larger_than(self.held, self.path.name):
-            network = build()
-        for one, other in (_TIED, _TIED[::-1]):  # T5's one embedding under two names
-            if one in state:
-                state.setdefault(other, state[one])
-        own = network.state_dict()
-        for name, value in own.items():
-            if name not in state:
-                raise WeightsError(f"The checkpoint has no {name}; get it again.")
-            if state[name].shape != value.shape:
-                raise WeightsError(
-                    f"{name} is {tuple(state[name].shape)} in the checkpoint, not {tuple(value.shape)}: "
-                    "it is of another architecture."
-                )
-        network.load_state_dict({name: state[name] for name in own}, strict=True, assign=True)
-        return network
-
-
-def convert_vae(weights: _Weights, config: dict[str, Any]) -> Any:
+def convert_vae(weights: FlatWeights, config: dict[str, Any]) -> Any:
     """AudioLDM's original autoencoder as diffusers' `AutoencoderKL`."""
     from diffusers import AutoencoderKL
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
@@ -179,7 +127,7 @@ def convert_vae(weights: _Weights, config: dict[str, Any]) -> Any:
     return vae
 
 
-def convert_vocoder(weights: _Weights) -> Any:
+def convert_vocoder(weights: FlatWeights) -> Any:
     """HiFi-GAN's generator, its weight norm removed, as transformers' `SpeechT5HifiGan`."""
     from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
