@@ -26,7 +26,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_its_file_keeps_the_words_of_0_1_0(tmp_path: Path) -> None:
     """What that version reads by name; it passes over the rest."""
-    whole = replace(checkpoint(100), strategy="last", acoustics={"tokens": torch.zeros(0, 0)})
+    whole = replace(checkpoint(100), strategy="last", beside={"tokens": torch.zeros(0, 0)})
     write_savepoint(tmp_path / "a.state", whole)
     values = torch.load(tmp_path / "a.state", weights_only=True)
     assert {"samples", "fifo", "decoder", "strategy", "hearing"} <= values.keys()
