@@ -118,9 +118,7 @@ class Composer:
     def __post_init__(self) -> None:
         self._by_voice = [self.sentences.of_voice(voice) for voice in (0, 1)]
 
-    def batch(
-        self, count: int, frames: int, rng: random.Random
-    ) -> tuple[Tensor, Tensor, list[str]]:
+    def batch(self, count: int, frames: int, rng: random.Random) -> tuple[Tensor, Tensor, list[str]]:
         """Latents [B, 8, frames, 16], content [B, frames, D] and descriptions."""
         silent = np.full((frames * PATCH, 64), LOG_FLOOR, np.float32)
         mels, contents, texts = [], [], []
@@ -135,7 +133,9 @@ class Composer:
                 texts.append(describe_speech(rng, voice, caption).text)
             else:
                 texts.append(caption or "")
-            mels.append(self._together(said, scene, rng) if spoken and with_scene else said if spoken else scene)
+            mels.append(
+                self._together(said, scene, rng) if spoken and with_scene else said if spoken else scene
+            )
             silence = np.broadcast_to(self.sentences.silence, (frames, len(self.sentences.silence)))
             contents.append(silence if content is None else content)
         mel = torch.from_numpy(np.stack(mels))

@@ -64,7 +64,10 @@ class Batch:
 def collate(spoken: Sequence[Spoken]) -> Batch:
     """Pad sentences; phones are −1 behind their end."""
     tokens, frames = max(len(one.ids) for one in spoken), max(one.frames for one in spoken)
-    ids, mask = torch.ones(len(spoken), tokens, dtype=torch.long), torch.zeros(len(spoken), tokens, dtype=torch.long)
+    ids, mask = (
+        torch.ones(len(spoken), tokens, dtype=torch.long),
+        torch.zeros(len(spoken), tokens, dtype=torch.long),
+    )
     durations = torch.zeros(len(spoken), tokens)
     phones = torch.full((len(spoken), frames), -1)
     for row, one in enumerate(spoken):
@@ -96,4 +99,3 @@ def _phones(one: Reading, voice: int, known: dict[tuple[int, str], int]) -> NDAr
     ends = np.cumsum(one.seconds) / LATENT_S
     places = np.searchsorted(ends, np.arange(one.frames) + 0.5).clip(max=len(ends) - 1)
     return np.array([known.setdefault((voice, one.phones[i]), len(known)) for i in places])
-

@@ -14,8 +14,24 @@ WHO = {
     1: ("a man", "a gentleman", "he", "a male voice", "a man's voice", "a guy", "a male speaker"),
     None: ("somebody", "a voice", "a person", "someone", "a speaker", "a narrator", "an announcer"),
 }
-SAYS = "says", "speaks", "is speaking", "talks", "is talking", "reads", "announces", "is heard", "tells a story"
-ALONE = "{who} {says}", "{who}", "{who} {says} in a quiet room", "clear speech, {who} {says}", "only {who} {says}"
+SAYS = (
+    "says",
+    "speaks",
+    "is speaking",
+    "talks",
+    "is talking",
+    "reads",
+    "announces",
+    "is heard",
+    "tells a story",
+)
+ALONE = (
+    "{who} {says}",
+    "{who}",
+    "{who} {says} in a quiet room",
+    "clear speech, {who} {says}",
+    "only {who} {says}",
+)
 TOGETHER = (
     "{scene}, {who} {says}", "{who} {says}, {scene}", "{who} {says} in {scene}", "{scene} while {who} {says}",
     "{who} {says} over {scene}", "{scene} and {who} {says}", "{who} {says} with {scene}", "{who}, {scene}",

@@ -21,7 +21,9 @@ FEWEST_WORDS, MOST_WORDS = 4, 14
 ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 ONES += " seventeen eighteen nineteen"
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth thirtieth"
+ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth thirtieth"
+)
 ROWS = ("{words}", "{person} {thing} {place} {animal} {food}", "{adj} {idea} {adj} {things} {adj} {place}")
 DAYTIMES = "morning afternoon evening night"
 _VOWELS = "aeiou"
@@ -74,7 +76,12 @@ def _with_ending(verb: str, ending: str) -> str:
         return verb[:-1] + ending
     if verb.endswith("y") and verb[-2] not in _VOWELS and ending == "ed":
         return verb[:-1] + "ied"
-    doubled = re.fullmatch(r"[^aeiou]*[aeiou][bdgklmnprt]", verb) or verb in ("admit", "begin", "forget", "control")
+    doubled = re.fullmatch(r"[^aeiou]*[aeiou][bdgklmnprt]", verb) or verb in (
+        "admit",
+        "begin",
+        "forget",
+        "control",
+    )
     return verb + (verb[-1] if doubled else "") + ending
 
 

@@ -78,7 +78,9 @@ def read_aloud(folder: Path, voice: Voice, sentences: Iterable[str], count: int)
         some = list(islice(source, min(PART, count - number * PART)))
         path = folder / f"{voice.name}-{number:04d}.npz"
         if not path.exists():
-            _write_part(path, [(text, trimmed(voice.say(text, number * PART + i))) for i, text in enumerate(some)])
+            _write_part(
+                path, [(text, trimmed(voice.say(text, number * PART + i))) for i, text in enumerate(some)]
+            )
 
 
 def _write_part(path: Path, said: Sequence[tuple[str, Utterance]]) -> None:
@@ -86,7 +88,10 @@ def _write_part(path: Path, said: Sequence[tuple[str, Utterance]]) -> None:
     notes = [{"text": text, "phones": u.phones, "seconds": u.seconds} for text, u in said]
     with replacing_path(path) as partial, open(partial, "wb") as file:
         np.savez(
-            file, mels=np.concatenate(mels), lengths=np.array([len(mel) for mel in mels]), notes=json.dumps(notes)
+            file,
+            mels=np.concatenate(mels),
+            lengths=np.array([len(mel) for mel in mels]),
+            notes=json.dumps(notes),
         )
 
 

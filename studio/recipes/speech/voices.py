@@ -47,7 +47,9 @@ class Voice(Protocol):
         ...
 
 
-def merge_marks(symbols: Sequence[str], seconds: Sequence[float]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def merge_marks(
+    symbols: Sequence[str], seconds: Sequence[float]
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Phones without stress and length marks, whose time goes to the phone that they mark; one pause a gap."""
     phones: list[str] = []
     lasts: list[float] = []
@@ -156,7 +158,10 @@ class Piper:
 
 
 def _utterance(
-    samples: NDArray[np.float32], rate: int, symbols: Sequence[str], steps: Sequence[float] | NDArray[np.float64]
+    samples: NDArray[np.float32],
+    rate: int,
+    symbols: Sequence[str],
+    steps: Sequence[float] | NDArray[np.float64],
 ) -> Utterance:
     """At 16 kHz, each symbol lasting its share of steps."""
     seconds = np.asarray(steps) / np.sum(steps) * (len(samples) / rate)
