@@ -157,6 +157,11 @@ class Piper:
         return _utterance(samples.reshape(-1), 22050, [s for s in symbols if s], kept)
 
 
+def both_voices() -> tuple[Voice, ...]:
+    """The woman's and the man's."""
+    return Hibari(), Piper()
+
+
 def _utterance(
     samples: NDArray[np.float32],
     rate: int,
