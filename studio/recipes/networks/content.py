@@ -59,12 +59,13 @@ class Content(nn.Module):
 
 @torch.no_grad()
 def begin_aligned(durator: Durator) -> None:
-    """Let each frame begin by looking at the token whose time it is in: the upsampler's maps learn from there.
+    """Let each frame begin by looking at the token whose time it is in; the maps learn from there.
 
     Their perceptron is given S, how long ago the token began, and E, how soon it ends; both are positive
     within it. Two of its units see how far outside a frame is, and every map begins as the less the farther.
     """
-    first, second, last = (durator.learnable_upsampler.swish_w.layer[i] for i in (0, 2, 4))
+    layers = cast(nn.Sequential, durator.learnable_upsampler.swish_w.layer)
+    first, second, last = (cast(nn.Linear, layers[i]) for i in (0, 2, 4))
     first.weight[0], first.weight[1] = 0.0, 0.0
     first.weight[0, 0] = first.weight[1, 1] = -2.0
     first.bias[:2] = 0.0
@@ -72,25 +73,6 @@ def begin_aligned(durator: Durator) -> None:
     second.weight[0, :2] = 1.0
     second.bias[0] = 0.0
     last.weight[:, 0] = -2.0
-
-
-@torch.no_grad()
-def point_at_tokens(durator: Durator) -> None:
-    """Let each frame look at the token that is said then, from the first step on: it takes long to be found.
-
-    The perceptron that weighs tokens is told how far a frame lies before a token's beginning and behind its
-    end, and its four maps fall with that: steeply, gently, and more gently to one side each.
-    """
-    first, _, second, _, last = cast(nn.Sequential, durator.learnable_upsampler.swish_w.layer)
-    for layer in (first, second, last):
-        cast(nn.Linear, layer).weight.mul_(0.1)
-        cast(nn.Linear, layer).bias.zero_()
-    first.weight[0, :2], first.weight[1, :2] = torch.tensor([-1.0, 0.0]), torch.tensor([0.0, -1.0])
-    first.weight[2:, :2] = 0.0
-    first.bias[0], first.bias[1] = 0.5, -0.5  # a frame's middle lies half a frame before its end
-    second.weight[:2, :2] = torch.eye(2)
-    last.weight[:, 0] = -torch.tensor([4.0, 1.5, 4.0, 0.7])
-    last.weight[:, 1] = -torch.tensor([4.0, 1.5, 0.7, 4.0])
 
 
 class Heads(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ class SpeechSet:
 
 @dataclass(frozen=True)
 class Batch:
-    """Sentences padded to the longest: ids, mask, durations [B, K]; voices [B]; latent frames [B]; phones [B, T]."""
+    """Sentences padded to the longest: ids, mask, durations [B, K]; voices, frames [B]; phones [B, T]."""
 
     ids: Tensor
     mask: Tensor
@@ -84,7 +85,7 @@ def load_speech(folder: Path, limit: int | None = None) -> SpeechSet:
     spoken: list[Spoken] = []
     phone_ids: dict[tuple[int, str], int] = {}
     for number, voice in enumerate(VOICES):
-        read = [one for one in readings(folder, voice)][:limit]
+        read = list(islice(readings(folder, voice), limit))
         aligner = Aligner.fit([(one.text, one.phones) for one in read[:FITTED]])
         for one in read:
             durations = character_frames(aligner, one.text, one.phones, one.seconds, one.frames)

