@@ -62,7 +62,7 @@ def _charsmap() -> bytes:
     """Sentencepiece's compiled table of what signs become; it makes one with a model alone."""
     try:
         import sentencepiece
-        from sentencepiece import sentencepiece_model_pb2 as messages
+        from sentencepiece import sentencepiece_model_pb2
     except ImportError as error:
         raise ModelNotFoundError(
             "Writing the tokenizer asks for sentencepiece: `uv pip install --group train` first."
@@ -76,6 +76,7 @@ def _charsmap() -> bytes:
             input=str(texts), model_prefix=str(prefix), model_type="char", vocab_size=len(TOKENS),
             hard_vocab_limit=False, normalization_rule_tsv=str(rules), minloglevel=2,
         )  # fmt: skip
+        messages: Any = sentencepiece_model_pb2  # whose classes are made at run time
         model = messages.ModelProto()
         model.ParseFromString(prefix.with_suffix(".model").read_bytes())
     return bytes(model.normalizer_spec.precompiled_charsmap)
