@@ -26,7 +26,7 @@ LETTERS = ("'", *string.ascii_lowercase, SILENT)
 TOKENS = (*SPECIAL, " ", *LETTERS)
 PAD, END = 1, 2
 _ID = {token: i for i, token in enumerate(TOKENS)}
-_LAST_CODE = 0x2122  # letters and signs beyond it are unknown
+_FIRST_CODE, _LAST_CODE = 0x09, 0x2122  # letters and signs beyond these are unknown
 
 
 def spelled(text: str) -> str:
@@ -69,7 +69,7 @@ def _charsmap() -> bytes:
         ) from error
     with TemporaryDirectory() as scratch:
         rules, texts, prefix = (Path(scratch) / name for name in ("rules.tsv", "texts.txt", "letters"))
-        rules.write_text("".join(map(_rule, range(0x21, _LAST_CODE))), encoding="utf-8")
+        rules.write_text("".join(map(_rule, range(_FIRST_CODE, _LAST_CODE))), encoding="utf-8")
         texts.write_text(f"{' '.join(LETTERS)}\n" * 20, encoding="utf-8")
         trainer: Any = sentencepiece.SentencePieceTrainer
         trainer.train(
