@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from studio.core.audio import SAMPLE_RATE
+from studio.core.audio import SAMPLE_RATE, to_int16
 from studio.core.files import replacing_path
 from studio.dsp.mel import HOP_SAMPLES, LOG_FLOOR, log_mel
 from studio.recipes.speech.voices import PAUSE, Utterance, Voice
@@ -102,3 +102,19 @@ def readings(folder: Path, voice: str) -> Iterator[Reading]:
             mels, ends = part["mels"], np.cumsum(part["lengths"])
             for note, mel in zip(json.loads(str(part["notes"])), np.split(mels, ends[:-1]), strict=True):
                 yield Reading(voice, note["text"], mel, tuple(note["phones"]), tuple(note["seconds"]))
+
+
+def keep_samples(folder: Path, voice: Voice, sentences: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Each sentence as `voice` reads it, samples [n] at 16 kHz, read once and kept as int16."""
+    path = folder / f"{voice.name}.npz"
+    kept: dict[str, NDArray[np.int16]] = {}
+    if path.exists():
+        with np.load(path) as file:
+            kept = dict(file)
+    missing = [text for text in sentences if text not in kept]
+    if missing:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept |= {text: to_int16(trimmed(voice.say(text, seed)).samples) for seed, text in enumerate(missing)}
+        with replacing_path(path) as partial, open(partial, "wb") as file:
+            np.savez(file, **kept)  # type: ignore[arg-type]
+    return [kept[text].astype(np.float32) / 32767.0 for text in sentences]

@@ -26,7 +26,7 @@ LETTERS = ("'", *string.ascii_lowercase, SILENT)
 TOKENS = (*SPECIAL, " ", *LETTERS)
 PAD, END = 1, 2
 _ID = {token: i for i, token in enumerate(TOKENS)}
-_LAST_CODE = 0x2122  # letters and signs beyond it are unknown
+_FIRST_CODE, _LAST_CODE = 0x09, 0x2122  # letters and signs beyond these are unknown
 
 
 def spelled(text: str) -> str:
@@ -62,20 +62,21 @@ def _charsmap() -> bytes:
     """Sentencepiece's compiled table of what signs become; it makes one with a model alone."""
     try:
         import sentencepiece
-        from sentencepiece import sentencepiece_model_pb2 as messages
+        from sentencepiece import sentencepiece_model_pb2
     except ImportError as error:
         raise ModelNotFoundError(
             "Writing the tokenizer asks for sentencepiece: `uv pip install --group train` first."
         ) from error
     with TemporaryDirectory() as scratch:
         rules, texts, prefix = (Path(scratch) / name for name in ("rules.tsv", "texts.txt", "letters"))
-        rules.write_text("".join(map(_rule, range(0x21, _LAST_CODE))), encoding="utf-8")
+        rules.write_text("".join(map(_rule, range(_FIRST_CODE, _LAST_CODE))), encoding="utf-8")
         texts.write_text(f"{' '.join(LETTERS)}\n" * 20, encoding="utf-8")
         trainer: Any = sentencepiece.SentencePieceTrainer
         trainer.train(
             input=str(texts), model_prefix=str(prefix), model_type="char", vocab_size=len(TOKENS),
             hard_vocab_limit=False, normalization_rule_tsv=str(rules), minloglevel=2,
         )  # fmt: skip
+        messages: Any = sentencepiece_model_pb2  # whose classes are made at run time
         model = messages.ModelProto()
         model.ParseFromString(prefix.with_suffix(".model").read_bytes())
     return bytes(model.normalizer_spec.precompiled_charsmap)
