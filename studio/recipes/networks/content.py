@@ -64,7 +64,7 @@ def begin_aligned(durator: Durator) -> None:
     Their perceptron is given S, how long ago the token began, and E, how soon it ends; both are positive
     within it. Two of its units see how far outside a frame is, and every map begins as the less the farther.
     """
-    layers = cast(nn.Sequential, durator.learnable_upsampler.swish_w.layer)
+    layers = durator.learnable_upsampler.swish_w.layer
     first, second, last = (cast(nn.Linear, layers[i]) for i in (0, 2, 4))
     first.weight[0], first.weight[1] = 0.0, 0.0
     first.weight[0, 0] = first.weight[1, 1] = -2.0

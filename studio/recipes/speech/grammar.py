@@ -72,7 +72,9 @@ def _with_ending(verb: str, ending: str) -> str:
     """A verb with -ed or -ing, as it is spelled."""
     if verb.endswith("ie"):
         return verb + "d" if ending == "ed" else verb[:-2] + "ying"
-    if verb.endswith("e") and not verb.endswith("ee"):
+    if verb.endswith("ee"):
+        return verb + ending.removeprefix("e")
+    if verb.endswith("e"):
         return verb[:-1] + ending
     if verb.endswith("y") and verb[-2] not in _VOWELS and ending == "ed":
         return verb[:-1] + "ied"

