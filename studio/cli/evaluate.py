@@ -183,7 +183,7 @@ def eval_voice(
     if not all(scale is None or 0 <= scale <= 100 for scale in scales):
         raise InvalidRequestError("--scene-scale, --speech-scale: scales lie from 0 to 100.")
     settings = Settings()
-    choice = request_of("infinite", {"prompt": "-", "device": device, "model": model}).model
+    choice = choice_of("infinite", {"device": device, "model": model})
     studio = factories_of(context).studio(settings)
     from studio.evaluation.recognizer import Whisper
     from studio.evaluation.suites.voice import VoicePlan
