@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from studio.cli.common import AsJson, Device, factories_of, print_json, require_recipes, terminal
-from studio.cli.options import request_of
+from studio.cli.options import choice_of
 from studio.core.attention import SparseMethod
 from studio.core.draft import POCKET_DRAFTS
 from studio.core.errors import InvalidRequestError
@@ -33,7 +33,7 @@ def eval_pocket(
     """Every figure of the embedded AudioLDM model, measured anew on withheld clips and phrasings."""
     require_recipes("eval pocket")
     settings = Settings()
-    choice = request_of("infinite", {"prompt": "x", "device": device}).model
+    choice = choice_of("infinite", {"device": device})
     studio = factories_of(context).studio(settings)
     from studio.recipes.evaluate import evaluate_pocket
 
@@ -82,7 +82,7 @@ def eval_sparse(
     if not all(0 < r <= 1 for r in ratio or ()):
         raise InvalidRequestError("--ratio: r lies above 0 and up to 1.")
     settings = Settings()
-    choice = request_of("sparse", {"prompt": "-", "device": device, **_named(model)}).model
+    choice = choice_of("sparse", {"device": device, **_named(model)})
     studio = factories_of(context).studio(settings)
     from studio.evaluation.suites.lengths import LengthPlan
     from studio.recipes.evaluate import evaluate_lengths
@@ -121,7 +121,7 @@ def eval_dual(
     """AudioGen, TANGO, DC-LDM and DC-LDM without text, on withheld phrasings, as in the paper's tables."""
     require_recipes("eval dual")
     settings = Settings()
-    choice = request_of("dual", {"prompt": "-", "device": device, **_named(model)}).model
+    choice = choice_of("dual", {"device": device, **_named(model)})
     scales = (w, *(more or []))
     if clips + scenes < 2:
         raise InvalidRequestError("--clips, --scenes: distances between sets of sounds need two or more.")
@@ -183,7 +183,7 @@ def eval_voice(
     if not all(scale is None or 0 <= scale <= 100 for scale in scales):
         raise InvalidRequestError("--scene-scale, --speech-scale: scales lie from 0 to 100.")
     settings = Settings()
-    choice = request_of("infinite", {"prompt": "-", "device": device, "model": model}).model
+    choice = choice_of("infinite", {"device": device, "model": model})
     studio = factories_of(context).studio(settings)
     from studio.evaluation.recognizer import Whisper
     from studio.evaluation.suites.voice import VoicePlan
