@@ -163,8 +163,9 @@ def _problems(folder: Path, registry: Registry) -> list[str]:
 
 
 def _file_problems(folder: Path, layout: FilesLayout) -> list[str]:
-    for name in layout.configs:
-        read_json(folder / name)
+    for name in (*layout.configs, *layout.optional):
+        if name in layout.configs or os.path.lexists(folder / name):
+            read_json(folder / name)
     files = layout.files(folder)
     return _weight_problems(files) if files else [f"{folder.name} holds no {' or '.join(layout.one_of)}."]
 

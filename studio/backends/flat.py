@@ -51,10 +51,15 @@ class FlatWeights:
             )
 
     def fill(self, build: Callable[[], Any], prefix: str, tied: tuple[str, str] = ("", "")) -> Any:
-        """The network that `build` makes, with the tensors under a prefix as its weights."""
+        """The network that `build` makes, with the tensors under a prefix as its weights.
+
+        Those that it has no place for stay here.
+        """
         state = self.take(lambda name: name.startswith(prefix))
         state = {name.removeprefix(prefix): value for name, value in state.items()}
-        return self.put(build, state, prefix, tied)
+        network = self.put(build, state, prefix, tied)
+        self._state |= {prefix + name: value for name, value in state.items()}
+        return network
 
     def put(
         self,
@@ -65,8 +70,8 @@ class FlatWeights:
     ) -> Any:
         """The network that `build` makes, these tensors themselves as its weights: no memory but theirs.
 
-        Names the first that does not fit, with its prefix. `tied` are two names of the same tensor, of which
-        one may be there.
+        What is put in is taken out of `state`. Names the first that does not fit, with its prefix. `tied` are
+        two names of the same tensor, of which one may be there.
         """
         with torch.device("meta"), no_larger_than(self.held, self.path.name):
             network = build()
@@ -83,7 +88,7 @@ class FlatWeights:
                     f"{prefix}{name} is {found} in the checkpoint, not {wanted}: "
                     "it is of another architecture."
                 )
-        network.load_state_dict({name: state[name] for name in own}, strict=True, assign=True)
+        network.load_state_dict({name: state.pop(name) for name in own}, strict=True, assign=True)
         return network
 
 

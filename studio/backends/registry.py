@@ -36,11 +36,13 @@ class FilesLayout:
         weights: all of which belong to it.
         configs: likewise.
         one_of: patterns of names, where one file of one of them holds all of its weights.
+        optional: configs that it may have.
     """
 
     weights: tuple[str, ...] = ()
     configs: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     def is_in(self, folder: Path) -> bool:
         """Whether a folder is laid out so: by all its configs; where it has none, by some of its weights."""
@@ -234,7 +236,9 @@ VOICELDM = SystemSpec(
     pipeline="VoiceLDMPipeline",
     # CLAP's tokenizer may lie in clap/, and whatever isn't beside the weights comes from its authors.
     components=("clap", "clap_tokenizer", "tokenizer", "speecht5", "vae", "vocoder", "scheduler"),
-    published=FilesLayout(one_of=("voiceldm-*.safetensors", "voiceldm-*.ckpt")),
+    published=FilesLayout(
+        one_of=("voiceldm-*.safetensors", "voiceldm-*.ckpt"), optional=("unet/config.json",)
+    ),
     defaults=published(Scales(text=9.0, speech=1.0), Scales(text=5.0, speech=7.0), steps=50),
     source="VoiceLDM; endless takes: InfiniteAudio, §2.2.2 and §3.4",
 )

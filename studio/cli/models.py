@@ -30,7 +30,7 @@ def list_command(as_json: AsJson = False) -> None:
             print_json(vars(model))
             continue
         here = "here" if model.installed else f"{model.size_mb} MB" if model.size_mb else "missing"
-        typer.echo(f"{model.id:<28}{here:<10}{model.licence:<18}{model.note}")
+        typer.echo(f"{model.id:<28}{here:<10}{model.licence:<25}{model.note}")
 
 
 @models_commands.command()
@@ -122,7 +122,7 @@ def defaults_command(model_id: ModelId, as_json: AsJson = False) -> None:
 
 @models_commands.command()
 def describe(
-    system: Annotated[str, typer.Argument(help="tango or dcldm.")],
+    system: Annotated[str, typer.Argument(help="tango, dcldm, voiceldm-s or voiceldm-m.")],
     placement: Annotated[
         str, typer.Option(help="dcldm: after which blocks it hears the draft: down1, mid, up1, down1+up1.")
     ] = "down1+up1",

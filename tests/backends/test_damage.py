@@ -18,14 +18,15 @@ from studio.backends import catalog, checkpoint
 from studio.backends.acoustic import codec
 from studio.backends.boundary import no_larger_than, weights_errors
 from studio.backends.reading import Held
-from studio.backends.systems import audioldm, audioldm2, dcldm, tango
+from studio.backends.systems import audioldm, audioldm2, dcldm, tango, voiceldm
 from studio.core.errors import ModelNotFoundError, OutOfResourcesError, WeightsError
 from studio.core.settings import Settings
-from tests.backends.conftest import make_dcldm, make_tango
+from tests.backends.conftest import make_dcldm, make_tango, make_voiceldm
 from tests.backends.damage import FILES, HEADERS, INDEXES, JSONS, VALUES, first, write_header
 
 LOADERS: dict[str, Any] = {
     "audioldm": audioldm.load, "audioldm2": audioldm2.load, "tango": tango.load, "dcldm": dcldm.load,
+    "voiceldm": voiceldm.load,
 }  # fmt: skip
 
 
@@ -37,7 +38,10 @@ def folders(
     root = tmp_path_factory.mktemp("whole")
     made = make_tango(root / "tango")
     dual = make_dcldm(made, root / "dual")
-    return {"audioldm": tiny_folder, "audioldm2": tiny_folder2, "tango": made, "dcldm": dual}
+    voice = make_voiceldm(root / "voice", band=4)
+    return {
+        "audioldm": tiny_folder, "audioldm2": tiny_folder2, "tango": made, "dcldm": dual, "voiceldm": voice,
+    }  # fmt: skip
 
 
 def refused(system: str, folder: Path) -> str:
@@ -112,7 +116,8 @@ def test_files_that_are_none(pattern: str, damage: Any, folders: dict[str, Path]
     ("system", "name"),
     [("audioldm", "vocoder/config.json"), ("tango", "model_index.json"), ("audioldm2", "model_index.json"),
      ("tango", "scheduler/scheduler_config.json"), ("audioldm2", "language_model/config.json"),
-     ("dcldm", "acoustic_branch/config.json")],
+     ("dcldm", "acoustic_branch/config.json"), ("voiceldm", "unet/config.json"),
+     ("voiceldm", "speecht5/config.json")],
 )  # fmt: skip
 def test_texts_that_are_no_objects(
     system: str, name: str, text: str, folders: dict[str, Path], tmp_path: Path
@@ -132,7 +137,8 @@ def numbers_of(config: dict[str, Any]) -> list[str]:
     ("system", "component"),
     [("audioldm", "unet"), ("audioldm", "vae"), ("audioldm", "vocoder"), ("audioldm", "text_encoder"),
      ("audioldm2", "unet"), ("audioldm2", "language_model"), ("audioldm2", "text_encoder_2"),
-     ("audioldm2", "projection_model"), ("dcldm", "acoustic_branch")],
+     ("audioldm2", "projection_model"), ("dcldm", "acoustic_branch"), ("voiceldm", "unet"),
+     ("voiceldm", "speecht5")],
 )  # fmt: skip
 def test_configs_with_any_value_in_any_place(
     system: str, component: str, folders: dict[str, Path], tmp_path: Path

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from studio.backends.base import Conditioning, Tokens
-from studio.backends.systems import audioldm, audioldm2, dcldm, tango
+from studio.backends.systems import audioldm, audioldm2, dcldm, tango, voiceldm
 from studio.backends.systems.tone import ToneBackend
 from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.request import GenerationRequest, parse_request
@@ -20,7 +20,7 @@ from studio.pipeline.collect import render_samples
 from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.pipeline.renderer import Renderer
 from studio.testing import FakeBackend
-from tests.backends.conftest import make_dcldm, make_pipeline, make_pipeline2, make_tango, wake
+from tests.backends.conftest import make_dcldm, make_pipeline, make_pipeline2, make_tango, make_voiceldm, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
 from tests.pipeline.test_attention import LITE, MERGING, Unet
 
@@ -96,6 +96,8 @@ def test_real_systems_read_prompts_of_unequal_length(tmp_path: Path, monkeypatch
         audioldm.load(tmp_path / "tiny", "cpu", "float32"),
         audioldm2.load(tmp_path / "tiny2", "cpu", "float32"),
         tango.load(make_tango(tmp_path / "tango"), "cpu", "float32"),
+        voiceldm.load(make_voiceldm(tmp_path / "voice"), "cpu", "float32"),
+        voiceldm.load(make_voiceldm(tmp_path / "band", band=4), "cpu", "float32"),
     ):
         monkeypatch.setattr(backend, "decode", heard)
         for requests in (wanted(), wanted(lane=[{"at_s": 0.2, "prompt": "thunder"}])):
