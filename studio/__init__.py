@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
     from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler, Sampler
     from studio.core.settings import Settings
+    from studio.core.speech import Said, Speech
 
 __version__ = "0.1.0"
 
@@ -66,10 +67,12 @@ __all__ = [
     "Progress",
     "PromptPoint",
     "RecordedDraft",
+    "Said",
     "Sampler",
     "Session",
     "Settings",
     "Sound",
+    "Speech",
     "StepDone",
     "Stream",
     "StudioError",
@@ -100,6 +103,7 @@ _HOMES = {
     "core.request": "GenerationRequest ModelChoice PromptPoint",
     "core.sampling": "ClipSampler ConcatSampler EndlessSampler Sampler",
     "core.settings": "Settings",
+    "core.speech": "Said Speech",
 }
 _HOME_OF = {name: f"studio.{home}" for home, names in _HOMES.items() for name in names.split()}
 

@@ -62,7 +62,20 @@ export class Form extends EventTarget {
 
   /** The fields that are not as the page opens on this model, but for those that are set for every take. */
   get changed() {
-    return this.#differing(this.#opening).filter((name) => !FREE.includes(name));
+    const hidden = this.speaks ? [] : this.#about.needing;
+    return this.#differing(this.#opening).filter((name) => !FREE.includes(name) && !hidden.includes(name));
+  }
+
+  /** Whether the model that is chosen says words. */
+  get speaks() {
+    return Boolean(this.values.defaults?.speaks);
+  }
+
+  /** What is to be said, its lines clean; null where the model says nothing. */
+  get script() {
+    if (!this.speaks) return null;
+    const lines = String(this.values[this.#about.said] ?? '').split(/\r\n?|\n/);
+    return lines.map((line) => line.trim().split(/\s+/).join(' ')).join('\n').replace(/^\n+|\n+$/g, '');
   }
 
   get #opening() {
@@ -167,10 +180,18 @@ export class Form extends EventTarget {
     badge(this.#part('engine-tab'), changed.filter((name) => depth(name) !== 'sound').length);
     this.#badgeSection('advanced', changed.filter((name) => depth(name) === 'expert').length);
     for (const [part, name] of Object.entries(SECTIONS)) this.#badgeSection(part, this.#inside(name));
+    this.#showWords();
     const reset = this.#part('reset');
     if (!reset) return;
     reset.querySelector('.lw-modified').hidden = !this.modified;
     reset.querySelector('.lw-reset').disabled = !this.modified && changed.length === 0;
+  }
+
+  /** What is for words is to be seen while the model says any. */
+  #showWords() {
+    const { needing, parts } = this.#about;
+    for (const name of needing) document.getElementById(parts[name])?.classList.toggle('lw-hidden', !this.speaks);
+    this.#part('words')?.classList.toggle('lw-hidden', !this.speaks);
   }
 
   /** What a closed section holds, in a few words; nothing where it is as it was. */

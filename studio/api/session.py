@@ -208,7 +208,8 @@ class Session:
         if continue_from is not None:
             recording = _recording(continue_from)
             check_continuation(request, recording)
-        cancel, control = CancelToken(), TakeControl(request.prompt, request.lane, watched=previews)
+        cancel, script = CancelToken(), request.speech.text
+        control = TakeControl(request.prompt, request.lane, script=script, watched=previews)
         events = self._in_turn(self._events(request, cancel, control, recording))
         stream = Stream(request, events, control, cancel, recording)
         self._open.add(stream)
@@ -258,4 +259,4 @@ def _collected(stream: Stream) -> Sound:
     for chunk in stream.chunks():
         pieces.append(chunk.samples)
         sample_rate = chunk.sample_rate
-    return Sound(np.concatenate(pieces), sample_rate, stream.request, recording)
+    return Sound(np.concatenate(pieces), sample_rate, stream.request, recording, stream.said)

@@ -72,6 +72,10 @@ MODELS = (
         "Ships with Longwave; what the pocket DC-LDM is made from.",
     ),
     ModelInfo(
+        "pocket/voiceldm", "Pocket VoiceLDM", "voiceldm", "embedded", "Apache-2.0", 0,
+        "Ships with Longwave; says English words inside the same families, and reads scripts.",
+    ),
+    ModelInfo(
         "pocket/audiogen", "Pocket AudioGen", DRAFTER, "embedded", "Apache-2.0", 0,
         "Ships with Longwave; makes drafts for DC-LDM, needs audiocraft.",
     ),
@@ -236,6 +240,17 @@ def defaults_of(model_id: str, settings: Settings, registry: Registry = REGISTRY
         return checkpoint.defaults_in(folder) or registry.system_of(folder).defaults
     except (StudioError, OSError):
         return known[row.system if row is not None and row.system in known else registry.unnamed]
+
+
+def speaks(model_id: str, settings: Settings, registry: Registry = REGISTRY) -> bool:
+    """Whether a model says words, as far as is known: False of one that is not here and that no row lists."""
+    row = next((model for model in MODELS if model.id == model_id), None)
+    try:
+        if row is not None:
+            return registry.system(row.system).capabilities.speaks
+        return registry.system_of(resolve(model_id, settings, download=False)).capabilities.speaks
+    except (StudioError, OSError, KeyError):  # what makes drafts is no system of the registry's
+        return False
 
 
 def find(model_id: str, settings: Settings) -> Path | None:

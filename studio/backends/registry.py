@@ -239,8 +239,8 @@ VOICELDM = SystemSpec(
     published=FilesLayout(
         one_of=("voiceldm-*.safetensors", "voiceldm-*.ckpt"), optional=("unet/config.json",)
     ),
-    defaults=published(Scales(text=9.0, speech=1.0), Scales(text=5.0, speech=7.0), steps=50),
-    source="VoiceLDM; endless takes: InfiniteAudio, §2.2.2 and §3.4",
+    defaults=published(Scales(text=9.0, speech=1.0), spoken=Scales(text=5.0, speech=7.0), steps=50),
+    source="VoiceLDM, its command line; endless takes: InfiniteAudio, §2.2.2 and §3.4",
 )
 TONE = SystemSpec("tone", "Test tone", named("studio.backends.systems.tone"), Capabilities(text="pooled"))
 AUDIOGEN = DrafterSpec(

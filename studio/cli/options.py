@@ -20,6 +20,7 @@ from studio.core.messages import FieldError
 from studio.core.preset import Preset
 from studio.core.prompt_schedule import read_lane
 from studio.core.request import GenerationRequest, ModelChoice
+from studio.core.speech import read_script
 from studio.core.usual import default_of, is_models
 from studio.pipeline.recording import Recording
 from studio.service.recordings.read import read_recording
@@ -79,7 +80,7 @@ def _parameter(field: Field, mode: str, defaults: Mapping[str, Any]) -> inspect.
     if field.path and option.shown is not None:
         usual = option.shown.format(default_of(field, mode))
         about["show_default"] = f"{usual}, or the model's own" if is_models(field, mode) else usual
-    words = (option.spelled,) if option.spelled else ()
+    words = tuple(filter(None, (option.spelled or (option.also and field.spelled), option.also)))
     annotation: Any = Annotated[
         kind if option.default is not None else kind | None, typer.Option(*words, **about)
     ]
@@ -112,6 +113,12 @@ def request_of(
     values = dict(given)
     if "lane" in values:
         values["lane"] = read_lane(values["lane"])
+    if "say" in values and "script" in values:
+        raise InvalidRequestError("Give --say or --script, not both.")
+    if not values.get("say", "x").strip():
+        raise InvalidRequestError("--say is empty: give what is to be said, or leave it out.")
+    if "script" in values:
+        values["say"] = read_script(values.pop("script"))
     if values.get("endless") and "duration_s" in values:
         raise InvalidRequestError("Give --seconds or --endless, not both.")
     try:

@@ -247,7 +247,7 @@ def _shown(field: Field, request: GenerationRequest, otherwise: Any) -> Any:
     value = getattr(owner, name) if fits else None
     page = field.page
     assert page is not None
-    if value is None and page.codec == "guidance":
+    if value is None and page.codec in ("guidance", "both_scales"):
         return request.guidance_scale
     if value is None or (page.choices and value not in dict(page.choices).values()):
         return otherwise

@@ -12,6 +12,7 @@ from typing import Any
 POCKET, POCKET_CLIPS = "pocket/audioldm", "pocket/audioldm2"  # what ships, and what makes whole clips of it
 POCKET_DUAL = "pocket/dcldm"  # what hears a draft
 POCKET_TANGO = "pocket/tango"
+POCKET_VOICE = "pocket/voiceldm"  # what speaks
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_problem
 from studio.core.modes import MODES
 from studio.core.request import GenerationRequest
+from studio.core.speech import Said
 from studio.core.text import Line, one_line, read_text
 from studio.core.values import Frozen
 
 SCHEMA_VERSION = 1
 _OWN = {"schema_version", "settings"}
 UNUSABLE = "This preset can't be used. "
+SYNTHETIC = "The voice is synthetic: a model reads the words."  # for whoever finds the file
 MAX_NAME_BYTES = 255  # of a file, on any system
 MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
 
@@ -60,7 +62,7 @@ class Group(Frozen):
 
 
 class TakeRecord(Frozen):
-    """What came of a request. Absent in a preset."""
+    """What came of a request. Absent in a preset. `said` is what is heard of words, and when."""
 
     file: FileName
     created: str
@@ -69,6 +71,7 @@ class TakeRecord(Frozen):
     sample_rate: int
     status: str = Field("finished", pattern="^(running|finished|stopped|interrupted|failed)$")
     cues: tuple[PromptChange, ...] = ()
+    said: tuple[Said, ...] = ()
     figures: dict[str, float] = Field(default_factory=dict)
     favourite: bool = False
     source: Source | None = None

@@ -68,7 +68,7 @@ class Renderer:
         from studio.pipeline.clip import render_concat
         from studio.pipeline.plan import ClipPlan, ConcatPlan, EndlessPlan, resolve_plan
 
-        control = control or TakeControl(request.prompt, request.lane)
+        control = control or TakeControl(request.prompt, request.lane, script=request.speech.text)
         if not isinstance(request.draft, NoDraft):
             self._drafts_for(backend, start)  # who hears none is told before anything is measured
         strategy = None

@@ -150,13 +150,16 @@ class Studio:
         """Let a job's take fade out and end within seconds; one that waits is ended at once."""
         self._scheduler.finish(self.job(job_id))
 
-    def steer(self, job_id: str, prompt: str, points: tuple[PromptPoint, ...]) -> None:
-        """Change what a take that plays is about: `prompt`, and the lane's `points` in the take's own time.
+    def steer(
+        self, job_id: str, prompt: str, points: tuple[PromptPoint, ...], script: str | None = None
+    ) -> None:
+        """Change what a take that plays is about: `prompt`, and the lane's `points` in the take's own time;
+        and what it says, where there is a `script`.
 
         Raises:
-            InvalidRequestError: the take is over, or is of a kind that can't change.
+            InvalidRequestError: the take is over, is of a kind that can't change, or says nothing.
         """
-        self._scheduler.steer(self.job(job_id), prompt, points)
+        self._scheduler.steer(self.job(job_id), prompt, points, script)
 
     def events(self, job_id: str) -> Iterator[Event]:
         """A job's events from now on, ending with its one terminal event.

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.backends.catalog import DRAFTER, ModelInfo
+from studio.backends.catalog import DRAFTER, ModelInfo, speaks
 from studio.core.binding import (
     GROUPS,
     Values,
@@ -55,11 +55,18 @@ def read_form(mode: str, values: Values, studio: Studio) -> GenerationRequest:
         InvalidRequestError: names the first field at fault, or what is wrong with the recording.
         OutOfResourcesError: the disk is full.
     """
-    settings, given = studio.settings, read_page(mode, values)
+    settings = studio.settings
+    given = read_page(mode, values if speaks(values["model"] or "", settings) else _wordless(mode, values))
     recorded = own_audio(given, studio) if given.get("draft") == "recorded" else None
     model = {"id": given["model"], "device": settings.device, "dtype": settings.dtype}
     fixed = {"model": model}
     return bind(mode, given, studio.defaults_of, recorded=recorded, fitting=GROUPS, fixed=fixed)
+
+
+def _wordless(mode: str, values: Values) -> Values:
+    """A form's values without those that mean nothing to a model that says no words."""
+    needing = {name for name, field in on_page(mode).items() if field.page and field.page.needs == "speech"}
+    return {name: value for name, value in values.items() if name not in needing}
 
 
 def own_audio(values: Values, studio: Studio) -> RecordedDraft:
@@ -119,6 +126,27 @@ class Form:
             if name not in self.fields and field.page and field.page.depth == depth:
                 self.put(name)
 
+    @property
+    def opens_with_words(self) -> bool:
+        """Whether the model that it opens with says any."""
+        return speaks(self.opening["model"], self._settings)
+
+    @property
+    def _renamed(self) -> list[str]:
+        """The fields that have another name while the model speaks."""
+        return [name for name, field in self._table.items() if field.page and field.page.beside_words]
+
+    def _rename(self, model: str | None) -> dict[Any, Any]:
+        return {self.fields[name]: gr.update(label=self._label(name, model)) for name in self._renamed}
+
+    def _label(self, name: str, model: str | None) -> str:
+        """What a field is called while a model is chosen."""
+        field = self._table[name]
+        assert field.page is not None
+        if field.page.beside_words and speaks(model or "", self._settings):
+            return field.page.beside_words
+        return field.page.label or field.title
+
     def choose_preset(self) -> gr.Dropdown:
         """Lay out the presets that ship for the tab; the page's scripts fill the form from one."""
         self._preset = widgets.preset_choice(self.mode, self._settings.presets)
@@ -144,6 +172,8 @@ class Form:
         gr.on(changes, None, components, told, js=_TELL.format(names=names), **hidden)
         asked.input(None, [asked, *components], components, js=_TAKE.format(names=names), **hidden)
         model = self.fields["model"]
+        if renamed := [self.fields[name] for name in self._renamed]:
+            model.change(self._rename, model, renamed, trigger_mode="always_last", **HIDDEN)
         model.change(self.of_model, model, self._of_model, trigger_mode="always_last", **HIDDEN)
 
     def of_model(self, model: str | None) -> dict[str, Any]:
@@ -156,6 +186,7 @@ class Form:
             "values": opening_of_model(self.mode, own),
             "spoken": opening_of_model(self.mode, own, spoken=True),
             "efforts": efforts_of(self.mode, own),
+            "speaks": speaks(model or "", self._settings),
         }
 
     def _about(self) -> dict[str, Any]:
@@ -173,6 +204,7 @@ class Form:
             "presets": {stem: self._filled(one) for stem, one in presets if one.mode == self.mode},
             "endless": MODES[self.mode].sampler == "endless",
             "said": said_on_page(self.mode),
+            "needing": [name for name, page in shown.items() if page.needs == "speech"],
         }
 
     def _filled(self, preset: Preset) -> dict[str, Any]:
@@ -195,8 +227,11 @@ class Form:
         page = field.page
         assert page is not None
         kind = type_of(field, self.mode) if field.path else type(value)
-        elem_id, label = f"{self.mode}-{page.part}", page.label or field.title
+        elem_id, label = f"{self.mode}-{page.part}", self._label(field.name, self.opening["model"])
         about = {"label": label, "elem_id": elem_id, **({"info": page.info} if page.info else {}), **look}
+        if page.needs and not self.opens_with_words:
+            look = {**look, "elem_classes": "lw-hidden"}  # the page's scripts show it, once a model speaks
+            about |= look
         step = {} if page.step is None else {"step": page.step}
         if page.widget == "seed":
             return widgets.seed(self.mode, value, label)

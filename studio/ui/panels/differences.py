@@ -17,7 +17,7 @@ from studio.ui.words import words
 
 SEED = "seed"
 # Those that have lines of their own, and what the page shows and no file needs.
-_APART = {"prompt", "negative_prompt", "lane", "duration_s", SEED, "model", "attention_interval"}
+_APART = {"prompt", "negative_prompt", "lane", "say", "duration_s", SEED, "model", "attention_interval"}
 MAX_CHARS = 40
 
 

@@ -17,6 +17,7 @@ from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioE
 from studio.core.files import disk_error
 from studio.core.modes import MODES
 from studio.core.preset import Preset
+from studio.core.speech import format_script
 from studio.service.jobs.intake import RESUMABLE
 from studio.service.recordings.mono import MAX_S
 from studio.service.studio import Studio
@@ -198,7 +199,8 @@ class LibraryView:
                 raise InvalidRequestError(TEXT.still_grows)
             if take.about.duration_s > MAX_S:
                 raise InvalidRequestError(TEXT.too_long.format(limit=format_time(MAX_S)))
-            return self._opened(take.record, continue_from=handed(take.path), endless=True)
+            more = {"continue_from": handed(take.path), "endless": True, "say": left_to_say(take)}
+            return self._opened(take.record, **more)
         except StudioError as error:
             return Opened(said=str(error))
         except OSError as error:
@@ -273,6 +275,13 @@ class LibraryView:
             resume=gr.update(interactive=take is not None and not why),
             favour=gr.update(interactive=whole, value=TEXT.unfavour if favourite else TEXT.favour),
         )  # fmt: skip
+
+
+def left_to_say(take: Take) -> str:
+    """What of a take's script comes after what was said in it."""
+    sentences, said = take.record.request().speech.sentences, take.about.said
+    follows = [one.text for one in said] == [one.text for one in sentences[: len(said)]]
+    return format_script(sentences[len(said) :]).rstrip("\n") if follows else ""
 
 
 def unresumable(take: Take) -> str:

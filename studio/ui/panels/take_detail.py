@@ -64,6 +64,8 @@ def _facts(take: Take, own: ModelDefaults) -> dict[str, str]:
         TEXT.prompt: str(settings.get("prompt", "")),
         TEXT.negative: str(settings.get("negative_prompt") or ""),
         TEXT.changes: " · ".join(f"{format_time(one['at_s'])} {one['prompt']}" for one in lane),
+        TEXT.words_said: " · ".join(f"{format_time(one.start_s)} {one.text}" for one in about.said),
+        TEXT.voice: TEXT.synthetic if about.said else "",
         TEXT.length: format_time(take.length_s),
         TEXT.tab: title_of(record.mode),
         TEXT.made: made_at(take),
