@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from studio.api.sound import Sound
     from studio.api.stream import Stream
     from studio.core.attention import Attention, DenseAttention, LiteFocusAttention, TokenMergingAttention
+    from studio.core.defaults import ModelDefaults
     from studio.core.draft import AudioGenDraft, Draft, NoDraft, RecordedDraft
     from studio.core.errors import (
         CancelledError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
     from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler, Sampler
     from studio.core.settings import Settings
+    from studio.core.speech import Said, Speech
 
 __version__ = "0.1.0"
 
@@ -55,6 +57,7 @@ __all__ = [
     "InvalidRequestError",
     "LiteFocusAttention",
     "ModelChoice",
+    "ModelDefaults",
     "ModelNotFoundError",
     "NoDraft",
     "NoSoundError",
@@ -64,10 +67,12 @@ __all__ = [
     "Progress",
     "PromptPoint",
     "RecordedDraft",
+    "Said",
     "Sampler",
     "Session",
     "Settings",
     "Sound",
+    "Speech",
     "StepDone",
     "Stream",
     "StudioError",
@@ -89,6 +94,7 @@ _HOMES = {
     "api.sound": "Sound",
     "api.stream": "Stream",
     "core.attention": "Attention DenseAttention LiteFocusAttention TokenMergingAttention",
+    "core.defaults": "ModelDefaults",
     "core.draft": "AudioGenDraft Draft NoDraft RecordedDraft",
     "core.errors": f"{_ERRORS} WeightsError",
     "core.events": "AttentionMap AudioChunk Drafted Event Preview Progress StepDone",
@@ -97,6 +103,7 @@ _HOMES = {
     "core.request": "GenerationRequest ModelChoice PromptPoint",
     "core.sampling": "ClipSampler ConcatSampler EndlessSampler Sampler",
     "core.settings": "Settings",
+    "core.speech": "Said Speech",
 }
 _HOME_OF = {name: f"studio.{home}" for home, names in _HOMES.items() for name in names.split()}
 

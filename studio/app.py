@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from studio.core.settings import Settings
 
 if TYPE_CHECKING:
+    from studio.core.defaults import ModelDefaults
     from studio.core.request import GenerationRequest, ModelChoice
     from studio.pipeline.drafts import Drafts
     from studio.pipeline.renderer import Renderer
@@ -37,6 +38,7 @@ def build_studio(settings: Settings) -> Studio:
         drafts=drafts,
         fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
         admit=lambda request: None if settings.private else require_listed(request, settings),
+        defaults=partial(defaults_of, settings=settings),
     )
 
 
@@ -65,6 +67,22 @@ def build_renderer(settings: Settings) -> tuple[Renderer, Drafts]:
     return Renderer(drafts, estimates=True), drafts
 
 
+def defaults_of(model_id: str, settings: Settings) -> ModelDefaults:
+    """What takes of a model begin with. Where strangers may ask, folders that are not listed are not read."""
+    from studio.backends import catalog
+
+    if not settings.private and model_id not in listed(settings):
+        return catalog.REGISTRY.system(catalog.REGISTRY.unnamed).defaults
+    return catalog.defaults_of(model_id, settings)
+
+
+def listed(settings: Settings) -> set[str]:
+    """The models of the catalog, and the one that the studio was started with."""
+    from studio.backends.catalog import MODELS
+
+    return {model.id for model in MODELS} | {settings.model_id}
+
+
 def require_listed(request: GenerationRequest, settings: Settings) -> None:
     """Let through what asks for models of the catalog alone, or those that the studio was started with.
 
@@ -73,10 +91,9 @@ def require_listed(request: GenerationRequest, settings: Settings) -> None:
     Raises:
         InvalidRequestError: it asks for another.
     """
-    from studio.backends.catalog import MODELS
     from studio.core.errors import InvalidRequestError
 
-    known = {model.id for model in MODELS} | {settings.model_id}
+    known = listed(settings)
     draft = request.draft.model if request.draft.kind != "none" else ""
     if not {request.model.id, draft} <= known | {""}:
         raise InvalidRequestError("This studio is on a network and takes the models of its list alone.")

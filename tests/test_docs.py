@@ -12,7 +12,9 @@ import pytest
 
 import studio
 from studio.app import build_studio, serve
+from studio.backends.checkpoint import defaults_in
 from studio.cli import Factories, build_cli
+from studio.core.defaults import ModelDefaults
 from studio.core.preset import parse_preset
 from tests.e2e.conftest import served, tone_settings
 
@@ -96,8 +98,14 @@ def test_what_can_not_be_run_is_marked_and_counted() -> None:
     assert len(marked) == NOT_RUN_COUNT
 
 
-def test_every_block_of_json_is_a_preset_or_a_sidecar() -> None:
+def test_every_block_of_json_is_a_preset_a_sidecar_or_an_index(tmp_path: Path) -> None:
     found = blocks(ROOT / "docs" / "formats.md", "json")
+    indexes = [block for block in found if "_class_name" in json.loads(block.text)]
+    for block in indexes:
+        (tmp_path / "model_index.json").write_text(block.text)
+        assert defaults_in(tmp_path) not in (None, ModelDefaults()), block
+    found = [block for block in found if block not in indexes]
+    assert len(indexes) == 1
     assert found
     for block in found:
         assert parse_preset(block.text).request().prompt, block

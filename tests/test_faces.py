@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 from studio.app import build_studio
 from studio.cli import Factories, build_cli
 from studio.core import fields
-from studio.core.binding import default_of, opening, type_of
+from studio.core.binding import opening, type_of
 from studio.core.errors import InvalidRequestError
 from studio.core.field import Field, OnPage, Option, Parameter
 from studio.core.modes import MODES, ModeSpec
 from studio.core.request import parse_request
 from studio.core.settings import Settings
+from studio.core.usual import default_of
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
 from studio.ui.callers import Callers
@@ -65,7 +66,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 @pytest.mark.usefixtures("chant")
 def test_the_form_has_it(studio: Studio) -> None:
     with gr.Blocks():
-        form = Form("chant", studio.settings, [])
+        form = Form("chant", studio.settings, [], studio.defaults_of)
         form.rest("sound")
         assert "drone" not in form.fields
         form.rest("engine")

@@ -11,6 +11,7 @@ const SECTIONS = { 'lane-part': 'lane', 'continue-part': 'continue_from' };
 export class Form extends EventTarget {
   #tab;
   #about;
+  #given = null; // the model that came with the values of the form, which stay
   values;
 
   /** `about` is what the server tells of the form's fields. */
@@ -33,8 +34,9 @@ export class Form extends EventTarget {
     this.dispatchEvent(new Event('change'));
   }
 
-  /** Set fields, by their names. */
+  /** Set fields, by their names: those that come with a model stay what they are. */
   ask(values) {
+    if ('model' in values && values.model !== this.values.model) this.#given = values.model;
     this.#part('ask').ask(values);
   }
 
@@ -48,19 +50,36 @@ export class Form extends EventTarget {
   /** As the page opened but for the prompt and the model; whether anything was otherwise. */
   restart(prompt) {
     const otherwise = this.changed.length > 0 || Boolean(this.values.preset);
-    if (otherwise) this.ask({ ...this.#about.opening, prompt, model: this.values.model, preset: null });
+    if (otherwise) this.ask({ ...this.#opening, prompt, model: this.values.model, preset: null });
     return otherwise;
   }
 
   /** Whether the chosen preset is no longer what it was. */
   get modified() {
     const { preset } = this.values;
-    return Boolean(preset) && this.#differing(this.#about.presets[preset] ?? {}).length > 0;
+    return Boolean(preset) && this.#differing(this.#set(preset)).length > 0;
   }
 
-  /** The fields that are not as the page opened, but for those that are set for every take. */
+  /** The fields that are not as the page opens on this model, but for those that are set for every take. */
   get changed() {
-    return this.#differing(this.#about.opening).filter((name) => !FREE.includes(name));
+    const hidden = this.speaks ? [] : this.#about.needing;
+    return this.#differing(this.#opening).filter((name) => !FREE.includes(name) && !hidden.includes(name));
+  }
+
+  /** Whether the model that is chosen says words. */
+  get speaks() {
+    return Boolean(this.values.defaults?.speaks);
+  }
+
+  /** What is to be said, its lines clean; null where the model says nothing. */
+  get script() {
+    if (!this.speaks) return null;
+    const lines = String(this.values[this.#about.said] ?? '').split(/\r\n?|\n/);
+    return lines.map((line) => line.trim().split(/\s+/).join(' ')).join('\n').replace(/^\n+|\n+$/g, '');
+  }
+
+  get #opening() {
+    return { ...this.#about.opening, ...this.#own(this.values) };
   }
 
   /** Whether the prompt is the one that the page opened with. */
@@ -86,7 +105,12 @@ export class Form extends EventTarget {
   /** Choices that set others are followed, and the other way round. True while more is to come. */
   #settle(before) {
     const { effort, preset } = this.values;
-    const { efforts } = this.#about;
+    const moved = this.#moved(before);
+    if (Object.keys(moved).length > 0) {
+      this.ask(moved);
+      return true;
+    }
+    const efforts = this.values.defaults?.efforts ?? {};
     if (preset && preset !== before.preset && preset in this.#about.presets) {
       this.ask(this.#preset(preset));
       return true;
@@ -104,9 +128,45 @@ export class Form extends EventTarget {
     return false;
   }
 
+  /**
+   * What moves with the model that was chosen, or with there being words to say: the fields, and the quality, that were as
+   * belonged to the one before. What was set together with them, by a preset or a take that was opened, stays.
+   */
+  #moved(before) {
+    const [old, now] = [before.defaults, this.values.defaults];
+    if (!old || !now || (old.model === now.model && this.#speaks(before) === this.#speaks(this.values))) return {};
+    const together = (name) => !['defaults', this.#about.said].includes(name) && !alike(before[name], this.values[name]);
+    const set = this.#given === now.model || Object.keys(this.values).some(together);
+    this.#given = null;
+    if (set) return {};
+    const [were, are] = [this.#own(before), this.#own(this.values)];
+    const held = Object.keys(are).filter((name) => alike(this.values[name], were[name]));
+    const wanted = Object.fromEntries(held.map((name) => [name, are[name]]));
+    const quality = old.efforts[this.values.effort];
+    if (quality && this.#differing(quality).length === 0) Object.assign(wanted, now.efforts[this.values.effort]);
+    const said = this.#about.presets[this.values.preset] ?? {};
+    const names = this.#differing(wanted).filter((name) => !(name in said));
+    return Object.fromEntries(names.map((name) => [name, wanted[name]]));
+  }
+
+  /** What of a form with these values is its model's. */
+  #own(values) {
+    return values.defaults?.[this.#speaks(values) ? 'spoken' : 'values'] ?? {};
+  }
+
+  #speaks(values) {
+    return Boolean(String(values[this.#about.said] ?? '').trim());
+  }
+
+  /** What a preset sets: of one that names no model, what it does not say is the model's that is chosen. */
+  #set(stem) {
+    const said = this.#about.presets[stem] ?? {};
+    return 'model' in said ? said : { ...this.#own({ ...this.values, ...said }), ...said };
+  }
+
   #preset(stem) {
     const files = Object.fromEntries(this.#about.files.map((name) => [name, null]));
-    return { ...files, ...this.#about.presets[stem] };
+    return { ...files, ...this.#set(stem) };
   }
 
   #differing(values) {
@@ -120,10 +180,18 @@ export class Form extends EventTarget {
     badge(this.#part('engine-tab'), changed.filter((name) => depth(name) !== 'sound').length);
     this.#badgeSection('advanced', changed.filter((name) => depth(name) === 'expert').length);
     for (const [part, name] of Object.entries(SECTIONS)) this.#badgeSection(part, this.#inside(name));
+    this.#showWords();
     const reset = this.#part('reset');
     if (!reset) return;
     reset.querySelector('.lw-modified').hidden = !this.modified;
     reset.querySelector('.lw-reset').disabled = !this.modified && changed.length === 0;
+  }
+
+  /** What is for words is to be seen while the model says any. */
+  #showWords() {
+    const { needing, parts } = this.#about;
+    for (const name of needing) document.getElementById(parts[name])?.classList.toggle('lw-hidden', !this.speaks);
+    this.#part('words')?.classList.toggle('lw-hidden', !this.speaks);
   }
 
   /** What a closed section holds, in a few words; nothing where it is as it was. */

@@ -374,6 +374,27 @@ export class Tab {
     this.#announce();
     this.#main();
     this.#plan();
+    this.#tellWords();
+  }
+
+  /** What is said where the take is heard now, or next. */
+  #tellWords() {
+    const line = this.part('say-now')?.querySelector('.lw-script-now');
+    if (!line) return;
+    const { said, at } = this.#spoken;
+    const now = said.find(({ start_s: from, end_s: to }) => from <= at && at < to);
+    const next = now ?? said.find(({ start_s: from }) => from > at);
+    const text = next ? fill(words.speech[now ? 'now' : 'next'], { text: next.text, time: clock(next.start_s) }) : '';
+    line.hidden = !text;
+    line.classList.toggle('lw-saying', Boolean(now));
+    setText(line, text);
+  }
+
+  /** The sentences of what plays, live or finished, and the second of it that is heard. */
+  get #spoken() {
+    if (this.#live || transport.current?.live === this) return { said: this.#state.said ?? [], at: this.heard };
+    const take = this.strip.takes.find((one) => one.id === transport.current?.id);
+    return { said: take?.said ?? [], at: transport.position };
   }
 
   #announce() {
@@ -413,11 +434,13 @@ export class Tab {
     return this.form.endless ? words.form.will_endless : fill(words.form.will_length, { length });
   }
 
-  /** Whether the form asks for another scene than the one that plays, or is planned to. */
+  /** Whether the form asks for another scene, or other words, than the one that plays, or is planned to. */
   get #changed() {
     const asked = this.#state.asked;
     if (!asked || !this.form) return false;
     const { prompt } = this.form.values;
+    const { script } = this.form;
+    if (script !== null && script !== (asked.script ?? '')) return true;
     return (prompt ?? '').trim() !== asked.prompt || JSON.stringify(this.form.lane) !== JSON.stringify(laneOf(asked.lane));
   }
 
@@ -425,14 +448,15 @@ export class Tab {
   #plan() {
     if (!this.timeline) return;
     const { opening, points } = this.#state;
+    const { said } = this.#spoken;
     const take = this.strip.takes.find((one) => one.id === transport.current?.id);
     if (this.#live && opening !== undefined) {
       const made_s = (this.#state.offset_s ?? 0) + this.#made;
-      this.timeline.playing = { opening, points: points ?? [], position_s: this.heard, made_s, live: true };
+      this.timeline.playing = { opening, points: points ?? [], said, position_s: this.heard, made_s, live: true };
     } else if (take?.prompt !== undefined) {
       const { prompt, lane, lengthS } = take;
       const position_s = transport.position;
-      this.timeline.playing = { opening: prompt, points: lane, position_s, made_s: lengthS, live: false };
+      this.timeline.playing = { opening: prompt, points: lane, said, position_s, made_s: lengthS, live: false };
     } else this.timeline.playing = null;
   }
 

@@ -66,10 +66,10 @@ export class Timeline {
     return this.#plan;
   }
 
-  /** What plays: null, or { opening, points, position_s, made_s, live }. */
+  /** What plays: null, or { opening, points, said, position_s, made_s, live }. */
   set playing(playing) {
     const before = this.#playing;
-    this.#playing = playing && { points: [], opening: '', position_s: 0, made_s: 0, live: false, ...playing };
+    this.#playing = playing && { points: [], said: [], opening: '', position_s: 0, made_s: 0, live: false, ...playing };
     const { total } = extent(this.#plan, this.#playing);
     if (total !== this.#extent.total || looksOther(before, this.#playing)) this.#render();
     else this.#move();

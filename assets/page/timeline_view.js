@@ -26,7 +26,7 @@ export class TimelineView {
     root.setAttribute('aria-label', texts.name);
     this.scroll = root.appendChild(part('div', 'lw-tl-scroll'));
     this.inner = this.scroll.appendChild(part('div', 'lw-tl-inner'));
-    for (const name of ['ruler', 'regions', 'plays', 'head', 'ghost', 'bubble']) {
+    for (const name of ['ruler', 'regions', 'plays', 'said', 'head', 'ghost', 'bubble']) {
       this[name] = this.inner.appendChild(part('div', `lw-tl-${name}`));
       if (name !== 'regions') this[name].setAttribute('aria-hidden', true);
     }
@@ -158,8 +158,31 @@ export class TimelineView {
       this.plays.dataset.shape = shape;
       this.plays.replaceChildren(...taken.map((region) => this.#taken(region)));
     }
+    this.#showSaid(playing?.said ?? [], at);
     for (const bar of this.plays.children) bar.classList.toggle('lw-tl-coming', Number(bar.dataset.from) > at);
     this.plays.style.setProperty('--made', this.#share(Math.min(playing?.made_s ?? 0, this.#total)));
+  }
+
+  /** The sentences of what plays, each a block at its time; the one that is being said stands out. */
+  #showSaid(said, at) {
+    const shape = JSON.stringify([said, this.#total]);
+    if (this.said.dataset.shape !== shape) {
+      this.said.dataset.shape = shape;
+      this.said.hidden = !said.length;
+      this.said.replaceChildren(...said.map((one) => this.#sentence(one)));
+    }
+    for (const [index, block] of [...this.said.children].entries()) {
+      const { start_s: from, end_s: to } = said[index];
+      block.classList.toggle('lw-tl-saying', from <= at && at < to);
+      block.classList.toggle('lw-tl-coming', from > at);
+    }
+  }
+
+  #sentence({ text, start_s: from, end_s: to }) {
+    const title = fill(words.speech.block, { text, from: time(from), to: time(to) });
+    const block = part('span', 'lw-tl-sentence', { dir: 'auto', title }, text);
+    Object.assign(block.style, { left: this.#share(from), width: this.#share(to - from) });
+    return block;
   }
 
   #taken({ prompt, from, to }) {

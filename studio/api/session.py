@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,14 @@ import numpy as np
 
 from studio.api.sound import Sound
 from studio.api.stream import Events, Stream
+from studio.core.defaults import ModelDefaults
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.modes import MODES
 from studio.core.preset import Preset
 from studio.core.request import GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
+from studio.core.usual import with_usual
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import for_readers
 from studio.pipeline.control import TakeControl
@@ -66,6 +68,7 @@ class Session:
             settings = Settings(outputs=Path(self._scratch.name))
         self.settings = settings
         self._render, self._drafts = build_renderer(settings)
+        self._defaults_of = partial(catalog.defaults_of, settings=settings)
         create = create_backend or partial(catalog.create_backend, settings=settings)
         self._models = ModelCache(create, resolve=resolve_choice)
         self._turn = threading.RLock()  # a step may be where an abandoned stream is collected, and closed
@@ -138,6 +141,11 @@ class Session:
         """
         return self._drafts.store_recording(_recording(path), model)
 
+    def defaults(self, model: str | ModelChoice | Mapping[str, Any]) -> ModelDefaults:
+        """What a model's sounds begin with where nobody says otherwise; never raises."""
+        model_id = model.get("id") if isinstance(model, Mapping) else getattr(model, "id", model)
+        return self._defaults_of(str(model_id or ""))
+
     def unload(self) -> int:
         """Let go of every model; the bytes that came back.
 
@@ -185,7 +193,8 @@ class Session:
             given["model"] = self._choice(
                 self.settings.model_of(spec.name) if spec else self.settings.model_id
             )
-        return parse_request(**{**(spec.base if spec else {}), **own, **given})
+        said = {**own, **given}
+        return parse_request(**(with_usual(spec.name, said, self.defaults(said["model"])) if spec else said))
 
     def _choice(self, model: str | ModelChoice) -> ModelChoice:
         if isinstance(model, ModelChoice):
@@ -199,7 +208,8 @@ class Session:
         if continue_from is not None:
             recording = _recording(continue_from)
             check_continuation(request, recording)
-        cancel, control = CancelToken(), TakeControl(request.prompt, request.lane, watched=previews)
+        cancel, script = CancelToken(), request.speech.text
+        control = TakeControl(request.prompt, request.lane, script=script, watched=previews)
         events = self._in_turn(self._events(request, cancel, control, recording))
         stream = Stream(request, events, control, cancel, recording)
         self._open.add(stream)
@@ -249,4 +259,4 @@ def _collected(stream: Stream) -> Sound:
     for chunk in stream.chunks():
         pieces.append(chunk.samples)
         sample_rate = chunk.sample_rate
-    return Sound(np.concatenate(pieces), sample_rate, stream.request, recording)
+    return Sound(np.concatenate(pieces), sample_rate, stream.request, recording, stream.said)

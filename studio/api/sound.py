@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from studio.core.errors import StudioError
 from studio.core.request import GenerationRequest
+from studio.core.speech import Said
 from studio.pipeline.recording import Recording
 
 
@@ -17,13 +18,14 @@ from studio.pipeline.recording import Recording
 class Sound:
     """A whole sound: mono float32 `samples` [n] in [−1, 1] at `sample_rate` Hz, and the request it is of.
 
-    `recording` is what the sound begins with, where it goes on from one.
+    `recording` is what the sound begins with, where it goes on from one; `said` the words in it, and when.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
     request: GenerationRequest
     recording: Recording | None = field(default=None, repr=False)
+    said: tuple[Said, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -46,6 +48,8 @@ class Sound:
         claim = claimed(out)
         try:
             take = TakeWriter.begin(self.request, self.sample_rate, out.parent, out, self.recording)
+            if self.said:
+                take.tell_said(self.said)
             unheard = self.recording.silent_samples if self.recording else 0
             try:
                 take.write(self.samples[unheard:])

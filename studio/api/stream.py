@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 
 from studio.core.events import AudioChunk, Event
 from studio.core.request import GenerationRequest, parse_request
+from studio.core.speech import Said
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
 from studio.pipeline.recording import Recording
@@ -56,6 +57,22 @@ class Stream(Iterator[Event]):
         """
         scene = parse_request(prompt=prompt).prompt
         self._control.request_change(scene, ())
+
+    def say(self, script: str) -> None:
+        """Let an endless sound say something else: what follows what was said, where `script` begins like
+        that, and else all of it; safe from any thread.
+
+        Raises:
+            InvalidRequestError: it is no endless sampler's, its model says nothing, or the words can't be
+                said.
+        """
+        words = parse_request(prompt="x", speech={"text": script}).speech.text
+        self._control.request_script(words)
+
+    @property
+    def said(self) -> tuple[Said, ...]:
+        """What is said in it, and when, as far as it is planned by now."""
+        return self._control.said
 
     def fade_out(self) -> None:
         """Let an endless sound fade out and end within seconds; safe from any thread."""

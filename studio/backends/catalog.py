@@ -18,6 +18,7 @@ from studio.backends.hub import download as get
 from studio.backends.hub import plan
 from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
 from studio.backends.registry import AUDIOGEN, REGISTRY, TONE, Registry
+from studio.core.defaults import ModelDefaults
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
@@ -69,6 +70,10 @@ MODELS = (
     ModelInfo(
         "pocket/tango", "Pocket TANGO", "tango", "embedded", "Apache-2.0", 0,
         "Ships with Longwave; what the pocket DC-LDM is made from.",
+    ),
+    ModelInfo(
+        "pocket/voiceldm", "Pocket VoiceLDM", "voiceldm", "embedded", "Apache-2.0", 0,
+        "Ships with Longwave; says English words inside the same families, and reads scripts.",
     ),
     ModelInfo(
         "pocket/audiogen", "Pocket AudioGen", DRAFTER, "embedded", "Apache-2.0", 0,
@@ -218,6 +223,34 @@ def vocabulary(model_id: str, settings: Settings) -> Vocabulary | None:
         return Vocabulary.model_validate_json(read_bytes(file, MAX_CONFIG_BYTES))
     except (StudioError, OSError, ValueError):
         return None
+
+
+def defaults_of(model_id: str, settings: Settings, registry: Registry = REGISTRY) -> ModelDefaults:
+    """What takes of a model begin with: as its folder says, which our own do; else as its system's do.
+
+    Of one that is not here and that no row lists, as those of a folder that doesn't say what it is. Never
+    raises: what is wrong with a folder is told when it is opened.
+    """
+    row = next((model for model in MODELS if model.id == model_id), None)
+    known = {spec.name: spec.defaults for spec in registry.systems}
+    if row is not None and row.source != "embedded":
+        return known.get(row.system, ModelDefaults())
+    try:
+        folder = resolve(model_id, settings, download=False)
+        return checkpoint.defaults_in(folder) or registry.system_of(folder).defaults
+    except (StudioError, OSError):
+        return known[row.system if row is not None and row.system in known else registry.unnamed]
+
+
+def speaks(model_id: str, settings: Settings, registry: Registry = REGISTRY) -> bool:
+    """Whether a model says words, as far as is known: False of one that is not here and that no row lists."""
+    row = next((model for model in MODELS if model.id == model_id), None)
+    try:
+        if row is not None:
+            return registry.system(row.system).capabilities.speaks
+        return registry.system_of(resolve(model_id, settings, download=False)).capabilities.speaks
+    except (StudioError, OSError, KeyError):  # what makes drafts is no system of the registry's
+        return False
 
 
 def find(model_id: str, settings: Settings) -> Path | None:

@@ -8,6 +8,8 @@ import os
 import re
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from studio.backends import reading
 from studio.backends.reading import (
     MAX_INDEX_BYTES,
@@ -16,6 +18,7 @@ from studio.backends.reading import (
     held_by,
     is_file,
     is_folder,
+    quoted,
     read_json,
     short,
 )
@@ -29,6 +32,7 @@ from studio.backends.registry import (
     FilesLayout,
     Registry,
 )
+from studio.core.defaults import ModelDefaults
 from studio.core.errors import StudioError, WeightsError
 
 # And what is defined here.
@@ -38,6 +42,7 @@ log = logging.getLogger(__name__)
 
 SHARED_FILE = "shared.json"  # ours: components that lie in the folder of a model beside this one
 MEL_PADDING_FIELD = "_mel_padding"  # ours, in the index: diffusers passes over such names
+DEFAULTS_FIELD = "_defaults"  # ours, likewise: what takes of this checkpoint begin with
 SAME_WEIGHTS_FIELD = "_same_weights"  # ours, likewise: fingerprints of now and of the layout before
 _BESIDE = re.compile(r"\.\./[\w-]+/[\w-]+")
 WEIGHTLESS = {"tokenizer", "tokenizer_2", "scheduler", "feature_extractor", "speecht5"}
@@ -101,6 +106,25 @@ def component(folder: Path, name: str) -> Path:
     return folder.resolve() / place if isinstance(place, str) and _BESIDE.fullmatch(place) else own
 
 
+def defaults_in(folder: Path) -> ModelDefaults | None:
+    """What a folder's index says that takes of it begin with; None where it says nothing.
+
+    Raises:
+        WeightsError: the index is damaged, or what it says is out of bounds.
+    """
+    index = folder / INDEX_FILE
+    said = read_json(index).get(DEFAULTS_FIELD) if is_file(index) else None
+    if said is None:
+        return None
+    try:
+        return ModelDefaults.model_validate(said)
+    except ValidationError as error:
+        place = ".".join(map(str, (DEFAULTS_FIELD, *error.errors()[0]["loc"])))
+        raise WeightsError(
+            f"{short(index)}: its {quoted(place)} can't be; get the checkpoint again."
+        ) from error
+
+
 def verify(folder: Path, registry: Registry = REGISTRY) -> list[str]:
     """What is wrong with a checkpoint folder, a sentence each; empty if it looks whole.
 
@@ -120,6 +144,7 @@ def _problems(folder: Path, registry: Registry) -> list[str]:
         return [f"The folder {folder.name} does not exist."]
     if drafter := registry.drafter_of(folder):
         return _file_problems(folder, drafter.layout)
+    defaults_in(folder)
     system = registry.published_in(folder) or registry.system_of(folder)
     places = {name: component(folder, name) for name in system.components}
     if (layout := system.published) and (layout.one_of or layout.is_in(folder)):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from studio.backends.capabilities import Capabilities
 from studio.backends.reading import is_file, quoted, read_json
+from studio.core.defaults import Effort, ModelDefaults, Scales
 from studio.core.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -25,23 +26,6 @@ AUDIOGEN_FILES = ("state_dict.bin", "compression_state_dict.bin")  # as audiocra
 PUBLISHED_FILES = ("pytorch_model_main.bin", "pytorch_model_vae.bin")  # TANGO's, as its authors publish it
 PUBLISHED_CONFIGS = ("main_config.json", "vae_config.json")
 _ONE_TEXT = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
-
-
-@dataclass(frozen=True)
-class PaperSettings:
-    """How the paper that a system serves here samples it; None where that paper does not say.
-
-    Attributes:
-        source: paper and section. Not the settings that takes begin with: those are each mode's.
-        steps: denoising steps a frame takes.
-        guidance_scale: of classifier-free guidance.
-        duration_s: of a clip, or of the window of an endless take.
-    """
-
-    source: str
-    steps: int | None = None
-    guidance_scale: float | None = None
-    duration_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +82,8 @@ class SystemSpec:
         published: the other layout that it comes in, if there is one; components may lie beside its files.
         seamless_mels: its authors pad log-mels so that clips join (`dsp.mel.SEAMLESS`), not centred.
         modes: where its models are offered.
+        defaults: what takes of its published checkpoints begin with, the way its authors sample them.
+        source: where they say so.
     """
 
     name: str
@@ -109,7 +95,8 @@ class SystemSpec:
     published: FilesLayout | None = None
     seamless_mels: bool = False
     modes: tuple[str, ...] = ("infinite", "sparse")
-    paper: PaperSettings | None = None
+    defaults: ModelDefaults = ModelDefaults()
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,6 +161,25 @@ def named(module: str) -> Callable[..., Any]:
     return load
 
 
+def published(guidance: Scales, spoken: Scales | None = None, steps: int = 200) -> ModelDefaults:
+    """What checkpoints begin with that never saw a ramp of timesteps.
+
+    Clips take the 200 DDIM steps of AudioLDM, its successors and TANGO; joined ones have the length that all
+    of them learned. Endless takes are InfiniteAudio's: one frame a step, and 67 steps with a buffer of 8
+    frames are its window of about 3 s (§2.2.2). "Careful" takes 134, which still are its fewer than 150
+    (§3.4); "fast" gives two frames a step of half as many, in the same window.
+    """
+    return ModelDefaults(
+        guidance=guidance,
+        spoken=spoken,
+        fast=Effort(steps=steps // 2, base_steps=50, group_size=2),
+        balanced=Effort(steps=steps, base_steps=100, group_size=1),
+        careful=Effort(steps=2 * steps, base_steps=200, group_size=1),
+        warmup_steps=67,
+        clip_s=10.24,
+    )
+
+
 AUDIOLDM = SystemSpec(
     "audioldm",
     "AudioLDM",
@@ -181,7 +187,8 @@ AUDIOLDM = SystemSpec(
     Capabilities(text="pooled"),
     pipeline="AudioLDMPipeline",
     components=_ONE_TEXT,
-    paper=PaperSettings("InfiniteAudio, §2.2.2 and §3.4", steps=150, duration_s=3.0),  # "fewer than"; "about"
+    defaults=published(Scales(text=2.5)),
+    source="AudioLDM; endless takes: InfiniteAudio, §2.2.2 and §3.4",
 )
 AUDIOLDM2 = SystemSpec(
     "audioldm2",
@@ -194,7 +201,8 @@ AUDIOLDM2 = SystemSpec(
         "unet", "vae", "vocoder", "scheduler",
     ),
     seamless_mels=True,
-    paper=PaperSettings("LiteFocus, §4.1", steps=200),
+    defaults=published(Scales(text=3.5)),
+    source="AudioLDM 2; its steps in LiteFocus, §4.1",
 )  # fmt: skip
 # diffusers has no pipelines of these three: the names are ours.
 TANGO = SystemSpec(
@@ -206,7 +214,8 @@ TANGO = SystemSpec(
     components=_ONE_TEXT,
     published=FilesLayout(PUBLISHED_FILES, PUBLISHED_CONFIGS),
     modes=("infinite", "sparse", "dual"),
-    paper=PaperSettings("DC-LDM, §3 and Table 1: its baseline", duration_s=10.0),
+    defaults=published(Scales(text=3.0)),
+    source="TANGO",
 )
 DCLDM = SystemSpec(
     "dcldm",
@@ -216,7 +225,8 @@ DCLDM = SystemSpec(
     pipeline="DcLdmPipeline",
     components=(*_ONE_TEXT, "acoustic_branch"),
     modes=("infinite", "sparse", "dual"),
-    paper=PaperSettings("DC-LDM, §3 and Figure 2", guidance_scale=4.0, duration_s=10.0),
+    defaults=published(Scales(text=4.0)),
+    source="DC-LDM, §4 and Figure 2; its steps are TANGO's",
 )
 VOICELDM = SystemSpec(
     "voiceldm",
@@ -229,7 +239,8 @@ VOICELDM = SystemSpec(
     published=FilesLayout(
         one_of=("voiceldm-*.safetensors", "voiceldm-*.ckpt"), optional=("unet/config.json",)
     ),
-    paper=PaperSettings("InfiniteAudio, §2.2.2 and §3.4", steps=150, duration_s=3.0),
+    defaults=published(Scales(text=9.0, speech=1.0), spoken=Scales(text=5.0, speech=7.0), steps=50),
+    source="VoiceLDM, its command line; endless takes: InfiniteAudio, §2.2.2 and §3.4",
 )
 TONE = SystemSpec("tone", "Test tone", named("studio.backends.systems.tone"), Capabilities(text="pooled"))
 AUDIOGEN = DrafterSpec(

@@ -42,8 +42,8 @@ def bench_infinite(
     as_json: AsJson = False,
 ) -> None:
     """One take without a file: real-time factor, first sound, time of each part, growth of memory."""
-    request = request_of("infinite", given)
     studio = factories_of(context).studio(DEFAULTS)
+    request = request_of("infinite", given, studio.defaults_of)
     from studio.evaluation.benchmarks.endless import COMPARED_S, bench_clips, bench_endless
 
     with ProgressBar(request.duration_s) as show:
@@ -52,7 +52,8 @@ def bench_infinite(
         figures: dict[str, Any] = bench_endless(request, backend, show)
         if compare:
             show(Progress(f"Ordinary clips of {', '.join(f'{s:g}' for s in COMPARED_S)} s"))
-            figures["compare"] = bench_clips(request, backend)
+            usual = studio.defaults_of(request.model.id).settings("clip")
+            figures["compare"] = bench_clips(request, backend, steps=usual["sampler"]["steps"])
     if as_json:
         print_json(figures)
     else:
@@ -93,13 +94,14 @@ def bench_sparse(
     from studio.evaluation.benchmarks.sparse import bench_sparse as measure
     from studio.evaluation.benchmarks.sparse import load_unet
 
-    request = request_of("sparse", {**given, "prompt": "-"})
+    studio = factories_of(context).studio(DEFAULTS)
+    request = request_of("sparse", {**given, "prompt": "-"}, studio.defaults_of)
     attention = (
         request.attention if isinstance(request.attention, LiteFocusAttention) else LiteFocusAttention()
     )
     r = None if attention.ratio == "auto" else attention.ratio
     with terminal().status("Loading the model") as line:
-        unet, about = load_unet(request.model, shape, factories_of(context).studio(DEFAULTS).backends)
+        unet, about = load_unet(request.model, shape, studio.backends)
         rows = measure(
             unet, durations_s, repeats=repeats, batch=batch, ratio=r,
             blocks=attention.blocks, show=line.update,
@@ -129,7 +131,8 @@ def bench_dual(
 ) -> None:
     """The draft's time and the refinement's, memory, and the acoustic branch's share of a step."""
     words = {"prompt": MODES["dual"].example, "seed": 0, "duration_s": seconds}
-    request = request_of("dual", {**given, **words})
+    studio = factories_of(context).studio(DEFAULTS)
+    request = request_of("dual", {**given, **words}, studio.defaults_of)
     from studio.backends.catalog import create_codec, create_drafter
     from studio.evaluation.benchmarks.dual import bench_combinations
     from studio.evaluation.benchmarks.dual import bench_dual as measure
@@ -138,7 +141,6 @@ def bench_dual(
     models = AcousticModelPool(
         partial(create_drafter, settings=DEFAULTS), partial(create_codec, settings=DEFAULTS)
     )
-    studio = factories_of(context).studio(DEFAULTS)
     # Where no draft is kept yet: one that was made before would cost nothing.
     with TemporaryDirectory() as scratch, ProgressBar(request.duration_s, at_once=True) as show:
         backend, drafts = studio.backends.get(request.model), Drafts(models, Path(scratch))

@@ -1,20 +1,21 @@
-"""`longwave eval pocket | sparse | dual`."""
+"""`longwave eval pocket | sparse | dual | voice`."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
 from studio.cli.common import AsJson, Device, factories_of, print_json, require_recipes, terminal
-from studio.cli.options import request_of
+from studio.cli.options import choice_of
 from studio.core.attention import SparseMethod
 from studio.core.draft import POCKET_DRAFTS
 from studio.core.errors import InvalidRequestError
-from studio.core.modes import POCKET_TANGO
+from studio.core.modes import POCKET_TANGO, POCKET_VOICE
 from studio.core.request import MAX_CLIP_S
 from studio.core.settings import Settings
 
@@ -32,7 +33,7 @@ def eval_pocket(
     """Every figure of the embedded AudioLDM model, measured anew on withheld clips and phrasings."""
     require_recipes("eval pocket")
     settings = Settings()
-    choice = request_of("infinite", {"prompt": "x", "device": device}).model
+    choice = choice_of("infinite", {"device": device})
     studio = factories_of(context).studio(settings)
     from studio.recipes.evaluate import evaluate_pocket
 
@@ -81,7 +82,7 @@ def eval_sparse(
     if not all(0 < r <= 1 for r in ratio or ()):
         raise InvalidRequestError("--ratio: r lies above 0 and up to 1.")
     settings = Settings()
-    choice = request_of("sparse", {"prompt": "-", "device": device, **_named(model)}).model
+    choice = choice_of("sparse", {"device": device, **_named(model)})
     studio = factories_of(context).studio(settings)
     from studio.evaluation.suites.lengths import LengthPlan
     from studio.recipes.evaluate import evaluate_lengths
@@ -120,7 +121,7 @@ def eval_dual(
     """AudioGen, TANGO, DC-LDM and DC-LDM without text, on withheld phrasings, as in the paper's tables."""
     require_recipes("eval dual")
     settings = Settings()
-    choice = request_of("dual", {"prompt": "-", "device": device, **_named(model)}).model
+    choice = choice_of("dual", {"device": device, **_named(model)})
     scales = (w, *(more or []))
     if clips + scenes < 2:
         raise InvalidRequestError("--clips, --scenes: distances between sets of sounds need two or more.")
@@ -153,6 +154,62 @@ def eval_dual(
         return
     for row in rows:
         typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))
+
+
+@eval_commands.command("voice")
+def eval_voice(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="The model that speaks.")] = POCKET_VOICE,
+    quick: Annotated[bool, typer.Option("--quick", help="A dozen sentences: for a look.")] = False,
+    sentences: Annotated[
+        int | None, typer.Option(min=2, max=200, help="Withheld sentences, each in both voices; 200 are all.")
+    ] = None,
+    scripts: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Endless takes that are read on; 0 for none.")
+    ] = None,
+    lines: Annotated[int | None, typer.Option(min=3, max=1000, help="Sentences of a script.")] = None,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Of each clip.")] = 50,
+    scene_scale: Annotated[float | None, typer.Option(help="Guidance by the scene.")] = None,
+    speech_scale: Annotated[float | None, typer.Option(help="Guidance by the words.")] = None,
+    as_json: AsJson = False,
+    runs: Annotated[Path, typer.Option(help="Where what is withheld is read and rendered, once.")] = Path(
+        "runs"
+    ),
+    device: Device = "auto",
+) -> None:
+    """Word errors of a model that speaks, heard by a recogniser that knows nothing of it; group eval."""
+    require_recipes("eval voice")
+    scales = (scene_scale, speech_scale)
+    if not all(scale is None or 0 <= scale <= 100 for scale in scales):
+        raise InvalidRequestError("--scene-scale, --speech-scale: scales lie from 0 to 100.")
+    settings = Settings()
+    choice = choice_of("infinite", {"device": device, "model": model})
+    studio = factories_of(context).studio(settings)
+    from studio.evaluation.recognizer import Whisper
+    from studio.evaluation.suites.voice import VoicePlan
+    from studio.recipes.evaluate import evaluate_voice
+
+    given = {
+        "sentences": sentences, "scripts": scripts, "lines": lines, "steps": steps,
+        "scene": scene_scale, "words": speech_scale,
+    }  # fmt: skip
+    wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    plan = VoicePlan.quick(**wanted) if quick else VoicePlan(**wanted)
+    console = terminal()
+    with redirect_stdout(sys.stderr):
+        figures = evaluate_voice(
+            settings.assets / "pocket",
+            runs,
+            lambda: studio.backends.get(choice),
+            Whisper,
+            plan,
+            console.print,
+        )
+    if as_json:
+        print_json({"model": choice.id, **asdict(plan), **figures})
+        return
+    for name, value in figures.items():
+        typer.echo(f"{name:<24}{value:.4f}")
 
 
 def _named(model: str | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`longwave models list | download | verify | describe`."""
+"""`longwave models list | download | verify | defaults | describe`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studio.cli.common import AsJson, fail, print_json, terminal
+from studio.core.sampling import EndlessSampler
 from studio.core.settings import Settings
+from studio.core.values import FRAME_S
 
 if TYPE_CHECKING:
     from studio.backends.hub import Plan
@@ -92,6 +94,30 @@ def verify(model_id: ModelId) -> None:
     if problems:
         fail(f"{model_id} is damaged. {' '.join(problems)} Get it again.")
     typer.echo(f"{model_id} is complete.")
+
+
+@models_commands.command("defaults")
+def defaults_command(model_id: ModelId, as_json: AsJson = False) -> None:
+    """What takes of a model begin with where nobody says otherwise: as its folder says, or its paper."""
+    from studio.backends.catalog import defaults_of
+
+    settings = Settings()
+    require_known(model_id, settings)
+    own = defaults_of(model_id, settings)
+    if as_json:
+        print_json({"model": model_id, **own.model_dump()})
+        return
+    said = {"guidance": own.guidance, **({"with words": own.spoken} if own.spoken else {})}
+    for name, scales in said.items():
+        words = "" if scales.speech is None else f", words {scales.speech:g}"
+        typer.echo(f"{name:<12}{scales.text:g}{words}")
+    for quality, wanted in own.efforts("endless").items():
+        steps = own.efforts("clip")[quality]["steps"]
+        plan = EndlessSampler.model_validate({**own.settings("endless")["sampler"], **wanted})
+        typer.echo(
+            f"{quality:<12}clips: {steps} steps; endless: N {plan.base_steps}, P {plan.skip_factor}, "
+            f"k {plan.group_size}, {plan.steps} steps, a window of {plan.window_frames * FRAME_S:.2f} s"
+        )
 
 
 @models_commands.command()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.core.binding import Values, bind, default_of, type_of
+from studio.core.binding import Values, bind, type_of
+from studio.core.defaults import DefaultsOf, usual_defaults
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.field import Field
@@ -18,7 +19,9 @@ from studio.core.fields import options_of
 from studio.core.messages import FieldError
 from studio.core.preset import Preset
 from studio.core.prompt_schedule import read_lane
-from studio.core.request import GenerationRequest
+from studio.core.request import GenerationRequest, ModelChoice
+from studio.core.speech import read_script
+from studio.core.usual import default_of, is_models
 from studio.pipeline.recording import Recording
 from studio.service.recordings.read import read_recording
 
@@ -75,8 +78,9 @@ def _parameter(field: Field, mode: str, defaults: Mapping[str, Any]) -> inspect.
     kind = list[str] if kind is tuple else kind
     about: dict[str, Any] = {"help": option.help}
     if field.path and option.shown is not None:
-        about["show_default"] = option.shown.format(default_of(field, mode))
-    words = (option.spelled,) if option.spelled else ()
+        usual = option.shown.format(default_of(field, mode))
+        about["show_default"] = f"{usual}, or the model's own" if is_models(field, mode) else usual
+    words = tuple(filter(None, (option.spelled or (option.also and field.spelled), option.also)))
     annotation: Any = Annotated[
         kind if option.default is not None else kind | None, typer.Option(*words, **about)
     ]
@@ -87,13 +91,19 @@ def _parameter(field: Field, mode: str, defaults: Mapping[str, Any]) -> inspect.
 
 
 def request_of(
-    mode: str, given: Values, *, preset: Preset | None = None, recorded: RecordedDraft | None = None
+    mode: str,
+    given: Values,
+    defaults_of: DefaultsOf,
+    *,
+    preset: Preset | None = None,
+    recorded: RecordedDraft | None = None,
 ) -> GenerationRequest:
     """The request of a command's options over a preset's settings.
 
     Args:
         mode: names the rows of the table.
         given: by the names of fields.
+        defaults_of: what holds of the model where nobody says otherwise.
         preset: what holds where no option says otherwise.
         recorded: takes the draft's place.
 
@@ -103,12 +113,23 @@ def request_of(
     values = dict(given)
     if "lane" in values:
         values["lane"] = read_lane(values["lane"])
+    if "say" in values and "script" in values:
+        raise InvalidRequestError("Give --say or --script, not both.")
+    if not values.get("say", "x").strip():
+        raise InvalidRequestError("--say is empty: give what is to be said, or leave it out.")
+    if "script" in values:
+        values["say"] = read_script(values.pop("script"))
     if values.get("endless") and "duration_s" in values:
         raise InvalidRequestError("Give --seconds or --endless, not both.")
     try:
-        return bind(mode, values, preset=preset, recorded=recorded)
+        return bind(mode, values, defaults_of, preset=preset, recorded=recorded)
     except FieldError as error:
         raise InvalidRequestError(_in_options(error, mode)) from error
+
+
+def choice_of(mode: str, given: Values) -> ModelChoice:
+    """The model of a command that makes no take. Raises `InvalidRequestError`, as `request_of`."""
+    return request_of(mode, {"prompt": "-", **given}, usual_defaults).model
 
 
 def own_draft(given: Values, studio: Studio) -> RecordedDraft | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -49,7 +49,9 @@ def report(job: Job, outcome: Finished | Failed, as_json: bool) -> None:
     if job.out is not None and outcome.path != job.out:  # the log has said why
         fail(f"Could not write {job.out}: the sound is whole in {outcome.path}.", 1)
     if as_json:
-        about = {"seed": job.request.seed, "model": job.request.model.id, "stopped": outcome.stopped}
+        request = job.request
+        about: dict[str, Any] = {"seed": request.seed, "model": request.model.id, "stopped": outcome.stopped}
+        about |= {"guidance": request.guidance_scale, "sampler": request.sampler.model_dump()}
         about |= {"notes": list(job.notes)} if job.notes else {}
         print_json({"file": str(outcome.path), "seconds": outcome.duration_s, **about, **outcome.figures})
     else:

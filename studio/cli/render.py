@@ -51,7 +51,8 @@ def _command(spec: ModeSpec) -> Callable[..., None]:
         recording = recording_of(given["continue_from"]) if "continue_from" in given else None
         studio = factories_of(context).studio(settings)
         try:
-            request = request_of(spec.name, given, preset=preset, recorded=own_draft(given, studio))
+            recorded = own_draft(given, studio)
+            request = request_of(spec.name, given, studio.defaults_of, preset=preset, recorded=recorded)
             with ProgressBar(request.duration_s, at_once=spec.sampler == "clip") as show:
                 job = studio.submit(request, out=out, recording=recording)
                 outcome = follow(studio, job, show)

@@ -12,7 +12,7 @@ import typer
 
 from studio.cli.common import Device, factories_of
 from studio.cli.models import require_known
-from studio.cli.options import request_of
+from studio.cli.options import choice_of
 from studio.core.errors import InvalidRequestError
 from studio.core.hosts import checked_name
 from studio.core.settings import Settings
@@ -47,7 +47,7 @@ def serve(
     """Serve the studio's page: to this machine alone, unless --host, --share or a proxy opens it."""
     if outputs.exists() and not outputs.is_dir():
         raise InvalidRequestError(f"{outputs} is a file: give a folder as --outputs.")
-    checked = request_of("infinite", {"prompt": "x", "model": model, "device": device, "dtype": dtype}).model
+    checked = choice_of("infinite", {"model": model, "device": device, "dtype": dtype})
     settings = replace(
         DEFAULTS,
         host=checked_name(host),

@@ -31,6 +31,7 @@ RECIPES = {
     "audiogen": "Recipe 9: the AudioGen language model; needs the audiocraft group.",
     "tango": "Recipe 10: TANGO's U-Net, begun from AudioLDM's.",
     "pocket-dcldm": "Recipe 11: the pocket DC-LDM, of AudioGen's drafts; needs audiocraft.",
+    "voiceldm": "Recipe 12: VoiceLDM, which speaks; begun from AudioLDM's U-Net, of synthesised speech.",
     "pocket": "From nothing to what ships: all recipes in the order in which they need each other.",
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from studio.core import schema
+from studio.core.defaults import DefaultsOf, ModelDefaults
 from studio.core.draft import RecordedDraft
 from studio.core.field import SCHEMA, Field
 from studio.core.fields import fields_of, on_page
@@ -13,6 +14,16 @@ from studio.core.modes import MODES
 from studio.core.preset import Preset
 from studio.core.prompt_schedule import format_lane, opening_prompt, parse_lane
 from studio.core.request import GenerationRequest, parse_request
+from studio.core.usual import (
+    SAID,
+    USUAL,
+    default_of,
+    holds,
+    is_kind,
+    model_of,
+    usual_kind,
+    with_usual,
+)
 
 Values = Mapping[str, Any]  # by the names of fields
 HEARD = ("model", "acoustic_scale", "strength")  # what every kind of draft has
@@ -22,6 +33,7 @@ GROUPS = ("sampler", "attention", "draft")
 def bind(
     mode: str,
     values: Values,
+    defaults_of: DefaultsOf,
     *,
     preset: Preset | None = None,
     recorded: RecordedDraft | None = None,
@@ -33,6 +45,7 @@ def bind(
     Args:
         mode: names the rows of the table, and the settings where there is no preset.
         values: as a request holds them; those of fields without a path are no part of it.
+        defaults_of: what holds of the model where neither values nor preset say otherwise.
         preset: what holds where no value says otherwise.
         recorded: takes the draft's place, and is heard as that would have been.
         fitting: the groups of which is left out what the kind that was chosen has not; of another it is told.
@@ -41,21 +54,24 @@ def bind(
     Raises:
         InvalidRequestError: names the first field at fault, or the preset is for other takes.
     """
-    kinds = {group: {"kind": _usual_kind(group)} for group in GROUPS}
-    settings: dict[str, Any] = {"prompt": "", **kinds, **MODES[mode].base}
+    said = {} if preset is None else preset.settings
     if preset is not None:
         preset.require_for(mode)
-        settings |= preset.settings
+    own = defaults_of(model_of(mode, said, values, fixed or {}))
+    kinds = {group: {"kind": usual_kind(group)} for group in GROUPS}
     given = {field: values[field.name] for field in fields_of(mode) if field.path and field.name in values}
+    spoken = next((bool(value) for field, value in given.items() if field.place == SAID), None)
+    usual = with_usual(mode, said, own, spoken=spoken)
+    settings: dict[str, Any] = {"prompt": "", **kinds, **usual}
     if (lane := values.get("lane")) and not values.get("prompt"):
         settings["prompt"] = opening_prompt(lane) or settings["prompt"]
         given = {field: value for field, value in given.items() if field.path != "prompt" or value}
-    chosen = {_group(field): value for field, value in given.items() if _is_kind(field)}
+    chosen = {_group(field): value for field, value in given.items() if is_kind(field)}
     for group in {**chosen, **({"draft": "recorded"} if recorded else {})}:
         heard = recorded if group == "draft" else None
         settings[group] = _instead(settings[group], chosen.get(group), heard)
     for field, value in given.items():
-        if not _is_kind(field) and not (_group(field) in fitting and not _fits(field, settings)):
+        if not is_kind(field) and not (_group(field) in fitting and not _fits(field, settings)):
             _put(settings, field.place, value)
     if values.get("endless"):
         settings["duration_s"] = None
@@ -77,8 +93,9 @@ def read_page(mode: str, values: Values) -> dict[str, Any]:
     }
 
 
-def fill(mode: str, preset: Preset) -> dict[str, Any]:
-    """The values of a form that open a preset: what it leaves out are the defaults; prompt and model stay.
+def fill(mode: str, preset: Preset, own: ModelDefaults | None = USUAL) -> dict[str, Any]:
+    """The values of a form that open a preset: what it leaves out are the defaults, those of the model its
+    `own`; prompt and model stay. Without `own` there are no values of what is left to the form's model.
 
     What stays is not among them, as nothing is of which no request tells: a take's own recording stays with
     the take, so that the form asks for it again.
@@ -86,50 +103,70 @@ def fill(mode: str, preset: Preset) -> dict[str, Any]:
     Raises:
         InvalidRequestError: its settings make no request.
     """
-    settings, opened = preset.settings, opening(mode)
-    request = parse_request(**{"prompt": opened["prompt"], **settings})
+    settings, known = preset.settings, own or USUAL
+    opened = opening(mode, known)
+    request = parse_request(**{"prompt": opened["prompt"], **with_usual(mode, settings, known)})
     filled = {
         name: _shown(field, request, opened[name])
         for name, field in on_page(mode).items()
         if field.page and field.path and not (field.page.stays and not _says(settings, field))
     }
     filled["seed"] = str(settings.get("seed", opened["seed"]))
-    told = {"endless": request.duration_s is None, "effort": effort_of(mode, filled)}
-    return filled | {name: value for name, value in told.items() if name in opened}
+    told = {"endless": request.duration_s is None, "effort": effort_of(mode, filled, known)}
+    filled |= {name: value for name, value in told.items() if name in opened}
+    return filled if own is not None else _without_the_models(mode, settings, filled)
 
 
-def effort_of(mode: str, values: Values) -> str:
-    """Which of a mode's choices of quality a form's values are; "own" where they are none of them."""
-    for name, wanted in MODES[mode].efforts.items():
+def effort_of(mode: str, values: Values, own: ModelDefaults = USUAL) -> str:
+    """Which of a model's choices of quality a form's values are; "own" where they are none of them."""
+    for name, wanted in efforts_of(mode, own).items():
         if all(values.get(field) == value for field, value in wanted.items()):
             return name
     return "own"
 
 
-def opening(mode: str, **changes: Any) -> dict[str, Any]:
-    """What a mode's form holds when the page opens, but for `changes`."""
+def efforts_of(mode: str, own: ModelDefaults) -> dict[str, dict[str, Any]]:
+    """A model's choices of quality, each with the fields of a mode's form that it sets."""
+    names = {field.place: name for name, field in on_page(mode).items()}
+    return {
+        effort: {
+            names[place]: value for name, value in wanted.items() if (place := f"sampler.{name}") in names
+        }
+        for effort, wanted in own.efforts(MODES[mode].sampler).items()
+    }
+
+
+def opening(mode: str, own: ModelDefaults = USUAL, /, **changes: Any) -> dict[str, Any]:
+    """What a mode's form holds when the page opens on a model of these defaults, but for `changes`."""
     spec = MODES[mode]
-    request = parse_request(**{**spec.base, "prompt": spec.example, "duration_s": spec.page_s})
+    usual = with_usual(mode, {}, own)
+    request = parse_request(**{**usual, "prompt": spec.example, "duration_s": spec.page_s})
     values = {
         name: field.page.start
         if field.page and field.page.start is not SCHEMA
-        else _shown(field, request, _encoded(field, default_of(field, mode)))
+        else _shown(field, request, _encoded(field, default_of(field, mode, own)))
         for name, field in on_page(mode).items()
     }
     assert changes.keys() <= values.keys(), f"no fields of the form: {changes.keys() - values.keys()}"
     return values | changes
 
 
-def default_of(field: Field, mode: str) -> Any:
-    """What holds of a request's field in a mode where nobody says anything."""
-    group, _, name = field.place.rpartition(".")
-    base = MODES[mode].base
-    own = base.get(group, {}) if group else base
-    if name in own:
-        return own[name]
-    if _is_kind(field):
-        return _usual_kind(group)
-    return schema.find(GenerationRequest, field.place, field.kind or own.get("kind", "")).default
+def opening_of_model(mode: str, own: ModelDefaults, *, spoken: bool = False) -> dict[str, Any]:
+    """What of a mode's form is its model's to say, as it opens on a model of these defaults, or with words
+    `spoken` in the take.
+    """
+    told = own.settings(MODES[mode].sampler, spoken=spoken)
+    scales = own if not spoken or own.spoken is None else own.model_copy(update={"guidance": own.spoken})
+    return {
+        name: value
+        for name, value in opening(mode, scales).items()
+        if holds(told, field := on_page(mode)[name]) or (field.page and field.page.codec == "guidance")
+    }
+
+
+def said_on_page(mode: str) -> str:
+    """The field of a mode's form that holds the words to be said; empty where it has none."""
+    return next((name for name, field in on_page(mode).items() if field.place == SAID), "")
 
 
 def type_of(field: Field, mode: str) -> type:
@@ -142,12 +179,13 @@ def type_of(field: Field, mode: str) -> type:
     return next((one for one in (bool, int, float) if one in parts), tuple)
 
 
-def _is_kind(field: Field) -> bool:
-    return field.path.endswith(".kind")
-
-
-def _usual_kind(group: str) -> str:
-    return str(GenerationRequest.model_fields[group].default.kind)
+def _without_the_models(mode: str, said: Values, values: Values) -> dict[str, Any]:
+    """A form's values but for those that are its model's to say, where the settings don't say them."""
+    fields = on_page(mode)
+    left = {name for name in opening_of_model(mode, USUAL) if not _says(said, fields[name])}
+    if "guidance_scale" in said:  # which is the draft's too, where that has none of its own
+        left -= {name for name in left if (page := fields[name].page) and page.codec == "guidance"}
+    return {name: value for name, value in values.items() if name not in left | {"effort"}}
 
 
 def _group(field: Field) -> str:
@@ -209,7 +247,7 @@ def _shown(field: Field, request: GenerationRequest, otherwise: Any) -> Any:
     value = getattr(owner, name) if fits else None
     page = field.page
     assert page is not None
-    if value is None and page.codec == "guidance":
+    if value is None and page.codec in ("guidance", "both_scales"):
         return request.guidance_scale
     if value is None or (page.choices and value not in dict(page.choices).values()):
         return otherwise

@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 Widget = Literal["text", "number", "slider", "list", "radio", "checkbox", "seed", "digits", "model", "file"]
 # How a value of the page differs from the request's: text for several, or another value for none.
-Codec = Literal["", "lane", "words", "text", "own_scale", "guidance"]
+Codec = Literal["", "lane", "words", "text", "own_scale", "guidance", "both_scales"]
 # How far down a field of the form lies: what one hears, how it is made, what the papers call it.
 Depth = Literal["sound", "engine", "expert"]
+# What a model has to be able to do for a field to mean anything to it.
+Needs = Literal["", "speech"]
 SCHEMA: Any = ...  # the form opens on what the request's models say
 
 
@@ -22,7 +24,8 @@ class OnPage:
     """How the form shows a field. `part` follows the tab in its component's id.
 
     `start` is what the form opens on, and what it shows of None; `empty` is what a field left empty means.
-    Where it `stays`, a preset that doesn't mention the field leaves what was typed.
+    Where it `stays`, a preset that doesn't mention the field leaves what was typed. It is shown, and counts,
+    for models that can do what it `needs`; `beside_words` is its label for one that speaks.
     """
 
     part: str
@@ -38,13 +41,16 @@ class OnPage:
     codec: Codec = ""
     stays: bool = False
     depth: Depth = "sound"
+    needs: Needs = ""
+    beside_words: str = ""
 
 
 @dataclass(frozen=True)
 class Option:
     """How the command line takes a field: as `--name`, or as it is `spelled`, with its help.
 
-    `shown` is the default that the help tells, with {} for the schema's; None tells none.
+    `shown` is the default that the help tells, with {} for the schema's; None tells none. `also` is another
+    name that it goes by.
     """
 
     help: str
@@ -53,6 +59,7 @@ class Option:
     shown: str | None = "{}"
     kind: type | None = None  # by the type of the value where None
     default: Any = None
+    also: str = ""
 
 
 @dataclass(frozen=True)

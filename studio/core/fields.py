@@ -15,6 +15,7 @@ from studio.core.sound_files import readable
 KINDS = readable()
 MAX_SCALE = 10.0  # of the page's sliders
 INFINITE, SPARSE, DUAL = ("infinite",), ("sparse",), ("dual",)
+SPEAKING = (*INFINITE, *SPARSE)  # where words can be said
 EVERY: tuple[str, ...] = ()
 
 _DENSE = (("Dense", "dense"), ("LiteFocus", "lite_focus"))
@@ -23,6 +24,7 @@ _ATTENTION = Option("dense, lite_focus or token_merging.")
 _SECONDS = Option("Length of the take.", "seconds", shown="{:g}")
 _SECONDS_CALL = Parameter(3, "Seconds", "seconds", widget="number", empty=10)
 _GUIDANCE = Option("CFG scale.", "guidance")
+_SCENE = Option("CFG scale; how much the scene counts beside words.", "guidance", also="--scene-scale")
 _DDIM = Option("DDIM steps.")
 _ACOUSTIC = Option("How much the draft counts.", shown="as --guidance: the paper's")
 _DRAFT_MODEL = Option("What makes the draft, or reads your file.")
@@ -105,8 +107,52 @@ FIELDS: tuple[Field, ...] = (
         Option("An id of 'longwave models list', or a folder."), Parameter(5, "Model"),
     ),
     Field(
-        "guidance_scale", "guidance_scale", "Guidance", (*INFINITE, *SPARSE),
-        OnPage("guidance", label="Guidance (how literal)", step=0.5), _GUIDANCE,
+        "guidance_scale", "guidance_scale", "Guidance", SPEAKING,
+        OnPage("guidance", label="Guidance (how literal)", step=0.5, beside_words="Follow the scene"),
+        _SCENE, Parameter(25, "Follow the scene", "scene_scale", widget="number", empty=-1),
+    ),
+    Field(
+        "say", "speech.text", "What is said", INFINITE,
+        OnPage(
+            "say", placeholder="The storm will reach the coast tonight.\n1:30 | Stay inside until morning.",
+            info="A line a sentence; 'mm:ss | text' where a time is wanted. The voice is synthetic. Wants a "
+            "model that reads scripts: a published VoiceLDM says words in clips alone.",
+            needs="speech",
+        ),
+        Option("What a model that speaks says; a line a sentence.", shown=None),
+        Parameter(24, "What is said"),
+    ),
+    Field(
+        "say", "speech.text", "What is said", SPARSE,
+        OnPage(
+            "say", placeholder="The storm will reach the coast tonight.",
+            info="A line a sentence. The voice is synthetic. A published VoiceLDM says all in one piece, "
+            "without times.",
+            needs="speech",
+        ),
+        Option("What a model that speaks says; a line a sentence.", shown=None),
+        Parameter(24, "What is said"),
+    ),
+    Field(
+        "script", "", "Script", SPEAKING,
+        option=Option(
+            "A text file of what is said, a line a sentence, 'mm:ss | text' where a time is wanted.",
+            shown=None, kind=Path,
+        ),
+    ),
+    Field(
+        "speech_scale", "speech.scale", "Follow the words", SPEAKING,
+        OnPage(
+            "speech-scale", "slider", span=(0, MAX_SCALE), step=0.1, codec="both_scales", needs="speech"
+        ),
+        Option("How much the words count.", shown="{:g}"),
+        Parameter(26, "Follow the words", widget="number", empty=-1),
+    ),
+    Field(
+        "pause_s", "speech.pause_s", "Pause between sentences", SPEAKING,
+        OnPage("pause", step=0.1, depth="engine", needs="speech"),
+        Option("Seconds between sentences.", "pause", shown="{:g}"),
+        Parameter(27, "Pause between sentences", "pause", widget="number", empty=-1), unit="seconds",
     ),
     Field(
         "text_scale", "guidance_scale", "Follow the text", DUAL,

@@ -40,9 +40,6 @@ NAMES = {
     "draft.sha256": "The recording's fingerprint",
     "draft.file": "The recording's name",
     "speech": "Speech",
-    "speech.text": "What is said",
-    "speech.scale": "Follow the words",
-    "speech.pause_s": "Pause between sentences (seconds)",
     # Of a change of scene by itself, and of a preset or a take's sidecar.
     "at_s": "Time of a change",
     "schema_version": "Schema",

@@ -12,7 +12,7 @@ from typing import Any
 POCKET, POCKET_CLIPS = "pocket/audioldm", "pocket/audioldm2"  # what ships, and what makes whole clips of it
 POCKET_DUAL = "pocket/dcldm"  # what hears a draft
 POCKET_TANGO = "pocket/tango"
-_CLIP_EFFORTS = {"fast": {"steps": 25}, "balanced": {"steps": 50}, "careful": {"steps": 100}}
+POCKET_VOICE = "pocket/voiceldm"  # what speaks
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class ModeSpec:
     """One kind of take: what a request of it is made of where nobody says otherwise.
 
     `base` are settings of a request that differ from the schema's own. `page_s` is the length that the page
-    opens on. `efforts` are the choices of quality, each with the form's fields that it sets; "balanced" holds
-    where nobody chooses. `command` and `call` are what the command line and callers of the API read of it.
+    opens on. `command` and `call` are what the command line and callers of the API read of it. Guidance and
+    steps are the model's (`core.defaults`).
     """
 
     name: str
@@ -34,7 +34,6 @@ class ModeSpec:
     command: str
     call: str
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def base(self) -> dict[str, Any]:
@@ -63,11 +62,6 @@ MODES: dict[str, ModeSpec] = {
             "is given as text, as a browser's numbers are not. The length is always `seconds`, a "
             "`recording` that the take goes on from counted; what was noticed when that was read is "
             "in the figures' `notes`.",
-            efforts={
-                "fast": {"base_steps": 16, "group_size": 8},
-                "balanced": {"base_steps": 24, "group_size": 8},
-                "careful": {"base_steps": 40, "group_size": 8},
-            },
         ),
         ModeSpec(
             "sparse",
@@ -85,7 +79,6 @@ MODES: dict[str, ModeSpec] = {
             "preset's or a sidecar's JSON: it holds where another value is empty, or the seed −1. The"
             " length is always `seconds`.",
             groups={"attention": {"kind": "lite_focus"}},
-            efforts=_CLIP_EFFORTS,
         ),
         ModeSpec(
             "dual",
@@ -102,7 +95,6 @@ MODES: dict[str, ModeSpec] = {
             "are left to the preset, or to what is usual; `preset` is the name of one that ships, or "
             "a preset's or a sidecar's JSON. The length is always `seconds`.",
             groups={"draft": {"kind": "audiogen"}},
-            efforts=_CLIP_EFFORTS,
         ),
     )
 }

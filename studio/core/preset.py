@@ -14,12 +14,14 @@ from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_problem
 from studio.core.modes import MODES
 from studio.core.request import GenerationRequest
+from studio.core.speech import Said
 from studio.core.text import Line, one_line, read_text
 from studio.core.values import Frozen
 
 SCHEMA_VERSION = 1
 _OWN = {"schema_version", "settings"}
 UNUSABLE = "This preset can't be used. "
+SYNTHETIC = "The voice is synthetic: a model reads the words."  # for whoever finds the file
 MAX_NAME_BYTES = 255  # of a file, on any system
 MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
 
@@ -60,7 +62,7 @@ class Group(Frozen):
 
 
 class TakeRecord(Frozen):
-    """What came of a request. Absent in a preset."""
+    """What came of a request. Absent in a preset. `said` is what is heard of words, and when."""
 
     file: FileName
     created: str
@@ -69,6 +71,7 @@ class TakeRecord(Frozen):
     sample_rate: int
     status: str = Field("finished", pattern="^(running|finished|stopped|interrupted|failed)$")
     cues: tuple[PromptChange, ...] = ()
+    said: tuple[Said, ...] = ()
     figures: dict[str, float] = Field(default_factory=dict)
     favourite: bool = False
     source: Source | None = None
@@ -93,12 +96,18 @@ class Preset(Frozen):
         """The tab that it is for."""
         return str(self.settings.get("mode", "infinite"))
 
+    @property
+    def model_id(self) -> str:
+        """The model that it names; empty where it names none."""
+        model = self.settings.get("model")
+        return str(model.get("id") or "") if isinstance(model, dict) else ""
+
     def require_for(self, mode: str) -> None:
         """Raise `InvalidRequestError` if it is for another tab, or of a sampler that the tab has not."""
         if self.mode != mode:
             raise InvalidRequestError(f"The preset '{self.name}' is for {self.mode} takes: choose another.")
         spec, request = MODES[mode], self.request(prompt=self.settings.get("prompt") or "x")
-        if request.sampler.kind != spec.sampler:
+        if "sampler" in self.settings and request.sampler.kind != spec.sampler:
             raise InvalidRequestError(f"The preset '{self.name}' is not for {spec.takes}: choose another.")
 
     def to_json(self) -> str:

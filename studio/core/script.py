@@ -31,6 +31,11 @@ class Script:
         goes_on = before == [one.text for one in wanted[: self.done]]
         return Script(wanted, self.done if goes_on else 0)
 
+    @property
+    def coming(self) -> tuple[Sentence, ...]:
+        """What is to be said yet."""
+        return self.sentences[self.done :]
+
     def to_dict(self) -> dict[str, Any]:
         """As text and a number."""
         return {"script": format_script(self.sentences), "done": self.done}

@@ -7,15 +7,17 @@ then on, or as soon after as the line before it has ended; all others follow eac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from studio.core.errors import InvalidRequestError
 from studio.core.spelling import spoken_form
-from studio.core.text import one_line
-from studio.core.times import TIME, read_time
+from studio.core.text import one_line, read_text
+from studio.core.times import TIME, format_exactly, read_time
 from studio.core.values import Frozen
 
 MAX_SPEECH_CHARS = 50_000
@@ -44,6 +46,14 @@ class Sentence:
     text: str
     at_s: float | None = None
     line: int = 1
+
+
+class Said(Frozen):
+    """A sentence as it lies in a take: the seconds that it begins and ends at."""
+
+    text: str
+    start_s: float
+    end_s: float
 
 
 class Speech(Frozen):
@@ -92,12 +102,46 @@ def parse_script(text: str) -> tuple[Sentence, ...]:
 
 def format_script(sentences: tuple[Sentence, ...]) -> str:
     """The text that `parse_script` reads as these sentences."""
-    from studio.core.times import format_exactly
-
     return "".join(
         (f"{format_exactly(one.at_s)} | " if one.at_s is not None else "") + one.text + "\n"
         for one in sentences
     )
+
+
+def as_said(said: Iterable[Said], coming: tuple[Sentence, ...] = ()) -> tuple[Sentence, ...]:
+    """The script of a take that said these, each from its own time on, and then what is to come."""
+    return (*(Sentence(one.text, one.start_s) for one in said), *coming)
+
+
+def within(said: Iterable[Said], start_s: float, end_s: float) -> tuple[Said, ...]:
+    """What is heard of these from a time of their take to another, in the time from there on."""
+    return tuple(
+        Said(
+            text=one.text,
+            start_s=round(max(one.start_s - start_s, 0.0), 3),
+            end_s=round(min(one.end_s, end_s) - start_s, 3),
+        )
+        for one in said
+        if one.start_s < end_s and one.end_s > start_s
+    )
+
+
+def read_script(path: Path) -> str:
+    """The script in a UTF-8 text file.
+
+    Raises:
+        InvalidRequestError: no such file, no text, or no words in it.
+    """
+    try:
+        text = read_text(path, 4 * MAX_SPEECH_CHARS, regular=False)
+    except OSError as error:
+        raise InvalidRequestError(f"Can't read the script {path}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise InvalidRequestError(f"Can't read the script {path}: check its name.") from error
+    lines = (line.strip() for line in text.splitlines())
+    if all(not line or line.startswith("#") for line in lines):
+        raise InvalidRequestError(f"The script {path} has no words: write a line a sentence.")
+    return text
 
 
 def _read_line(line: str, number: int) -> Iterator[Sentence]:

@@ -83,6 +83,11 @@ class _Level:
         sample: Tensor = args[0] if args else kwargs["hidden_states"]
         self.frames, self.bands = sample.shape[2], sample.shape[3]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether each token may read just the content frames that lie under its own frame."""
+        return self.reach == 0 and self.window.frames % self.frames == 0
+
     def allowed(self, device: torch.device) -> Tensor:
         """Which content frames each token may read: bool [T_l · bands, T]."""
         share = self.window.frames / self.frames
@@ -117,6 +122,30 @@ class _Banded:
                 attn.to_v(encoder_hidden_states),
             )
         )
-        allowed = self._level.allowed(query.device)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+        if self._level.is_own:
+            attended = _own_frames(query, key, value, self._level.frames)
+        else:
+            allowed = self._level.allowed(query.device)
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
         return attn.to_out[1](attn.to_out[0](attended.transpose(1, 2).flatten(2).to(hidden_states)))
+
+
+def _own_frames(query: Tensor, key: Tensor, value: Tensor, frames: int) -> Tensor:
+    """Attention where each token reads the content under its own frame alone, without asking for the rest.
+
+    Args:
+        query: of tokens [B, H, frames · bands, D].
+        key, value: of content [B, H, n · frames, D]; n frames lie under each of the level's.
+
+    Returns:
+        [B, H, frames · bands, D], as attention under the mask of `_Level.allowed` gives it.
+    """
+    query = query.unflatten(2, (frames, -1))
+    key, value = key.unflatten(2, (frames, -1)), value.unflatten(2, (frames, -1))
+    if key.shape[3] == 1:
+        attended = value.expand_as(query)
+    else:
+        # Few keys: sums over them are quicker than matrices of such sizes.
+        scores = torch.einsum("bhtqd,bhtkd->bhtqk", query, key) * query.shape[-1] ** -0.5
+        attended = torch.einsum("bhtqk,bhtkd->bhtqd", scores.softmax(dim=-1), value)
+    return attended.flatten(2, 3)

@@ -90,10 +90,14 @@ class Letters:
         )
 
 
-def model_of(letters: Iterable[str]) -> bytes:
+def model_of(letters: Iterable[str], *, charsmap: bytes = b"", begins_with_space: bool = True) -> bytes:
     """The content of a sentencepiece model of these letters, for `Letters` and for sentencepiece itself.
 
     Ids are those of SpeechT5: start, padding, end and unknown from 0 on, then the space, then the letters.
+
+    Args:
+        charsmap: sentencepiece's compiled table of what letters become before they are looked up.
+        begins_with_space: whether a space is set before each text.
     """
     kinds = {_UNKNOWN: _UNKNOWN_KIND} | dict.fromkeys((_START, _PAD, _END), _CONTROL)
     order = (_START, _PAD, _END, _UNKNOWN, _SPACE, *letters)
@@ -101,11 +105,12 @@ def model_of(letters: Iterable[str]) -> bytes:
         _sized(1, _sized(1, text.encode()) + b"\x15" + bytes(4) + _number(3, kinds.get(text, _NORMAL)))
         for text in order
     )
+    rules = _sized(1, b"custom") + _sized(2, charsmap) if charsmap else _sized(1, b"identity")
     own = {3: _CHARACTERS, 40: 3, 41: 0, 42: 2, 43: 1}  # kind of model; unknown, start, end, padding
     return (
         pieces
         + _sized(2, b"".join(_number(key, value) for key, value in own.items()))
-        + _sized(3, _sized(1, b"identity"))
+        + _sized(3, rules + _number(3, begins_with_space))
     )
 
 

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_DURATION_S, MAX_LANE_POINTS, PromptPoint
-from studio.core.speech import Sentence
+from studio.core.speech import MAX_SPEECH_CHARS, Said, Sentence, as_said, format_script, parse_script
 
 Points = tuple[PromptPoint, ...]
 FADE_OUT_S = 3.0
-
-
-@dataclass(frozen=True)
-class Said:
-    """A sentence of the take: the seconds that it begins and ends at."""
-
-    text: str
-    start_s: float
-    end_s: float
+WORDLESS = "The take that plays says nothing, as its model can't: start a new take, or leave the words out."
+TOO_MUCH = f"A take says {MAX_SPEECH_CHARS:,} characters at most: start a new one."
 
 
 class TakeControl:
     """Shared by the page, which asks for changes, and the job's worker, which takes them up."""
 
-    def __init__(self, opening: str, points: Points = (), *, watched: bool = False) -> None:
-        """Of a take that begins with the prompt `opening` and has this lane, in any order.
+    def __init__(self, opening: str, points: Points = (), *, script: str = "", watched: bool = False) -> None:
+        """Of a take that begins with the prompt `opening`, has this lane, in any order, and says `script`.
 
         `watched`: a page looks on, and previews are worth their time.
         """
@@ -35,8 +27,12 @@ class TakeControl:
         self._points: Points = tuple(sorted(points, key=lambda point: point.at_s))
         self._wanted: tuple[str, Points] | None = None
         self._asked = opening, self._points
+        self._asked_script = script
         self._script: tuple[Sentence, ...] | None = None
         self._said: tuple[Said, ...] = ()
+        self._coming: tuple[Sentence, ...] | None = None  # of a script that was changed, after the first …
+        self._said_before = 0  # … so many
+        self._wordless = ""
         self._refusal = ""
         self._ending = False
         self._lock = threading.Lock()
@@ -68,11 +64,12 @@ class TakeControl:
         """Say why this take can't be steered."""
         self._refusal = reason
 
-    def request_change(self, prompt: str, points: Points) -> None:
-        """Ask for another scene from the next step on: `prompt`, and `points` of the take's own time.
+    def request_change(self, prompt: str, points: Points, script: str | None = None) -> None:
+        """Ask for another scene from the next step on: `prompt`, and `points` of the take's own time; and for
+        another `script` where there is one.
 
         Raises:
-            InvalidRequestError: this take can't be steered, or was too often.
+            InvalidRequestError: this take can't be steered, was too often, or says nothing.
         """
         with self._lock:
             if self._refusal:
@@ -81,23 +78,58 @@ class TakeControl:
                 raise InvalidRequestError(
                     f"A take has at most {MAX_LANE_POINTS} changes of its prompt: start a new one."
                 )
+            if script is not None and script != self._asked_script:
+                self._take_up(script)
             self._wanted = self._asked = prompt, points
+
+    @property
+    def asked_script(self) -> str:
+        """What was asked to be said last, whether it is taken up yet or not."""
+        return self._asked_script
 
     @property
     def said(self) -> tuple[Said, ...]:
         """What is said in the take, in order, as far as it is planned by now."""
         return self._said
 
-    def request_script(self, sentences: tuple[Sentence, ...]) -> None:
+    @property
+    def script(self) -> tuple[Sentence, ...] | None:
+        """The script as it was said so far, each sentence from its own time on, and is planned from here on;
+        None while it is the one that the take was begun with.
+        """
+        said, coming = self._said, self._coming
+        return None if coming is None else as_said(said, coming[len(said) - self._said_before :])
+
+    def request_script(self, script: str) -> None:
         """Ask for another script: it goes on after what was said of the one before, if it begins the same.
 
         Raises:
-            InvalidRequestError: this take can't be steered.
+            InvalidRequestError: this take can't be steered, says nothing, or has said too much.
         """
         with self._lock:
             if self._refusal:
                 raise InvalidRequestError(self._refusal)
-            self._script = sentences
+            self._take_up(script)
+
+    def _take_up(self, script: str) -> None:
+        if self._wordless:
+            raise InvalidRequestError(self._wordless)
+        sentences = parse_script(script)
+        if len(format_script(as_said(self._said, sentences))) > MAX_SPEECH_CHARS:
+            raise InvalidRequestError(TOO_MUCH)
+        self._asked_script, self._script = script, sentences
+
+    def say_nothing(self) -> None:
+        """Let it be known that the take's model says nothing: words that are asked for are refused."""
+        self._wordless = WORDLESS
+
+    def change_script(self, coming: tuple[Sentence, ...]) -> None:
+        """Note that these follow what was said, and not what the take was begun with."""
+        self._coming, self._said_before = coming, len(self._said)
+
+    def restore_said(self, said: tuple[Said, ...]) -> None:
+        """Note what was said of a take that goes on."""
+        self._said = said
 
     def take_script(self) -> tuple[Sentence, ...] | None:
         """The script that was asked for since this was asked last; None where none was."""
@@ -107,7 +139,7 @@ class TakeControl:
 
     def tell_said(self, text: str, start_s: float, end_s: float) -> None:
         """Note a sentence that was laid into the take."""
-        self._said = (*self._said, Said(text, start_s, end_s))
+        self._said = (*self._said, Said(text=text, start_s=start_s, end_s=end_s))
 
     def apply_pending(self, at_s: float) -> Points:
         """The lane, with what was asked for taken up from `at_s` on; the same object while nothing was."""

@@ -14,7 +14,6 @@ from studio.core.attention import DenseAttention
 from studio.core.audio import NO_SOUND
 from studio.core.errors import NoSoundError
 from studio.core.events import AttentionMap, Event, StepDone
-from studio.core.sampling import EndlessSampler
 from studio.modules.patches.probe import AttentionProbe, attention_probe, region_averages
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import EndlessCheckpoint, RenderEvent, SavePoint, damaged, refusal
@@ -22,7 +21,7 @@ from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.continuation import Join, join, lead_latents
 from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.denoiser import build_denoiser
-from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan, plan_window
+from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan
 from studio.pipeline.progress import step_events
 from studio.pipeline.start import Fresh, FromCheckpoint, FromRecording, Start
 from studio.samplers.curve import choose_strategy, key_regions
@@ -166,14 +165,14 @@ def _warm_start(
     )
 
 
-def measure_strategy(backend: Backend, sampler: EndlessSampler, cancel: CancelToken) -> str:
-    """The strategy for a checkpoint and window, by where its self-attention looks on an equal ramp (§2.2.2).
+def measure_strategy(backend: Backend, window: FifoPlan, cancel: CancelToken) -> str:
+    """The strategy for a checkpoint and window, by where its self-attention looks on an equal ramp (§2.2.2):
+    `window` is laid out by "equal", with the lengths and the number of steps of the take's own.
 
     A function of the two alone (its own prompt, seed and ramp), so that a request renders the same whatever
     was rendered before it. A backend without attention layers gets "equal", and so does a window too short
     to have thirds.
     """
-    window = plan_window(sampler, "equal", backend)
     if not backend.attention_layers() or window.queue_frames < SHORTEST_QUEUE:
         return "equal"
     endless = EndlessPlan(window, "equal", MEASURE_WARMUP_STEPS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from studio.core.draft import NoDraft
 from studio.core.errors import InvalidRequestError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from studio.pipeline.drafts import Drafts
     from studio.pipeline.estimate import Calibration, Estimate
     from studio.pipeline.plan import ClipPlan, EndlessPlan, RenderPlan
+    from studio.samplers.fifo import FifoPlan
 
 LOADING_DRAFTER = "Loading what makes the draft"
 UNSTEERED = "Only an endless take can change while it plays: start a new one."
@@ -39,7 +41,8 @@ class Renderer:
         """
         self._drafts = drafts
         self._estimates = estimates
-        self._strategies: dict[tuple[object, ...], str] = {}
+        # By what is loaded: in another number format, or with other weights, a model may look elsewhere.
+        self._strategies: WeakKeyDictionary[Backend, dict[FifoPlan, str]] = WeakKeyDictionary()
         self._calibrations: dict[tuple[object, ...], Calibration] = {}
         self._lock = threading.Lock()
 
@@ -65,7 +68,7 @@ class Renderer:
         from studio.pipeline.clip import render_concat
         from studio.pipeline.plan import ClipPlan, ConcatPlan, EndlessPlan, resolve_plan
 
-        control = control or TakeControl(request.prompt, request.lane)
+        control = control or TakeControl(request.prompt, request.lane, script=request.speech.text)
         if not isinstance(request.draft, NoDraft):
             self._drafts_for(backend, start)  # who hears none is told before anything is measured
         strategy = None
@@ -169,26 +172,27 @@ class Renderer:
         self, sampler: EndlessSampler, backend: Backend, cancel: CancelToken, start: Start
     ) -> Generator[Event, None, str]:
         """The take's strategy: of one that goes on, what was measured when it began."""
+        from studio.pipeline.plan import plan_window
+
         strategy: str = sampler.strategy
         if isinstance(start, FromCheckpoint):
             strategy = start.checkpoint.strategy or strategy
         if strategy != "auto":
             return strategy
-        if _window(backend, sampler) not in self._strategies:
+        if plan_window(sampler, "equal", backend) not in self._strategies.get(backend, {}):
             yield Progress("Looking where the model attends to")
         return self.strategy(backend, sampler, cancel)
 
     def strategy(self, backend: Backend, sampler: EndlessSampler, cancel: CancelToken) -> str:
-        """What "auto" means for this checkpoint and window, measured the first time."""
+        """What "auto" means for what is loaded and the sampler's own window, measured the first time."""
         from studio.pipeline.endless import measure_strategy
+        from studio.pipeline.plan import plan_window
 
         with self._lock:
-            window = _window(backend, sampler)
-            if window not in self._strategies:
-                self._strategies[window] = measure_strategy(backend, sampler, cancel)
-            return self._strategies[window]
-
-
-def _window(backend: Backend, sampler: EndlessSampler) -> tuple[object, ...]:
-    """What decides how a window's frames are laid out."""
-    return backend.id, sampler.base_steps, sampler.skip_factor, sampler.group_size, sampler.buffer_frames
+            measured, window = (
+                self._strategies.setdefault(backend, {}),
+                plan_window(sampler, "equal", backend),
+            )
+            if window not in measured:
+                measured[window] = measure_strategy(backend, window, cancel)
+            return measured[window]

@@ -17,7 +17,7 @@ from studio.backends.base import Tokens
 from studio.core.audio import format_time
 from studio.core.messages import FieldError
 from studio.core.script import Script
-from studio.core.speech import Sentence, Speech
+from studio.core.speech import Said, Sentence, Speech
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend, SpeakingBackend
@@ -125,6 +125,7 @@ class SpokenTrack:
     def _advance(self, start_frame: int, frames: int) -> None:
         if (wanted := self._control.take_script()) is not None:
             self._script = self._script.changed(wanted)
+            self._control.change_script(self._script.coming)
         self._lay(start_frame + frames)
         self._forget(start_frame)
 
@@ -169,10 +170,12 @@ class SpokenTrack:
         """Everything that a later track needs to go on: tensors, texts and integers."""
         spans = torch.tensor(self._spans, dtype=torch.long).view(-1, 2)
         kept = {"frames": self._frames, "first": self._first, "spans": spans, "free": self._free}
-        return kept | self._script.to_dict()
+        said = [one.model_dump() for one in self._control.said]
+        changed = self._control.script is not None
+        return kept | self._script.to_dict() | {"said": said, "changed": changed}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict()`'s value.
+        """Go on from `state_dict()`'s value. Of another script than was said until then what follows is said.
 
         Raises:
             ValueError: it is none, or another model's.
@@ -182,7 +185,17 @@ class SpokenTrack:
             raise ValueError("no content of this model")
         self._frames, self._first, self._free = frames, int(state["first"]), int(state["free"])
         self._spans = tuple((int(begin), int(until)) for begin, until in state["spans"].tolist())
-        self._script = Script.from_dict(state)
+        self._go_on(state)
+
+    def _go_on(self, state: Mapping[str, Any]) -> None:
+        """With the request's script, which is what was said and then what is to come; else the state's."""
+        before, wanted = Script.from_dict(state), self._script.sentences
+        said = tuple(Said(**one) for one in state["said"])
+        self._control.restore_said(said)
+        follows = [one.text for one in said] == [one.text for one in wanted[: len(said)]]
+        self._script = Script(wanted, len(said)) if follows else before
+        if state["changed"] or wanted != before.sentences:
+            self._control.change_script(self._script.coming)
 
 
 def clip_speech(
@@ -220,10 +233,12 @@ def streaming_speech(
     if not speaks(backend):
         if speech.sentences:
             raise FieldError(TEXT, LABEL, MUTE)
+        control.say_nothing()
         return None
     if backend.content_band is None:
         if speech.sentences:
             raise FieldError(TEXT, LABEL, PLACELESS)
+        control.say_nothing()
         return None
     return SpokenTrack(backend, speech, control, start_frame)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,22 @@ from studio.core.errors import ModelNotFoundError
 from studio.core.request import GenerationRequest
 from studio.core.sampling import EndlessSampler
 from studio.evaluation.classifier import Classifier
+from studio.evaluation.recognizer import Recognizer
 from studio.evaluation.suites.dual import DualPlan, measure_dual
 from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
 from studio.evaluation.suites.pocket import HeldOut, Networks, measure_networks
 from studio.evaluation.suites.sound import SoundPlan, measure_sound
+from studio.evaluation.suites.voice import HeldSpeech, VoicePlan, measure_voice
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.plan import plan_window
 from studio.pipeline.renderer import Renderer
+from studio.pipeline.speech import speaking_backend
 from studio.recipes.data.clips import HELD_OUT_SEED, Corpus, build_corpus
+from studio.recipes.speech.grammar import held_out_sentences, training_sentences
+from studio.recipes.speech.reading import keep_samples
+from studio.recipes.speech.voices import Hibari, Piper
 
+KNOWN_SENTENCES = 60  # of each voice, to know it by
 HELD_OUT_CLIPS = 640  # so that Fréchet distances have 480 windows a side
 
 
@@ -116,6 +124,44 @@ def evaluate_dual(
     unconditional = drafter.draft("", plan.seconds, seed=0) if tokens is None else drafter.decode(tokens)
     return measure_dual(
         load_backend(), load_tango(), drafter, unconditional, _classifier(assets), held_out, plan, report
+    )
+
+
+def evaluate_voice(
+    assets: Path,
+    runs: Path,
+    load_backend: Callable[[], Backend],
+    load_recognizer: Callable[[], Recognizer],
+    plan: VoicePlan,
+    report: Callable[[str], None] = lambda _: None,
+) -> dict[str, float]:
+    """Word errors of a model that speaks, on sentences withheld from training; see `measure_voice`.
+
+    The voices that it learned from read them, once, into `runs`. `assets` is `assets/pocket`.
+
+    Raises:
+        ModelNotFoundError: there is no judge in `assets`, or a group of packages is not installed.
+        InvalidRequestError: the model does not speak.
+    """
+    _classifier(assets)  # before minutes of what needs it
+    recognizer = load_recognizer()
+    held = _held_speech(runs / "held_speech", plan.sentences)
+    backend = speaking_backend(load_backend())
+    networks = Networks.load(assets / "audioldm", assets / "judge")
+    scenes = _held_out(runs).only(scenes=False)
+    return measure_voice(backend, networks, recognizer, held, scenes, plan, report)
+
+
+def _held_speech(folder: Path, count: int) -> HeldSpeech:
+    """The withheld sentences as the voices read them, and some of what they are trained on."""
+    sentences = held_out_sentences()
+    wanted = min(count, len(sentences))
+    voices = (Hibari(), Piper())
+    known = list(islice(training_sentences(), KNOWN_SENTENCES))
+    return HeldSpeech(
+        sentences,
+        [keep_samples(folder / "held", voice, sentences[:wanted]) for voice in voices],
+        [keep_samples(folder / "known", voice, known) for voice in voices],
     )
 
 

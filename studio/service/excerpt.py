@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError
-from studio.core.preset import Preset
+from studio.core.preset import SYNTHETIC, Preset
 from studio.core.request import GenerationRequest
+from studio.core.speech import Said, as_said, format_script, within
 from studio.service.jobs.job import Job
 from studio.service.takes.naming import take_stem
 from studio.service.takes.shelf import id_of
@@ -34,6 +35,7 @@ class Excerpt:
     sample_rate: int
     request: GenerationRequest
     name: str
+    said: tuple[Said, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -73,18 +75,24 @@ def excerpt_of(job: Job, seconds: float, until_s: float) -> Excerpt:
         ) from error
     begins_s, ends_s = start / rate, stop / rate
     name = f"{job.request.prompt[:_NAME_CHARS]} ({format_time(begins_s)}–{format_time(ends_s)})"
-    return Excerpt(samples, rate, _settings(job, begins_s, ends_s), name)
+    said = within(job.control.said, begins_s, ends_s)
+    return Excerpt(samples, rate, _settings(job, begins_s, ends_s, said), name, said)
 
 
-def _settings(job: Job, begins_s: float, ends_s: float) -> GenerationRequest:
-    """The job's, with the scene that was heard first and the changes within the span in its own time."""
+def _settings(job: Job, begins_s: float, ends_s: float, said: tuple[Said, ...]) -> GenerationRequest:
+    """The job's, with the scene that was heard first, and the changes and words within the span in its own
+    time.
+    """
     lane = tuple(
         point.model_copy(update={"at_s": round(point.at_s - begins_s, 3)})
         for point in job.control.points
         if begins_s < point.at_s < ends_s
     )
     scene, length_s = job.control.prompt_at(begins_s), round(ends_s - begins_s, 3)
-    return job.request.model_copy(update={"prompt": scene, "lane": lane, "duration_s": length_s})
+    speech = job.request.speech.model_copy(update={"text": format_script(as_said(said)).rstrip("\n")})
+    return job.request.model_copy(
+        update={"prompt": scene, "lane": lane, "duration_s": length_s, "speech": speech}
+    )
 
 
 def keep(excerpt: Excerpt, outputs: Path) -> Kept:
@@ -96,6 +104,7 @@ def keep(excerpt: Excerpt, outputs: Path) -> Kept:
     """
     take = TakeWriter.begin(excerpt.request, excerpt.sample_rate, outputs, name=excerpt.name)
     try:
+        take.tell_said(excerpt.said)
         take.write(np.asarray(excerpt.samples / 32767, np.float32))  # its own rounding turns that back
     except BaseException:
         take.discard()
@@ -109,7 +118,9 @@ def keep(excerpt: Excerpt, outputs: Path) -> Kept:
 def as_flac(excerpt: Excerpt) -> tuple[str, bytes]:
     """A file to take away: its name and what is in it, the settings in its comment tag."""
     name = f"{take_stem(excerpt.request, datetime.now())}.flac"
-    record = Preset(name=excerpt.name, settings=excerpt.request.model_dump(mode="json"))
+    about = SYNTHETIC if excerpt.said else ""
+    settings = excerpt.request.model_dump(mode="json")
+    record = Preset(name=excerpt.name, description=about, settings=settings)
     file = io.BytesIO()
     with sf.SoundFile(file, "w", excerpt.sample_rate, 1, "PCM_16", format="FLAC") as sound:
         sound.comment = json.dumps(record.model_dump(mode="json"))

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studio.core.defaults import DefaultsOf, usual_defaults
 from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event
@@ -45,14 +46,17 @@ class Studio:
         drafts: Drafts | None = None,
         fingerprint: Callable[[ModelChoice], str] = lambda _: "",
         admit: Callable[[GenerationRequest], None] = lambda _: None,
+        defaults: DefaultsOf = usual_defaults,
     ) -> None:
         """`resolve` says what "auto" is on this machine, so that each device has one queue and each
         checkpoint is loaded once. `drafts` are the ones that `render` hears; `fingerprint` tells a model's
         weights from others of its name, empty where there is none to tell; `admit` raises
-        `InvalidRequestError` for a request that this studio does not take from anybody.
+        `InvalidRequestError` for a request that this studio does not take from anybody; `defaults` are what
+        a model's takes begin with.
         """
         sweep(settings.outputs)
         self.settings = settings
+        self.defaults_of = defaults
         self.backends = ModelCache(create_backend, resolve=resolve)
         self._drafts = drafts
         self._scheduler = Scheduler(
@@ -146,13 +150,16 @@ class Studio:
         """Let a job's take fade out and end within seconds; one that waits is ended at once."""
         self._scheduler.finish(self.job(job_id))
 
-    def steer(self, job_id: str, prompt: str, points: tuple[PromptPoint, ...]) -> None:
-        """Change what a take that plays is about: `prompt`, and the lane's `points` in the take's own time.
+    def steer(
+        self, job_id: str, prompt: str, points: tuple[PromptPoint, ...], script: str | None = None
+    ) -> None:
+        """Change what a take that plays is about: `prompt`, and the lane's `points` in the take's own time;
+        and what it says, where there is a `script`.
 
         Raises:
-            InvalidRequestError: the take is over, or is of a kind that can't change.
+            InvalidRequestError: the take is over, is of a kind that can't change, or says nothing.
         """
-        self._scheduler.steer(self.job(job_id), prompt, points)
+        self._scheduler.steer(self.job(job_id), prompt, points, script)
 
     def events(self, job_id: str) -> Iterator[Event]:
         """A job's events from now on, ending with its one terminal event.

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.backends.acoustic.base import AcousticDraft, Drafter, unconditional_draft
-from studio.backends.checkpoint import INDEX_FILE, MEL_PADDING_FIELD, is_published_tango, read_json
+from studio.backends.checkpoint import (
+    DEFAULTS_FIELD,
+    INDEX_FILE,
+    MEL_PADDING_FIELD,
+    defaults_in,
+    is_published_tango,
+    read_json,
+)
 from studio.backends.components import Parts
 from studio.backends.latent import SoundNetworks
 from studio.backends.systems import tango_published
@@ -201,7 +208,9 @@ def _write(out: Path, parts: dict[str, Any], init: Path, options: DcLdmOptions) 
     given = init / "scheduler" / SCHEDULER_FILE
     config = read_json(given) if given.is_file() else tango_published.SCHEDULER_CONFIG
     (scheduler / SCHEDULER_FILE).write_text(json.dumps(config, indent=2) + "\n")
-    index = {"_class_name": "DcLdmPipeline", MEL_PADDING_FIELD: SEAMLESS}
+    index: dict[str, Any] = {"_class_name": "DcLdmPipeline", MEL_PADDING_FIELD: SEAMLESS}
+    if (defaults := defaults_in(init)) is not None:  # it is sampled as what it was made of
+        index[DEFAULTS_FIELD] = defaults.model_dump(exclude_unset=True)
     (out / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")
     trained = {**asdict(options), "run_dir": options.run_dir.name}
     (out / "training.json").write_text(json.dumps(trained, indent=2) + "\n")

@@ -9,14 +9,26 @@ from typing import Any
 
 import gradio as gr
 
-from studio.backends.catalog import DRAFTER, ModelInfo
-from studio.core.binding import GROUPS, Values, bind, fill, opening, read_page, type_of
+from studio.backends.catalog import DRAFTER, ModelInfo, speaks
+from studio.core.binding import (
+    GROUPS,
+    Values,
+    bind,
+    efforts_of,
+    fill,
+    opening,
+    opening_of_model,
+    read_page,
+    said_on_page,
+    type_of,
+)
+from studio.core.defaults import DefaultsOf
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.field import Depth, Field
 from studio.core.fields import on_page
 from studio.core.modes import MODES
-from studio.core.preset import shipped_presets
+from studio.core.preset import Preset, shipped_presets
 from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
 from studio.service.recordings.read import read_recording
@@ -43,10 +55,18 @@ def read_form(mode: str, values: Values, studio: Studio) -> GenerationRequest:
         InvalidRequestError: names the first field at fault, or what is wrong with the recording.
         OutOfResourcesError: the disk is full.
     """
-    settings, given = studio.settings, read_page(mode, values)
+    settings = studio.settings
+    given = read_page(mode, values if speaks(values["model"] or "", settings) else _wordless(mode, values))
     recorded = own_audio(given, studio) if given.get("draft") == "recorded" else None
     model = {"id": given["model"], "device": settings.device, "dtype": settings.dtype}
-    return bind(mode, given, recorded=recorded, fitting=GROUPS, fixed={"model": model})
+    fixed = {"model": model}
+    return bind(mode, given, studio.defaults_of, recorded=recorded, fitting=GROUPS, fixed=fixed)
+
+
+def _wordless(mode: str, values: Values) -> Values:
+    """A form's values without those that mean nothing to a model that says no words."""
+    needing = {name for name, field in on_page(mode).items() if field.page and field.page.needs == "speech"}
+    return {name: value for name, value in values.items() if name not in needing}
 
 
 def own_audio(values: Values, studio: Studio) -> RecordedDraft:
@@ -65,12 +85,17 @@ def own_audio(values: Values, studio: Studio) -> RecordedDraft:
 class Form:
     """The fields of a tab. What is asked for first is up to the tab, which lays them out by their names."""
 
-    def __init__(self, mode: str, settings: Settings, models: Sequence[ModelInfo]) -> None:
-        """`models` are those that the tab offers, and AudioGens."""
+    def __init__(
+        self, mode: str, settings: Settings, models: Sequence[ModelInfo], defaults_of: DefaultsOf
+    ) -> None:
+        """`models` are those that the tab offers, and AudioGens; `defaults_of` what one begins with."""
         self.mode = mode
         self.fields: dict[str, Any] = {}  # the components by the fields' names, as they are laid out
         self._said: dict[str, gr.Markdown] = {}  # what is said of a recording, below it
-        self.opening = opening(mode, model=settings.model_of(mode))
+        model = settings.model_of(mode)
+        self.opening = opening(mode, defaults_of(model), model=model)
+        self._defaults_of = defaults_of
+        self._of_model: gr.HTML  # what of it belongs to the model, once it is joined
         self._settings = settings
         self._models = models
         self._table = on_page(mode)
@@ -101,6 +126,27 @@ class Form:
             if name not in self.fields and field.page and field.page.depth == depth:
                 self.put(name)
 
+    @property
+    def opens_with_words(self) -> bool:
+        """Whether the model that it opens with says any."""
+        return speaks(self.opening["model"], self._settings)
+
+    @property
+    def _renamed(self) -> list[str]:
+        """The fields that have another name while the model speaks."""
+        return [name for name, field in self._table.items() if field.page and field.page.beside_words]
+
+    def _rename(self, model: str | None) -> dict[Any, Any]:
+        return {self.fields[name]: gr.update(label=self._label(name, model)) for name in self._renamed}
+
+    def _label(self, name: str, model: str | None) -> str:
+        """What a field is called while a model is chosen."""
+        field = self._table[name]
+        assert field.page is not None
+        if field.page.beside_words and speaks(model or "", self._settings):
+            return field.page.beside_words
+        return field.page.label or field.title
+
     def choose_preset(self) -> gr.Dropdown:
         """Lay out the presets that ship for the tab; the page's scripts fill the form from one."""
         self._preset = widgets.preset_choice(self.mode, self._settings.presets)
@@ -110,33 +156,42 @@ class Form:
         """Join the form to the page's scripts, once all is laid out: they see each value as it changes, and
         may set any. What they need to know of the fields goes with it.
         """
-        parts = self.fields | ({"preset": self._preset} if self._preset is not None else {})
+        self._of_model = _unseen(self.of_model(self.opening["model"]), f"{self.mode}-defaults")
+        parts = self.fields | {"defaults": self._of_model}
+        parts |= {"preset": self._preset} if self._preset is not None else {}
         names = json.dumps(list(parts))
-        told = gr.HTML(
-            value={**self.opening, "preset": None},
-            html_template="<i></i>",
-            js_on_load=_ATTACH % (self.mode, json.dumps(self._about())),
-            apply_default_css=False,
-            elem_id=f"{self.mode}-form",
-            elem_classes="lw-hidden",
+        told = _unseen(
+            {**self.opening, "defaults": self._of_model.value, "preset": None},
+            f"{self.mode}-form",
+            _ATTACH % (self.mode, json.dumps(self._about())),
         )
-        asked = gr.HTML(
-            value={},
-            html_template="<i></i>",
-            js_on_load=_ASK % self.mode,
-            apply_default_css=False,
-            elem_id=f"{self.mode}-ask",
-            elem_classes="lw-hidden",
-        )
+        asked = _unseen({}, f"{self.mode}-ask", _ASK % self.mode)
         components = list(parts.values())
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         changes = [part.change for part in components]
         gr.on(changes, None, components, told, js=_TELL.format(names=names), **hidden)
         asked.input(None, [asked, *components], components, js=_TAKE.format(names=names), **hidden)
+        model = self.fields["model"]
+        if renamed := [self.fields[name] for name in self._renamed]:
+            model.change(self._rename, model, renamed, trigger_mode="always_last", **HIDDEN)
+        model.change(self.of_model, model, self._of_model, trigger_mode="always_last", **HIDDEN)
+
+    def of_model(self, model: str | None) -> dict[str, Any]:
+        """What of the form belongs to a model: the values that it opens on, those with words that are spoken,
+        and its choices of quality.
+        """
+        own = self._defaults_of(model or "")
+        return {
+            "model": model or "",
+            "values": opening_of_model(self.mode, own),
+            "spoken": opening_of_model(self.mode, own, spoken=True),
+            "efforts": efforts_of(self.mode, own),
+            "speaks": speaks(model or "", self._settings),
+        }
 
     def _about(self) -> dict[str, Any]:
         """What the page's scripts know of the form: how it opens, what each field is called and how far down
-        it lies, the choices of quality, and what each preset sets.
+        it lies, and what each preset sets.
         """
         shown = {name: field.page for name, field in self._table.items() if field.page}
         presets = shipped_presets(self._settings.presets).items()
@@ -146,21 +201,37 @@ class Form:
             "depths": {name: page.depth for name, page in shown.items()},
             "parts": {name: f"{self.mode}-{page.part}" for name, page in shown.items()},
             "files": [name for name, page in shown.items() if page.widget == "file"],
-            "efforts": {name: dict(values) for name, values in MODES[self.mode].efforts.items()},
-            "presets": {stem: fill(self.mode, one) for stem, one in presets if one.mode == self.mode},
+            "presets": {stem: self._filled(one) for stem, one in presets if one.mode == self.mode},
             "endless": MODES[self.mode].sampler == "endless",
+            "said": said_on_page(self.mode),
+            "needing": [name for name, page in shown.items() if page.needs == "speech"],
         }
 
+    def _filled(self, preset: Preset) -> dict[str, Any]:
+        """The values that a preset sets; where it names no model, what it leaves out is the form's to say."""
+        return fill(self.mode, preset, self._defaults_of(preset.model_id) if preset.model_id else None)
+
+    @property
+    def shows(self) -> list[Any]:
+        """The components to which `shown` gives values."""
+        return [*self.fields.values(), self._of_model]
+
     def shown(self, values: Mapping[str, Any]) -> dict[Any, Any]:
-        """Values by the fields' names as Gradio takes them: by component."""
-        return {self.fields[name]: value for name, value in values.items()}
+        """Values by the fields' names as Gradio takes them: by component. Those that come with a model stay
+        what they are, as what belongs to it comes with them.
+        """
+        told = {self._of_model: self.of_model(values["model"])} if "model" in values else {}
+        return {self.fields[name]: value for name, value in values.items()} | told
 
     def _component(self, field: Field, value: Any, look: dict[str, Any]) -> Any:
         page = field.page
         assert page is not None
         kind = type_of(field, self.mode) if field.path else type(value)
-        elem_id, label = f"{self.mode}-{page.part}", page.label or field.title
+        elem_id, label = f"{self.mode}-{page.part}", self._label(field.name, self.opening["model"])
         about = {"label": label, "elem_id": elem_id, **({"info": page.info} if page.info else {}), **look}
+        if page.needs and not self.opens_with_words:
+            look = {**look, "elem_classes": "lw-hidden"}  # the page's scripts show it, once a model speaks
+            about |= look
         step = {} if page.step is None else {"step": page.step}
         if page.widget == "seed":
             return widgets.seed(self.mode, value, label)
@@ -184,3 +255,15 @@ class Form:
         if page.widget is None and kind in (int, float):
             return gr.Number(value, **({"precision": 0} if kind is int else {}), **step, **about)
         return gr.Textbox(value, **({"placeholder": page.placeholder} if page.placeholder else {}) | about)
+
+
+def _unseen(value: dict[str, Any], elem_id: str, on_load: str = "") -> gr.HTML:
+    """What the page's scripts and the server tell each other, beside what is seen."""
+    return gr.HTML(
+        value=value,
+        html_template="<i></i>",
+        js_on_load=on_load,
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="lw-hidden",
+    )

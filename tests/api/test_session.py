@@ -209,6 +209,26 @@ def test_a_session_that_ends_by_an_error_within_a_stream_tells_that_error() -> N
         divide()
 
 
+def test_what_is_left_out_is_the_models(session: studio.Session) -> None:
+    with session.stream("rain", model="cvssp/audioldm2", mode="sparse", duration_s=1) as stream:
+        assert stream.request.sampler == studio.ClipSampler(steps=200)
+        assert stream.request.guidance_scale == 3.5
+    with session.stream(
+        "rain", model="cvssp/audioldm2", sampler={"kind": "endless", "group_size": 4}
+    ) as stream:
+        sampler = stream.request.endless
+        assert (sampler.group_size, sampler.base_steps, sampler.warmup_steps) == (4, 100, 67)
+    with session.stream("rain", model="cvssp/audioldm2", sampler=studio.EndlessSampler()) as stream:
+        assert stream.request.sampler == studio.EndlessSampler(), "an object says it all"
+    assert session.stream("rain").request.guidance_scale == 4.0
+    spoken = studio.ModelDefaults(spoken={"text": 5, "speech": 7}, guidance={"text": 9, "speech": 1})
+    session._defaults_of = lambda model: spoken
+    assert session.defaults("any") is spoken
+    silent, said = session.stream("rain").request, session.stream("rain", speech={"text": "Hello."}).request
+    assert (silent.guidance_scale, silent.speech.scale) == (9.0, 1.0)
+    assert (said.guidance_scale, said.speech.scale, said.speech.text) == (5.0, 7.0, "Hello.")
+
+
 def test_presets_are_those_that_ship_and_those_of_files() -> None:
     assert studio.load_preset("campfire").name == studio.load_preset("Campfire").name == "Campfire"
     with pytest.raises(studio.InvalidRequestError, match="no preset 'campfires'"):

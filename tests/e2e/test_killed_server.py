@@ -48,7 +48,7 @@ def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def call(url: str, seconds: float) -> None:
     """Ask for a take and wait for it, as long as the server lives."""
-    values = ["rain", "", seconds, -1, "tone", "", "", None]
+    values = ["rain", "", seconds, -1, "tone", "", "", None, "", -1, -1, -1]
     request = urllib.request.Request(
         url, json.dumps({"data": values}).encode(), {"Content-Type": "application/json"}
     )

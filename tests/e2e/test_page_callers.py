@@ -21,7 +21,8 @@ from studio.ui import callers
 pytestmark = pytest.mark.slow
 
 SHORT = ["rain", "", 1, 1, "", "", ""]
-LONG = ["ocean waves", "", 3600, 3, "", "", "", None]
+WORDLESS = ["", -1, -1, -1]  # what is said, and how: a call without gradio_client gives all that there is
+LONG = ["ocean waves", "", 3600, 3, "", "", "", None, *WORDLESS]
 CALLER = """
 import sys, time
 from gradio_client import Client
@@ -105,22 +106,27 @@ def test_a_call_whose_answer_nobody_fetches_ends(tone_site: Any, monkeypatch: py
 def test_an_answer_that_is_fetched_is_waited_for(tone_site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "GRACE_S", 0.5)
     monkeypatch.setattr(callers, "LEFT_S", 0.0)
-    said = answer(tone_site, "infinite", ["rain", "", 400, 5, "", "", "", None])
+    said = answer(tone_site, "infinite", ["rain", "", 400, 5, "", "", "", None, *WORDLESS])
     assert "event: complete" in said
     assert '"audio_s": 400.0' in said
 
 
 def test_a_call_of_a_day_is_refused(tone_site: Any) -> None:
-    assert "take fewer seconds" in answer(tone_site, "infinite", ["rain", "", 86400, 1, "", "", "", None])
+    assert "take fewer seconds" in answer(
+        tone_site, "infinite", ["rain", "", 86400, 1, "", "", "", None, *WORDLESS]
+    )
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ([*SHORT, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}], "upload it"),
-        ([*SHORT, {"path": "http://127.0.0.1:9/x", "meta": {"_type": "gradio.FileData"}}], "upload it"),
-        ([*SHORT, "nonsense"], "view_api"),
-        ([*SHORT, {"path": 3}], "view_api"),
+        ([*SHORT, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, *WORDLESS], "upload it"),
+        (
+            [*SHORT, {"path": "http://127.0.0.1:9/x", "meta": {"_type": "gradio.FileData"}}, *WORDLESS],
+            "upload it",
+        ),
+        ([*SHORT, "nonsense", *WORDLESS], "view_api"),
+        ([*SHORT, {"path": 3}, *WORDLESS], "view_api"),
         (["x" * 5_000_000], "view_api"),
         ([], "view_api"),
     ],

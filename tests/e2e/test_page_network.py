@@ -91,7 +91,7 @@ def test_strangers_get_the_listed_models_alone(open_site: Any, model: str) -> No
 
 def call(site: Any, seconds: float, client: str) -> str:
     """Ask for a take as a client behind a proxy; the event."""
-    data = ["rain", "", seconds, 1, "tone", "", "", None]
+    data = ["rain", "", seconds, 1, "tone", "", "", None, "", -1, -1, -1]
     url = f"{site.url}gradio_api/call/infinite"
     return httpx.post(url, json={"data": data}, headers={"X-Forwarded-For": client}).json()["event_id"]
 

@@ -98,3 +98,7 @@ def test_damage_anywhere_ends_in_an_error_or_in_ids(damage: bytes, place: int):
     except ValueError:
         return
     assert letters.ids("ab", 1000)[-1] < len(letters)
+
+
+def test_a_model_may_begin_without_a_space():
+    assert Letters(model_of(ALPHABET, begins_with_space=False)).ids("ab c", 1000) == [5, 6, 4, 7, 2]

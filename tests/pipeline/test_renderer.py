@@ -15,9 +15,10 @@ from studio.core.sampling import EndlessSampler
 from studio.pipeline import endless
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
-from studio.pipeline.plan import Prompts
+from studio.pipeline.plan import EndlessPlan, Prompts, resolve_plan
 from studio.pipeline.prompts import PromptSchedule, prompt_weights
 from studio.pipeline.renderer import Renderer
+from studio.samplers.fifo import FifoPlan
 from tests.service.service_fakes import request
 
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}
@@ -176,23 +177,44 @@ def test_attention_maps_come_at_the_wanted_interval() -> None:
     assert maps[0].regions["buffer"][1] == maps[0].regions["initial"][0]
 
 
-def test_auto_is_measured_once_a_checkpoint_and_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = []
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[FifoPlan]:
+    """The windows on which "auto" is measured from now on."""
+    windows: list[FifoPlan] = []
     original = endless.measure_strategy
 
-    def measure(backend: Attending, sampler: EndlessSampler, cancel: CancelToken) -> str:
-        measured.append((sampler.base_steps, sampler.buffer_frames))
-        return original(backend, sampler, cancel)
+    def measure(backend: Attending, window: FifoPlan, cancel: CancelToken) -> str:
+        windows.append(window)
+        return original(backend, window, cancel)
 
     monkeypatch.setattr(endless, "measure_strategy", measure)
+    return windows
+
+
+def test_auto_is_measured_once_a_checkpoint_and_window(measured: list[FifoPlan]) -> None:
     renderer, backend = Renderer(), Attending()
     asked = request(duration_s=0.1, sampler=ENDLESS)
     list(renderer(asked, backend, CancelToken()))
     sampler = asked.sampler
     assert isinstance(sampler, EndlessSampler)
     assert renderer.strategy(backend, sampler, CancelToken()) in {"initial", "middle", "last"}
-    assert measured == [(sampler.base_steps, sampler.buffer_frames)], "on the request's own window"
+    taken = resolve_plan(asked, backend, "last").sampler
+    assert isinstance(taken, EndlessPlan)
+    assert [(one.window_frames, one.buffer_frames, len(one.timesteps)) for one in measured] == [
+        (taken.window.window_frames, taken.window.buffer_frames, len(taken.window.timesteps))
+    ], "on the request's own window"
     other = sampler.model_copy(update={"buffer_frames": sampler.buffer_frames + 4})
     renderer.strategy(backend, other, CancelToken())
-    assert measured[1:] == [(other.base_steps, other.buffer_frames)]
-    assert len({*measured}) == 2
+    assert [one.buffer_frames for one in measured[1:]] == [taken.window.buffer_frames + 4]
+    renderer.strategy(backend, other, CancelToken())
+    assert len({*measured}) == len(measured) == 2
+
+
+def test_auto_is_measured_anew_of_a_checkpoint_that_is_loaded_anew(measured: list[FifoPlan]) -> None:
+    """In another format of number, or with other weights, a model of the same id may look elsewhere."""
+    renderer, sampler = Renderer(), request(duration_s=0.1, sampler=ENDLESS).endless
+    for backend in (Attending(), Attending()):
+        renderer.strategy(backend, sampler, CancelToken())
+        renderer.strategy(backend, sampler, CancelToken())
+    assert len(measured) == 2
+    assert measured[0] == measured[1]

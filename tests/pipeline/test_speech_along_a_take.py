@@ -88,10 +88,10 @@ def test_another_script_is_taken_up_after_what_was_said_if_it_begins_alike() -> 
     lane, control = track("ab\ncd\nef")
     lane.window(0, 26)
     assert [text for text, *_ in spans(control)] == ["ab", "cd"]
-    control.request_script(Speech(text="ab\ncd\nxy").sentences)
+    control.request_script("ab\ncd\nxy")
     lane.window(4, 60)
     assert [text for text, *_ in spans(control)] == ["ab", "cd", "xy"]
-    control.request_script(Speech(text="new").sentences)
+    control.request_script("new")
     lane.window(8, 120)
     assert [text for text, *_ in spans(control)][-1] == "new"
     begins = [begin for _, begin, _ in spans(control)]

@@ -16,6 +16,7 @@ from studio.evaluation.suites.sound import SoundPlan
 from studio.pipeline import endless
 from studio.pipeline.plan import plan_window
 from studio.recipes import evaluate
+from studio.samplers.fifo import FifoPlan
 
 FAMILIES = ["rain", "dog"]
 
@@ -26,10 +27,10 @@ def test_auto_is_what_is_measured_of_the_model(tmp_path: Path, monkeypatch: pyte
     families = [["rain"], ["dog"], ["rain", "dog"]] * 4
     held_out = HeldOut(samples, [" and ".join(names) for names in families], families)
     plan = SoundPlan(clips=4, scenes=2, takes=2, windows=3, steps=1, batch=4)
-    measured: list[EndlessSampler] = []
+    measured: list[FifoPlan] = []
 
-    def measure(backend: Any, sampler: EndlessSampler, cancel: Any) -> str:
-        measured.append(sampler)
+    def measure(backend: Any, window: FifoPlan, cancel: Any) -> str:
+        measured.append(window)
         return "initial"
 
     monkeypatch.setattr(endless, "measure_strategy", measure)
@@ -42,7 +43,7 @@ def test_auto_is_what_is_measured_of_the_model(tmp_path: Path, monkeypatch: pyte
     figures = evaluate.evaluate_pocket(tmp_path, tmp_path, lambda: backend, quick=True)
     assert figures["strategy"] == "auto"
     assert figures["measured_strategy"] == "initial"
-    assert measured == [EndlessSampler()], "once for all takes"
+    assert measured == [plan_window(EndlessSampler(), "equal", backend)], "once for all takes"
     window = plan_window(EndlessSampler(), "initial", backend)
     assert figures["queue_steps"] == len(window.timesteps)
     assert figures["window_frames"] == window.window_frames

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 import soundfile as sf
@@ -13,7 +15,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio.backends import catalog
 from studio.core.binding import fill, opening
+from studio.core.defaults import usual_defaults
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Preset, named_preset, shipped_presets
 from studio.core.request import PromptPoint
@@ -24,11 +28,11 @@ from studio.recipes.networks.unet import SCHEDULER_CONFIG
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.schedule import NoiseSchedule
 from studio.service.studio import Studio
-from studio.ui.forms import read_form
+from studio.ui.forms import Form, read_form
 from studio.ui.tabs.infinite import SAMPLER, describe_window
 
 SETTINGS = Settings()
-STUDIO: Any = SimpleNamespace(settings=SETTINGS)
+STUDIO: Any = SimpleNamespace(settings=SETTINGS, defaults_of=usual_defaults)
 FORM = opening("infinite", model="tone")
 
 
@@ -87,7 +91,7 @@ def test_every_shipped_preset_opens_in_the_form(stem: str) -> None:
     made, meant = read_form("infinite", filled, STUDIO), preset.request(seed=0)
     assert made.model_copy(update={"seed": 0, "model": meant.model, "sampler": meant.sampler}) == meant
     assert made.sampler == meant.sampler.model_copy(update={"attention_interval": FORM["attention_interval"]})
-    assert filled["model"] == "tone", "a preset without a model leaves the chosen one"
+    assert filled["model"] == (preset.model_id or "tone"), "a preset without a model leaves the chosen one"
     assert preset.description
 
 
@@ -151,3 +155,25 @@ def test_own_audio_is_the_draft_of_an_endless_take(studio: Studio, tmp_path: Pat
     with pytest.raises(InvalidRequestError, match="own audio"):
         read_form("infinite", opened, studio)
     assert read_form("infinite", opened | {"draft": "none"}, studio).draft.kind == "none"
+
+
+def test_the_form_opens_on_the_defaults_of_the_studios_model() -> None:
+    settings = Settings(model_id="cvssp/audioldm2")
+    with gr.Blocks():
+        form = Form("sparse", settings, [], partial(catalog.defaults_of, settings=settings))
+        form.rest("engine")
+        form.join()
+    assert (form.fields["steps"].value, form.opening["guidance_scale"]) == (200, 3.5)
+    told = form.of_model("pocket/audioldm2")
+    assert (told["model"], told["values"]) == ("pocket/audioldm2", {"guidance_scale": 4.0, "steps": 50})
+    assert told["efforts"]["careful"] == {"steps": 100}
+    assert form.shows[-1] in form.shown({"model": "tone"}), "what belongs to a model comes with it"
+    assert list(form.shown({"steps": 7}).values()) == [7]
+
+
+def test_a_preset_leaves_to_the_form_what_its_model_says() -> None:
+    said = {"mode": "dual", "sampler": {"kind": "clip", "steps": 9}, "guidance_scale": 3.0}
+    left = fill("dual", Preset(name="p", settings=said), None)
+    assert (left["steps"], left["text_scale"], left["acoustic_scale"]) == (9, 3.0, 3.0)
+    bare = fill("dual", Preset(name="p", settings={"mode": "dual", "sampler": {"kind": "clip"}}), None)
+    assert not {"steps", "text_scale", "acoustic_scale", "effort"} & bare.keys()

@@ -55,7 +55,7 @@ def bench_endless(
                 audio_s = event.end_sample / event.sample_rate
                 memory.append((audio_s, process_memory_mb()))
         took_s = time.perf_counter() - began
-    strategy = renderer.strategy(backend, sampler, cancel) if sampler.strategy == "auto" else sampler.strategy
+    strategy = renderer.strategy(timed, sampler, cancel) if sampler.strategy == "auto" else sampler.strategy
     plan = plan_window(sampler, strategy, backend)
     return {
         "model": backend.id,
@@ -82,16 +82,20 @@ def bench_endless(
 
 
 def bench_clips(
-    request: GenerationRequest, backend: Backend, durations_s: Sequence[float] = COMPARED_S
+    request: GenerationRequest,
+    backend: Backend,
+    durations_s: Sequence[float] = COMPARED_S,
+    *,
+    steps: int = 50,
 ) -> list[dict[str, Any]]:
-    """One conventional run at each length: time and peak memory, for the paper's comparison.
+    """One conventional run of `steps` at each length: time and peak memory, for the paper's comparison.
 
     Goes from short to long, because a process seldom gives memory back: the peak of a short run after a long
     one would be the long one's.
     """
     rows = []
     for duration_s in sorted(durations_s):
-        sampler = ClipSampler()
+        sampler = ClipSampler(steps=steps)
         clip = request.model_copy(update={"sampler": sampler, "duration_s": duration_s})
         with PeakMemory(str(backend.device)) as peak:
             began = time.perf_counter()

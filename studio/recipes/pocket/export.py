@@ -12,7 +12,7 @@ from typing import Any
 from diffusers import AudioLDMPipeline, AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
 
-from studio.backends.checkpoint import INDEX_FILE, MEL_PADDING_FIELD
+from studio.backends.checkpoint import DEFAULTS_FIELD, INDEX_FILE, MEL_PADDING_FIELD
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.dsp.mel import SEAMLESS
 from studio.recipes.text.vocabulary import vocabulary
@@ -60,8 +60,10 @@ def write_vocabulary(audioldm: Path) -> None:
 
 
 def pocket_index(pipeline: str) -> dict[str, Any]:
-    """What each pocket model's index begins with: its pipeline, and how its VAE's log-mels are padded."""
-    return {"_class_name": pipeline, MEL_PADDING_FIELD: SEAMLESS}
+    """What each pocket model's index begins with: its pipeline, how its VAE's log-mels are padded, and that
+    its takes begin with the studio's own settings.
+    """
+    return {"_class_name": pipeline, MEL_PADDING_FIELD: SEAMLESS, DEFAULTS_FIELD: {}}
 
 
 def write_index(audioldm: Path) -> None:

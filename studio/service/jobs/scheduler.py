@@ -105,11 +105,15 @@ class Scheduler:
             job.control.request_fade_out()
             job.publish(Progress("Fading out"))
 
-    def steer(self, job: Job, prompt: str, points: tuple[PromptPoint, ...]) -> None:
-        """Change what a take that plays is about. Raises `InvalidRequestError` where it can't be changed."""
+    def steer(
+        self, job: Job, prompt: str, points: tuple[PromptPoint, ...], script: str | None = None
+    ) -> None:
+        """Change what a take that plays is about, and says. Raises `InvalidRequestError` where it can't be
+        changed.
+        """
         if job.ended:
             raise InvalidRequestError("That take is over: press Generate for a new one.")
-        job.control.request_change(prompt, points)
+        job.control.request_change(prompt, points, script)
 
     @contextmanager
     def borrowed(self, choice: ModelChoice) -> Iterator[None]:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error, part_beside
+from studio.core.preset import SYNTHETIC
+from studio.core.speech import Said, within
 from studio.service.takes.export_range import ExportRange
 from studio.service.takes.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
 from studio.service.takes.tags import read_comment
@@ -89,6 +91,9 @@ def export(
     try:
         comment = comment or read_comment(source)
         with sf.SoundFile(source) as sound:
+            start, stop = cut.frames(sound.frames, sound.samplerate)
+            if (start, stop) != (0, sound.frames):
+                comment = with_said_within(comment, start / sound.samplerate, stop / sound.samplerate)
             level = _write(_Source(sound, cut), partial, suffix, comment, cut)
         if labelled and level is not None:
             target = target.with_name(f"{target.stem}__{level.label}{target.suffix}")
@@ -199,6 +204,23 @@ def with_figures(comment: str, figures: Mapping[str, float]) -> str:
         record["take"]["figures"] = {**record["take"].get("figures", {}), **figures}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return comment
+    return json.dumps(record)
+
+
+def with_said_within(comment: str, start_s: float, end_s: float) -> str:
+    """A take's JSON with what is said from a time of it to another, in the time from there on; one of which
+    nothing is said, and any other comment, as it is.
+    """
+    try:
+        record = json.loads(comment)
+        said = tuple(Said(**one) for one in record["take"]["said"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return comment
+    if not said:
+        return comment
+    kept = within(said, start_s, end_s)
+    record["take"]["said"] = [one.model_dump() for one in kept]
+    record["description"] = SYNTHETIC if kept else ""
     return json.dumps(record)
 
 

@@ -53,8 +53,9 @@ def write_sidecar(path: Path, record: Preset) -> None:
 def prompts_of(settings: Mapping[str, Any]) -> str:
     """Everything that a take was asked for, for a search."""
     lane = settings.get("lane") or ()
-    said = (settings.get("prompt", ""), *(point["prompt"] for point in lane))
-    return " · ".join(dict.fromkeys(map(one_line, said)))
+    words = str((settings.get("speech") or {}).get("text") or "")
+    asked = (settings.get("prompt", ""), *(point["prompt"] for point in lane), *([words] if words else []))
+    return " · ".join(dict.fromkeys(map(one_line, asked)))
 
 
 def stamp_of(about: os.stat_result) -> str:

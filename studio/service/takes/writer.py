@@ -18,8 +18,9 @@ from studio import __version__
 from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
 from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
 from studio.core.files import disk_error
-from studio.core.preset import Group, Preset, PromptChange, Source, TakeRecord, load_preset
+from studio.core.preset import SYNTHETIC, Group, Preset, PromptChange, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
+from studio.core.speech import Said, Sentence, format_script, within
 from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.recording import Recording
 from studio.service.takes.export import convert
@@ -55,6 +56,7 @@ class TakeWriter:
         self._source: Source | None = None
         self._group: Group | None = None
         self._unheard = _NOTHING
+        self._said: tuple[Said, ...] = ()
 
     @classmethod
     def begin(
@@ -114,7 +116,7 @@ class TakeWriter:
             take._name = record.name
             if record.take is not None:
                 take._favourite, take._source = record.take.favourite, record.take.source
-                take._group = record.take.group
+                take._group, take._said = record.take.group, record.take.said
             take._write_sidecar(path, "running", {})
         except BlockingIOError as error:
             raise InvalidRequestError("This take goes on already, in another Longwave.") from error
@@ -179,6 +181,22 @@ class TakeWriter:
             OutOfResourcesError: the disk is full.
         """
         self._request = self._request.model_copy(update={"lane": points})
+        try:
+            self._write_sidecar(self._wav.path, "running", {})
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def tell_said(self, said: tuple[Said, ...], script: tuple[Sentence, ...] | None = None) -> None:
+        """Record what is said in the take, which may lie beyond its sound so far; and the `script` as it was
+        read, where that is another than the request's.
+
+        Raises:
+            OutOfResourcesError: the disk is full.
+        """
+        self._said = said
+        if script is not None:
+            speech = self._request.speech.model_copy(update={"text": format_script(script).rstrip("\n")})
+            self._request = self._request.model_copy(update={"speech": speech})
         try:
             self._write_sidecar(self._wav.path, "running", {})
         except OSError as error:
@@ -268,13 +286,15 @@ class TakeWriter:
             sample_rate=self._wav.sample_rate,
             status=status,
             cues=self._cues(),
+            said=within(self._said, 0.0, self.duration_s),
             figures=dict(figures),
             favourite=self._favourite,
             source=self._source,
             group=self._group,
         )
         settings = self._request.model_dump(mode="json")
-        return Preset(name=self._name, settings=settings, take=take)
+        about = SYNTHETIC if take.said else ""
+        return Preset(name=self._name, description=about, settings=settings, take=take)
 
     def _cues(self) -> tuple[PromptChange, ...]:
         request = self._request

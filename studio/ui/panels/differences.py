@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from studio.core.binding import fill, opening
+from studio.core.defaults import ModelDefaults
 from studio.core.errors import StudioError
 from studio.core.field import Field
 from studio.core.fields import on_page
@@ -16,7 +17,7 @@ from studio.ui.words import words
 
 SEED = "seed"
 # Those that have lines of their own, and what the page shows and no file needs.
-_APART = {"prompt", "negative_prompt", "lane", "duration_s", SEED, "model", "attention_interval"}
+_APART = {"prompt", "negative_prompt", "lane", "say", "duration_s", SEED, "model", "attention_interval"}
 MAX_CHARS = 40
 
 
@@ -39,12 +40,14 @@ def settings_of(record: Preset) -> dict[str, str]:
     return said
 
 
-def changed(record: Preset) -> list[str]:
-    """The settings of a record that are not what its form opens on, each as "label: value"."""
+def changed(record: Preset, own: ModelDefaults) -> list[str]:
+    """The settings of a record that are not what its form opens on, its model's `own` those of the model;
+    each as "label: value".
+    """
     said = settings_of(record)
     if not said:
         return []
-    fields, opened = on_page(record.mode), opening(record.mode)
+    fields, opened = on_page(record.mode), opening(record.mode, own)
     return [
         _labelled(fields[name], value)
         for name, value in said.items()

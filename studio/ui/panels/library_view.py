@@ -12,10 +12,12 @@ import gradio as gr
 
 from studio.core.audio import format_time
 from studio.core.binding import fill
+from studio.core.defaults import ModelDefaults
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.files import disk_error
 from studio.core.modes import MODES
 from studio.core.preset import Preset
+from studio.core.speech import format_script
 from studio.service.jobs.intake import RESUMABLE
 from studio.service.recordings.mono import MAX_S
 from studio.service.studio import Studio
@@ -83,6 +85,8 @@ class LibraryView:
 
     def __init__(self, studio: Studio) -> None:
         self._library = studio.library
+        self._settings = studio.settings
+        self._defaults_of = studio.defaults_of
 
     def listing(self, asked: Asked = Asked(), chosen: str = "") -> str:
         """The cards of the takes asked for, as HTML."""
@@ -183,7 +187,7 @@ class LibraryView:
     def open_take(self, chosen: str) -> Opened:
         """The chosen take's settings, for the form of its tab."""
         try:
-            return _opened(self._library.get(chosen).record)
+            return self._opened(self._library.get(chosen).record)
         except StudioError as error:
             return Opened(said=str(error))
 
@@ -195,7 +199,8 @@ class LibraryView:
                 raise InvalidRequestError(TEXT.still_grows)
             if take.about.duration_s > MAX_S:
                 raise InvalidRequestError(TEXT.too_long.format(limit=format_time(MAX_S)))
-            return _opened(take.record, continue_from=handed(take.path), endless=True)
+            more = {"continue_from": handed(take.path), "endless": True, "say": left_to_say(take)}
+            return self._opened(take.record, **more)
         except StudioError as error:
             return Opened(said=str(error))
         except OSError as error:
@@ -204,9 +209,20 @@ class LibraryView:
     def open_file(self, file: str | None) -> Opened:
         """The settings inside an uploaded file, for the form of its tab."""
         try:
-            return _opened(settings_of(Path(file))) if file else Opened()
+            return self._opened(settings_of(Path(file))) if file else Opened()
         except StudioError as error:
             return Opened(said=str(error))
+
+    def _opened(self, record: Preset, **more: Any) -> Opened:
+        """A record for the tab that it is of. `more` are values of the Infinite tab's, which then opens it
+        whatever it is of.
+        """
+        mode = "infinite" if more or record.mode not in MODES else record.mode
+        return Opened(mode, fill(mode, record, self._own(record, mode)) | more)
+
+    def _own(self, record: Preset, mode: str = "infinite") -> ModelDefaults:
+        """What takes of a record's model begin with; of the tab's model where it names none."""
+        return self._defaults_of(record.model_id or self._settings.model_of(mode))
 
     def _done(self, chosen: str, asked: Asked, do: Callable[[], tuple[str, str]]) -> Shown:
         """The tab after `do`, which gives what is chosen then and what was done; or what was wrong."""
@@ -247,7 +263,7 @@ class LibraryView:
             else:
                 said = str(error)
         if take is not None:
-            here, why, detail = take.id, unresumable(take), take_detail.detail(take)
+            here, why, detail = take.id, unresumable(take), take_detail.detail(take, self._own(take.record))
         whole = take is not None and take.status != "running"
         favourite = take is not None and take.about.favourite
         return Shown(
@@ -259,6 +275,13 @@ class LibraryView:
             resume=gr.update(interactive=take is not None and not why),
             favour=gr.update(interactive=whole, value=TEXT.unfavour if favourite else TEXT.favour),
         )  # fmt: skip
+
+
+def left_to_say(take: Take) -> str:
+    """What of a take's script comes after what was said in it."""
+    sentences, said = take.record.request().speech.sentences, take.about.said
+    follows = [one.text for one in said] == [one.text for one in sentences[: len(said)]]
+    return format_script(sentences[len(said) :]).rstrip("\n") if follows else ""
 
 
 def unresumable(take: Take) -> str:
@@ -282,11 +305,3 @@ def trash_label(takes: int, size: int) -> str:
 def _offered(offered: bool) -> Any:
     """A button that is there only while it can be pressed."""
     return gr.update(visible=offered, interactive=offered)
-
-
-def _opened(record: Preset, **more: Any) -> Opened:
-    """A record for the tab that it is of. `more` are values of the Infinite tab's, which then opens it
-    whatever it is of.
-    """
-    mode = "infinite" if more or record.mode not in MODES else record.mode
-    return Opened(mode, fill(mode, record) | more)

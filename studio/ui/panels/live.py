@@ -34,6 +34,7 @@ from studio.service.jobs.job import Job
 
 KEPT_COLUMNS = 6000  # a minute of picture; memory stays flat however long the take
 MAX_VIEWS = 64
+SHOWN_SENTENCES = 200  # told of at every beat
 MAP_PIXELS = 160
 
 
@@ -132,6 +133,7 @@ class LiveView:
             "message": self._message,
             "prompt": self.job.request.prompt,
             **self._scene(),
+            "said": [one.model_dump() for one in self.job.control.said[-SHOWN_SENTENCES:]],
             "file": outcome.path.name if outcome is not None and outcome.path is not None else "",
             "drafted": self.draft is not None,
         }
@@ -147,7 +149,7 @@ class LiveView:
         return {
             "opening": self.job.request.prompt,
             "points": [point.model_dump() for point in self.job.control.points],
-            "asked": {"prompt": prompt, "lane": format_lane(lane)},
+            "asked": {"prompt": prompt, "lane": format_lane(lane), "script": self.job.control.asked_script},
             "heard_after_s": heard_after_s(sampler, self.stream.buffered_s),
         }
 

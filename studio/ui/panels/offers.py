@@ -70,6 +70,7 @@ def about(path: Path, *, listed: bool) -> dict[str, Any]:
             "prompt": str(record.settings.get("prompt", "")),
             "lane": record.settings.get("lane", []),
             "seed": str(record.settings.get("seed", "")),
+            "said": [one.model_dump() for one in record.take.said] if record.take else [],
             "favourite": bool(record.take and record.take.favourite),
         }
     return told

@@ -6,6 +6,7 @@ import json
 from html import escape
 
 from studio.core.audio import format_time
+from studio.core.defaults import ModelDefaults
 from studio.service.takes.export import FORMATS
 from studio.service.takes.library import Take
 from studio.service.takes.trash import size_of
@@ -28,10 +29,11 @@ def unreadable(take_id: str, reason: str) -> str:
     return f'<div class="lw-detail" data-take="{escape(take_id)}">{NONE.format(escape(reason))}</div>'
 
 
-def detail(take: Take) -> str:
+def detail(take: Take, own: ModelDefaults) -> str:
     """One take to play, to export and to know about."""
     source, name = source_of(take), escape(take.name)
-    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _facts(take).items())
+    facts = _facts(take, own)
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in facts.items())
     formats = "".join(
         f'<option value="{suffix}"{" selected" if suffix == take.path.suffix.lower() else ""}>'
         f"{suffix[1:].upper()}</option>"
@@ -53,22 +55,24 @@ def detail(take: Take) -> str:
     )
 
 
-def _facts(take: Take) -> dict[str, str]:
+def _facts(take: Take, own: ModelDefaults) -> dict[str, str]:
     """What is told of a take, by terms; what it has nothing of is left out."""
     record, about = take.record, take.about
     settings = record.settings
-    model, lane = settings.get("model"), settings.get("lane") or ()
+    lane = settings.get("lane") or ()
     facts = {
         TEXT.prompt: str(settings.get("prompt", "")),
         TEXT.negative: str(settings.get("negative_prompt") or ""),
         TEXT.changes: " · ".join(f"{format_time(one['at_s'])} {one['prompt']}" for one in lane),
+        TEXT.words_said: " · ".join(f"{format_time(one.start_s)} {one.text}" for one in about.said),
+        TEXT.voice: TEXT.synthetic if about.said else "",
         TEXT.length: format_time(take.length_s),
         TEXT.tab: title_of(record.mode),
         TEXT.made: made_at(take),
         TEXT.status: status_of(take) or take.status,
         TEXT.seed_label: str(settings.get("seed")),
-        TEXT.model: str(model.get("id") if isinstance(model, dict) else ""),
-        TEXT.settings: " · ".join(changed(record)),
+        TEXT.model: record.model_id,
+        TEXT.settings: " · ".join(changed(record, own)),
         TEXT.continued_from: about.source.file if about.source else "",
         TEXT.group_of: TEXT.place_in_group.format(position=about.group.position, takes=about.group.takes)
         if about.group

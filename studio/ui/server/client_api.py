@@ -100,15 +100,16 @@ def request_of(mode: str, given: Values, studio: Studio) -> GenerationRequest:
     """
     settings = studio.settings
     preset = _preset(given.get("preset", ""), settings.presets)
-    chosen = preset.settings.get("model") if preset else None
-    known = chosen.get("id") if isinstance(chosen, dict) else None
+    known = preset.model_id if preset else ""
     model = {"id": given.get("model") or known or settings.model_of(mode)}
     fixed = {
         "model": {**model, "device": settings.device, "dtype": settings.dtype},
         "duration_s": given.get("duration_s") or 0.0,
     }
     recorded = own_audio(given, studio) if given.get("recording") else None
-    return bind(mode, given, preset=preset, recorded=recorded, fitting=("draft",), fixed=fixed)
+    return bind(
+        mode, given, studio.defaults_of, preset=preset, recorded=recorded, fitting=("draft",), fixed=fixed
+    )
 
 
 def _any(seed: str | float) -> bool:

@@ -41,7 +41,8 @@ def build(shared: Shared, models: Sequence[ModelInfo]) -> TakeTab:
         EXAMPLES, _sound, _engine, lambda form: None, inside,
         above=widgets.draft_player, gauges=STEP_GAUGE,
     )  # fmt: skip
-    form = Form(TAB, studio.settings, [model for model in models if model.system in SYSTEMS])
+    offered = [model for model in models if model.system in SYSTEMS]
+    form = Form(TAB, studio.settings, offered, studio.defaults_of)
     return lay_out(form, TakeHandlers(shared, TAB), studio.settings, own).tab
 
 

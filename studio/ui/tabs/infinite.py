@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.backends.catalog import ModelInfo
+from studio.backends.catalog import ModelInfo, speaks
 from studio.core.binding import Values
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.fields import on_page
@@ -39,7 +39,7 @@ def build(shared: Shared, models: Sequence[ModelInfo]) -> TakeTab:
     """Lay the tab out and bind it to the service; call inside a `gr.Tab`. Gives what other tabs need."""
     studio = shared.studio
     handlers = Handlers(shared, TAB)
-    form = Form(TAB, studio.settings, models)
+    form = Form(TAB, studio.settings, models, studio.defaults_of)
 
     def inside(parts: Inside) -> None:
         widgets.attention(TAB)
@@ -69,6 +69,7 @@ def _sound(form: Form) -> None:
     with gr.Row(elem_classes="lw-numbers"):
         form.put("duration_s", "endless", min_width=90)
         form.put("guidance_scale", min_width=80)
+    form.put("speech_scale")
     form.put("negative_prompt", lines=1, max_lines=3)
     form.put("seed")
     form.put("lane_blend_s", min_width=120)
@@ -80,6 +81,7 @@ def _sound(form: Form) -> None:
 
 def _engine(form: Form, handlers: Handlers) -> None:
     form.put("model")
+    form.put("pause_s")
     form.row("attention", "draft", min_width=100)
     with gr.Group(visible=form.opening["draft"] != "none") as hearing:
         form.put("acoustic_scale")
@@ -137,13 +139,14 @@ class Handlers(TakeHandlers):
         return words.form.unloaded.format(mb=f"{freed / 1e6:.0f}")
 
     def steer(self, job_id: str, **values: Any) -> str:
-        """Change the running take to the form's prompt and timeline; what comes of it, in a sentence."""
+        """Change the running take to the form's prompt, timeline and words; what comes of it, told."""
         if not job_id:
             return words.takes.nothing_plays
         try:
             # Its draft stays what it is: a recording need not be read again.
             wanted = read_form(TAB, {**values, "draft": "none"}, self._studio)
-            self._studio.steer(job_id, wanted.prompt, wanted.lane)
+            script = wanted.speech.text if speaks(wanted.model.id, self._studio.settings) else None
+            self._studio.steer(job_id, wanted.prompt, wanted.lane, script)
             job = self._studio.job(job_id)
             sampler = job.request.endless
         except StudioError as error:

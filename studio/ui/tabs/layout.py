@@ -9,11 +9,12 @@ from typing import Any
 import gradio as gr
 
 from studio.core.audio import format_time
+from studio.core.binding import said_on_page
 from studio.core.modes import MODES
 from studio.core.settings import Settings
 from studio.ui import widgets
 from studio.ui.forms import Form
-from studio.ui.panels import palette, timeline
+from studio.ui.panels import palette, speech, timeline
 from studio.ui.tabs.take_tab import TakeHandlers, TakeTab
 from studio.ui.words import words
 
@@ -70,6 +71,8 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
                 form.put(
                     "prompt", lines=2, max_lines=6, placeholder=words.form.placeholder.format(example=example)
                 )
+                if said_on_page(tab):
+                    speech.build(form)
             with gr.Column(scale=2, min_width=260, elem_classes="lw-go"):
                 start, steer, again = _main_buttons(tab, endless)
                 with gr.Row(elem_classes="lw-more"):

@@ -70,7 +70,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab])
         parts |= _lay_out_trash()
     _bind_buttons(view, parts, asked, [refresh.click, tab.select])
     forms = {other.form.mode: other.form for other in others}
-    filled = [tabs, *(field for form in forms.values() for field in form.fields.values()), parts["said"]]
+    filled = [tabs, *(part for form in forms.values() for part in form.shows), parts["said"]]
 
     def opened(found: Opened) -> dict[Any, Any]:
         """What the page shows of it."""

@@ -38,7 +38,7 @@ def bind(tabs: gr.Tabs, takes: list[TakeTab], studio: Studio, offers: Offers) ->
             raise gr.Error(str(error), print_exception=False) from error
         return {tabs: gr.Tabs(selected=dual.mode), **dual.shown(values)}
 
-    filled = [tabs, *endless.fields.values(), dual.fields["draft"], dual.fields["recording"]]
+    filled = [tabs, *endless.shows, dual.fields["draft"], dual.fields["recording"]]
     for tab in takes:
         tab.followed[-1].select(
             reuse, None, filled, show_progress="hidden", queue=False, api_visibility="private"

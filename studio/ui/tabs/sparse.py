@@ -28,7 +28,7 @@ def build(shared: Shared, models: Sequence[ModelInfo]) -> TakeTab:
             compare.build_methods(studio, parts.form, compared(studio), AudioTagger(studio.settings.assets))
 
     own = Own(EXAMPLES, _sound, _engine, _expert, inside, gauges=STEP_GAUGE)
-    form = Form(TAB, studio.settings, models)
+    form = Form(TAB, studio.settings, models, studio.defaults_of)
     return lay_out(form, TakeHandlers(shared, TAB), studio.settings, own).tab
 
 
@@ -40,13 +40,13 @@ def compared(studio: Studio) -> compare.Wanted:
 def _sound(form: Form) -> None:
     form.put("duration_s")
     length_buttons(form, LENGTHS)
-    form.put("guidance_scale", min_width=80)
+    form.put("guidance_scale", "speech_scale", min_width=80)
     form.put("negative_prompt", lines=1, max_lines=3)
     form.put("seed")
 
 
 def _engine(form: Form) -> None:
-    form.put("attention", "steps", "model")
+    form.put("attention", "steps", "model", "pause_s")
 
 
 def _expert(form: Form) -> None:

@@ -18,6 +18,7 @@ from studio.backends.acoustic.audiocraft_shim import MISSING
 from studio.backends.catalog import DRAFTER, list_models
 from studio.backends.systems import dcldm
 from studio.core.binding import fill, opening
+from studio.core.defaults import usual_defaults
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.events import Drafted
 from studio.core.preset import Preset, named_preset, shipped_presets
@@ -127,7 +128,7 @@ def test_a_take_opens_as_it_was(draft: dict[str, Any], steps: int, duration_s: f
     )  # fmt: skip
     record = Preset(name="x", settings=request.model_dump(mode="json"))
     opened = FORM | fill("dual", record)
-    keeper: Any = type("Keeper", (), {"settings": SETTINGS})()
+    keeper: Any = type("Keeper", (), {"settings": SETTINGS, "defaults_of": staticmethod(usual_defaults)})()
     assert read_form("dual", opened, keeper) == request
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.binding import fill, opening
+from studio.core.defaults import usual_defaults
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished, Preview, StepDone
 from studio.core.preset import Preset, named_preset, shipped_presets
@@ -26,7 +27,7 @@ from studio.ui.tabs.library import LibraryView
 from studio.ui.tabs.take_tab import Shared, TakeHandlers
 
 SETTINGS = Settings()
-STUDIO: Any = SimpleNamespace(settings=SETTINGS)
+STUDIO: Any = SimpleNamespace(settings=SETTINGS, defaults_of=usual_defaults)
 FORM = opening("sparse", model="tone", attention="dense", keep_running=True)  # there is no page to listen
 PRESETS = {s: p for s, p in shipped_presets(SETTINGS.presets).items() if p.mode == "sparse"}
 
