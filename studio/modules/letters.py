@@ -6,7 +6,7 @@ it is (`sentencepiece_model.proto`): nothing has to be installed for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from tokenizers import normalizers
@@ -90,7 +90,7 @@ class Letters:
         )
 
 
-def model_of(letters: Sequence[str], *, charsmap: bytes = b"", begins_with_space: bool = True) -> bytes:
+def model_of(letters: Iterable[str], *, charsmap: bytes = b"", begins_with_space: bool = True) -> bytes:
     """The content of a sentencepiece model of these letters, for `Letters` and for sentencepiece itself.
 
     Ids are those of SpeechT5: start, padding, end and unknown from 0 on, then the space, then the letters.

@@ -26,7 +26,7 @@ from studio.core.errors import ModelNotFoundError, StudioError, WeightsError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
 from studio.modules.durator import Durator
-from studio.modules.letters import Letters
+from studio.modules.letters import Letters, model_of
 from tests.backends.conftest import CONTENT, EMBEDDING, make_voiceldm
 from tests.backends.damage import FILES, Damage
 from tests.backends.fake_hub import FakeHub, serving
@@ -314,6 +314,7 @@ def wider(name: str) -> Callable[[dict[str, torch.Tensor]], object]:
     return lambda state: {**state, name: torch.cat([state[name]] * 2)}
 
 
+MANY_LETTERS = model_of(map(chr, range(97, 147)))
 PROJECTION = "durator.learnable_upsampler.proj_o.bias"
 EMBEDDED = "text_encoder.encoder.prenet.embed_tokens.weight"
 
@@ -371,6 +372,7 @@ def configured(name: str, **values: object) -> Damage:
         (lambda folder: shutil.copy(folder / FILE, folder / "voiceldm-x.ckpt"), "leave one there"),
         (lambda folder: (folder / VOCABULARY).unlink(), "vocabulary of tokenizer is missing"),
         (lambda folder: (folder / VOCABULARY).write_bytes(b"\xff" * 99), "spm_char.model is damaged"),
+        (lambda folder: (folder / VOCABULARY).write_bytes(MANY_LETTERS), "has more letters"),
         (configured("speecht5", hidden_size=48), r"durator\.dp\.conv_1\.weight is \(24"),
         (configured("speecht5", vocab_size=20), r"embed_tokens\.weight is \(40"),
         (configured("speecht5", encoder_layers=10**5), "far larger network"),
