@@ -139,7 +139,8 @@ export class Form extends EventTarget {
     const set = this.#given === now.model || Object.keys(this.values).some(together);
     this.#given = null;
     if (set) return {};
-    const [were, are] = [this.#own(before), this.#own(this.values)];
+    const were = { ...this.#about.opening, ...this.#own(before) };
+    const are = this.#own(this.values);
     const held = Object.keys(are).filter((name) => alike(this.values[name], were[name]));
     const wanted = Object.fromEntries(held.map((name) => [name, are[name]]));
     const quality = old.efforts[this.values.effort];

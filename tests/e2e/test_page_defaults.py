@@ -166,3 +166,22 @@ def test_clips_have_theirs(model_site: Any, visit: Callable[..., Page]) -> None:
     wait_for_value(page, "#sparse-steps input", "200")
     wait_for_value(page, "#sparse-guidance input", "3.5")
     assert effort(page, "sparse") == "balanced"
+
+
+def test_words_to_say_have_scales_of_their_own(model_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(model_site.url)
+    choose(page, "glory20h/voiceldm-m")
+    wait_for_value(page, GUIDANCE, "9")
+    open_pane(page, "sound")
+    scale = "#infinite-speech-scale input[type=number]"
+    page.wait_for_selector(scale)
+    wait_for_value(page, scale, "1")
+    assert page.locator("#infinite-sound-tab .lw-badge").count() == 0
+    page.fill("#infinite-say textarea", "Mind the gap.")
+    wait_for_value(page, GUIDANCE, "5")
+    wait_for_value(page, scale, "7")
+    page.fill(scale, "3")
+    page.press(scale, "Tab")
+    page.fill("#infinite-say textarea", "")
+    wait_for_value(page, GUIDANCE, "9")
+    assert page.input_value(scale) == "3", "which somebody set"
