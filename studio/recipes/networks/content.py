@@ -120,6 +120,7 @@ def train_content(
     by_voice = [speech.of_voice(voice) for voice in range(2)]
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
+        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))  # dropout's
         chosen = [speech.spoken[i] for i in draw_sentences(by_voice, BATCH, generator)]
         batch, wanted = collate(chosen), latents_of(chosen, encoder).to(device)
         with mixed_precision(device):

@@ -20,12 +20,14 @@ from studio.recipes.pocket import options as pocket_options
 from studio.recipes.pocket.options import Amounts, PocketOptions
 from studio.recipes.pocket.stages import BY_NAME, STAGES, Stage, before, require_groups, run_pocket, run_stage
 from studio.recipes.text.phrases import family_phrases
+from tests.recipes.speech.speech_fakes import tone_voices
 from tests.recipes.text.sentence_fakes import WORDS, LetterEncoder
 
 POCKET = data_dir("assets") / "pocket"
 TINY = Amounts(
-    clips=12, scenes=4, classifier_clips=12, classifier_scenes=4, phrases=20, drafted_clips=4, clip_s=5.12
-)
+    clips=12, scenes=4, classifier_clips=12, classifier_scenes=4, phrases=20, drafted_clips=4, clip_s=5.12,
+    sentences=8,
+)  # fmt: skip
 
 
 def files_of(folder: Path) -> set[str]:
@@ -39,6 +41,7 @@ def tiny(folder: Path) -> PocketOptions:
         amounts=TINY,
         sentence_encoder=LetterEncoder,
         dictionary=lambda: WORDS,
+        voices=tone_voices,
     )
 
 
@@ -128,7 +131,7 @@ def test_what_is_complete_is_passed_over(tmp_path: Path, told: list[str]) -> Non
     told.clear()
     (options.out / "audioldm" / "vocoder" / "config.json").unlink()
     assert run_pocket(options)
-    assert told == ["vocoder", "audioldm", "audioldm2"]
+    assert told == ["vocoder", "audioldm", "audioldm2", "voiceldm"]
     told.clear()
     assert run_pocket(replace(options, scale=2.0))
     assert told == names
@@ -154,13 +157,16 @@ def test_when_the_time_is_up_nothing_goes_on_from_what_is_half_done(tmp_path: Pa
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few steps, few phrases, small batches of short crops."""
-    from studio.recipes.networks import audiogen, denoiser, encodec, unet, vocoder
+    from studio.recipes.networks import audiogen, content, denoiser, encodec, unet, vocoder, voiceldm
+    from studio.recipes.speech import tokenizer, tower
     from studio.recipes.text import clap, phrases
 
-    for module, name in ((audiogen, "BATCH"), (encodec, "BATCH"), (vocoder, "BATCH")):
-        monkeypatch.setattr(module, name, 2)
+    for module in (audiogen, content, encodec, tower, vocoder):
+        monkeypatch.setattr(module, "BATCH", 2)
     for name in ("CLIP_BATCH", "RAMP_BATCH"):
         monkeypatch.setattr(unet, name, 2)
+        monkeypatch.setattr(voiceldm, name, 2)
+    monkeypatch.setattr(tokenizer, "_charsmap", bytes)
     monkeypatch.setattr(audiogen, "CROP_FRAMES", 40)
     monkeypatch.setattr(dual, "POCKET_DCLDM", dual.POCKET_DCLDM | {"batch": 2, "frames": 48})
     monkeypatch.setattr(pocket_options, "STEPS", dict.fromkeys(pocket_options.STEPS, 2))
@@ -198,7 +204,7 @@ def test_every_stage_runs_on_what_it_says_that_it_needs(tmp_path: Path) -> None:
             shutil.copytree(own.runs / "train", whole.runs / "train")
         shutil.rmtree(own.runs, ignore_errors=True)
     assert files_of(whole.out) == files_of(POCKET) - {"README.md"}
-    for model in ("audioldm", "audioldm2", "tango", "dcldm", "audiogen"):
+    for model in ("audioldm", "audioldm2", "tango", "dcldm", "audiogen", "voiceldm"):
         assert verify(whole.out / model) == [], model
 
 
