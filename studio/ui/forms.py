@@ -133,8 +133,8 @@ class Form:
 
     @property
     def _renamed(self) -> list[str]:
-        """The fields that have another name while the model speaks."""
-        return [name for name, field in self._table.items() if field.page and field.page.beside_words]
+        """The fields laid out that have another name while the model speaks."""
+        return [name for name in self.fields if (page := self._table[name].page) and page.beside_words]
 
     def _rename(self, model: str | None) -> dict[Any, Any]:
         return {self.fields[name]: gr.update(label=self._label(name, model)) for name in self._renamed}

@@ -144,11 +144,10 @@ def test_the_api_takes_words(studio: Studio) -> None:
     assert "say" not in [one["parameter_name"] for one in told["/dual"]["parameters"]]
     call = next(event.fn for event in page.fns.values() if event.api_name == "infinite")
     values = {"prompt": "rain", "seconds": 2, "seed": "1"}
-    aio.run(call(gr.Request(), **values, say="Hi.", scene_scale=3, speech_scale=4, pause=0.5))
-    (take,) = studio.library.takes()
-    request = take.record.request()
+    sent = {**values, "say": "Hi.", "scene_scale": 3, "speech_scale": 4, "pause": 0.5}
+    request = client_api.request_of("infinite", client_api.read_call("infinite", sent), studio)
     assert (request.guidance_scale, request.speech.scale, request.speech.pause_s) == (3, 4, 0.5)
-    assert [one.text for one in take.about.said] == ["Hi."]
+    assert request.speech.text == "Hi."
     for word, sentence in (("1:75 | x", "has a line 1"), ("😀", "can't be said")):
         with pytest.raises(gr.Error, match=sentence):
             aio.run(call(gr.Request(), **values, say=word))
