@@ -72,9 +72,10 @@ MODELS = (
         "Ships with Longwave; what the pocket DC-LDM is made from.",
     ),
     ModelInfo(
-        "pocket/voiceldm", "Pocket VoiceLDM", "voiceldm", "embedded", "Apache-2.0, but for the man's voice", 0,
-        "Ships with Longwave; says English words inside the same families, and reads scripts. The man's voice "
-        "is not cleared for commercial use: see its card.",
+        "pocket/voiceldm", "Pocket VoiceLDM", "voiceldm", "embedded",
+        "Apache-2.0, but for the man's voice", 0,
+        "Ships with Longwave; says English words inside the same families, and reads scripts. The man's "
+        "voice is not cleared for commercial use: see its card.",
     ),
     ModelInfo(
         "pocket/audiogen", "Pocket AudioGen", DRAFTER, "embedded", "Apache-2.0", 0,
