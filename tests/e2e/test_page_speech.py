@@ -24,7 +24,10 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 VOICE = "pocket/voiceldm"
-SCRIPT = "The storm is near.\n0:04 | Stay inside tonight."
+FIRST = "The storm is near, and it will be here before the night is over."  # five seconds of the fake's
+SECOND = "Stay inside until the morning, and keep away from the windows."
+SCRIPT = f"{FIRST}\n0:07 | {SECOND}"
+expect.set_options(timeout=60_000)  # as the page's own
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +68,18 @@ def test_a_scene_and_a_script_are_heard_marked_and_kept(voice_site: Any, visit: 
     page = visit(voice_site.url)
     type_words(page, "heavy rain", SCRIPT)
     expect(page.locator("#infinite-say-told")).to_have_text("2 sentences.")
-    set_length(page, 8)
+    set_length(page, 13)
     page.click("#infinite-generate")
-    blocks = page.locator("#infinite-timeline .lw-tl-sentence")
-    expect(blocks).to_have_text(["The storm is near.", "Stay inside tonight."])
-    expect(page.locator("#infinite-timeline .lw-tl-saying")).to_have_text("The storm is near.")
-    expect(page.locator("#infinite-say-now .lw-saying")).to_have_text("Being said: The storm is near.")
-    expect(page.locator("#infinite-timeline .lw-tl-saying")).to_have_text("Stay inside tonight.")
+    expect(page.locator("#infinite-say-now .lw-saying")).to_have_text(f"Being said: {FIRST}")
+    expect(page.locator("#infinite-timeline .lw-tl-saying")).to_have_text(FIRST)
+    expect(page.locator("#infinite-timeline .lw-tl-saying")).to_have_text(SECOND)
+    expect(page.locator("#infinite-timeline .lw-tl-sentence")).to_have_text([FIRST, SECOND])
     until(lambda: newest(voice_site))
     record = newest(voice_site)
     assert record.request().speech.text == SCRIPT
     assert [(one.text, one.start_s) for one in record.take.said] == [
-        ("The storm is near.", 0.4),
-        ("Stay inside tonight.", 4.0),
+        (FIRST, 0.4),
+        (SECOND, 7.0),
     ]
     assert record.description == SYNTHETIC
 
