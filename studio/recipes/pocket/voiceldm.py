@@ -21,9 +21,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapTextModelWithProjection
 
-from studio.backends.checkpoint import INDEX_FILE, SHARED_FILE
+from studio.backends.checkpoint import DEFAULTS_FIELD, INDEX_FILE, SHARED_FILE
 from studio.backends.registry import VOICELDM
 from studio.backends.systems.voiceldm import BAND_FIELD
+from studio.core.defaults import ModelDefaults, Scales
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.recipes.data.mixing import PatchEncoder
 from studio.recipes.networks.content import Content, speech_config, train_content
@@ -45,8 +46,8 @@ SHARED = {
     "vocoder": "../audioldm/vocoder",
     "clap_tokenizer": "../audioldm/tokenizer",
 }
-
-
+# Where its words were best understood; without words about as far as the pocket AudioLDM is guided.
+DEFAULTS = ModelDefaults(guidance=Scales(text=3.0, speech=2.0), spoken=Scales(text=2.0, speech=2.0))
 COMMON_WORDS = 12_000  # that are read in a row, besides sentences
 READ_AT_ONCE = 32  # sentences
 WEIGHED_CLIPS = 200
@@ -141,7 +142,8 @@ def export_voiceldm(
     _save_tower(tower, out / "clap")
     DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(out / "scheduler")
     _write_json(out / SHARED_FILE, SHARED)
-    _write_json(out / INDEX_FILE, pocket_index(VOICELDM.pipeline))
+    own_defaults = {DEFAULTS_FIELD: DEFAULTS.model_dump(exclude_unset=True)}
+    _write_json(out / INDEX_FILE, pocket_index(VOICELDM.pipeline) | own_defaults)
     shutil.copy(audioldm / VOCABULARY_FILE, out / VOCABULARY_FILE)
 
 
