@@ -390,9 +390,14 @@ export class Tab {
     setText(line, text);
   }
 
+  /** Whether the live take is made, or heard yet after it was. */
+  get #heard() {
+    return this.#live || (transport.current?.live === this && !SILENT.includes(this.player.state));
+  }
+
   /** The sentences of what plays, live or finished, and the second of it that is heard. */
   get #spoken() {
-    if (this.#live || transport.current?.live === this) return { said: this.#state.said ?? [], at: this.heard };
+    if (this.#heard) return { said: this.#state.said ?? [], at: this.heard };
     const take = this.strip.takes.find((one) => one.id === transport.current?.id);
     return { said: take?.said ?? [], at: transport.position };
   }
@@ -450,7 +455,7 @@ export class Tab {
     const { opening, points } = this.#state;
     const { said } = this.#spoken;
     const take = this.strip.takes.find((one) => one.id === transport.current?.id);
-    if (this.#live && opening !== undefined) {
+    if (this.#heard && opening !== undefined) {
       const made_s = (this.#state.offset_s ?? 0) + this.#made;
       this.timeline.playing = { opening, points: points ?? [], said, position_s: this.heard, made_s, live: true };
     } else if (take?.prompt !== undefined) {
