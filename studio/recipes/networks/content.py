@@ -7,6 +7,7 @@ learns). Content frames carry the sounds of speech then, and the U-Net has only 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -29,6 +30,8 @@ LATENT_VALUES = 128  # 8 channels of 16 bands
 BATCH = 24
 LEARNING_RATE = 1e-3
 DURATION_WEIGHT, PHONE_WEIGHT = 0.3, 0.3
+# Learnt in logarithms, durations come out short on average: 0.89 of the woman's, all of the man's.
+UNHURRIED = 1.07
 
 
 def speech_config() -> SpeechT5Config:
@@ -55,6 +58,14 @@ class Content(nn.Module):
         counts = batch.mask.to(states.dtype)
         logs = self.durator.dp(states.detach().transpose(1, 2), counts[:, None])[:, 0]
         return self.durator(states, batch.mask, batch.durations)[0], logs
+
+
+@torch.no_grad()
+def stretch(durator: Durator, factor: float) -> None:
+    """Let every letter of a trained durator last so many times as long."""
+    bias = durator.dp.proj.bias
+    assert bias is not None
+    bias.add_(math.log(factor))
 
 
 @torch.no_grad()

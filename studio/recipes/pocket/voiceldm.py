@@ -27,7 +27,7 @@ from studio.backends.systems.voiceldm import BAND_FIELD
 from studio.core.defaults import ModelDefaults, Scales
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.recipes.data.mixing import PatchEncoder
-from studio.recipes.networks.content import Content, speech_config, train_content
+from studio.recipes.networks.content import UNHURRIED, Content, speech_config, stretch, train_content
 from studio.recipes.networks.unet import SCHEDULER_CONFIG, channel_weight
 from studio.recipes.networks.voiceldm import BAND, Composer, Scenes, Sentences, load_init, train_voiceldm
 from studio.recipes.pocket.export import pocket_index, save_part
@@ -47,7 +47,7 @@ SHARED = {
     "clap_tokenizer": "../audioldm/tokenizer",
 }
 # Where its words were best understood; without words about as far as the pocket AudioLDM is guided.
-DEFAULTS = ModelDefaults(guidance=Scales(text=3.0, speech=2.0), spoken=Scales(text=2.0, speech=2.0))
+DEFAULTS = ModelDefaults(guidance=Scales(text=3.0, speech=4.0), spoken=Scales(text=1.0, speech=4.0))
 COMMON_WORDS = 12_000  # that are read in a row, besides sentences
 READ_AT_ONCE = 32  # sentences
 WEIGHED_CLIPS = 200
@@ -81,6 +81,7 @@ def run_voiceldm(options: PocketOptions) -> bool:
         _channel_weight(encoder, mels),
         options.device,
     )
+    stretch(content.durator, UNHURRIED)
     export_voiceldm(content, unet, tower, options.audioldm, options.voiceldm)
     return is_complete(loop)
 

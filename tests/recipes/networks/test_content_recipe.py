@@ -20,6 +20,7 @@ from studio.recipes.networks.content import (
     duration_loss,
     latents_of,
     speech_config,
+    stretch,
     train_content,
 )
 from studio.recipes.speech.dataset import SpeechSet, Spoken, collate
@@ -114,3 +115,14 @@ def test_training_is_resumed_to_the_step(
     fresh = Content().state_dict()
     trained = whole.state_dict()
     assert any(not torch.equal(trained[name], fresh[name]) for name in fresh)
+
+
+def test_letters_are_said_so_many_times_as_long() -> None:
+    content = Content().eval()
+    batch = collate([spoken("a calm sea", 0)])
+    states = content.text_encoder(batch.ids, batch.mask)
+    with torch.no_grad():
+        torch.nn.init.constant_(content.durator.dp.proj.bias, 1.0)  # far from the bounds
+        before = content.durator.durations(states, batch.mask)
+        stretch(content.durator, 1.5)
+        torch.testing.assert_close(content.durator.durations(states, batch.mask), 1.5 * before)
