@@ -1,0 +1,65 @@
+"""`longwave eval sparse`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from studio.cli.common import AsJson, Device, factories_of, print_json, require_recipes, terminal
+from studio.cli.evaluate.commands import eval_commands, named
+from studio.cli.options import choice_of
+from studio.core.attention import SparseMethod
+from studio.core.errors import InvalidRequestError
+from studio.core.request import MAX_CLIP_S
+from studio.core.settings import Settings
+
+
+@eval_commands.command("sparse", context_settings={"allow_extra_args": True})
+def eval_sparse(
+    context: typer.Context,
+    more: Annotated[list[float] | None, typer.Argument(hidden=True)] = None,
+    seconds: Annotated[float, typer.Option(help="Lengths of sound; several may follow each other.")] = 10.0,
+    model: Annotated[str | None, typer.Option(help="The model; the Sparse tab's by default.")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="dense, balanced, uniform or tome; may be given again.")
+    ] = None,
+    ratio: Annotated[
+        list[float] | None, typer.Option(help="r of balanced and uniform; by length where none is given.")
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, max=10_000, help="Prompts at each length.")] = 112,
+    steps: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    as_json: AsJson = False,
+    runs: Annotated[Path, typer.Option(help="Where the held-out clips are rendered, once.")] = Path("runs"),
+    device: Device = "auto",
+) -> None:
+    """Right families of clips in one piece, by length and by attention, on withheld phrasings."""
+    require_recipes("eval sparse")
+    lengths_s = [seconds, *(more or [])]
+    methods = method or ["dense", "balanced"]
+    if wrong := next((name for name in methods if name not in get_args(SparseMethod)), None):
+        raise InvalidRequestError(f"--method {wrong}: choose of {', '.join(get_args(SparseMethod))}.")
+    if not all(0 < length <= MAX_CLIP_S for length in lengths_s):
+        raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {MAX_CLIP_S:g}.")
+    if not all(0 < r <= 1 for r in ratio or ()):
+        raise InvalidRequestError("--ratio: r lies above 0 and up to 1.")
+    settings = Settings()
+    choice = choice_of("sparse", {"device": device, **named(model)})
+    studio = factories_of(context).studio(settings)
+    from studio.evaluation.suites.lengths import LengthPlan
+    from studio.recipes.evaluate import evaluate_lengths
+
+    plan = LengthPlan(lengths_s, methods, tuple(ratio or (None,)), clips, steps)  # type: ignore[arg-type]
+    console = terminal()
+    with redirect_stdout(sys.stderr):
+        rows = evaluate_lengths(
+            settings.assets / "pocket", runs, lambda: studio.backends.get(choice), plan, console.print
+        )
+    if as_json:
+        print_json({"model": choice.id, "steps": steps, "rows": rows})
+        return
+    for row in rows:
+        typer.echo("  ".join(f"{name} {value}" for name, value in row.items()))
