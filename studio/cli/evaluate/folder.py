@@ -35,7 +35,7 @@ def eval_folder(
     from studio.evaluation.embedders.hearing import HearingCache
     from studio.evaluation.embedders.registry import EMBEDDERS, load_embedder
     from studio.evaluation.suites.captions import read_captions
-    from studio.evaluation.suites.folder import measure_folder
+    from studio.evaluation.suites.folder import METRICS, measure_folder
 
     places = weights_of(weights, EMBEDDERS)
     texts = read_captions(captions) if captions else None
@@ -54,7 +54,9 @@ def eval_folder(
     if as_json:
         print_json(found.as_json())
         return
-    for name, measured in found.metrics.items():
+    for name in METRICS:
+        if (measured := found.metrics.get(name)) is None:
+            continue
         floor = "" if measured.floor is None else f", floor {measured.floor:.4g}"
         typer.echo(f"{name:<12}{measured.figure}{floor}, by {measured.embedder}")
     for name, sentence in found.left_out.items():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from studio.backends.reading import parse_json
 from studio.core.errors import InvalidRequestError
 from studio.core.sound_files import SUFFIXES
 
@@ -59,7 +59,7 @@ def stem(name: str) -> str:
 def _lines(text: str) -> Iterable[Mapping[str, Any]]:
     for line in text.splitlines():
         if line.strip():
-            row = json.loads(line)
+            row = parse_json(line.encode())
             if not isinstance(row, dict):
                 raise ValueError("no object")
             yield row

@@ -17,8 +17,7 @@ from studio.evaluation.embedders.hearing import Heard, HearingCache
 from studio.evaluation.metrics import pairs, sets
 from studio.evaluation.metrics.sets import Clips
 from studio.evaluation.metrics.summary import Figure
-from studio.evaluation.sound_files import rate_of, sound_files
-from studio.evaluation.suites.captions import stem
+from studio.evaluation.suites.pairing import Sounds, by_name, captions_of, narrow_files, some
 
 SETS = ("frechet", "frechet_inf", "kad", "recall", "precision")
 PAIRS = ("kl", "kl_sigma")
@@ -30,8 +29,6 @@ USUAL: dict[tuple[str, ...], tuple[str, ...]] = {
     ("clap",): ("clap",),
 }
 SILENT = 1e-4  # of full scale: −80 dB
-NARROW_HZ = 16000
-_NAMED = 3  # files that a sentence names
 
 Load = Callable[[str], Embedder]
 Report = Callable[[str, int, int], None]
@@ -78,19 +75,6 @@ class FolderReport:
         return {**named, "by_embedder": each, "left_out": self.left_out, "notes": self.notes, **self.counts}
 
 
-@dataclass(frozen=True)
-class Sounds:
-    """Two folders' files by the name that pairs them."""
-
-    generated: dict[str, Path]
-    reference: dict[str, Path]
-
-    @property
-    def shared(self) -> list[str]:
-        """The names that are in both."""
-        return [name for name in self.generated if name in self.reference]
-
-
 def measure_folder(
     generated: Path,
     reference: Path,
@@ -116,13 +100,13 @@ def measure_folder(
         ModelNotFoundError: an embedder that was named is not here.
         WeightsError: its weights are damaged or another network's.
     """
-    sounds = Sounds(_by_name(generated), _by_name(reference))
-    texts = None if captions is None else _captions_of(sounds.generated, captions)
+    sounds = Sounds(by_name(generated), by_name(reference))
+    texts = None if captions is None else captions_of(sounds.generated, captions)
     found = FolderReport()
     found.counts = {
         "generated": len(sounds.generated), "reference": len(sounds.reference), "pairs": len(sounds.shared)
     }  # fmt: skip
-    found.notes += _narrow("generated", sounds.generated) + _narrow("reference", sounds.reference)
+    found.notes += narrow_files("generated", sounds.generated) + narrow_files("reference", sounds.reference)
     opened: dict[str, Embedder] = {name: load(name) for name in embedders}
     kinds = [SETS, *([PAIRS] if sounds.shared else []), *([("clap",)] if texts is not None else [])]
     chosen = [(opened[name], METRICS) for name in embedders] or _usual(load, kinds, found)
@@ -279,50 +263,11 @@ def _why_not(name: str, sounds: Sounds, texts: object) -> str:
     return "No embedder that was named measures this: add one that does."
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sound_files(folder):
-        name = stem(path.relative_to(folder).as_posix())
-        if name in found:
-            raise InvalidRequestError(
-                f"{found[name].name} and {path.name} in {folder} have one name: keep one of them."
-            )
-        found[name] = path
-    return found
-
-
-def _captions_of(
-    files: Mapping[str, Path], captions: Mapping[str, Sequence[str]]
-) -> dict[str, Sequence[str]]:
-    """Each file's captions, by its whole name or by the last part of it."""
-    found = {name: captions.get(name) or captions.get(Path(name).name) or () for name in files}
-    if lacking := [name for name, texts in found.items() if not texts]:
-        raise InvalidRequestError(
-            f"{len(lacking)} of {len(files)} generated files have no caption ({_some(lacking)}): "
-            "add their captions, or take them out."
-        )
-    return found
-
-
-def _narrow(kind: str, files: Mapping[str, Path]) -> list[str]:
-    narrow = [path.name for path in files.values() if rate_of(path) < NARROW_HZ]
-    if not narrow:
-        return []
-    return [
-        f"{len(narrow)} {kind} files are below {NARROW_HZ // 1000} kHz ({_some(narrow)}): they lack what "
-        "others have above half of their rate, which counts as a difference; compare sounds of one rate."
-    ]
-
-
 def _require_sound(kind: str, heard: Mapping[str, Heard], found: FolderReport) -> None:
     silent = [name for name, one in heard.items() if one.peak < SILENT]
     if len(silent) == len(heard):
         raise InvalidRequestError(f"All {kind} files are silent: give sounds that can be heard.")
-    note = f"{len(silent)} {kind} files are silent ({_some(silent)}) and count as they are; take them out if "
+    note = f"{len(silent)} {kind} files are silent ({some(silent)}) and count as they are; take them out if "
     note += "they are not meant."
     if silent and note not in found.notes:
         found.notes.append(note)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
