@@ -83,8 +83,8 @@ def make_command(
     typer.echo(str(made.key))
     typer.echo(
         f"Send the folder {out}, not the key: it tells which file is which. Each rater opens "
-        f"index.html?rater=N with a number of their own from 1 to {raters}, hears {made.trials} trials in about {made.minutes} "
-        "minutes, and sends one file back.",
+        f"index.html?rater=N with a number of their own from 1 to {raters}, hears {made.trials} trials in "
+        f"about {made.minutes} minutes, and sends one file back.",
         err=True,
     )
 

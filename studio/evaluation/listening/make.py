@@ -124,8 +124,8 @@ class _Writer:
         ]
         if quiet:
             self.notes.append(
-                f"{len(quiet)} of {len(design.items)} sounds have peaks that keep them below {wanted:g} LUFS, "
-                f"all their versions alike; the quietest is at {min(quiet):.1f}."
+                f"{len(quiet)} of {len(design.items)} sounds have peaks that keep them below {wanted:g} "
+                f"LUFS, all their versions alike; the quietest is at {min(quiet):.1f}."
             )
         uneven = [
             name

@@ -204,11 +204,14 @@ def _told_apart(right: Sequence[bool]) -> dict[str, Any]:
 def _count_unplayable(score: Score) -> None:
     """Which sounds did not play, and for how many."""
     missing = Counter(
-        key_place
+        cell
         for rater in score.raters
-        for answer in rater.answers.answers
-        if answer.unplayable
-        for key_place in sorted({score.key.place(sound) for sound in answer.sounds})
+        for cell in {
+            score.key.place(sound)
+            for answer in rater.answers.answers
+            if answer.unplayable
+            for sound in answer.sounds
+        }
     )
     score.not_heard = [
         {"item": score.key.items[item].name, "system": score.key.systems[system], "raters": count}
