@@ -44,7 +44,6 @@
       field.append(row);
       return {
         show: (value) => buttons.forEach((button, number) => button.setAttribute("aria-pressed", String(scale.low + number === value))),
-        focus: () => (buttons.find((button) => button.getAttribute("aria-pressed") === "true") || buttons[0]).focus(),
       };
     }
 
@@ -73,7 +72,6 @@
           input.setAttribute("aria-valuetext", set ? String(value) : "not answered yet");
           output.textContent = set ? String(value) : "–";
         },
-        focus: () => input.focus(),
       };
     }
 
@@ -102,7 +100,7 @@
       const next = this.all[this.all.indexOf(this.active) + step];
       if (!next) return false;
       this.turnTo(next);
-      next.focus();
+      next.field.focus(); // and not its slider, where → would change the answer instead of going on
       return true;
     }
 
