@@ -229,10 +229,11 @@ def test_a_session_that_was_sent_twice_counts_once_and_two_people_of_one_number_
     part = {**whole, "finished": None, "answers": whole["answers"][:7]}
     other = {**whole, "session": "f" * 16}
     files = [write_answers(tmp_path, name, sent) for name, sent in (("a", part), ("b", whole), ("c", other))]
-    score = score_answers(files, made.key)
+    score = score_answers([files[1], files[0], files[2]], made.key)
     assert [(rater.label, rater.file) for rater in score.raters] == [("1a", "b.json"), ("1b", "c.json")]
-    assert "b.json and a.json are of one rater: the fuller one counts." in score.notes
+    assert "a.json and b.json are of one rater: the fuller one counts." in score.notes
     assert "Two people or devices answered as rater 1: both count." in score.notes
+    assert score_answers(files[:2], made.key).raters[0].file == "b.json"
     alone = score_answers(files[:1], made.key)
     assert alone.raters[0].label == "1"
     assert any("Rater 1 answered 7 of 12" in note for note in alone.notes)

@@ -75,10 +75,13 @@
       };
     }
 
+    // Whether the answer was taken.
     set(question, value, more) {
       this.turnTo(question);
-      if (this.answered(question.scale.id, value, more)) question.show(value);
+      const taken = this.answered(question.scale.id, value, more);
+      if (taken) question.show(value);
       if (!more) question.typed = "";
+      return taken;
     }
 
     // Show the answers to a trial, and begin at the first question.
@@ -118,8 +121,7 @@
       const longer = active.typed + digit;
       const typed = Number(longer) > scale.high ? digit : longer;
       if (Number(typed) < scale.low) return;
-      this.set(active, Number(typed), true);
-      active.typed = typed;
+      if (this.set(active, Number(typed), true)) active.typed = typed;
     }
   }
 
