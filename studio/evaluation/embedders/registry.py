@@ -20,7 +20,34 @@ def _judge(weights: str | None, assets: Path, device: torch.device) -> Embedder:
     return Judge(Path(weights) if weights else assets / "pocket" / "judge", device)
 
 
-_LOADERS: dict[str, Load] = {"judge": _judge}
+def _aisfx(weights: str | None, assets: Path, device: torch.device) -> Embedder:
+    from studio.evaluation.embedders.aisfx import AiSfx
+
+    return AiSfx(weights, device)
+
+
+def _panns(name: str) -> Load:
+    def load(weights: str | None, assets: Path, device: torch.device) -> Embedder:
+        from studio.evaluation.embedders.panns import Panns
+
+        return Panns(name, weights, device)
+
+    return load
+
+
+def _vggish(weights: str | None, assets: Path, device: torch.device) -> Embedder:
+    from studio.evaluation.embedders.vggish import Vggish
+
+    return Vggish(weights, device)
+
+
+_LOADERS: dict[str, Load] = {
+    "judge": _judge,
+    "aisfx": _aisfx,
+    "panns": _panns("panns"),
+    "panns-16k": _panns("panns-16k"),
+    "vggish": _vggish,
+}
 EMBEDDERS: tuple[str, ...] = tuple(_LOADERS)
 
 
