@@ -29,7 +29,7 @@ def write_systems(
             noise = rng.normal(0, 0.02 * level, round(seconds * RATE))
             sf.write(folder / name / f"clip{item}.{ending}", noise, RATE)
     rows = [f'clip{item}.wav,"{TEXTS[item]}"' for item in range(items)]
-    (folder / "captions.csv").write_text("\n".join(["name,caption", *rows]) + "\n")
+    (folder / "captions.csv").write_text("\n".join(["file,caption", *rows]) + "\n")
     return [folder / name for name in names]
 
 

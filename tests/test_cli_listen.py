@@ -70,7 +70,7 @@ def test_abx_names_chance_and_make_says_what_to_send(tmp_path: Path) -> None:
         ),
         (("make", "none", "--out", "t"), "There is no folder none"),
         (("make", "one", "--out", "t"), "“clip0” has none: give --captions"),
-        (("make", "one", "--out", "t", "--captions", "none.csv"), "Can't read the captions none.csv"),
+        (("make", "one", "--out", "t", "--captions", "none.csv"), "Can't read none.csv"),
         (("make", "one"), "--out"),
         (("score", "none.json"), "No key is among the files"),
         (("score", "none.json", "--key", "none-key.json"), "Can't read none-key.json"),

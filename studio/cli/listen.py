@@ -36,7 +36,7 @@ def make_command(
     captions: Annotated[
         Path | None,
         typer.Option(
-            help="The texts, .csv or .jsonl: name, caption.",
+            help="The texts, .csv or .jsonl: file, caption.",
             show_default="the prompts of Longwave's own takes",
         ),
     ] = None,

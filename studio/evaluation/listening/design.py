@@ -14,7 +14,7 @@ from studio.evaluation.listening.answers import MAX_TRIALS, KeyTrial
 from studio.evaluation.listening.kinds import SPEC, KindName
 from studio.evaluation.listening.order import AbxTrial, Trial, comparisons, ratings, repeats_in
 from studio.evaluation.listening.sounds import common_items
-from studio.evaluation.listening.texts import read_texts, text_beside
+from studio.evaluation.listening.texts import texts_of
 
 MAX_SYSTEMS, MAX_RATERS, MAX_TRIALS_IN_ALL = 10, 1000, 400_000
 LUFS = -23.0
@@ -81,11 +81,7 @@ class Design:
         return names, [paths[name] for name in names]
 
     def _texts(self) -> list[str]:
-        given = read_texts(self.order.captions) if self.order.captions else {}
-        texts = [
-            given.get(name) or next(filter(None, map(text_beside, paths)), "")
-            for name, paths in zip(self.items, self.paths, strict=True)
-        ]
+        texts = texts_of(dict(zip(self.items, self.paths, strict=True)), self.order.captions)
         if any(scale.of_text for scale in self.spec.scales) and not all(texts):
             missing = self.items[texts.index("")]
             raise InvalidRequestError(

@@ -165,8 +165,8 @@ def test_prompts_of_takes_are_read_where_no_captions_are_given(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv", "file,text\nx/clip0.wav,\"rain, tin\"\nclip0.wav,other\nclip1,a dog\n"),
-        ("a.jsonl", '{"audio": "clip0.wav", "caption": "rain, tin"}\n\n{"id": "clip1", "prompt": "a dog"}'),
+        ("a.csv", "file,text\nclip0.wav,\"rain, tin\"\nclip0.wav,other\nclip1,a dog\n"),
+        ("a.jsonl", '{"file": "clip0.wav", "caption": "rain, tin"}\n\n{"id": "clip1", "prompt": "a dog"}'),
         ("a.csv", "\ufeffaudiocap_id,start_time,caption\nclip0,1,\"rain, tin\"\nclip1,2,a dog\n"),
     ],
 )  # fmt: skip
@@ -201,9 +201,11 @@ def test_what_can_not_be_made_is_refused_in_a_sentence_and_leaves_nothing(tmp_pa
     (tmp_path / "more.csv").write_text("name,caption\nclip0,rain\n")
     assert "“clip1” has none" in refused(tmp_path, [one, two], captions=tmp_path / "more.csv")
     (tmp_path / "more.csv").write_text("title,words\nclip0,rain\n")
-    assert "more.csv, line 2: name the sound" in refused(tmp_path, [one, two], captions=tmp_path / "more.csv")
+    assert "more.csv holds no captions" in refused(tmp_path, [one, two], captions=tmp_path / "more.csv")
     (tmp_path / "more.jsonl").write_text("[" * 100_000)
-    assert "line 1: this is no JSON" in refused(tmp_path, [one, two], captions=tmp_path / "more.jsonl")
+    assert "more.jsonl can't be read as captions" in refused(
+        tmp_path, [one, two], captions=tmp_path / "more.jsonl"
+    )
     (one / "clip1.wav").write_bytes(b"RIFF no sound at all")
     assert "Can't read" in refused(tmp_path, [one, two])
     sf.write(one / "clip1.wav", np.zeros((RATE, 4)), RATE)
