@@ -32,7 +32,7 @@ def eval_take(
     as_json: AsJson = False,
     device: Device = "auto",
 ) -> None:
-    """One long sound: does it drift, repeat itself, click, have seams, holes or silence; its level and band."""
+    """One long sound: drift, repeats, seams, clicks, dropouts, silence, level, band and mono."""
     if plot and plot.suffix.lower() != ".png":
         raise InvalidRequestError(f"--plot: {plot.name} should be a .png.")
     from studio.evaluation.embedders.registry import load_embedder
@@ -85,8 +85,8 @@ def _lines(look: TakeLook) -> list[tuple[str, str]]:
         ("clicks", _times(look.clicks_s)),
         ("dropouts", _times([span.at_s for span in look.dropouts])),
         ("silence", f"{look.silence_share:.1%}, {len(look.silence)} times"),
-        ("loudness", f"{_db(level['integrated_lufs'])} LUFS, short-term {_db(level['short_term_min_lufs'])} to "
-                     f"{_db(level['short_term_max_lufs'])}"),
+        ("loudness", f"{_db(level['integrated_lufs'])} LUFS"),
+        ("short-term", f"{_db(level['short_term_min_lufs'])} to {_db(level['short_term_max_lufs'])} LUFS"),
         ("true peak", f"{_db(level['true_peak_dbtp'])} dBTP"),
         ("bandwidth", f"{look.bandwidth_hz:.0f} Hz"),
         *([("mono", f"correlation {mono.correlation:.2f}, loses {-mono.loss_db:.1f} dB")] if mono else []),

@@ -24,17 +24,19 @@ class BandwidthMeter:
 
     def push(self, sound: Sound) -> None:
         """Take the next samples [n, channels]."""
-        for _, piece in self._pieces.push(sound):
-            self._add(piece)
+        for start, piece in self._pieces.push(sound):
+            if start:  # the first one begins in silence, and such an edge has all frequencies
+                self._add(piece)
 
     def spectrum(self) -> NDArray[np.float64]:
         """Mean power of each bin [N_FFT / 2 + 1], once all has been pushed."""
-        for _, piece in self._pieces.flush():
-            self._add(piece)
+        if not self._count:  # too short for a whole one
+            for _, piece in self._pieces.flush():
+                self._add(piece)
         return self._power / max(1, self._count)
 
     def bandwidth_hz(self) -> float:
-        """The highest frequency that stands less than 70 dB below the loudest, in steps of 100 Hz; 0 for silence."""
+        """The highest frequency less than 70 dB below the loudest, in steps of 100 Hz; 0 for silence."""
         power = self.spectrum()
         bins = max(1, round(WIDTH_HZ / (self._rate / N_FFT)))
         whole = len(power) // bins * bins

@@ -14,8 +14,14 @@ from studio.evaluation.metrics.blocks import Pieces, Sound
 
 ORDER = 16
 PIECE_S = 0.1
-AROUND_S, NEAR_S = 0.008, 0.0007
-OVER_PIECE, OVER_AROUND = 12.0, 5.0
+AROUND_S, NEAR_S, WIDE_S = 0.008, 0.0007, 0.06
+MOST = 6  # that are looked at in a piece
+NEXT_SHARE = (
+    0.5  # of a click that the next largest error within 60 ms may have: waves have edges in each period
+)
+RING = 2.0  # times the movement before it that may follow it: more is a thing that was struck
+OVER_PIECE, OVER_AROUND = 8.0, 4.0
+OF_LEVEL = 0.25  # of the level around it: the error that a smooth attack of a clear tone leaves is smaller
 LEAST = 1e-3  # −60 dBFS: nobody hears less
 APART_S = 0.02
 
@@ -25,7 +31,7 @@ class ClickFinder:
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._rate = sample_rate
-        self._margin = round(AROUND_S * sample_rate) + ORDER
+        self._margin = round(WIDE_S * sample_rate) + ORDER
         self._pieces = Pieces(round(PIECE_S * sample_rate), self._margin, channels)
         self._found: list[float] = []
 
@@ -49,25 +55,49 @@ class ClickFinder:
             for at in self._clicks(channel.astype(np.float64)):
                 self._found.append((start + at) / self._rate)
 
-    def _clicks(self, sound: NDArray[np.float64]) -> NDArray[np.int64]:
+    def _clicks(self, sound: NDArray[np.float64]) -> list[int]:
         """Places of clicks in a piece, counted from the end of its left margin."""
         own = slice(self._margin, len(sound) - self._margin)
         if np.abs(sound[own]).max() < LEAST:
-            return np.zeros(0, np.int64)
+            return []
         error = np.abs(prediction_error(sound, ORDER))
-        usual = float(np.median(error)) / 0.6745
-        bound = max(OVER_PIECE * usual, LEAST)
-        places = np.flatnonzero(error[own] > bound)
-        near, around = round(NEAR_S * self._rate) + 1, round(AROUND_S * self._rate)
-        kept = []
-        for place in places:
-            at = place + self._margin
-            before = error[at - around : at - near]
-            after = error[at + near : at + around]
-            loudest = max(_strength(before), _strength(after), usual)
-            if error[at] > OVER_AROUND * loudest and error[at] >= error[at - near : at + near + 1].max():
+        bound = max(OVER_PIECE * float(np.median(error)) / 0.6745, LEAST)
+        moved = np.abs(np.diff(sound, prepend=sound[0]))
+        near = round(NEAR_S * self._rate) + 1
+        left, kept = np.where(error > bound, error, 0.0)[own], []
+        for _ in range(MOST):
+            place = int(np.argmax(left))
+            if left[place] == 0:
+                break
+            left[max(0, place - near) : place + near + 1] = 0
+            if self._alone(place + self._margin, sound, error, moved):
                 kept.append(place)
-        return np.array(kept, np.int64)
+        return kept
+
+    def _alone(
+        self,
+        at: int,
+        sound: NDArray[np.float64],
+        error: NDArray[np.float64],
+        moved: NDArray[np.float64],
+    ) -> bool:
+        """Whether the error there stands out, and the sound goes on behind it as it was before."""
+        near, around = round(NEAR_S * self._rate) + 1, round(AROUND_S * self._rate)
+        before, after = slice(at - around, at - near), slice(at + near + 1, at + around)
+        beside = max(_strength(error[before]), _strength(error[after]))
+        level = float(np.sqrt(np.square(sound[at - around : at + around]).mean()))
+        if error[at] < max(OVER_AROUND * beside, OF_LEVEL * level):
+            return False
+        wide = error[max(ORDER, at - self._margin) : at + self._margin].copy()
+        middle = min(at - ORDER, self._margin)
+        wide[max(0, middle - ORDER) : middle + 2 * ORDER] = 0  # a click's own echo in what predicts
+        return bool(
+            wide.max() < NEXT_SHARE * error[at] and _rms(moved[after]) < RING * _rms(moved[before]) + LEAST
+        )
+
+
+def _rms(samples: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.square(samples).mean()))
 
 
 def _strength(error: NDArray[np.float64]) -> float:

@@ -19,7 +19,7 @@ WIDTH = 64  # of the sketch by which seconds are looked up
 CANDIDATES = 3
 STEP = 2  # frames from one second that is looked through to the next
 MAX_LAG_S = 600.0
-LEAST_PEAK = 0.15
+LEAST_PEAK = 0.3
 MAX_PEAKS = 5
 _FLAT = 0.15  # nepers RMS: what moves less within a second has nothing to be known by
 _ROWS = 2048
@@ -81,10 +81,9 @@ def self_similarity(rows: Frames) -> list[tuple[float, float]]:
     if products[0] < 1e-6:
         return []
     curve = products / products[0]
-    peaks, about = find_peaks(curve, prominence=LEAST_PEAK, distance=SECOND // 4)
-    kept = [(at, about["prominences"][i]) for i, at in enumerate(peaks) if at >= SECOND // 2]
-    kept.sort(key=lambda one: -float(curve[one[0]]))
-    return [(float(at * FRAME_S), float(curve[at])) for at, _ in kept[:MAX_PEAKS]]
+    peaks, _ = find_peaks(curve, height=LEAST_PEAK, prominence=LEAST_PEAK / 2, distance=SECOND // 4)
+    kept = sorted((at for at in peaks if at >= SECOND // 2), key=lambda at: -float(curve[at]))
+    return [(float(at * FRAME_S), float(curve[at])) for at in kept[:MAX_PEAKS]]
 
 
 def _seconds_again(rows: Frames) -> tuple[float | None, list[tuple[int, int]]]:

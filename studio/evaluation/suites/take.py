@@ -115,7 +115,9 @@ def look_through(path: Path, embedder: Embedder, prompt: str | None = None) -> I
         InvalidRequestError: it can't be read, is empty, or too much; or the embedder reads no text.
     """
     if prompt and not reads_text(embedder):
-        raise InvalidRequestError(f"{embedder.name} reads no text: choose an embedder that does, or no prompt.")
+        raise InvalidRequestError(
+            f"{embedder.name} reads no text: choose an embedder that does, or no prompt."
+        )
     source = _Source.opened(path)
     meters = _Meters(source)
     frames, ears = FrameMeter(), _Ears(embedder)
@@ -139,9 +141,7 @@ def look_through(path: Path, embedder: Embedder, prompt: str | None = None) -> I
     score = None
     if prompt and reads_text(embedder):
         score = towards(vectors, embedder.embed_text([prompt])[0], times_s)
-    yield meters.found(
-        rows, find_seams(rows), again, from_the_beginning(vectors, times_s), score
-    )
+    yield meters.found(rows, find_seams(rows), again, from_the_beginning(vectors, times_s), score)
 
 
 class _Source:

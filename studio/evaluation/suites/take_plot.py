@@ -113,7 +113,9 @@ def _course(axes: Axes, look: TakeLook) -> None:
     axes.set_ylabel("distance to\nthe beginning", fontsize=9, color=INK)
     axes.set_ylim(0, 1)
     if look.drift is None:
-        axes.text(0.5, 0.5, "too short to tell", transform=axes.transAxes, ha="center", va="center", color=FAINT)
+        axes.text(
+            0.5, 0.5, "too short to tell", transform=axes.transAxes, ha="center", va="center", color=FAINT
+        )
         axes.set_yticks([])
         return
     axes.plot(look.drift.times_s, look.drift.values, "o-", color=CURVE, markersize=2.5, linewidth=1.0)

@@ -77,7 +77,7 @@ class Page:
                     drafted = dual.build(shared, known)
                 if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
-                        library.build(studio, tabs, takes, [endless, clips, drafted])
+                        library.build(studio, shared.looks, tabs, takes, [endless, clips, drafted])
                     reuse.bind(tabs, [endless, clips, drafted], studio, shared.offers)
             if self.settings.private:  # the disk and the network are this machine's user's
                 downloads.build(Downloader(self.settings), known)

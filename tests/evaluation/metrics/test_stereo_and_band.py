@@ -21,7 +21,9 @@ def fit_of(left: np.ndarray, right: np.ndarray) -> MonoFit | None:
     ("mixed", "correlation", "loss_db"),
     [(1.0, 1.0, 0.0), (-1.0, -1.0, -np.inf), (0.0, 0.0, -3.01), (0.5, 0.5, -1.25)],
 )
-def test_correlation_and_loss_are_those_of_the_formula(mixed: float, correlation: float, loss_db: float) -> None:
+def test_correlation_and_loss_are_those_of_the_formula(
+    mixed: float, correlation: float, loss_db: float
+) -> None:
     one, other = np.random.default_rng(0).standard_normal((2, 20 * RATE))
     fit = fit_of(one, mixed * one + np.sqrt(1 - mixed**2) * other)
 
@@ -56,7 +58,7 @@ def test_the_band_ends_where_the_sound_was_cut(cutoff_hz: float, rate: int) -> N
     meter = BandwidthMeter(rate, 1)
     meter.push(np.fft.irfft(spectrum).astype(np.float32)[:, None])
 
-    assert meter.bandwidth_hz() == pytest.approx(cutoff_hz, abs=130)
+    assert meter.bandwidth_hz() == pytest.approx(cutoff_hz, abs=200)
 
 
 def test_silence_has_no_band() -> None:
