@@ -1,7 +1,7 @@
 """How many planted seams are found, and how many places of seamless sound are taken for one.
 
-A planted seam is made of two takes of one prompt: joined with a crossfade of 50 ms at equal loudness. Takes of the
-corpus's families are two renderings of one description; takes of anything else come as pairs of arrays.
+A planted seam is made of two takes of one prompt: joined with a crossfade of 50 ms at equal loudness. Takes
+of the corpus's families are two renderings of one description; others come as pairs of arrays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Samples = NDArray[np.float32]
 
 @dataclass
 class Tally:
-    """Of one kind of sound: planted seams and those found; places taken for one in `hours` of seamless sound."""
+    """Of a kind of sound: planted seams and those found; false ones in `hours` of seamless sound."""
 
     planted: int = 0
     found: int = 0
@@ -44,7 +44,7 @@ class Tally:
 
 
 def joined(first: Samples, second: Samples, at_s: float) -> Samples:
-    """`first` up to a place and `second` from there on, crossfaded at equal power and as loud as the first."""
+    """`first` up to a place, then `second` as loud as it, crossfaded at equal power."""
     middle, half = round(at_s * SAMPLE_RATE), round(CROSSFADE_S * SAMPLE_RATE / 2)
     gain = 10 ** ((_loudness(first) - _loudness(second)) / 20)
     angles = np.linspace(0, np.pi / 2, 2 * half)

@@ -13,7 +13,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
 from studio.core.settings import Settings
 from studio.service.jobs.job import Job
-from studio.service.takes.library import MAKING, Take
+from studio.service.takes.library import MAKING, Library
 
 if TYPE_CHECKING:
     from studio.evaluation.embedders.base import Embedder
@@ -24,17 +24,11 @@ NONE_YET = "Generate a take first: then it can be checked."
 EMBEDDER = "judge"  # which is part of the studio, so nothing is fetched
 
 
-class Takes(Protocol):
-    """What a look needs of the library."""
-
-    def get(self, take_id: str) -> Take: ...
-
-
 class Jobs(Protocol):
     """What a look needs of the studio."""
 
     settings: Settings
-    library: Takes
+    library: Library
 
     def job(self, job_id: str) -> Job: ...
 
@@ -49,14 +43,14 @@ class Looks:
         self._kept: OrderedDict[tuple[Path, int, int], TakeLook] = OrderedDict()
 
     def of_job(self, job_id: str) -> Path:
-        """The file of a job's latest take. Raises `InvalidRequestError` where it has none, or none any more."""
+        """The file of a job's latest take. Raises `InvalidRequestError` where there is none."""
         outcome = self._studio.job(job_id).outcome if job_id else None
         if not isinstance(outcome, Finished) or outcome.path is None or not outcome.path.is_file():
             raise InvalidRequestError(NONE_YET)
         return outcome.path
 
     def of_library(self, take_id: str) -> Path:
-        """The file of a take of the library. Raises `InvalidRequestError`: there is none, or it is being made."""
+        """A take's file in the library. Raises `InvalidRequestError`: there is none, or it is being made."""
         take = self._studio.library.get(take_id)
         if take.status == "running":
             raise InvalidRequestError(MAKING)
@@ -77,11 +71,7 @@ class Looks:
             raise InvalidRequestError(f"{path.name} is gone: choose another take.") from error
         key = (path, about.st_mtime_ns, about.st_size)
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                known = self._kept[key]
-            else:
-                known = None
+            known = self._kept.get(key)
         if known is not None:
             yield known
             return

@@ -1,8 +1,8 @@
 """Clicks: single samples that what stands around them does not lead to.
 
-A linear prediction is fitted to each piece of sound; a click is where it fails for an instant by far more than
-around it (Godsill and Rayner, *Digital Audio Restoration*, 1998, chapter 5). An attack fails it too, but goes on
-doing so for milliseconds, as what was struck rings: such are left out.
+A linear prediction is fitted to each piece of sound; a click is where it fails for an instant by far more
+than around it (Godsill and Rayner, *Digital Audio Restoration*, 1998, chapter 5). An attack fails it too, but
+what was struck rings on, and a wave with edges has one in each period: such are left out.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ ORDER = 16
 PIECE_S = 0.1
 AROUND_S, NEAR_S, WIDE_S = 0.008, 0.0007, 0.06
 MOST = 6  # that are looked at in a piece
-NEXT_SHARE = (
-    0.5  # of a click that the next largest error within 60 ms may have: waves have edges in each period
-)
+NEXT_SHARE = 0.5  # of a click that the next largest error within 60 ms may have
 RING = 2.0  # times the movement before it that may follow it: more is a thing that was struck
 OVER_PIECE, OVER_AROUND = 8.0, 4.0
 OF_LEVEL = 0.25  # of the level around it: the error that a smooth attack of a clear tone leaves is smaller

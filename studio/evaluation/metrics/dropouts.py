@@ -1,7 +1,7 @@
 """Dropouts: sound that is cut off and comes back as suddenly, with nothing in between.
 
-A pause that somebody played ends what sounds before it: it fades, be it in milliseconds. In a dropout the last
-sample before the hole is as loud as those before it.
+A pause that somebody played ends what sounds before it: it fades, be it in milliseconds. In a dropout the
+last sample before the hole is as loud as those before it.
 """
 
 from __future__ import annotations

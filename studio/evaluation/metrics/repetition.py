@@ -64,7 +64,7 @@ def repetition(frames: Frames) -> Repetition:
 
 
 def self_similarity(rows: Frames) -> list[tuple[float, float]]:
-    """Peaks of the autocorrelation of frames [n, bands] over lags of half a second and more: (lag in s, height).
+    """Peaks of the autocorrelation of frames [n, bands] at half a second and more: (lag in s, height).
 
     The mean over pairs of frames so far apart of their product, the take's mean taken off; 1 at lag 0.
     """
@@ -89,7 +89,7 @@ def self_similarity(rows: Frames) -> list[tuple[float, float]]:
 def _seconds_again(rows: Frames) -> tuple[float | None, list[tuple[int, int]]]:
     """The share of seconds that came before, and (frame, frame of the earlier one) of each."""
     asked = np.arange(0, len(rows) - SECOND + 1, SECOND)
-    known = [at for at in asked if _pattern(rows, int(at)) is not None]
+    known = [int(at) for at in asked if _pattern(rows, int(at)) is not None]
     if len(known) < 2:
         return None, []
     places, sketches = _sketches(rows)
@@ -101,11 +101,11 @@ def _seconds_again(rows: Frames) -> tuple[float | None, list[tuple[int, int]]]:
         for at, pattern, row in zip(part, patterns, likeness, strict=True):
             earlier = row[: np.searchsorted(places, at - SECOND, side="right")]
             if len(earlier) and (origin := _twin(rows, pattern, places, earlier)) is not None:
-                found.append((int(at), origin))
+                found.append((at, origin))
     return len(found) / (len(known) - 1), found
 
 
-def _twin(rows: Frames, pattern: Frames, places: Frames, likeness: Frames) -> int | None:
+def _twin(rows: Frames, pattern: Frames, places: NDArray[np.int64], likeness: Frames) -> int | None:
     """The frame from which the same second was heard, of those that a sketch says are most like it."""
     best, where = ALIKE, None
     for index in np.argpartition(-likeness, min(CANDIDATES, len(likeness) - 1))[:CANDIDATES]:
@@ -132,7 +132,7 @@ def _sketches(rows: Frames) -> tuple[NDArray[np.int64], Frames]:
 
 
 def _pattern(rows: Frames, at: int) -> Frames | None:
-    """How a second moves: [bands · frames], its own mean taken off, of length 1; None where it hardly does."""
+    """How a second moves: [bands · frames], less its mean, of length 1; None where it hardly does."""
     part = rows[at : at + SECOND].T
     moved = (part - part.mean(axis=1, keepdims=True)).reshape(-1)
     size = float(np.sqrt(np.square(moved).mean()))

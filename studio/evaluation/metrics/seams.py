@@ -1,16 +1,17 @@
 """Seams: places where a take goes on as another one would.
 
-A join of two takes of one prompt, crossfaded and equally loud, is no edge that could be seen in a frame; what differs
-is how the sound is on both its sides. So each place is judged by the seconds before and behind it, over several
-lengths: the difference of their spectra, in units of how such spectra differ at all other places of the same take
-(a Mahalanobis distance, its covariance shrunk after Ledoit and Wolf 2004; the distance as Hotelling's T² and the
-sliding windows as in novelty detection after Foote 2000). A place is a seam where that leaves the distribution that
-the take's own places have.
+A join of two takes of one prompt, crossfaded and equally loud, is no edge that could be seen in a frame;
+what differs is how the sound is on both its sides. So each place is judged by the seconds before and behind
+it, over several lengths: the difference of their spectra, in units of how such spectra differ at all other
+places of the same take (a Mahalanobis distance as in Hotelling's T², its covariance shrunk after Ledoit and
+Wolf 2004, along sliding windows as in Foote's novelty, 2000). A place is a seam where that leaves the
+distribution that the take's own places have.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from studio.evaluation.metrics.frames import FRAME_S
 
 HOP = 2  # frames, 40 ms: places that are looked at
-LENGTHS_S = (2.0, 4.0)  # on either side
+LENGTHS_S = (1.0, 2.0, 4.0)  # on either side
 GUARD_S = 0.04  # left out on either side, where a crossfade has both
 SHRINKAGE = 0.3
 WHOLE_S = 1800.0  # of a longer take the half hour around a place is its own distribution
@@ -53,7 +54,7 @@ def find_seams(frames: NDArray[np.floating], threshold: float = THRESHOLD) -> li
     parts = max(1, round(len(frames) / size))
     bounds = np.linspace(0, len(frames), parts + 1).astype(int)
     beside = round(max(LENGTHS_S) / FRAME_S) + HOP
-    for first, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, end in pairwise(bounds):
         start = max(0, int(first) - beside)
         places, curve = strangeness(frames[start : end + beside])
         at = start + places
@@ -68,7 +69,7 @@ def find_seams(frames: NDArray[np.floating], threshold: float = THRESHOLD) -> li
 def strangeness(frames: NDArray[np.floating]) -> tuple[NDArray[np.int64], Floats]:
     """Places (frame numbers) [m] and how far the change there leaves what is usual in these frames [m].
 
-    The mean, over `LENGTHS_S`, of log(1 + z): z is the change's distance over its median, in units of the distance
+    The mean, over `LENGTHS_S`, of log(1 + z): z is the change's distance over its median, in units of that
     from median to upper quartile.
     """
     rows = _pooled(frames)

@@ -202,7 +202,8 @@ class _Ears:
         """Vectors [n, D], and the times of the windows' middles [n]."""
         if not self._vectors:
             self._hear(self._held)
-        return np.stack(self._vectors), (np.arange(len(self._vectors)) + 0.5) * WINDOW_S
+        middles = (np.arange(len(self._vectors), dtype=np.float64) + 0.5) * WINDOW_S
+        return np.stack(self._vectors), np.asarray(middles, np.float64)
 
     def _hear(self, sound: Sound) -> None:
         self._vectors.append(self._embedder.embed(sound).mean(axis=0))

@@ -46,7 +46,10 @@ _CLOSE = f"""
 
 
 def build(studio: Studio, looks: Looks, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab]) -> None:
-    """Lay the `tab` out, with `looks` through takes; takes are opened in the `others` of the `tabs`, and resumed in their first."""
+    """Lay the `tab` out; takes are opened in the `others` of the `tabs`, and resumed in their first.
+
+    `looks` are what checks takes, here as in the others.
+    """
     view = LibraryView(studio)
     asked, refresh = _lay_out_search()
     parts: dict[str, Any] = {"most": asked["most"]}
