@@ -5,7 +5,9 @@ what differs is how the sound is on both its sides. So each place is judged by t
 it, over several lengths: the difference of their spectra, in units of how such spectra differ at all other
 places of the same take (a Mahalanobis distance as in Hotelling's T², its covariance shrunk after Ledoit and
 Wolf 2004, along sliding windows as in Foote's novelty, 2000). A place is a seam where that leaves the
-distribution that the take's own places have.
+distribution that the take's own places have: where it is higher, by a threshold, than the fourth highest of
+five minutes. So no more than three seams in five minutes are told; a take of nothing but joined clips has
+them as its nature.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ HOP = 2  # frames, 40 ms: places that are looked at
 LENGTHS_S = (1.0, 2.0, 4.0)  # on either side
 GUARD_S = 0.04  # left out on either side, where a crossfade has both
 SHRINKAGE = 0.3
-WHOLE_S = 1800.0  # of a longer take the half hour around a place is its own distribution
-THRESHOLD = 1.6
+WHOLE_S = 300.0  # of a longer take the five minutes around a place are its own distribution
+THRESHOLD = 0.6  # above the tail
+TAIL = 3  # so many higher places may be seams; the next one tells what the take itself reaches
+LEAST_TAIL = 0.6
 APART_S = 2.0
 SHORTEST_S = 20.0  # of sound: less has no distribution of its own
 _FLOOR_NEPERS = 0.05
@@ -47,11 +51,11 @@ class Seam:
 def find_seams(frames: NDArray[np.floating], threshold: float = THRESHOLD) -> list[Seam]:
     """The seams of a take's frames [n, 64], 50 a second, in order; none in less than 20 s.
 
-    `threshold` is on `strangeness`: the default finds what docs/measuring.md says it finds.
+    `threshold` is how far `strangeness` must rise above the take's own tail: the default finds what
+    docs/measuring.md says it finds.
     """
     found: list[Seam] = []
-    size = round(WHOLE_S / FRAME_S)
-    parts = max(1, round(len(frames) / size))
+    parts = max(1, round(len(frames) * FRAME_S / WHOLE_S))
     bounds = np.linspace(0, len(frames), parts + 1).astype(int)
     beside = round(max(LENGTHS_S) / FRAME_S) + HOP
     for first, end in pairwise(bounds):
@@ -59,9 +63,13 @@ def find_seams(frames: NDArray[np.floating], threshold: float = THRESHOLD) -> li
         places, curve = strangeness(frames[start : end + beside])
         at = start + places
         own = (at >= first) & (at < end)
+        peaks = _peaks(at[own], curve[own], LEAST_TAIL)
+        heights = sorted((height for _, height in peaks), reverse=True)
+        tail = heights[TAIL] if len(heights) > TAIL else LEAST_TAIL
         found += [
-            Seam(float(place * FRAME_S), float(height / threshold))
-            for place, height in _peaks(at[own], curve[own], threshold)
+            Seam(float(place * FRAME_S), (height - tail) / threshold)
+            for place, height in peaks
+            if height - tail > threshold
         ]
     return found
 
@@ -118,11 +126,11 @@ def _own_distance(change: Floats) -> Floats:
     return distance
 
 
-def _peaks(places: NDArray[np.int64], curve: Floats, threshold: float) -> list[tuple[int, float]]:
-    """The highest places above the threshold, none nearer than `APART_S` to a higher one, in order."""
+def _peaks(places: NDArray[np.int64], curve: Floats, least: float) -> list[tuple[int, float]]:
+    """The highest places, of `least` or more, none nearer than `APART_S` to a higher one, in order."""
     left, near = curve.copy(), APART_S / FRAME_S
     found = []
-    while len(left) and left.max() > threshold:
+    while len(left) and left.max() > least:
         best = int(np.argmax(left))
         found.append((int(places[best]), float(left[best])))
         left[np.abs(places - places[best]) < near] = -np.inf
