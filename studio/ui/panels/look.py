@@ -79,13 +79,11 @@ class Handlers:
     def look(self, asked: str) -> Iterator[Shown]:
         """Yields how far it is, then what was found."""
         try:
-            path, told = self._path_of(asked), -1
-            for step in self._looks.look(path):
-                if not isinstance(step, float):
+            for step in self._looks.look(self._path_of(asked)):
+                if isinstance(step, float):  # each is yielded: only there can it be stopped
+                    yield texts.under_way.format(share=f"{100 * step:.0f} %"), gr.skip()
+                else:
                     yield "", card(step)
-                elif round(100 * step) > told:
-                    told = round(100 * step)
-                    yield texts.under_way.format(share=f"{told} %"), gr.skip()
         except StudioError as error:
             yield str(error), ""
 
