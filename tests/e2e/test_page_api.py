@@ -80,7 +80,7 @@ def test_a_take_of_the_library_is_checked(client: Client, tone_site: Any) -> Non
     figures = client.predict(id_of(take), api_name="/check")
     assert (figures["file"], figures["duration_s"]) == (take.name, 3.0)
     assert figures["seams"] == figures["dropouts"] == []
-    with pytest.raises(AppError, match="no take"):
+    with pytest.raises(AppError, match="not in the library"):
         client.predict("nonesuch", api_name="/check")
 
 
