@@ -20,7 +20,7 @@ INK, FAINT, CURVE = "#33302b", "#8a867f", "#2f6f8f"
 COLOURS = {"seams": "#d1495b", "clicks": "#e0a100", "dropouts": "#7b4bb0", "heard before": "#2a9d6f"}
 MAX_COLUMNS = 1400
 _HZ_TICKS = (125, 250, 500, 1000, 2000, 4000)
-_LOG_RANGE = (-9.0, 1.0)  # natural logs of the mel that are drawn from black to white
+_RANGE_NEPERS = (3.0, 8.0)  # the least and the most of a take's levels that go from black to white
 _TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
@@ -55,8 +55,10 @@ def _spectrogram(axes: Axes, look: TakeLook) -> None:
     edges = np.linspace(0, len(frames), columns + 1).astype(int)
     if len(frames):
         sums = np.add.reduceat(frames, edges[:-1], axis=0) / np.diff(edges)[:, None]
+        low, high = np.percentile(sums, (2, 99.7))
+        reach = float(np.clip(high - low, *_RANGE_NEPERS))
         axes.imshow(
-            sums.T, origin="lower", aspect="auto", cmap="magma", vmin=_LOG_RANGE[0], vmax=_LOG_RANGE[1],
+            sums.T, origin="lower", aspect="auto", cmap="magma", vmin=high - reach, vmax=high,
             extent=(0, len(frames) * FRAME_S, 0, N_MELS), interpolation="nearest",
         )  # fmt: skip
     hz = band_edges_hz(N_MELS)
@@ -143,7 +145,7 @@ def _summary(look: TakeLook) -> str:
     if look.mono is not None:
         loss = "all of it" if not np.isfinite(look.mono.loss_db) else f"{max(0.0, -look.mono.loss_db):.1f} dB"
         parts.append(f"mono loses {loss}")
-    return "  ·  ".join(part for part in parts if part)
+    return "  ·  ".join(part for part in parts if part).replace("-", "\N{MINUS SIGN}")
 
 
 def _hertz(hz: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -37,7 +39,7 @@ MOST_PLACES = 8
 STEREO_LOSS_DB = -3.3  # what two unlike channels lose; beyond it they work against each other
 CURVE_POINTS = 240
 _ATTACH = "import(new URL('page/look.js', document.baseURI)).then(look => look.attach(element, '{tab}'));"
-Shown = tuple[Any, Any]  # words, the card
+Shown = tuple[Any, Any, str]  # words, the card, the name of what goes on
 
 
 def build(looks: Looks, tab: str, path_of: Callable[[str], Path], asked: gr.State) -> None:
@@ -59,33 +61,51 @@ def build(looks: Looks, tab: str, path_of: Callable[[str], Path], asked: gr.Stat
         card = gr.HTML(
             "", js_on_load=_ATTACH.format(tab=tab), apply_default_css=False, elem_id=f"{tab}-look-card"
         )
-    pressed = start.click(
-        handlers.look, asked, [said, card],
+    looking = gr.State("")
+    start.click(
+        handlers.look, asked, [said, card, looking],
         show_progress="hidden", concurrency_limit=2, concurrency_id="looks", api_visibility="private",
     )  # fmt: skip
+    stop.click(handlers.stop, looking, None, **HIDDEN)
     # What is told is of one take: it goes when another is made, or chosen.
-    asked.change(lambda: ("", ""), None, [said, card], cancels=[pressed], **HIDDEN)
-    # Gradio ends the handler, and with it the work; only the words are left to be taken back.
-    stop.click(lambda: texts.stopped, None, said, cancels=[pressed], **HIDDEN)
+    asked.change(handlers.leave, looking, [said, card], **HIDDEN)
 
 
 class Handlers:
-    """What the button does."""
+    """What the buttons do."""
 
     def __init__(self, looks: Looks, path_of: Callable[[str], Path]) -> None:
         self._looks = looks
         self._path_of = path_of
+        self._going: dict[str, threading.Event] = {}
 
     def look(self, asked: str) -> Iterator[Shown]:
-        """Yields how far it is, then what was found."""
+        """Yields how far it is, then what was found, with the name that ends it. A closed page ends it too."""
+        name, stopped = secrets.token_hex(8), threading.Event()
+        self._going[name] = stopped
         try:
             for step in self._looks.look(self._path_of(asked)):
-                if isinstance(step, float):  # each is yielded: only there can it be stopped
-                    yield texts.under_way.format(share=f"{100 * step:.0f} %"), gr.skip()
+                if stopped.is_set():
+                    yield texts.stopped, gr.skip(), ""
+                    return
+                if isinstance(step, float):
+                    yield texts.under_way.format(share=f"{100 * step:.0f} %"), gr.skip(), name
                 else:
-                    yield "", card(step)
+                    yield "", card(step), ""
         except StudioError as error:
-            yield str(error), ""
+            yield str(error), "", ""
+        finally:
+            del self._going[name]
+
+    def stop(self, name: str) -> None:
+        """End the look of this name, if it still goes on."""
+        if (stopped := self._going.get(name)) is not None:
+            stopped.set()
+
+    def leave(self, name: str) -> tuple[str, str]:
+        """End it, and tell nothing more of its take."""
+        self.stop(name)
+        return "", ""
 
 
 def card(look: TakeLook) -> str:

@@ -101,9 +101,28 @@ class Steps:
             yield step
 
 
-def shown(*steps: Any) -> list[tuple[Any, Any]]:
+def handlers(*steps: Any) -> Handlers:
     looks: Any = Steps(*steps)
-    return list(Handlers(looks, lambda asked: Path(asked)).look("take.wav"))
+    return Handlers(looks, lambda asked: Path(asked))
+
+
+def shown(*steps: Any) -> list[tuple[Any, Any]]:
+    return [(words, found) for words, found, _ in handlers(*steps).look("take.wav")]
+
+
+def test_a_stop_ends_the_look_that_it_names_and_no_other() -> None:
+    panel = handlers(0.0, 0.5, 0.7, PLAIN)
+    one, other = panel.look("one.wav"), panel.look("other.wav")
+    name, _ = next(one)[2], next(other)
+    panel.stop(name)
+    panel.stop("nonesuch")
+
+    assert [words for words, *_ in one] == ["Stopped."]
+    assert [words for words, *_ in other] == ["50 % checked", "70 % checked", ""]
+    last = panel.look("one.wav")
+    assert panel.leave(next(last)[2]) == ("", "")
+    assert [words for words, *_ in last] == ["Stopped."]
+    panel.stop(name)  # long over
 
 
 def test_progress_is_told_and_then_the_card() -> None:
