@@ -80,7 +80,7 @@ class Handlers:
         self._going: dict[str, threading.Event] = {}
 
     def look(self, asked: str) -> Iterator[Shown]:
-        """Yields how far it is, then what was found, with the name that ends it. A closed page ends it too."""
+        """Yields how far it is, then what was found, with the name to `stop` it by; a closed page ends it."""
         name, stopped = secrets.token_hex(8), threading.Event()
         self._going[name] = stopped
         try:
