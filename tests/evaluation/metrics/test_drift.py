@@ -66,3 +66,19 @@ def test_a_take_that_leaves_its_prompt_falls_away_from_it() -> None:
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_few_windows_tell_nothing(count: int) -> None:
     assert from_the_beginning(turning(9)[:count], TIMES_S[:count]) is None
+
+
+def test_few_windows_that_happen_to_rise_are_not_sure_to() -> None:
+    found = course(TIMES_S[:8], np.array([0.1, -0.1, 0.6, 0.1, -0.5, 0.4, 1.3, 0.9]))
+
+    assert found.change > found.scatter
+    assert found.per_minute.low < 0
+    assert not found.rises
+
+
+def test_a_rise_smaller_than_what_windows_differ_by_is_none() -> None:
+    values = 0.001 * MINUTES + 0.05 * (-1.0) ** np.arange(40)
+    found = course(TIMES_S, values)
+
+    assert found.change < found.scatter
+    assert not found.rises
