@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
 BLOCK_S, HOP_S = 0.4, 0.1
+SHORT_TERM_S = 3.0
 ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU = -70.0, -10.0
 _OFFSET = -0.691  # so that a full-scale sine of 997 Hz on one channel reads −3.01 LKFS
 _HOPS_A_BLOCK = round(BLOCK_S / HOP_S)
@@ -74,6 +75,20 @@ class LoudnessMeter:
             return -np.inf
         gated = heard[heard > _power(_lufs(heard.mean()) + RELATIVE_GATE_LU)]
         return _lufs(gated.mean())
+
+    def short_term(self) -> NDArray[np.float64]:
+        """Short-term loudness by EBU Tech 3341: LUFS of each 3 s, 0.1 s apart [n]; −inf for silence.
+
+        Not gated; none where less than 3 s were pushed.
+        """
+        hops = np.concatenate(self._powers) if self._powers else np.zeros(0)
+        count = round(SHORT_TERM_S / HOP_S)
+        if len(hops) < count:
+            return np.zeros(0)
+        sums = np.concatenate([[0.0], np.cumsum(hops)])
+        powers = np.maximum(sums[count:] - sums[:-count], 0.0) / count
+        with np.errstate(divide="ignore"):
+            return _OFFSET + 10 * np.log10(powers)
 
 
 def _lufs(power: float) -> float:

@@ -14,6 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from studio.backends.systems.tone import tone
+from studio.service.takes.shelf import id_of
 
 pytestmark = pytest.mark.slow
 
@@ -69,8 +70,18 @@ def test_a_take_goes_on_from_a_recording(client: Client, tmp_path: Path) -> None
 
 def test_the_tabs_have_the_only_public_functions(client: Client) -> None:
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == [
-        "/infinite", "/sparse", "/dual", "/export",
+        "/infinite", "/sparse", "/dual", "/export", "/check",
     ]  # fmt: skip
+
+
+def test_a_take_of_the_library_is_checked(client: Client, tone_site: Any) -> None:
+    client.predict("rain", "", 3.0, 21, api_name="/infinite")
+    (take,) = tone_site.settings.outputs.rglob("*__s21.flac")
+    figures = client.predict(id_of(take), api_name="/check")
+    assert (figures["file"], figures["duration_s"]) == (take.name, 3.0)
+    assert figures["seams"] == figures["dropouts"] == []
+    with pytest.raises(AppError, match="not in the library"):
+        client.predict("nonesuch", api_name="/check")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from studio.ui import widgets
 from studio.ui.callers import Callers, CallerWatch
 from studio.ui.panels import downloads, making, transport
 from studio.ui.panels.making import job_routes
-from studio.ui.server import client_api, export_api
+from studio.ui.server import client_api, export_api, look_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.library_routes import library_routes
@@ -77,7 +77,7 @@ class Page:
                     drafted = dual.build(shared, known)
                 if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
-                        library.build(studio, tabs, takes, [endless, clips, drafted])
+                        library.build(studio, shared.looks, tabs, takes, [endless, clips, drafted])
                     reuse.bind(tabs, [endless, clips, drafted], studio, shared.offers)
             if self.settings.private:  # the disk and the network are this machine's user's
                 downloads.build(Downloader(self.settings), known)
@@ -90,6 +90,7 @@ class Page:
             client_api.build(studio, self._callers)
             if self.settings.trusted:
                 export_api.build(studio, ExportCache(self._scratch.path))
+                look_api.build(shared.looks)
 
     def launch(self) -> str:
         """Serve in the background; the page's address.

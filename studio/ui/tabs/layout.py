@@ -14,7 +14,7 @@ from studio.core.modes import MODES
 from studio.core.settings import Settings
 from studio.ui import widgets
 from studio.ui.forms import Form
-from studio.ui.panels import palette, speech, timeline
+from studio.ui.panels import look, palette, speech, timeline
 from studio.ui.tabs.take_tab import TakeHandlers, TakeTab
 from studio.ui.words import words
 
@@ -114,6 +114,7 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
                         form.rest("expert")
                 with gr.Column(elem_id=f"{tab}-inside", elem_classes="lw-pane"):
                     _gauges(tab, own.gauges)
+                    look.build(handlers.looks, tab, handlers.looks.of_job, job_id)
                     own.inside(Inside(form, picture, job_id))
     form.join()
     known.bind(form.fields["prompt"], form.fields["model"])

@@ -9,10 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from studio.service.looks import Looks
 from studio.service.studio import Studio
 from studio.service.takes.export import FORMATS
 from studio.service.takes.tags import SUFFIXES as TAGGED
-from studio.ui.panels import take_detail
+from studio.ui.panels import look, take_detail
 from studio.ui.panels.library_view import PAGE, Asked, LibraryView, Opened, Shown
 from studio.ui.tabs.take_tab import TakeTab
 from studio.ui.words import words
@@ -44,8 +45,11 @@ _CLOSE = f"""
 """
 
 
-def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab]) -> None:
-    """Lay the `tab` out; takes are opened in the `others` of the `tabs`, and resumed in their first."""
+def build(studio: Studio, looks: Looks, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab]) -> None:
+    """Lay the `tab` out; takes are opened in the `others` of the `tabs`, and resumed in their first.
+
+    `looks` are what checks takes, here as in the others.
+    """
     view = LibraryView(studio)
     asked, refresh = _lay_out_search()
     parts: dict[str, Any] = {"most": asked["most"]}
@@ -63,6 +67,7 @@ def build(studio: Studio, tabs: gr.Tabs, tab: gr.Tab, others: Sequence[TakeTab])
             )  # fmt: skip
         with gr.Column(scale=4, min_width=240, elem_classes="lw-library-pane", elem_id=f"{TAB}-pane"):
             parts |= _lay_out_chosen()
+            look.build(looks, TAB, looks.of_library, parts["chosen"])
     with gr.Row(elem_classes="lw-library-rest"):
         file = gr.File(
             label=TEXT.file, file_types=[".json", *TAGGED], elem_id=f"{TAB}-file", height=84, min_width=240

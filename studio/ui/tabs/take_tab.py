@@ -16,6 +16,7 @@ from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.events import TERMINAL, Preview, Progress, Telemetry
 from studio.core.messages import FieldError
 from studio.service.jobs.job import Job
+from studio.service.looks import Looks
 from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
 from studio.ui.callers import client_of
@@ -41,12 +42,13 @@ class Shared:
     views: LiveViews
     batches: Batches
     offers: Offers
+    looks: Looks
 
     @classmethod
     def of(cls, studio: Studio) -> Shared:
         """All of it anew, for a page over this service."""
         views = LiveViews()
-        return cls(studio, views, Batches(studio), Offers(views))
+        return cls(studio, views, Batches(studio), Offers(views), Looks(studio))
 
 
 class TakeHandlers:
@@ -58,6 +60,7 @@ class TakeHandlers:
         self._views = shared.views
         self._batches = shared.batches
         self._offers = shared.offers
+        self.looks = shared.looks
         self._mode = mode
 
     def generate(self, **values: Any) -> Iterator[Following]:
