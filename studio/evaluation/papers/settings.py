@@ -1,0 +1,102 @@
+"""How the papers made their tables, as settings of requests; and what is asked for otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from studio.backends.registry import SystemSpec, published
+from studio.core.attention import Attention, DenseAttention
+from studio.core.defaults import Scales
+from studio.core.draft import AudioGenDraft, NoDraft
+from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
+
+RATIO = 0.1  # LiteFocus' r, at every length (§4.1)
+FIFO = published(Scales())  # InfiniteAudio's window of 3 s, one frame a step
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for otherwise than by a paper; None leaves its own.
+
+    Attributes:
+        count: captions.
+        steps: of clips in one piece and of joined ones.
+        guidance: the scale by the text.
+        base_steps: N of endless takes before they are thinned.
+        lengths_s: of tables and figures over lengths.
+        scales: of the figure over guidance.
+        attended: frames k that leave an endless take's queue a step.
+    """
+
+    count: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    base_steps: int | None = None
+    group_size: int | None = None
+    lengths_s: tuple[float, ...] | None = None
+    scales: tuple[float, ...] | None = None
+
+    def lengths(self, usual: tuple[float, ...]) -> tuple[float, ...]:
+        """The lengths to make, a paper's own where none are asked for."""
+        return self.lengths_s or usual
+
+
+def clip(
+    spec: SystemSpec, asked: Asked, seconds: float = 10.0, attention: Attention | None = None
+) -> dict[str, Any]:
+    """A clip in one piece as a paper's system makes it: its steps, its sampler, its guidance."""
+    paper = spec.paper
+    return {
+        "mode": "infinite" if attention is None else "sparse",
+        "sampler": ClipSampler(steps=asked.steps or paper.steps, method=paper.sampler),
+        "duration_s": seconds,
+        "attention": attention or DenseAttention(),
+        **_guided(spec, asked),
+    }
+
+
+def dual(spec: SystemSpec, asked: Asked, audiogen: str | None, seconds: float = 10.0) -> dict[str, Any]:
+    """A clip beside the draft of an AudioGen, or beside none."""
+    draft = NoDraft() if audiogen is None else AudioGenDraft(model=audiogen)
+    return {**clip(spec, asked, seconds), "mode": "dual", "draft": draft}
+
+
+def endless(
+    spec: SystemSpec,
+    asked: Asked,
+    strategy: str,
+    seconds: float = 10.0,
+    *,
+    base_steps: int | None = None,
+    skip_factor: int | None = None,
+    attention_interval: int = 0,
+) -> dict[str, Any]:
+    """InfiniteAudio's take of a strategy: k = 1, N thinned by P to fewer than 150 steps, about 3 s (§2.2.2).
+
+    `base_steps` and `skip_factor` are a table's own, which nothing that is asked for overrides.
+    """
+    sampler: Mapping[str, Any] = FIFO.settings("endless")["sampler"]
+    changed = {
+        "strategy": strategy,
+        "base_steps": base_steps or asked.base_steps or sampler["base_steps"],
+        "skip_factor": skip_factor or sampler["skip_factor"],
+        "group_size": asked.group_size or sampler["group_size"],
+        "attention_interval": attention_interval,
+    }
+    plan = EndlessSampler.model_validate({**sampler, **changed})
+    return {"sampler": plan.model_copy(update={"warmup_steps": plan.steps}), "duration_s": seconds, **_guided(spec, asked)}
+
+
+def joined(spec: SystemSpec, asked: Asked, seconds: float) -> dict[str, Any]:
+    """Clips of the model's own length and steps, one after the other."""
+    sampler = ConcatSampler(steps=asked.steps or spec.paper.steps, clip_s=FIFO.clip_s)
+    return {"sampler": sampler, "duration_s": seconds, **_guided(spec, asked)}
+
+
+def _guided(spec: SystemSpec, asked: Asked) -> dict[str, Any]:
+    """The scale by the text; of a model that speaks also the one by words, of which none are said here."""
+    speech = spec.defaults.guidance.speech
+    scale = spec.paper.guidance_scale if asked.guidance is None else asked.guidance
+    return {"guidance_scale": scale, **({} if speech is None else {"speech": {"scale": speech}})}
