@@ -3,18 +3,61 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.audio import SAMPLE_RATE
 
+_REACH = 10  # periods of the lower rate that `resample_poly`'s filter looks to either side
 
-def resample(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """Samples [n] at `sample_rate` → at 16 kHz, band-limited (polyphase)."""
-    if sample_rate == SAMPLE_RATE or not len(samples):
+
+def resample(
+    samples: NDArray[np.float32], sample_rate: int, target_rate: int = SAMPLE_RATE
+) -> NDArray[np.float32]:
+    """Samples [n] at `sample_rate` → at `target_rate`, 16 kHz by default, band-limited (polyphase)."""
+    if sample_rate == target_rate or not len(samples):
         return samples
     from scipy.signal import resample_poly  # takes longer to import than the page has
 
-    common = math.gcd(sample_rate, SAMPLE_RATE)
-    return resample_poly(samples, SAMPLE_RATE // common, sample_rate // common).astype(np.float32)
+    up, down = ratio(sample_rate, target_rate)
+    return resample_poly(samples, up, down).astype(np.float32)
+
+
+def ratio(sample_rate: int, target_rate: int) -> tuple[int, int]:
+    """By how much the rate goes up and down between two, in lowest terms."""
+    common = math.gcd(sample_rate, target_rate)
+    return target_rate // common, sample_rate // common
+
+
+def resample_stream(
+    blocks: Iterable[NDArray[np.float32]], sample_rate: int, target_rate: int, chunk_s: float = 10.0
+) -> Iterator[NDArray[np.float32]]:
+    """Blocks [n] of any lengths → the samples of `resample` of them joined, at constant memory.
+
+    Each chunk is resampled with as much beside it as the filter reaches, from a place where both rates have a
+    sample.
+    """
+    up, down = ratio(sample_rate, target_rate)
+    unit = down  # samples of the source after which both grids meet again
+    beside = -(-(_REACH * max(up, down) // up + 1) // unit) * unit
+    chunk = max(1, round(chunk_s * sample_rate / unit)) * unit
+    held = np.zeros(beside, np.float32)  # silence before the beginning, as `resample` has it
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while len(held) >= chunk + 2 * beside:
+            yield _inner(held[: chunk + 2 * beside], sample_rate, target_rate, beside, chunk)
+            held = held[chunk:]
+    if rest := len(held) - beside:
+        padded = np.concatenate([held, np.zeros(beside, np.float32)])
+        yield _inner(padded, sample_rate, target_rate, beside, rest)
+
+
+def _inner(
+    samples: NDArray[np.float32], sample_rate: int, target_rate: int, beside: int, count: int
+) -> NDArray[np.float32]:
+    """Resampled, without what stands for `beside` samples on the left and for all behind the next `count`."""
+    up, down = ratio(sample_rate, target_rate)
+    first = beside * up // down
+    return resample(samples, sample_rate, target_rate)[first : first - (-count * up // down)]
