@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import soundfile as sf
 
 from studio.backends.acoustic.base import Sampling
 from studio.backends.base import Backend
+from studio.backends.registry import SystemSpec
+from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError
 from studio.core.files import disk_error, replace_file, replacing_path, sweep_parts
 from studio.core.request import GenerationRequest
@@ -40,10 +41,14 @@ class Clip:
 
 @dataclass(frozen=True)
 class Models:
-    """What makes sound: a loaded backend by its id, what tells its weights from others', and drafts."""
+    """What makes sound, by a model's id: a loaded backend, its system, what tells its weights from others';
+    and drafts.
+    """
 
     backend: Callable[[str], Backend]
+    spec: Callable[[str], SystemSpec]
     fingerprint: Callable[[str], str] = str
+    clip_s: Callable[[str], float | None] = lambda _: None  # the length that a model's own clips have
     drafts: Drafts | None = None
 
 
@@ -53,7 +58,7 @@ class Clips:
     def __init__(self, folder: Path, models: Models, *, seed: int = 0, device: str = "auto", batch: int = 1):
         """`seed` is the first of the set's; `batch` clips in one piece are denoised side by side."""
         self.folder, self.models = folder, models
-        self._seed, self._device, self._batch = seed, device, batch
+        self._seed, self.device, self._batch = seed, device, batch
         self._renderer = Renderer(models.drafts)
 
     def kept(self, row: Row, example: Example) -> Clip | None:
@@ -96,7 +101,7 @@ class Clips:
 
     def request(self, row: Row, example: Example) -> GenerationRequest:
         """What a row asks of a caption."""
-        return row.request(example, self._seed, self._device)
+        return row.request(example, self._seed, self.device)
 
     def _render(self, row: Row, examples: Sequence[Example]) -> tuple[list[Samples], int]:
         requests = [self.request(row, each) for each in examples]
@@ -116,8 +121,8 @@ class Clips:
         made = []
         for request in requests:
             wanted = GeneratedDraft(row.model, request.seed, Sampling())
-            made.append(drafts.from_text(wanted, request.prompt, row.seconds, self._device).samples)
-        return made, drafts.models.opener(row.model, self._device).sample_rate
+            made.append(drafts.from_text(wanted, request.prompt, row.seconds, self.device).samples)
+        return made, drafts.models.opener(row.model, self.device).sample_rate
 
     def _held(self, row: Row, example: Example) -> Clip:
         clip = self.kept(row, example)
@@ -128,7 +133,7 @@ class Clips:
     def _keep(self, row: Row, example: Example, samples: Samples, rate: int, took_s: float) -> None:
         path = self._path(row, example)
         about = {"row": row.label, "caption": example.caption, "took_s": took_s, **self._of(row, example)}
-        whole = np.clip(np.asarray(samples, np.float32), -1.0, 1.0)
+        whole = to_int16(samples)
         try:
             with replacing_path(path) as partial:
                 sf.write(partial, whole, rate, format="FLAC", subtype="PCM_16")

@@ -17,7 +17,13 @@ BEST = "down1+up1:AG"
 SCALES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # Figure 2's text names w = 4 alone
 COUNT = 957
 ELSEWHERE = {"diffsound": "DiffSound", "magnet": "MAGNET"}
-BESIDE = {"audioldm": "AudioLDM", "audioldm2": "AudioLDM 2", "audiogen": "AudioGen", "tango": "TANGO", "dcldm": "DC-LDM"}
+BESIDE = {
+    "audioldm": "AudioLDM",
+    "audioldm2": "AudioLDM 2",
+    "audiogen": "AudioGen",
+    "tango": "TANGO",
+    "dcldm": "DC-LDM",
+}
 SLOTS = (*BESIDE, *ALONE, *(f"{place}:{heard}" for heard in ENCODINGS for place in PLACEMENTS))
 UNTRAINED = "no such checkpoint: train one with `longwave train dcldm` and give it as --with {}=FOLDER"
 UNSAID = (
@@ -56,7 +62,9 @@ def _beside(models: Mapping[str, str], specs: Mapping[str, SystemSpec], asked: A
     for slot, label in BESIDE.items():
         if slot == "audiogen":
             why = "" if slot in models else "no AudioGen was given"
-            out.append(Row(slot, label, models.get(slot, ""), {"duration_s": 10.0}, makes="drafts", why_not=why))
+            out.append(
+                Row(slot, label, models.get(slot, ""), {"duration_s": 10.0}, makes="drafts", why_not=why)
+            )
         elif slot == "dcldm":
             out.append(_heard(slot, label, models, specs, asked))
         else:

@@ -89,14 +89,18 @@ def read_audiocaps(manifest: Path, audio: Path) -> Examples:
             its recordings are in the folder.
     """
     if not audio.is_dir():
-        raise InvalidRequestError(f"There is no folder {audio}: give the folder of the recordings as --audio.")
+        raise InvalidRequestError(
+            f"There is no folder {audio}: give the folder of the recordings as --audio."
+        )
     files = {path.stem: path for path in sorted(audio.iterdir()) if path.suffix.lower() in WITHOUT_FFMPEG}
     found, missing, names = [], 0, set()
     for number, row in enumerate(_rows(manifest)):
         where = f"{manifest.name}, line {number + 2}"
         name, caption = row["audiocap_id"].strip(), " ".join(row["caption"].split())
         if not name or name in names:
-            raise InvalidRequestError(f"{where}: audiocap_id is {'twice there' if name else 'empty'}; mend it.")
+            raise InvalidRequestError(
+                f"{where}: audiocap_id is {'twice there' if name else 'empty'}; mend it."
+            )
         if not caption or len(caption) > MAX_PROMPT_CHARS:
             raise InvalidRequestError(f"{where}: a caption has 1 to {MAX_PROMPT_CHARS} characters; mend it.")
         names.add(name)
@@ -107,8 +111,8 @@ def read_audiocaps(manifest: Path, audio: Path) -> Examples:
             found.append(Example(name, number, caption, path))
     if len(found) < 2:
         raise InvalidRequestError(
-            f"{len(found)} of {len(found) + missing} recordings of {manifest.name} are in {audio}: name them by "
-            "youtube_id, as in Y2ABngPM3raQ.wav."
+            f"{len(found)} of {len(found) + missing} recordings of {manifest.name} are in {audio}: name them "
+            "by youtube_id, as in Y2ABngPM3raQ.wav."
         )
     return Examples(found, f"AudioCaps by {manifest.name}", missing)
 

@@ -13,8 +13,8 @@ FIGURES = {"infiniteaudio": (2, 3, 4, 5), "litefocus": (1, 2), "dcldm": (2,)}
 BY_EAR = {"ovl", "rel", "ogl", "aq"}  # what listeners say: `longwave listen`
 COLUMNS = {
     "clap": "CLAP", "fd": "FD", "fad": "FAD", "kl": "KL", "kl_sigma": "KL_σ", "speed": "Speed",
-    "fad_diff": "FAD −", "kl_diff": "KL −", "clap_diff": "CLAP −", "parameters": "M", "ovl": "OVL", "rel": "REL",
-    "ogl": "OGL", "aq": "AQ",
+    "fad_diff": "FAD −", "kl_diff": "KL −", "clap_diff": "CLAP −", "parameters": "M", "ovl": "OVL",
+    "rel": "REL", "ogl": "OGL", "aq": "AQ",
 }  # fmt: skip
 
 

@@ -87,7 +87,9 @@ class Table:
         lines = [self.title, f"{self.captions} captions; each figure with its 95 % interval.", ""]
         lines += _columns([head, *body])
         lines += ["", *(f"Not run: {e.row.label}: {e.row.why_not}." for e in self.rows if e.row.why_not)]
-        return "\n".join([*lines, "Otherwise than in the paper:", *(f"- {each}" for each in self.differences)])
+        return "\n".join(
+            [*lines, "Otherwise than in the paper:", *(f"- {each}" for each in self.differences)]
+        )
 
 
 def named(measure: str) -> str:
@@ -107,4 +109,6 @@ def _cell(figure: Figure | None) -> str:
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells, each column as wide as its widest."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

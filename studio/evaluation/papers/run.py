@@ -49,7 +49,7 @@ class Run:
                 out.append(Measured(row))
                 continue
             clips = [] if row.makes == "recordings" else self.clips.make(row, examples, self.report)
-            heard = self.ears.listen(_sounds(clips), self.report) if clips else truth
+            heard = self.hear(clips) if clips else truth
             statistics = self.ears.measures(heard, truth, texts, examples)
             made[row.key] = clips, statistics
             statistics = statistics | _compared(paper, number, row, made)
@@ -57,32 +57,42 @@ class Run:
             out.append(self._measured(row, figures, clips))
         return out
 
+    def hear(self, clips: Sequence[Clip]) -> scores.Row:
+        """Clips through all embedders. Raises `InvalidRequestError` where one can't be read."""
+        return self.ears.listen(_sounds(clips), self.report)
+
     def choose(
-        self, examples: Examples, count: int, seed: int, bases: Sequence[Row], about: Mapping[str, object]
+        self,
+        examples: Examples,
+        count: int,
+        seed: int,
+        bases: Sequence[Row],
+        *,
+        only_look: bool = False,
     ) -> Chosen:
         """The captions of a table, as they were chosen before or else now.
 
         Args:
-            bases: by whose clips' CLAP score the lowest fifth is left out, which needs an embedder that reads
-                texts: the mean of their scores. None leaves nothing out.
-            about: what is written beside the list.
+            bases: by whose clips' CLAP scores the lowest fifth is left out, the mean of all, which needs an
+                embedder that reads texts; of no rows nothing is left out.
+            only_look: nothing is made or written: where nothing was chosen before, nothing is left out.
         """
         reader = next((each for each in self.ears.embedders if reads_text(each)), None)
         by = [row.model for row in bases if reader is not None]
-        what = {**about, "set": examples.title, "size": len(examples), "count": count, "seed": seed, "by": by}
+        what = {"set": examples.title, "size": len(examples), "count": count, "seed": seed, "by": by}
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
         path = self.folder / f"captions-{digest}.json"
         chosen = read_list(path, examples.examples)
         if chosen is None:
-            judged = bool(bases) and reader is not None
-            scored = self._clap(reader, bases, examples.examples) if judged and reader is not None else None
+            scored = None
+            if reader is not None and bases and not only_look:
+                scored = self._clap(reader, bases, examples.examples)
             chosen = choose(examples.examples, count, seed, scored)
-            keep_list(path, chosen, what)
+            if not only_look:
+                keep_list(path, chosen, what)
         return chosen
 
-    def _clap(
-        self, reader: Embedder, bases: Sequence[Row], examples: Sequence[Example]
-    ) -> dict[str, float]:
+    def _clap(self, reader: Embedder, bases: Sequence[Row], examples: Sequence[Example]) -> dict[str, float]:
         ears = Ears([reader], self.folder / HEARD)
         texts = ears.texts(examples)[reader.name]
         total = [0.0] * len(examples)

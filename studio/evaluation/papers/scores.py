@@ -89,7 +89,7 @@ class Ears:
         path = self._folder / f"{digest}.npz"
         try:
             with np.load(path, allow_pickle=False) as kept:
-                logits = kept["logits"] if "logits" in kept else None
+                logits = kept.get("logits")
                 if kept["vectors"].ndim == 2 and knows_classes(embedder) == (logits is not None):
                     return Heard(kept["vectors"], logits)
         except (OSError, ValueError, KeyError, EOFError):
@@ -138,7 +138,9 @@ def _frechet(made: Sequence[Heard], real: Sequence[Heard]) -> Statistic:
 
 def _kl(made: Sequence[Heard], real: Sequence[Heard], shares: Callable[[Vectors], Vectors]) -> Statistic:
     """The mean over captions of KL(recording ‖ clip)."""
-    p, q = (shares(np.stack([each.logits for each in side if each.logits is not None])) for side in (real, made))
+    p, q = (
+        shares(np.stack([each.logits for each in side if each.logits is not None])) for side in (real, made)
+    )
     each = np.array([kl_divergence(p[i : i + 1], q[i : i + 1]) for i in range(len(p))])
     return lambda drawn: float(each[drawn].mean())
 

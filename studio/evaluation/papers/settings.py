@@ -25,9 +25,10 @@ class Asked:
         steps: of clips in one piece and of joined ones.
         guidance: the scale by the text.
         base_steps: N of endless takes before they are thinned.
+        group_size: frames k that leave an endless take's queue a step.
         lengths_s: of tables and figures over lengths.
         scales: of the figure over guidance.
-        attended: frames k that leave an endless take's queue a step.
+        clip_s: of the clips that are joined.
     """
 
     count: int | None = None
@@ -37,6 +38,7 @@ class Asked:
     group_size: int | None = None
     lengths_s: tuple[float, ...] | None = None
     scales: tuple[float, ...] | None = None
+    clip_s: float | None = None
 
     def lengths(self, usual: tuple[float, ...]) -> tuple[float, ...]:
         """The lengths to make, a paper's own where none are asked for."""
@@ -86,12 +88,14 @@ def endless(
         "attention_interval": attention_interval,
     }
     plan = EndlessSampler.model_validate({**sampler, **changed})
-    return {"sampler": plan.model_copy(update={"warmup_steps": plan.steps}), "duration_s": seconds, **_guided(spec, asked)}
+    # No paper says how the first window is made: by as many steps as a frame takes.
+    sampled = plan.model_copy(update={"warmup_steps": plan.steps})
+    return {"sampler": sampled, "duration_s": seconds, **_guided(spec, asked)}
 
 
 def joined(spec: SystemSpec, asked: Asked, seconds: float) -> dict[str, Any]:
     """Clips of the model's own length and steps, one after the other."""
-    sampler = ConcatSampler(steps=asked.steps or spec.paper.steps, clip_s=FIFO.clip_s)
+    sampler = ConcatSampler(steps=asked.steps or spec.paper.steps, clip_s=asked.clip_s or FIFO.clip_s)
     return {"sampler": sampler, "duration_s": seconds, **_guided(spec, asked)}
 
 

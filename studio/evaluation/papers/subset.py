@@ -1,4 +1,4 @@
-"""Which captions a table is made of: drawn by a seed, after the ones that a model can't do (InfiniteAudio, §3.1)."""
+"""Which captions a table is made of: drawn by a seed, without those that score lowest (InfiniteAudio, §3.1)."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def choose(
     """`count` examples drawn without replacement, all where there are no more.
 
     Args:
-        scores: the CLAP score of each name; the lowest `dropped` of them are left out before the draw, ties in
-            the set's order. None: all are drawn from.
+        scores: the CLAP score of each name; the lowest `dropped` of them are left out before the draw, ties
+            in the set's order. None: all are drawn from.
     """
     left = list(examples)
     out = 0
