@@ -96,6 +96,7 @@ def eval_paper(
         raise InvalidRequestError("--w, --guidance: scales lie from 0 to 100.")
     if manifest is None:
         require_recipes("eval paper")
+    from studio.evaluation.papers.figures import draw
     from studio.evaluation.papers.settings import Asked
 
     asked = Asked(
@@ -121,7 +122,7 @@ def eval_paper(
             texts.append(str(made))
             _write(folder / f"{paper}-table{number}.json", results[-1])
         for number in () if dry_run else figure or ():
-            drawn = job.figure(number)
+            drawn = draw(job, number)
             results.append(drawn.as_json())
             texts.append(str(drawn))
             _write(drawn.path.with_suffix(".json"), results[-1])

@@ -161,5 +161,4 @@ class Clips:
 
 def _is_clip(row: Row) -> bool:
     sampler = row.settings.get("sampler")
-    kind = sampler.kind if hasattr(sampler, "kind") else (sampler or {}).get("kind")
-    return kind == ClipSampler().kind
+    return isinstance(sampler, ClipSampler)

@@ -16,15 +16,13 @@ ALONE = {"ag": "LDM w/ AG", "ag_vae": "LDM w/ AG+VAE"}
 BEST = "down1+up1:AG"
 SCALES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # Figure 2's text names w = 4 alone
 COUNT = 957
-ELSEWHERE = {"diffsound": "DiffSound", "magnet": "MAGNET"}
 BESIDE = {
-    "audioldm": "AudioLDM",
-    "audioldm2": "AudioLDM 2",
-    "audiogen": "AudioGen",
-    "tango": "TANGO",
-    "dcldm": "DC-LDM",
-}
-SLOTS = (*BESIDE, *ALONE, *(f"{place}:{heard}" for heard in ENCODINGS for place in PLACEMENTS))
+    "diffsound": "DiffSound", "audioldm": "AudioLDM", "audioldm2": "AudioLDM 2", "magnet": "MAGNET",
+    "audiogen": "AudioGen", "tango": "TANGO", "dcldm": "DC-LDM",
+}  # fmt: skip
+ELSEWHERE = ("diffsound", "magnet")  # no loader here
+RUNNING = tuple(slot for slot in BESIDE if slot not in ELSEWHERE)
+SLOTS = (*RUNNING, *ALONE, *(f"{place}:{heard}" for heard in ENCODINGS for place in PLACEMENTS))
 UNTRAINED = "no such checkpoint: train one with `longwave train dcldm` and give it as --with {}=FOLDER"
 UNSAID = (
     "The paper names no steps: TANGO's 200 are taken.",
@@ -56,10 +54,11 @@ def _conditions(models: Mapping[str, str], specs: Mapping[str, SystemSpec], aske
 
 def _beside(models: Mapping[str, str], specs: Mapping[str, SystemSpec], asked: Asked) -> list[Row]:
     out = [Row("truth", "Ground truth", makes="recordings")]
-    for slot, label in ELSEWHERE.items():
-        why = f"{label} does not run here: give its clips to `longwave eval folder`"
-        out.append(Row(slot, label, why_not=why))
     for slot, label in BESIDE.items():
+        if slot in ELSEWHERE:
+            why = f"{label} does not run here: give its clips to `longwave eval folder`"
+            out.append(Row(slot, label, why_not=why))
+            continue
         if slot == "audiogen":
             why = "" if slot in models else "no AudioGen was given"
             out.append(

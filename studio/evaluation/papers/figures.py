@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from studio.core.events import AttentionMap
 from studio.core.request import GenerationRequest
 from studio.core.sampling import ConcatSampler, Sampler
 from studio.evaluation.papers import dcldm, infiniteaudio, litefocus, plots
+from studio.evaluation.papers.job import Job
 from studio.evaluation.papers.published import PAPERS
 from studio.evaluation.papers.report import named
 from studio.evaluation.papers.rows import Row
@@ -28,9 +30,6 @@ from studio.pipeline.analysis.self_attention import AttentionStudy
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.peak_memory import rise_mb
 from studio.pipeline.renderer import Renderer
-
-if TYPE_CHECKING:
-    from studio.evaluation.papers.job import Job
 
 MAP_S = 4.0  # of an endless take whose attention is looked at
 MAP_EVERY = 8  # steps between two looks
@@ -64,8 +63,8 @@ class Drawn:
         )
 
 
-def draw(job: Job, number: int, path: Path) -> Drawn:
-    """A figure by its number, drawn to a PNG.
+def draw(job: Job, number: int) -> Drawn:
+    """A figure by its number, drawn to a PNG in the run's folder.
 
     Raises:
         StudioError: what it shows can't be made.
@@ -75,6 +74,7 @@ def draw(job: Job, number: int, path: Path) -> Drawn:
         ("infiniteaudio", 5): lengths, ("litefocus", 1): cost, ("litefocus", 2): patterns,
         ("dcldm", 2): scales,
     }  # fmt: skip
+    path = job.run.folder / f"{job.paper.name}-figure{number}.png"
     data = made[job.paper.name, number](job, path)
     return Drawn(job.paper.name, number, path, data, job.differences(job.chosen()))
 
@@ -115,7 +115,7 @@ def memory(job: Job, path: Path) -> dict[str, Any]:
         for name, settings in zip(ways, (short, endless(spec, job.asked, strategy, seconds)), strict=True):
             job.run.report(f"Memory of {name} at {seconds:g} s")
             request = Row(system, name, model, settings).request(example, 0, job.run.clips.device)
-            ways[name].append(round(rise_mb(str(backend.device), lambda r=request: _spent(r, backend)), 1))
+            ways[name].append(round(rise_mb(str(backend.device), partial(_spent, request, backend)), 1))
     with plots.picture(path, 1, 1, (5.0, 3.5)) as axes:
         plots.curves(axes[0, 0], sorted(lengths_s), ways, ("s of sound", "MB above what the model holds"))
     return {"seconds": sorted(lengths_s), "mb": ways}

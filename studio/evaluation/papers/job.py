@@ -11,7 +11,6 @@ from studio.backends.base import hears_drafts
 from studio.core.errors import InvalidRequestError
 from studio.evaluation.papers import published
 from studio.evaluation.papers.cost import Costs
-from studio.evaluation.papers.figures import Drawn, draw
 from studio.evaluation.papers.manifest import Examples
 from studio.evaluation.papers.papers import Paper, differences
 from studio.evaluation.papers.report import Table
@@ -109,11 +108,3 @@ class Job:
         left = [each["left_s"] for each in made if each["left_s"] is not None]
         out = {"paper": self.paper.name, "table": number, "captions": len(chosen.examples), "rows": made}
         return {**out, "left_s": round(sum(left), 1)}
-
-    def figure(self, number: int) -> Drawn:
-        """A figure as the paper draws it, with the figures that it is drawn from.
-
-        Raises:
-            StudioError: what it shows can't be made.
-        """
-        return draw(self, number, self.run.folder / f"{self.paper.name}-figure{number}.png")

@@ -61,7 +61,8 @@ class Ears:
     def texts(self, examples: Sequence[Example]) -> dict[str, Vectors]:
         """The captions' unit vectors [n, D] by each embedder that reads texts."""
         captions = [each.caption for each in examples]
-        return {each.name: _unit(each.embed_text(captions)) for each in self.embedders if reads_text(each)}
+        named = [(each.name, each) for each in self.embedders]
+        return {name: _unit(each.embed_text(captions)) for name, each in named if reads_text(each)}
 
     def measures(
         self, row: Row, truth: Row, texts: dict[str, Vectors], examples: Sequence[Example]
@@ -99,8 +100,11 @@ class Ears:
         heard = Heard(embedder.embed(sound), logits)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            kept = (
+                {"vectors": heard.vectors} if logits is None else {"vectors": heard.vectors, "logits": logits}
+            )
             with replacing(path) as file:
-                np.savez(file, vectors=heard.vectors, **({} if logits is None else {"logits": logits}))
+                np.savez(file, allow_pickle=False, **kept)
         except OSError as error:
             raise disk_error(error, path) from error
         return heard
@@ -136,7 +140,9 @@ def _frechet(made: Sequence[Heard], real: Sequence[Heard]) -> Statistic:
     return distance
 
 
-def _kl(made: Sequence[Heard], real: Sequence[Heard], shares: Callable[[Vectors], Vectors]) -> Statistic:
+def _kl(
+    made: Sequence[Heard], real: Sequence[Heard], shares: Callable[[Vectors], NDArray[np.float64]]
+) -> Statistic:
     """The mean over captions of KL(recording ‖ clip)."""
     p, q = (
         shares(np.stack([each.logits for each in side if each.logits is not None])) for side in (real, made)
@@ -161,13 +167,14 @@ def _family(made: Sequence[Heard], labels: Sequence[str], examples: Sequence[Exa
 
 
 def _unit(vectors: Vectors) -> Vectors:
-    return vectors / np.maximum(1e-12, np.linalg.norm(vectors, axis=-1, keepdims=True))
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(1e-12, length), np.float32)
 
 
-def _softmax(logits: Vectors) -> Vectors:
+def _softmax(logits: Vectors) -> NDArray[np.float64]:
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
-def _sigmoid(logits: Vectors) -> Vectors:
+def _sigmoid(logits: Vectors) -> NDArray[np.float64]:
     return 1 / (1 + np.exp(-logits.astype(np.float64)))

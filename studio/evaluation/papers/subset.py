@@ -1,4 +1,4 @@
-"""Which captions a table is made of: drawn by a seed, without those that score lowest (InfiniteAudio, §3.1)."""
+"""Which captions a table is made of: drawn by a seed, the lowest scores left out (InfiniteAudio, §3.1)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ def choose(
         worst = sorted(range(len(left)), key=lambda i: scores[left[i].name])[:out]
         left = [example for i, example in enumerate(left) if i not in set(worst)]
     if count < len(left):
-        places = sorted(Random(seed).sample(range(len(left)), count))
-        left = [left[place] for place in places]
+        places = list(range(len(left)))
+        Random(seed).shuffle(places)  # so that a larger draw holds every smaller one
+        left = [left[place] for place in sorted(places[:count])]
     return Chosen(tuple(left), out)
 
 
