@@ -17,7 +17,7 @@ import re
 import sys
 import tomllib
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import Distribution, PackageNotFoundError, PackagePath, distribution, version
@@ -113,10 +113,17 @@ def installed(groups: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def closure(requirements: Sequence[str]) -> dict[str, Distribution]:
+def asked_for(project: dict[str, Any]) -> dict[str, list[str]]:
+    """What packages are taken to require, where the project tells uv to overlook their own words."""
+    entries = project.get("tool", {}).get("uv", {}).get("dependency-metadata", ())
+    return {name_of(entry["name"]): entry.get("requires-dist", []) for entry in entries}
+
+
+def closure(requirements: Sequence[str], instead: Mapping[str, Sequence[str]]) -> dict[str, Distribution]:
     """What is installed of the requirements and of all that they require in turn, extras apart.
 
     A package comes after those it requires, so that the first of several faults is the cause of the others.
+    `instead` is what stands in the place of some packages' own requirements.
     """
     found: dict[str, Distribution] = {}
     seen: set[str] = set()
@@ -129,7 +136,7 @@ def closure(requirements: Sequence[str]) -> dict[str, Distribution]:
             package = distribution(name)
         except PackageNotFoundError:
             return  # for another platform, or replaced by an override
-        for line in package.requires or ():
+        for line in instead.get(name, package.requires or ()):
             if "extra ==" not in line:
                 visit(name_of(line))
         found[name] = package
@@ -238,8 +245,10 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", nargs="*", help="packages")
     options = parser.parse_args(words)
     project = read_project()
-    needed = closure(requirements_of(project, options.groups))
-    perhaps = closure([line for group in options.perhaps for line in group_requirements(project, group)])
+    instead = asked_for(project)
+    needed = closure(requirements_of(project, options.groups), instead)
+    lines = [line for group in options.perhaps for line in group_requirements(project, group)]
+    perhaps = closure(lines, instead)
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a package prints
     packages = {**needed, **perhaps}

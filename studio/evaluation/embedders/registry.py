@@ -20,7 +20,13 @@ def _judge(weights: str | None, assets: Path, device: torch.device) -> Embedder:
     return Judge(Path(weights) if weights else assets / "pocket" / "judge", device)
 
 
-_LOADERS: dict[str, Load] = {"judge": _judge}
+def _aisfx(weights: str | None, assets: Path, device: torch.device) -> Embedder:
+    from studio.evaluation.embedders.aisfx import AiSfx
+
+    return AiSfx(weights, device)
+
+
+_LOADERS: dict[str, Load] = {"judge": _judge, "aisfx": _aisfx}
 EMBEDDERS: tuple[str, ...] = tuple(_LOADERS)
 
 

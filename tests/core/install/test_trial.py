@@ -13,6 +13,7 @@ import pytest
 
 from studio.core.install import trial
 from studio.core.install.trial import (
+    asked_for,
     closure,
     fault_of,
     group_requirements,
@@ -55,7 +56,7 @@ def test_what_is_required_is_here_or_nothing_is(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_compiled_package_is_tried_after_those_it_requires() -> None:
-    packages = closure(requirements_of(read_project(), []))
+    packages = closure(requirements_of(read_project(), []), {})
     tried = [name for name in packages if list(modules_of(packages[name], deep=True))]
     known = {
         "torch", "numpy", "scipy", "soundfile", "cffi", "tokenizers", "safetensors", "pydantic-core",
@@ -64,6 +65,14 @@ def test_every_compiled_package_is_tried_after_those_it_requires() -> None:
     assert known <= set(tried)
     assert tried.index("numpy") < tried.index("scipy")
     assert tried.index("cffi") < tried.index("soundfile")
+
+
+def test_what_a_package_need_not_bring_is_not_tried() -> None:
+    project = read_project()
+    assert asked_for(project)["aisfx"] == []  # its own words name a numpy of 2022
+    assert set(closure(["aisfx"], asked_for(project))) <= {"aisfx"}
+    assert "numpy" in closure(["scipy"], {})
+    assert "numpy" not in closure(["scipy"], {"scipy": []})
 
 
 def test_this_environment_loads() -> None:

@@ -1,0 +1,99 @@
+"""Where an embedder's weights are, and what is in them: tensors, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from studio.backends.boundary import weights_errors
+from studio.backends.reading import held_by
+from studio.core.errors import ModelNotFoundError, WeightsError
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class _Number:
+    """Takes the place of a NumPy number or type beside the tensors, which nobody here asks for."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+_STAND_INS = [
+    (_Number, name)
+    for name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
+]
+
+
+def read_state(path: Path, keys: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The tensors of a weight file, safetensors or what `torch.save` wrote, on the CPU.
+
+    Of a pickle nothing but tensors and plain containers is made; a NumPy number becomes a stand-in.
+
+    Args:
+        path: the file.
+        keys: under which its authors put the state, tried in turn; a state of its own is taken as it is.
+
+    Raises:
+        WeightsError: it is damaged, or holds no state.
+    """
+    with weights_errors(path.name):
+        held_by(path)
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with torch.serialization.safe_globals(_STAND_INS):  # type: ignore[arg-type]
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(content, (tuple, list)) and content:  # the state, and what its authors kept beside it
+            content = content[0]
+        for key in keys:
+            if isinstance(content, dict) and isinstance(content.get(key), dict):
+                content = content[key]
+        state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+        if not state:
+            raise WeightsError(f"{path.name} holds no weights; get the file again.")
+        return state
+
+
+def put(make: Callable[[], Network], state: Mapping[str, Tensor], name: str, path: Path) -> Network:
+    """The network that `make` makes, with a state's tensors as its weights: in float32, frozen.
+
+    What the state has beyond the network's own is left alone.
+
+    Raises:
+        WeightsError: a tensor is missing or of another shape, by its name.
+    """
+    with torch.device("meta"):  # no memory but the state's
+        network = make()
+    wanted = network.state_dict()
+    for key, value in wanted.items():
+        if key not in state:
+            raise WeightsError(f"{path.name} is not {name}'s: it has no {key}; give {name}'s weights.")
+        found = tuple(state[key].shape)
+        if found != tuple(value.shape):
+            raise WeightsError(
+                f"{path.name} is not {name}'s: {key} is {found}, not {tuple(value.shape)}; "
+                f"give {name}'s weights."
+            )
+    network.load_state_dict({key: state[key] for key in wanted}, assign=True)
+    return network.float().eval().requires_grad_(False)
+
+
+def packaged(package: str, file: str, sentence: str) -> Path:
+    """A file that an installed package brings, which is not imported for it.
+
+    Raises:
+        ModelNotFoundError: the package is not installed; ends in `sentence`, what to do.
+    """
+    found = find_spec(package)
+    folders = list(found.submodule_search_locations or ()) if found else []
+    path = Path(folders[0], file) if folders else Path(file)
+    if not folders or not path.is_file():
+        raise ModelNotFoundError(sentence)
+    return path
