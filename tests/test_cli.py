@@ -247,11 +247,21 @@ def test_bench_sparse_measures_every_method_at_every_length() -> None:
     figures = json.loads(result.stdout)
     rows = figures["rows"]
     assert [(row["seconds"], row["method"]) for row in rows] == [
-        (seconds, method) for seconds in (0.64, 1.28) for method in ("dense", "uniform", "balanced", "tome")
+        (seconds, method)
+        for seconds in (0.64, 1.28)
+        for method in ("dense", "uniform", "balanced", "focus", "compensation", "tome", "tomesd")
     ]
     assert all(set(row) >= SPARSE_KEYS for row in rows)
     assert all(row["kernel_ms"] > 0 and row["forward_ms"] > 0 for row in rows)
-    assert {row["ratio"] for row in rows if row["method"] in ("uniform", "balanced")} == {0.1}
+    drawing = {"uniform", "balanced", "compensation"}
+    assert {row["method"] for row in rows if row["ratio"] == 0.1} == drawing
+    assert {row["method"] for row in rows if row["ratio"] is not None} == drawing
+    shares = figures["shares"]
+    assert [row["seconds"] for row in shares] == [0.64, 1.28]
+    for row in shares:
+        kinds = ("self_attention", "cross_attention", "convolution", "rest")
+        assert sum(row[kind] for kind in kinds) == pytest.approx(1, abs=1e-3)
+        assert all(row[kind] > 0 for kind in kinds)
 
 
 @pytest.mark.slow

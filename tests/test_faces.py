@@ -76,7 +76,7 @@ def test_the_form_has_it(studio: Studio) -> None:
     assert (shown.value, shown.precision) == (50, 0), "the schema's own default, a whole number"
     assert form.fields["model"].value == "tone"
     request = read_form("chant", opening("chant", model="tone", drone=7), studio)
-    assert (request.mode, request.sampler.model_dump()) == ("chant", {"kind": "clip", "steps": 7})
+    assert (request.mode, request.sampler.kind, request.sampler.steps) == ("chant", "clip", 7)
 
 
 @pytest.mark.usefixtures("chant")

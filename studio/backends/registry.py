@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from studio.backends.capabilities import Capabilities
 from studio.backends.reading import is_file, quoted, read_json
+from studio.core import paper
 from studio.core.defaults import Effort, ModelDefaults, Scales
 from studio.core.errors import WeightsError
 
@@ -84,6 +85,7 @@ class SystemSpec:
         modes: where its models are offered.
         defaults: what takes of its published checkpoints begin with, the way its authors sample them.
         source: where they say so.
+        paper: what the paper that puts the system to work here made its tables with; None of none.
     """
 
     name: str
@@ -97,6 +99,7 @@ class SystemSpec:
     modes: tuple[str, ...] = ("infinite", "sparse")
     defaults: ModelDefaults = ModelDefaults()
     source: str = ""
+    paper: paper.PaperSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,7 @@ AUDIOLDM = SystemSpec(
     components=_ONE_TEXT,
     defaults=published(Scales(text=2.5)),
     source="AudioLDM; endless takes: InfiniteAudio, §2.2.2 and §3.4",
+    paper=paper.infinite_audio(2.5, "last"),
 )
 AUDIOLDM2 = SystemSpec(
     "audioldm2",
@@ -203,6 +207,7 @@ AUDIOLDM2 = SystemSpec(
     seamless_mels=True,
     defaults=published(Scales(text=3.5)),
     source="AudioLDM 2; its steps in LiteFocus, §4.1",
+    paper=paper.LITE_FOCUS,
 )  # fmt: skip
 # diffusers has no pipelines of these three: the names are ours.
 TANGO = SystemSpec(
@@ -216,6 +221,7 @@ TANGO = SystemSpec(
     modes=("infinite", "sparse", "dual"),
     defaults=published(Scales(text=3.0)),
     source="TANGO",
+    paper=paper.TANGO,
 )
 DCLDM = SystemSpec(
     "dcldm",
@@ -227,6 +233,7 @@ DCLDM = SystemSpec(
     modes=("infinite", "sparse", "dual"),
     defaults=published(Scales(text=4.0)),
     source="DC-LDM, §4 and Figure 2; its steps are TANGO's",
+    paper=paper.DC_LDM,
 )
 VOICELDM = SystemSpec(
     "voiceldm",
@@ -241,6 +248,7 @@ VOICELDM = SystemSpec(
     ),
     defaults=published(Scales(text=9.0, speech=1.0), spoken=Scales(text=5.0, speech=7.0), steps=50),
     source="VoiceLDM, its command line; endless takes: InfiniteAudio, §2.2.2 and §3.4",
+    paper=paper.infinite_audio(9.0, "initial", speech_scale=1.0, steps=50),
 )
 TONE = SystemSpec("tone", "Test tone", named("studio.backends.systems.tone"), Capabilities(text="pooled"))
 AUDIOGEN = DrafterSpec(

@@ -87,12 +87,14 @@ def bench_sparse(
     batch: Annotated[int, typer.Option(min=1, max=16, help="2 is what guidance takes.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Dense, uniform and balanced sparse attention and token merging: time and memory at each length."""
+    """Each kind of sparse attention and token merging: time and memory at each length, and where a dense
+    step's time goes.
+    """
     durations_s = [seconds, *(more or [])]
     if not all(0 < length <= MAX_BENCH_S for length in durations_s):
         raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {MAX_BENCH_S:g}.")
+    from studio.evaluation.benchmarks.sparse import bench_shares, load_unet
     from studio.evaluation.benchmarks.sparse import bench_sparse as measure
-    from studio.evaluation.benchmarks.sparse import load_unet
 
     studio = factories_of(context).studio(DEFAULTS)
     request = request_of("sparse", {**given, "prompt": "-"}, studio.defaults_of)
@@ -106,9 +108,16 @@ def bench_sparse(
             unet, durations_s, repeats=repeats, batch=batch, ratio=r,
             blocks=attention.blocks, show=line.update,
         )  # fmt: skip
+        shares = bench_shares(unet, durations_s, repeats=repeats, batch=batch, show=line.update)
     if as_json:
-        print_json({**about, "batch": batch, "repeats": repeats, "rows": rows})
+        print_json({**about, "batch": batch, "repeats": repeats, "rows": rows, "shares": shares})
         return
+    _print_columns(rows)
+    typer.echo()
+    _print_columns(shares)
+
+
+def _print_columns(rows: list[dict[str, Any]]) -> None:
     for row in [dict.fromkeys(rows[0]), *rows]:
         typer.echo(
             "  ".join(f"{name if value is None else value!s:>{len(name)}}" for name, value in row.items())

@@ -9,7 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from studio.core.values import Frozen
 
-SparseMethod = Literal["dense", "uniform", "balanced", "tome"]  # what bench and eval put beside each other
+# What bench and eval put beside each other; `by_method` says what each is.
+SparseMethod = Literal["dense", "uniform", "balanced", "focus", "compensation", "tome", "tomesd"]
+WITH_RATIO: tuple[SparseMethod, ...] = ("uniform", "balanced", "compensation")  # that draw r of the tokens
+MERGED = 0.5  # share of the tokens that merging takes where nobody says
 
 
 class DenseAttention(Frozen):
@@ -61,13 +64,40 @@ class LiteFocusAttention(Frozen):
 
 
 class TokenMergingAttention(Frozen):
-    """Bipartite token merging (ToMe), LiteFocus's baseline."""
+    """Bipartite token merging (ToMe), LiteFocus's baseline.
+
+    Tokens are matched anew by what each "attention" reads, or once a "block" by what comes into it and for
+    its first attention alone: the latter is what its authors' tomesd does.
+    """
 
     kind: Literal["token_merging"] = "token_merging"
-    ratio: float = Field(0.5, gt=0, lt=1)
+    ratio: float = Field(MERGED, gt=0, lt=1)
     blocks: Blocks = ()
+    matching: Literal["attention", "block"] = "attention"
 
 
 Attention = Annotated[
     DenseAttention | LiteFocusAttention | TokenMergingAttention, Field(discriminator="kind")
 ]
+
+
+def by_method(
+    method: SparseMethod, ratio: float | Literal["auto"] = "auto", blocks: tuple[str, ...] = ()
+) -> Attention:
+    """The attention that a method's name stands for; `ratio` is the r of those that have one (`WITH_RATIO`).
+
+    "uniform" is LiteFocus as in the paper, "balanced" as many tokens of each band, "focus" without the
+    compensation (its Table 3), "compensation" without the focus (its Table 2); "tome" merges tokens before
+    each attention, "tomesd" as its authors' code does.
+    """
+    if method == "dense":
+        return DenseAttention()
+    if method in ("tome", "tomesd"):
+        return TokenMergingAttention(blocks=blocks, matching="attention" if method == "tome" else "block")
+    return LiteFocusAttention(
+        ratio=ratio,
+        sampling="balanced" if method == "balanced" else "uniform",
+        focus=method != "compensation",
+        compensation=method != "focus",
+        blocks=blocks,
+    )

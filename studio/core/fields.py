@@ -25,7 +25,7 @@ _SECONDS = Option("Length of the take.", "seconds", shown="{:g}")
 _SECONDS_CALL = Parameter(3, "Seconds", "seconds", widget="number", empty=10)
 _GUIDANCE = Option("CFG scale.", "guidance")
 _SCENE = Option("CFG scale; how much the scene counts beside words.", "guidance", also="--scene-scale")
-_DDIM = Option("DDIM steps.")
+_STEPS = Option("Denoising steps.")
 _ACOUSTIC = Option("How much the draft counts.", shown="as --guidance: the paper's")
 _DRAFT_MODEL = Option("What makes the draft, or reads your file.")
 
@@ -213,11 +213,19 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "steps", "sampler.steps", "Steps", SPARSE,
-        OnPage("steps", depth="engine"), _DDIM, _number(13, "Steps", empty=0),
+        OnPage("steps", depth="engine"), _STEPS, _number(13, "Steps", empty=0),
     ),
     Field(
         "steps", "sampler.steps", "Steps", DUAL,
-        OnPage("steps", depth="engine"), _DDIM, _number(13, "Steps"),
+        OnPage("steps", depth="engine"), _STEPS, _number(13, "Steps"),
+    ),
+    Field(
+        "sampler", "sampler.method", "Sampler", (*SPARSE, *DUAL),
+        OnPage(
+            "sampler", choices=(("DDIM", "ddim"), ("DDPM, ancestral", "ddpm")), depth="expert",
+            info="DDIM adds no noise on its way; DDPM draws some in every step, as TANGO does.",
+        ),
+        Option("ddim, or ddpm: draws noise in every step, as TANGO does."), Parameter(28, "Sampler"),
     ),
     Field(
         "attention", "attention.kind", "Attention", INFINITE,
@@ -267,6 +275,15 @@ FIELDS: tuple[Field, ...] = (
         OnPage(
             "merged", info="Share of the tokens to merge, at most three quarters.", step=0.05, depth="expert"
         ),
+    ),
+    Field(
+        "matching", "attention.token_merging.matching", "Tokens are matched", SPARSE,
+        OnPage(
+            "matching", choices=(("by each attention", "attention"), ("once a block", "block")),
+            info="Once a block, for its first attention alone, is what token merging's authors do.",
+            depth="expert",
+        ),
+        Option("Of token merging: attention, or block as its authors do."),
     ),
     Field(
         "blocks", "attention.blocks", "Blocks", SPARSE,

@@ -11,6 +11,7 @@ from studio.core.values import FRAME_S, Frozen
 MAX_WINDOW_FRAMES = 4000
 
 Strategy = Literal["equal", "initial", "middle", "last", "auto"]
+ClipMethod = Literal["ddim", "ddpm"]
 
 
 class EndlessSampler(Frozen):
@@ -52,10 +53,13 @@ class EndlessSampler(Frozen):
 
 
 class ClipSampler(Frozen):
-    """An ordinary DDIM run over the whole clip."""
+    """An ordinary run over the whole clip: deterministic by DDIM, or drawing noise anew in each step by DDPM
+    (DC-LDM, eq. 5 to 7).
+    """
 
     kind: Literal["clip"] = "clip"
     steps: int = Field(50, ge=1, le=1000)
+    method: ClipMethod = "ddim"
 
 
 class ConcatSampler(Frozen):

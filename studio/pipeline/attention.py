@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from studio.core.attention import Attention, DenseAttention, LiteFocusAttention
+from studio.core.attention import Attention, DenseAttention
 from studio.core.errors import InvalidRequestError
 from studio.core.values import FRAME_S
 
@@ -48,20 +48,8 @@ class SparseAttention:
         wanted, unet = self._wanted, self._unet
         if isinstance(wanted, DenseAttention) or unet is None:
             return nullcontext(unet)
-        from studio.modules.patches.lite_focus import lite_focus, ratio_for
-        from studio.modules.patches.token_merging import token_merging
+        from studio.modules.patches.methods import attending
 
         place = (start_frame << 10) + int(timesteps.max())
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + place) & 0x7FFF_FFFF_FFFF_FFFF)
-        if not isinstance(wanted, LiteFocusAttention):
-            return token_merging(unet, generator=generator, ratio=wanted.ratio, blocks=wanted.blocks)
-        ratio = ratio_for(frames * FRAME_S) if wanted.ratio == "auto" else wanted.ratio
-        return lite_focus(
-            unet,
-            generator=generator,
-            ratio=ratio,
-            sampling=wanted.sampling,
-            focus=wanted.focus,
-            compensation=wanted.compensation,
-            blocks=wanted.blocks,
-        )
+        return attending(unet, wanted, generator, frames * FRAME_S)

@@ -20,6 +20,7 @@ from studio.pipeline.denoiser import BoundTake, denoise_together
 from studio.pipeline.plan import ClipPlan, RenderPlan, draft_plan, resolve_plan
 from studio.pipeline.speech import clip_speech
 from studio.samplers.ddim import ddim_steps, run_steps
+from studio.samplers.ddpm import ddpm_steps
 from studio.samplers.schedule import add_noise
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class ClipBatch:
         With drafts that they hear, and steps that are skipped, they begin from the drafts' own latents.
         `controls` are told what is said in each.
         """
-        self._schedule, self._steps = backend.schedule, clip.steps
+        self._schedule, self._steps, self._method = backend.schedule, clip.steps, clip.method
         frames = backend.geometry.frames(clip.duration_s)
         if acoustics is not None:
             _require_as_many("drafts", len(acoustics), plans)
@@ -135,18 +136,23 @@ class ClipBatch:
             for plan, draft, control in zip(plans, heard, told, strict=True)
         ]
         self._denoise = denoise_together(takes, backend, cancel)
-        noise = _noise(plans, clip, backend) if latents is None else latents.to(backend.device)
+        self._generators = [torch.Generator().manual_seed(plan.seed) for plan in plans]
+        drawn = _noise(self._generators, clip, backend)  # whatever they begin from: the steps draw on
+        noise = drawn if latents is None else latents.to(backend.device)
         _require_as_many("latents", len(noise), plans)
         self._skipped = 0 if acoustics is None else clip.skipped
         if acoustics is not None and self._skipped:
             level = self._schedule.alpha_bar(self._schedule.timesteps(self._steps)[self._skipped])
-            drawn = [_latents_of(each, backend, noise.shape[2]) for each in map(_draft_of, acoustics)]
-            noise = add_noise(torch.cat(drawn), noise, level)
+            sounds = [_latents_of(each, backend, noise.shape[2]) for each in map(_draft_of, acoustics)]
+            noise = add_noise(torch.cat(sounds), noise, level)
         self._latents = noise
 
     def steps(self) -> Generator[DdimStep, None, Tensor]:
         """The steps of the run, which returns clean latents [B, C, T, F]."""
-        return ddim_steps(self._denoise, self._schedule, self._latents, self._steps, skipped=self._skipped)
+        run = (self._denoise, self._schedule, self._latents, self._steps)
+        if self._method == "ddpm":
+            return ddpm_steps(*run, self._generators, skipped=self._skipped)
+        return ddim_steps(*run, skipped=self._skipped)
 
     def denoise(self, on_step: OnStep | None = None) -> Tensor:
         """All of `steps` at once; `on_step` is told after each, and what it raises ends the run."""
@@ -188,12 +194,11 @@ def _require_as_many(what: str, given: int, plans: Sequence[RenderPlan]) -> None
         raise ValueError(f"{given} {what} for {len(plans)} clips")
 
 
-def _noise(plans: Sequence[RenderPlan], clip: ClipPlan, backend: Backend) -> Tensor:
+def _noise(generators: Sequence[torch.Generator], clip: ClipPlan, backend: Backend) -> Tensor:
     """Each clip's own, whatever stands beside it."""
     geometry = backend.geometry
     shape = (1, geometry.channels, geometry.frames(clip.duration_s), geometry.bands)
-    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(plan.seed)) for plan in plans]
-    return torch.cat(noise).to(backend.device)
+    return torch.cat([torch.randn(shape, generator=own) for own in generators]).to(backend.device)
 
 
 def _draft_of(heard: EncodedAcoustics) -> AcousticDraft:

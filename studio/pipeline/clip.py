@@ -1,4 +1,4 @@
-"""Takes of a set length: one ordinary DDIM run, or independent clips joined (the paper's baseline)."""
+"""Takes of a set length: one ordinary run, or independent clips joined (the paper's baseline)."""
 
 from __future__ import annotations
 

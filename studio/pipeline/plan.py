@@ -10,7 +10,7 @@ from studio.core.attention import Attention, DenseAttention
 from studio.core.draft import AudioGenDraft, NoDraft, RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest, PromptPoint
-from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
+from studio.core.sampling import ClipMethod, ClipSampler, ConcatSampler, EndlessSampler
 from studio.core.speech import Speech
 from studio.pipeline.chunks import total_samples
 from studio.pipeline.drafts import DraftPlan, GeneratedDraft
@@ -74,11 +74,12 @@ class EndlessPlan:
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """One DDIM run over `duration_s`, the noisiest `skipped` of its `steps` left out."""
+    """One run over `duration_s`, the noisiest `skipped` of its `steps` left out."""
 
     steps: int
     duration_s: float
     skipped: int = 0
+    method: ClipMethod = "ddim"
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def plan_window(sampler: EndlessSampler, strategy: str, backend: Backend) -> Fif
 
 def clip_plan(request: GenerationRequest, sampler: ClipSampler) -> ClipPlan:
     """A clip's steps and length; raises as `resolve_plan`."""
-    return ClipPlan(sampler.steps, _length_s(request), request.skipped_steps)
+    return ClipPlan(sampler.steps, _length_s(request), request.skipped_steps, sampler.method)
 
 
 def draft_plan(request: GenerationRequest) -> DraftPlan | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -12,6 +12,8 @@ from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, level_as
 
 Result = TypeVar("Result")
+Move = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""(latents [B, C, T, F], the model's ε in them, their ᾱ, the ᾱ to move to) → latents."""
 
 
 class DdimStep(NamedTuple):
@@ -43,7 +45,6 @@ def ddim_step(latents: Tensor, noise_pred: Tensor, alpha_bar: Tensor, alpha_bar_
     return moved.to(latents.dtype)
 
 
-@torch.no_grad()
 def ddim_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
@@ -71,6 +72,20 @@ def ddim_steps(
     Raises:
         ValueError: more steps than the schedule has, or none.
     """
+    return walk(denoise, schedule, latents, steps, ddim_step, start_frame, skipped)
+
+
+@torch.no_grad()
+def walk(
+    denoise: Denoise,
+    schedule: NoiseSchedule,
+    latents: Tensor,
+    steps: int,
+    move: Move,
+    start_frame: int = 0,
+    skipped: int = 0,
+) -> Generator[DdimStep, None, Tensor]:
+    """`ddim_steps`, each of which is the `move` from a noise level to the next."""
     if not 1 <= steps <= schedule.train_steps or not 0 <= skipped < steps:
         raise ValueError(f"{steps} steps: this schedule takes 1 to {schedule.train_steps}, and not none")
     timesteps = schedule.timesteps(steps)
@@ -78,7 +93,7 @@ def ddim_steps(
     for index in range(skipped, steps):
         at = timesteps[index].expand(len(latents)).to(latents.device)
         noise_pred = denoise(latents, at, start_frame)
-        latents = ddim_step(latents, noise_pred, levels[index], levels[index + 1])
+        latents = move(latents, noise_pred, levels[index], levels[index + 1])
         yield DdimStep(index + 1 - skipped, steps - skipped, latents)
     return latents
 

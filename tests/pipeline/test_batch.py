@@ -75,6 +75,26 @@ def test_a_clip_of_a_batch_is_the_clip_alone(scale: float) -> None:
     assert_alike(batch, alone(requests, backend))
 
 
+def test_each_draws_by_its_own_seed_where_steps_add_noise() -> None:
+    ancestral = {**CLIP, "method": "ddpm"}
+    requests = wanted(sampler=ancestral)
+    batch = render_clips(requests, Counting())
+    assert_alike(batch, alone(requests, Counting()))
+    for one, plain in zip(batch, render_clips(wanted(), Counting()), strict=True):
+        assert np.abs(one - plain).max() > 0.01
+    backend = Counting()
+    shape = (1, backend.geometry.channels, backend.geometry.frames(0.64), backend.geometry.bands)
+    begun = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(3 + n)) for n in range(3)])
+    for one, other in zip(batch, render_clips(requests, backend, latents=begun), strict=True):
+        np.testing.assert_array_equal(one, other, "what steps draw does not follow from who drew the start")
+
+
+def test_clips_of_two_samplers_are_not_made_side_by_side() -> None:
+    requests = [wanted()[0], wanted(sampler={**CLIP, "method": "ddpm"})[1]]
+    with pytest.raises(InvalidRequestError, match="sampler differs"):
+        render_clips(requests, Counting())
+
+
 def test_a_lane_is_followed_by_each() -> None:
     lane = [{"at_s": 0.2, "prompt": "thunder"}]
     requests = wanted(lane=lane, lane_blend_s=0.2)
@@ -106,16 +126,24 @@ def test_real_systems_read_prompts_of_unequal_length(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("own", [{}, {"acoustic_scale": 2.0}, {"strength": 0.5}])
-@pytest.mark.parametrize("encoding", ["AG", "AG_VAE"])
+@pytest.mark.parametrize(
+    ("encoding", "own", "method"),
+    [
+        *((encoding, {}, "ddim") for encoding in ("AG", "AG_VAE")),
+        *((encoding, {"acoustic_scale": 2.0}, "ddim") for encoding in ("AG", "AG_VAE")),
+        *(("AG", {"strength": 0.5}, method) for method in ("ddim", "ddpm")),
+        ("AG_VAE", {"strength": 0.5}, "ddim"),
+    ],
+)
 def test_each_hears_its_own_draft(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: dict[str, Any], encoding: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: dict[str, Any], encoding: str, method: str
 ) -> None:
     folder = wake(make_dcldm(make_tango(tmp_path / "tango"), tmp_path / "dual"), encoding)
     backend, drafter = dcldm.load(folder, "cpu", "float32"), FakeDrafter()
     monkeypatch.setattr(backend, "decode", heard)
     drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
-    requests = wanted(mode="dual", draft={"kind": "audiogen", **own})
+    sampler = {**CLIP, "method": method}
+    requests = wanted(mode="dual", draft={"kind": "audiogen", **own}, sampler=sampler)
     batch = render_clips(requests, backend, drafts=drafts)
     assert_alike(batch, alone(requests, backend, drafts))
     plain = render_clips(wanted(mode="dual"), backend)

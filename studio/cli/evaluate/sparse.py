@@ -12,10 +12,12 @@ import typer
 from studio.cli.common import AsJson, Device, factories_of, print_json, require_recipes, terminal
 from studio.cli.evaluate.commands import eval_commands, named
 from studio.cli.options import choice_of
-from studio.core.attention import SparseMethod
+from studio.core.attention import WITH_RATIO, SparseMethod
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_CLIP_S
 from studio.core.settings import Settings
+
+METHODS: tuple[SparseMethod, ...] = get_args(SparseMethod)
 
 
 @eval_commands.command("sparse", context_settings={"allow_extra_args": True})
@@ -25,10 +27,10 @@ def eval_sparse(
     seconds: Annotated[float, typer.Option(help="Lengths of sound; several may follow each other.")] = 10.0,
     model: Annotated[str | None, typer.Option(help="The model; the Sparse tab's by default.")] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="dense, balanced, uniform or tome; may be given again.")
+        list[str] | None, typer.Option(help=f"{', '.join(METHODS)}; may be given again.")
     ] = None,
     ratio: Annotated[
-        list[float] | None, typer.Option(help="r of balanced and uniform; by length where none is given.")
+        list[float] | None, typer.Option(help=f"r of {', '.join(WITH_RATIO)}; by length where none is given.")
     ] = None,
     clips: Annotated[int, typer.Option(min=1, max=10_000, help="Prompts at each length.")] = 112,
     steps: Annotated[int, typer.Option(min=1, max=1000)] = 50,
@@ -40,8 +42,8 @@ def eval_sparse(
     require_recipes("eval sparse")
     lengths_s = [seconds, *(more or [])]
     methods = method or ["dense", "balanced"]
-    if wrong := next((name for name in methods if name not in get_args(SparseMethod)), None):
-        raise InvalidRequestError(f"--method {wrong}: choose of {', '.join(get_args(SparseMethod))}.")
+    if wrong := next((name for name in methods if name not in METHODS), None):
+        raise InvalidRequestError(f"--method {wrong}: choose of {', '.join(METHODS)}.")
     if not all(0 < length <= MAX_CLIP_S for length in lengths_s):
         raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {MAX_CLIP_S:g}.")
     if not all(0 < r <= 1 for r in ratio or ()):

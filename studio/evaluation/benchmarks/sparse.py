@@ -14,14 +14,15 @@ from torch.nn import functional as F
 
 from studio.backends.device import choose_device, choose_dtype
 from studio.backends.shapes import random_unet
-from studio.core.attention import SparseMethod
+from studio.core.attention import MERGED, WITH_RATIO, SparseMethod, by_method
 from studio.core.errors import InvalidRequestError
 from studio.core.request import ModelChoice
 from studio.core.values import FRAME_S
 from studio.evaluation.benchmarks.endless import Stopwatch
+from studio.evaluation.benchmarks.shares import time_modules
 from studio.modules.blocks import choose_blocks
-from studio.modules.patches.lite_focus import draw_tokens, focus_attention, ratio_for
-from studio.modules.patches.methods import MERGED, attending
+from studio.modules.patches.lite_focus import chosen_attention, draw_tokens, focus_attention, ratio_for
+from studio.modules.patches.methods import attending
 from studio.modules.patches.token_merging import draw_keepers, match_tokens
 from studio.pipeline.model_cache import ModelCache
 from studio.pipeline.peak_memory import rise_mb
@@ -65,7 +66,7 @@ def bench_sparse(
         unet: a diffusers U-Net for latents [B, 8, T, 16].
         durations_s: lengths of sound, from short to long.
         batch: 1, or 2 as under guidance.
-        ratio: r of uniform and balanced; by each length's rule where none is given.
+        ratio: r of the methods that have one; by each length's rule where none is given.
         blocks: which attend otherwise than densely (`modules.blocks`); by default the paper's.
         show: told what is measured.
     """
@@ -88,7 +89,7 @@ def bench_sparse(
                 {
                     "seconds": duration_s,
                     "method": method,
-                    "ratio": r if method in ("uniform", "balanced") else None,
+                    "ratio": r if method in WITH_RATIO else None,
                     "kernel_ms": round(kernel_ms[method], 2),
                     "forward_ms": round(forward_ms[method], 1),
                     "peak_mb": round(peak_mb, 1),
@@ -96,6 +97,30 @@ def bench_sparse(
                     "forward_speedup": round(forward_ms["dense"] / forward_ms[method], 3),
                 }
             )
+    return rows
+
+
+def bench_shares(
+    unet: Any,
+    durations_s: Sequence[float],
+    *,
+    repeats: int = 3,
+    batch: int = 1,
+    show: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """The share of each kind of module in a dense forward, at each length (LiteFocus, Fig. 1b).
+
+    `forward_ms` is a forward that nobody looks into, `overhead` how much longer one takes that is looked
+    into. Arguments are `bench_sparse`'s.
+    """
+    rows = []
+    for duration_s in sorted(durations_s):
+        show(f"{duration_s:g} s: where the time goes")
+        call = _forward(unet, _frames(unet, duration_s), batch)
+        times = time_modules(unet, call, repeats=repeats)
+        shares = {kind: round(share, 4) for kind, share in times.shares.items()}
+        timed = {"forward_ms": round(times.forward_ms, 1), "overhead": round(times.overhead, 4)}
+        rows.append({"seconds": duration_s, **shares, **timed})
     return rows
 
 
@@ -107,7 +132,8 @@ def _frames(unet: Any, duration_s: float) -> int:
 def _patched(
     unet: nn.Module, method: SparseMethod, *, ratio: float, blocks: Sequence[str]
 ) -> AbstractContextManager[nn.Module]:
-    return attending(unet, method, ratio, torch.Generator().manual_seed(0), blocks)
+    wanted = by_method(method, ratio, tuple(blocks))
+    return attending(unet, wanted, torch.Generator().manual_seed(0), seconds=0.0)
 
 
 def _kernel(
@@ -127,15 +153,22 @@ def _kernel(
         return F.scaled_dot_product_attention(query, key, value).transpose(1, 2)
 
     def focused() -> Tensor:
-        chosen = draw_tokens(frames, bands, ratio, method, generator)  # type: ignore[arg-type]
+        r = ratio if method in WITH_RATIO else 0.0
+        sampling: Any = "balanced" if method == "balanced" else "uniform"
+        chosen = draw_tokens(frames, bands, r, sampling, generator)
+        if method == "compensation":
+            return chosen_attention(query, key, value, chosen)
         return focus_attention(query, key, value, bands, chosen)
 
     def merged() -> Tensor:
-        matching = match_tokens(key.flatten(2), draw_keepers(frames, bands, generator), MERGED)
+        keepers = draw_keepers(frames, bands, generator, cut=method == "tome")
+        matching = match_tokens(key.flatten(2), keepers, MERGED)
         fewer = [matching.merge(p.flatten(2)).unflatten(-1, (heads, -1)) for p in (query, key, value)]
         return matching.unmerge(dense(*fewer).flatten(2))
 
-    return {"dense": lambda: dense(query, key, value), "tome": merged}.get(method, focused)
+    if method.startswith("tome"):
+        return merged
+    return focused if method != "dense" else lambda: dense(query, key, value)
 
 
 def _forward(unet: Any, frames: int, batch: int) -> Callable[[], Tensor]:
@@ -146,11 +179,14 @@ def _forward(unet: Any, frames: int, batch: int) -> Callable[[], Tensor]:
         return torch.randn(shape, generator=generator).to(unet.device, unet.dtype)
 
     sample, timesteps = noise(batch, LATENT_CHANNELS, frames, BANDS), torch.full((batch,), 500)
+    widths = unet.config.cross_attention_dim
     if unet.config.class_embed_type is not None:
         labels = noise(batch, unet.config.projection_class_embeddings_input_dim)
         text: dict[str, Any] = {"encoder_hidden_states": None, "class_labels": labels}
+    elif isinstance(widths, int):
+        text = {"encoder_hidden_states": noise(batch, TEXT_STATES[1], widths)}
     else:
-        first, second = (width for width in unet.config.cross_attention_dim[-1] if width)
+        first, second = (width for width in widths[-1] if width)
         text = {
             "encoder_hidden_states": noise(batch, TEXT_STATES[0], first),
             "encoder_hidden_states_1": noise(batch, TEXT_STATES[1], second),

@@ -12,19 +12,12 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Backend
-from studio.core.attention import (
-    Attention,
-    DenseAttention,
-    LiteFocusAttention,
-    SparseMethod,
-    TokenMergingAttention,
-)
+from studio.core.attention import MERGED, WITH_RATIO, SparseMethod, by_method
 from studio.core.request import parse_request
 from studio.core.sampling import ClipSampler
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, spread_prompts
 from studio.modules.patches.lite_focus import ratio_for
-from studio.modules.patches.methods import MERGED
 from studio.pipeline.collect import render_samples
 from studio.pipeline.renderer import Renderer
 
@@ -56,7 +49,7 @@ def measure_lengths(
     rows = []
     for seconds in plan.seconds:
         for method in plan.methods:
-            for ratio in plan.ratios if method in {"balanced", "uniform"} else (None,):
+            for ratio in plan.ratios if method in WITH_RATIO else (None,):
                 named = f"{seconds:g} s, {method}{'' if ratio is None else f', r = {ratio:g}'}"
                 tops, taken = [], []
                 for number, prompt in enumerate(prompts):
@@ -91,24 +84,14 @@ def _clip(
         duration_s=seconds,
         guidance_scale=plan.guidance_scale,
         sampler=ClipSampler(steps=plan.steps),
-        attention=_attention(method, ratio),
+        attention=by_method(method, "auto" if ratio is None else ratio),
     )
     return render_samples(Renderer(), request, backend)
 
 
-def _attention(method: SparseMethod, ratio: float | None) -> Attention:
-    if method == "dense":
-        return DenseAttention()
-    if method == "tome":
-        return TokenMergingAttention(ratio=MERGED)
-    return LiteFocusAttention(ratio="auto" if ratio is None else ratio, sampling=method)
-
-
 def _ratio(method: SparseMethod, ratio: float | None, seconds: float) -> float | None:
-    if method == "dense":
-        return None
-    if method == "tome":
-        return MERGED
+    if method not in WITH_RATIO:
+        return MERGED if method.startswith("tome") else None
     return ratio_for(seconds) if ratio is None else ratio
 
 

@@ -63,9 +63,7 @@ def lite_focus(
         if focus:
             attended = focus_attention(query, key, value, bands, chosen)
         else:
-            chosen = chosen.to(key.device)
-            key, value = key[:, chosen].transpose(1, 2), value[:, chosen].transpose(1, 2)
-            attended = F.scaled_dot_product_attention(query.transpose(1, 2), key, value).transpose(1, 2)
+            attended = chosen_attention(query, key, value, chosen)
         return attn.to_out[1](attn.to_out[0](attended.flatten(2).to(tokens)))
 
     with patched_attention(unet, blocks, attend):
@@ -98,6 +96,13 @@ def draw_tokens(
     count = max(1, round(ratio * frames))
     times = torch.rand(bands, frames, generator=generator).argsort(dim=1)[:, :count]
     return (times * bands + torch.arange(bands)[:, None]).flatten().sort().values
+
+
+def chosen_attention(query: Tensor, key: Tensor, value: Tensor, chosen: Tensor) -> Tensor:
+    """Each query [B, N, H, D] attends to the chosen tokens [n] alone: compensation without focus."""
+    chosen = chosen.to(key.device)
+    keys, values = (part[:, chosen].transpose(1, 2) for part in (key, value))
+    return F.scaled_dot_product_attention(query.transpose(1, 2), keys, values).transpose(1, 2)
 
 
 def focus_attention(query: Tensor, key: Tensor, value: Tensor, bands: int, chosen: Tensor) -> Tensor:

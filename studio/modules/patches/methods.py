@@ -1,34 +1,37 @@
-"""The ways of attending that are put beside each other, by name."""
+"""A kind of attention, put into a U-Net."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
 
-from studio.core.attention import SparseMethod
-from studio.modules.patches.lite_focus import lite_focus
+from studio.core.attention import Attention, DenseAttention, LiteFocusAttention
+from studio.modules.patches.lite_focus import lite_focus, ratio_for
 from studio.modules.patches.token_merging import token_merging
-
-MERGED = 0.5  # share of the tokens that "tome" merges
 
 
 def attending(
-    unet: nn.Module,
-    method: SparseMethod,
-    ratio: float,
-    generator: torch.Generator,
-    blocks: Sequence[str] = (),
+    unet: nn.Module, wanted: Attention, generator: torch.Generator, seconds: float
 ) -> AbstractContextManager[nn.Module]:
-    """The U-Net with a method in these blocks, or its usual ones; `ratio` is r of uniform and balanced.
+    """The U-Net with this attention, for latents of so many seconds of sound, by which "auto" goes.
 
     Raises:
         InvalidRequestError: the U-Net has no such block.
     """
-    if method == "dense":
+    if isinstance(wanted, DenseAttention):
         return nullcontext(unet)
-    if method == "tome":
-        return token_merging(unet, generator=generator, ratio=MERGED, blocks=blocks)
-    return lite_focus(unet, generator=generator, ratio=ratio, sampling=method, blocks=blocks)
+    if isinstance(wanted, LiteFocusAttention):
+        return lite_focus(
+            unet,
+            generator=generator,
+            ratio=ratio_for(seconds) if wanted.ratio == "auto" else wanted.ratio,
+            sampling=wanted.sampling,
+            focus=wanted.focus,
+            compensation=wanted.compensation,
+            blocks=wanted.blocks,
+        )
+    return token_merging(
+        unet, generator=generator, ratio=wanted.ratio, blocks=wanted.blocks, matching=wanted.matching
+    )

@@ -3,40 +3,54 @@
 Before an attention, the tokens that are most like another are merged into it (bipartite soft matching, Bolya
 et al. 2023); afterwards each gets its keeper's result back. One token of each 2 × 2 cell, drawn at random, is
 a keeper; of the others, the `ratio` of all tokens that resemble a keeper most are merged.
+
+Matched by "attention", that holds for each self-attention, by what it reads. Matched by "block", it is as in
+the authors' own code, tomesd, at its defaults: tokens are matched once a transformer block, by what comes
+into it before the norm; the block's first attention alone is merged, though a second may attend to the same
+tokens (AudioLDM); and a cell that the grid's edge cuts keeps no token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import torch
+from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from studio.core.attention import MERGED
 from studio.core.errors import InvalidRequestError
+from studio.modules.blocks import choose_blocks
 from studio.modules.patches.self_attention import patched_attention
 
+Matched = Literal["attention", "block"]
 CELL = 2
 _BLOCK_ELEMENTS = 2**22  # similarities held at once: 16 MB in float32
 
 
 @contextmanager
 def token_merging(
-    unet: nn.Module, *, generator: torch.Generator, ratio: float = 0.5, blocks: Sequence[str] = ()
+    unet: nn.Module,
+    *,
+    generator: torch.Generator,
+    ratio: float = MERGED,
+    blocks: Sequence[str] = (),
+    matching: Matched = "attention",
 ) -> Iterator[nn.Module]:
     """Merge tokens in the self-attentions of a U-Net's blocks; afterwards the model is what it was.
-
-    Likeness is looked at anew before each attention, on what that attention reads.
 
     Args:
         unet: a diffusers U-Net for samples [B, C, T, F].
         generator: the request's, on the CPU.
         ratio: share of the tokens to merge, in (0, 1); more than three quarters there are not to be merged.
         blocks: names of `modules.blocks`, by default the paper's.
+        matching: what tokens are matched by, and how often.
 
     Raises:
         InvalidRequestError: the ratio is out of bounds, or the U-Net lacks a block.
@@ -44,12 +58,35 @@ def token_merging(
     if not 0 < ratio < 1:
         raise InvalidRequestError(f"The ratio of tokens to merge lies between 0 and 1, not at {ratio:g}.")
 
-    def attend(attn: Attention, tokens: Tensor, frames: int, bands: int, dense: Any) -> Tensor:
-        matching = match_tokens(tokens, draw_keepers(frames, bands, generator), ratio)
-        return matching.unmerge(dense(attn, matching.merge(tokens)))
+    entered: dict[nn.Module, Tensor] = {}  # by a block's first attention, what came into the block
 
-    with patched_attention(unet, blocks, attend):
+    def attend(attn: Attention, tokens: Tensor, frames: int, bands: int, dense: Any) -> Tensor:
+        alike = tokens if matching == "attention" else entered.pop(attn, None)
+        if alike is None:
+            return dense(attn, tokens)
+        keepers = draw_keepers(frames, bands, generator, cut=matching == "attention")
+        matched = match_tokens(alike, keepers, ratio)
+        return matched.unmerge(dense(attn, matched.merge(tokens)))
+
+    with ExitStack() as undo:
+        if matching == "block":
+            transformers = (one for inside in choose_blocks(unet, blocks).values() for one in inside)
+            for block in (part for one in transformers for part in one.modules()):
+                if isinstance(block, BasicTransformerBlock):
+                    keep = partial(_keep, entered, block.attn1)
+                    undo.callback(block.register_forward_pre_hook(keep, with_kwargs=True).remove)
+        undo.enter_context(patched_attention(unet, blocks, attend))
         yield unet
+
+
+def _keep(
+    entered: dict[nn.Module, Tensor],
+    attention: nn.Module,
+    _: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
+    entered[attention] = args[0] if args else kwargs["hidden_states"]
 
 
 @dataclass(frozen=True)
@@ -70,21 +107,30 @@ class Matching:
         return merged.gather(1, self.slot[..., None].expand(-1, -1, merged.shape[2]))
 
 
-def draw_keepers(frames: int, bands: int, generator: torch.Generator) -> Tensor:
-    """Which tokens, flattened time-major, others are merged into: one of each 2 × 2 cell, as bool [N]."""
+def draw_keepers(frames: int, bands: int, generator: torch.Generator, *, cut: bool = True) -> Tensor:
+    """Which tokens, flattened time-major, others are merged into: one of each 2 × 2 cell, as bool [N].
+
+    Cells that the edge cuts have one too if `cut`.
+    """
     time, band = torch.arange(frames) // CELL, torch.arange(bands) // CELL
     cell = (time[:, None] * (int(band.max()) + 1) + band).flatten()
     shuffled = torch.randperm(frames * bands, generator=generator)
     order = shuffled[cell[shuffled].argsort(stable=True)]
     first = torch.ones(len(order), dtype=torch.bool)
     first[1:] = cell[order][1:] != cell[order][:-1]
-    return torch.zeros(len(order), dtype=torch.bool).scatter(0, order, first)
+    keepers = torch.zeros(len(order), dtype=torch.bool).scatter(0, order, first)
+    if not cut:
+        whole = (time < frames // CELL)[:, None] & (band < bands // CELL)
+        keepers &= whole.flatten()
+    return keepers
 
 
 @torch.no_grad()
 def match_tokens(tokens: Tensor, keepers: Tensor, ratio: float) -> Matching:
     """Match tokens [B, N, W] by the cosine of their values, in each item for itself."""
     batch, count, _ = tokens.shape
+    if not keepers.any():
+        return Matching(torch.arange(count, device=tokens.device).expand(batch, -1), count)
     directions = F.normalize(tokens.float(), dim=-1)
     kept, others = keepers.nonzero()[:, 0].to(tokens.device), (~keepers).nonzero()[:, 0].to(tokens.device)
     merged = min(int(ratio * count), len(others))
