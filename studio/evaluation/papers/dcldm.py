@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from studio.backends.registry import SystemSpec
+from studio.core.paper import DC_LDM
 from studio.evaluation.papers.rows import Row
 from studio.evaluation.papers.settings import Asked, clip, dual
 
@@ -15,7 +16,6 @@ ENCODINGS = {"AG": "AG", "AG_VAE": "AG+VAE"}
 ALONE = {"ag": "LDM w/ AG", "ag_vae": "LDM w/ AG+VAE"}
 BEST = "down1+up1:AG"
 SCALES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # Figure 2's text names w = 4 alone
-COUNT = 957
 BESIDE = {
     "diffsound": "DiffSound", "audioldm": "AudioLDM", "audioldm2": "AudioLDM 2", "magnet": "MAGNET",
     "audiogen": "AudioGen", "tango": "TANGO", "dcldm": "DC-LDM",
@@ -62,7 +62,14 @@ def _beside(models: Mapping[str, str], specs: Mapping[str, SystemSpec], asked: A
         if slot == "audiogen":
             why = "" if slot in models else "no AudioGen was given"
             out.append(
-                Row(slot, label, models.get(slot, ""), {"duration_s": 10.0}, makes="drafts", why_not=why)
+                Row(
+                    slot,
+                    label,
+                    models.get(slot, ""),
+                    {"duration_s": asked.usual_s(DC_LDM)},
+                    makes="drafts",
+                    why_not=why,
+                )
             )
         elif slot == "dcldm":
             out.append(_heard(slot, label, models, specs, asked))

@@ -23,7 +23,7 @@ from studio.evaluation.papers.job import Job
 from studio.evaluation.papers.published import PAPERS
 from studio.evaluation.papers.report import named
 from studio.evaluation.papers.rows import Row
-from studio.evaluation.papers.settings import clip, endless, joined
+from studio.evaluation.papers.settings import clip, endless, joined, paper_of
 from studio.evaluation.sound_files import read_mono
 from studio.modules.patches.probe import region_averages
 from studio.pipeline.analysis.self_attention import AttentionStudy
@@ -144,12 +144,12 @@ def lengths(job: Job, path: Path) -> dict[str, Any]:
 
 def cost(job: Job, path: Path) -> dict[str, Any]:
     """LiteFocus, Figure 1: seconds that a clip takes, and what takes them, by length."""
-    from studio.evaluation.benchmarks.modules import module_shares
+    from studio.evaluation.benchmarks.shares import module_shares
 
     spec, model = job.specs["audioldm2"], job.models["audioldm2"]
     backend, example = job.run.clips.models.backend(model), job.chosen().examples[0]
     lengths_s = sorted(job.asked.lengths(litefocus.LENGTHS_S[1]))
-    steps, took_s, parts = job.asked.steps or spec.paper.steps, [], []
+    steps, took_s, parts = job.asked.steps or paper_of(spec).steps, [], []
     for seconds in lengths_s:
         job.run.report(f"A clip of {seconds:g} s")
         request = Row("", "", model, clip(spec, job.asked, seconds)).request(example, 0, job.run.clips.device)

@@ -20,7 +20,6 @@ CHOSEN = {"audioldm": "last", "voiceldm": "initial"}  # "(Ours)" in Table 1
 STEP_COUNTS = (200, 250)  # Table 2: equally spaced, none left out
 VARIOUS_S = (10.0, 20.0)  # Table 3: "varying lengths, ranging from 10 to 20 seconds"
 FIGURE_LENGTHS_S = (10.0, 20.0, 40.0, 80.0)
-COUNT = 500
 UNSAID = (
     "The paper states neither N, P nor the buffer: N = 100 and P = 2 are 67 steps, with 8 frames of buffer "
     "its window of about 3 s.",

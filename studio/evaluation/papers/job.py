@@ -82,7 +82,8 @@ class Job:
         """The captions that the tables are made of."""
         bases = self.paper.bases(self.models, self.specs, self.asked)
         count = self.asked.count or self.paper.count
-        return self.run.choose(self._examples, count, self._seed, bases, only_look=only_look)
+        left_out = self.paper.left_out
+        return self.run.choose(self._examples, count, self._seed, bases, left_out, only_look=only_look)
 
     def table(self, number: int, only: Sequence[str] = ()) -> Table:
         """A table's figures, what was made before as it is.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from studio.backends.registry import SystemSpec
-from studio.core.attention import Attention, DenseAttention, LiteFocusAttention, TokenMergingAttention
+from studio.core.attention import Attention, DenseAttention, by_method
+from studio.core.paper import LITE_FOCUS
 from studio.evaluation.papers.rows import Row
-from studio.evaluation.papers.settings import RATIO, Asked, clip
+from studio.evaluation.papers.settings import Asked, clip
 
 LENGTHS_S = {1: (10.0, 20.0, 40.0, 80.0), 2: (10.0, 20.0, 30.0, 40.0), 3: (10.0, 20.0, 30.0, 40.0, 80.0)}
+RATIO = 0.1  # r, at every length (§4.1)
 RATIOS = (1.0, 0.8, 0.6, 0.4, 0.2)
-COUNT = 4845
 UNSAID = (
     "The paper times a clip on an A6000 with attention that was not fused; here it is whatever runs, by "
     "PyTorch's fused kernels, so its speed-ups are of another comparison.",
@@ -19,21 +20,11 @@ UNSAID = (
 )
 
 
-def lite(ratio: float = RATIO) -> LiteFocusAttention:
-    """LiteFocus as the paper sets it: C drawn over all tokens, of the same ratio at every length."""
-    return LiteFocusAttention(ratio=ratio, sampling="uniform")
-
-
-def focus_alone() -> LiteFocusAttention:
-    """Table 3: the same frequency, nothing else."""
-    return LiteFocusAttention(ratio=RATIO, sampling="uniform", compensation=False)
-
-
 def compensation_alone(ratio: float) -> Attention:
     """Table 2: C without focus; at r = 1 that is every token."""
     if ratio == 1:
         return DenseAttention()
-    return LiteFocusAttention(ratio=ratio, sampling="uniform", focus=False)
+    return by_method("compensation", ratio)
 
 
 def rows(number: int, models: Mapping[str, str], specs: Mapping[str, SystemSpec], asked: Asked) -> list[Row]:
@@ -57,14 +48,14 @@ def _ways(number: int) -> list[tuple[str, str, Attention]]:
     if number == 1:
         return [
             ("dense", "original inference", DenseAttention()),
-            ("lite", f"LiteFocus, r = {RATIO:g}", lite()),
-            ("tome", "token merging", TokenMergingAttention()),
+            ("lite", f"LiteFocus, r = {RATIO:g}", LITE_FOCUS.attention),
+            ("tome", "token merging", by_method("tomesd")),
         ]
     if number == 2:
         return [(f"r={r:g}", f"compensation alone, r = {r:g}", compensation_alone(r)) for r in RATIOS]
     return [
-        ("lite", f"LiteFocus, r = {RATIO:g}", lite()),
-        ("focus", "same-frequency focusing alone", focus_alone()),
+        ("lite", f"LiteFocus, r = {RATIO:g}", LITE_FOCUS.attention),
+        ("focus", "same-frequency focusing alone", by_method("focus", RATIO)),
     ]
 
 

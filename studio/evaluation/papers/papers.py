@@ -9,10 +9,11 @@ from studio.backends.registry import SystemSpec
 from studio.core.draft import POCKET_DRAFTS
 from studio.core.errors import InvalidRequestError
 from studio.core.modes import POCKET, POCKET_CLIPS, POCKET_DUAL, POCKET_TANGO, POCKET_VOICE
+from studio.core.paper import DC_LDM, LITE_FOCUS
 from studio.evaluation.papers import dcldm, infiniteaudio, litefocus
 from studio.evaluation.papers.manifest import Examples
 from studio.evaluation.papers.rows import Row
-from studio.evaluation.papers.settings import Asked
+from studio.evaluation.papers.settings import INFINITE, Asked
 from studio.evaluation.papers.subset import Chosen
 
 RowsOf = Callable[[int, Mapping[str, str], Mapping[str, SystemSpec], Asked], list[Row]]
@@ -30,7 +31,7 @@ class Paper:
         usual: the checkpoints that are taken where no model is named.
         count: of the captions in its tables.
         one_a_recording: whether each recording has one caption; else all of AudioCaps' five are asked.
-        by_clap: whether the captions that score lowest are left out (InfiniteAudio, §3.1).
+        left_out: the share of captions, those with the lowest CLAP scores, that no table has.
         unsaid: what it leaves open, and how that is read here.
     """
 
@@ -42,11 +43,11 @@ class Paper:
     count: int
     unsaid: tuple[str, ...]
     one_a_recording: bool = True
-    by_clap: bool = False
+    left_out: float = 0.0
 
     def bases(self, models: Mapping[str, str], specs: Mapping[str, SystemSpec], asked: Asked) -> list[Row]:
         """The rows by whose CLAP scores captions are left out; none in most papers."""
-        if not self.by_clap:
+        if not self.left_out:
             return []
         rows = self.rows(1, models, specs, asked)
         return [row for row in rows if row.key.endswith("/base") and not row.why_not]
@@ -57,12 +58,12 @@ PAPERS = {
     for paper in (
         Paper(
             "infiniteaudio", infiniteaudio.rows, tuple(infiniteaudio.SYSTEMS), "audioldm",
-            {"audioldm": POCKET, "voiceldm": POCKET_VOICE}, infiniteaudio.COUNT, infiniteaudio.UNSAID,
-            by_clap=True,
+            {"audioldm": POCKET, "voiceldm": POCKET_VOICE}, INFINITE.count, infiniteaudio.UNSAID,
+            left_out=INFINITE.left_out,
         ),
         Paper(
             "litefocus", litefocus.rows, ("audioldm2",), "audioldm2", {"audioldm2": POCKET_CLIPS},
-            litefocus.COUNT, litefocus.UNSAID, one_a_recording=False,
+            LITE_FOCUS.count, litefocus.UNSAID, one_a_recording=False,
         ),
         Paper(
             "dcldm", dcldm.rows, dcldm.SLOTS, "dcldm",
@@ -70,7 +71,7 @@ PAPERS = {
                 "dcldm": POCKET_DUAL, "tango": POCKET_TANGO, "audiogen": POCKET_DRAFTS, "audioldm": POCKET,
                 "audioldm2": POCKET_CLIPS,
             },
-            dcldm.COUNT, dcldm.UNSAID,
+            DC_LDM.count, dcldm.UNSAID,
         ),
     )
 }  # fmt: skip
@@ -111,7 +112,7 @@ def differences(
     ]
     if examples.missing:
         out.append(f"{examples.missing} rows of the manifest have no recording.")
-    if paper.by_clap and not chosen.dropped:
+    if paper.left_out and not chosen.dropped:
         out.append(
             "The fifth with the lowest CLAP scores is not left out: none of these embedders reads texts."
         )

@@ -67,14 +67,15 @@ class Run:
         count: int,
         seed: int,
         bases: Sequence[Row],
+        left_out: float = 0.0,
         *,
         only_look: bool = False,
     ) -> Chosen:
         """The captions of a table, as they were chosen before or else now.
 
         Args:
-            bases: by whose clips' CLAP scores the lowest fifth is left out, the mean of all, which needs an
-                embedder that reads texts; of no rows nothing is left out.
+            bases: by whose clips' CLAP scores, the mean of all, the lowest share `left_out` is left out. That
+                needs an embedder that reads texts; of no rows nothing is left out.
             only_look: nothing is made or written: where nothing was chosen before, nothing is left out.
         """
         readers = [each.name for each in self.ears.embedders if reads_text(each)]
@@ -88,7 +89,7 @@ class Run:
             scored = None
             if reader is not None and bases and not only_look:
                 scored = self._clap(reader, bases, examples.examples)
-            chosen = choose(examples.examples, count, seed, scored)
+            chosen = choose(examples.examples, count, seed, scored, left_out)
             if not only_look:
                 keep_list(path, chosen, what)
         return chosen

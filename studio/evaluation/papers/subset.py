@@ -12,8 +12,6 @@ from studio.core.errors import InvalidRequestError
 from studio.core.files import disk_error, replace_file
 from studio.evaluation.papers.manifest import Example
 
-DROPPED = 0.2  # the share of lowest CLAP scores, InfiniteAudio's
-
 
 @dataclass(frozen=True)
 class Chosen:
@@ -28,18 +26,18 @@ def choose(
     count: int,
     seed: int = 0,
     scores: Mapping[str, float] | None = None,
-    dropped: float = DROPPED,
+    left_out: float = 0.0,
 ) -> Chosen:
     """`count` examples drawn without replacement, all where there are no more.
 
     Args:
-        scores: the CLAP score of each name; the lowest `dropped` of them are left out before the draw, ties
+        scores: the CLAP score of each name; the lowest share `left_out` is left out before the draw, ties
             in the set's order. None: all are drawn from.
     """
     left = list(examples)
     out = 0
     if scores is not None:
-        out = int(dropped * len(left))
+        out = int(left_out * len(left))
         worst = sorted(range(len(left)), key=lambda i: scores[left[i].name])[:out]
         left = [example for i, example in enumerate(left) if i not in set(worst)]
     if count < len(left):

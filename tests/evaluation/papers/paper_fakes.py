@@ -32,7 +32,7 @@ WIDTH = 6
 
 
 class Ear:
-    """Levels of six stretches, twice; loud sounds are "rain", and a text's vector follows from its letters."""
+    """Levels of six stretches, twice; loud sounds are "rain", and a text's vector is its letters' hash."""
 
     name = "ear"
     sample_rate = 16000

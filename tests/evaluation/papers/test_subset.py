@@ -20,14 +20,14 @@ def names(chosen) -> list[str]:  # type: ignore[no-untyped-def]
 
 def test_the_lowest_fifth_is_left_out_and_the_rest_drawn_by_the_seed() -> None:
     scores = {each.name: float(each.number) for each in SET}
-    chosen = choose(SET, 100, 0, scores)
+    chosen = choose(SET, 100, 0, scores, 0.2)
     assert (names(chosen), chosen.dropped) == ([f"e{number}" for number in range(4, 20)], 4)
-    some = choose(SET, 6, 1, scores)
+    some = choose(SET, 6, 1, scores, 0.2)
     assert len(some.examples) == 6
     assert set(names(some)) <= set(names(chosen))
-    assert names(some) == names(choose(SET, 6, 1, scores))
-    assert names(some) != names(choose(SET, 6, 2, scores))
-    assert set(names(choose(SET, 3, 1, scores))) < set(names(some)), "a larger draw holds the smaller"
+    assert names(some) == names(choose(SET, 6, 1, scores, 0.2))
+    assert names(some) != names(choose(SET, 6, 2, scores, 0.2))
+    assert set(names(choose(SET, 3, 1, scores, 0.2))) < set(names(some)), "a larger draw holds the smaller"
 
 
 def test_a_list_is_kept_and_read_again(tmp_path: Path) -> None:

@@ -35,10 +35,10 @@ def test_infiniteaudios_settings_are_the_papers_own(tmp_path: Path) -> None:
     made = infinite(tmp_path, Asked())
     rows = {row.key: row for row in made.rows(1)}
     assert list(rows) == list(published.tables("infiniteaudio")[1].rows)
-    for system, guidance, steps in (("audioldm", 2.5, 200), ("voiceldm", 9.0, None)):
+    for system, guidance, steps in (("audioldm", 2.5, 200), ("voiceldm", 9.0, 50)):
         base = rows[f"{system}/base"].settings
         assert base["guidance_scale"] == guidance
-        assert steps is None or base["sampler"].steps == steps
+        assert (base["sampler"].steps, base["sampler"].method) == (steps, "ddim")
         for strategy in ("equal", "middle", "last", "initial"):
             sampler = rows[f"{system}/{strategy}"].settings["sampler"]
             assert isinstance(sampler, EndlessSampler)
@@ -75,6 +75,8 @@ def test_litefocus_settings_are_the_papers_own(tmp_path: Path) -> None:
     alone = rows["40/r=0.4"]["attention"]
     assert (alone.ratio, alone.focus, alone.compensation) == (0.4, False, True)
     assert rows["40/r=1"] == rows["40/dense"]
+    merged = rows["40/tome"]["attention"]
+    assert (merged.ratio, merged.matching) == (0.5, "block"), "as tomesd does by default"
     assert (rows["80/focus"]["attention"].focus, rows["80/focus"]["attention"].compensation) == (True, False)
 
 
@@ -83,6 +85,8 @@ def test_dcldms_settings_are_the_papers_own(tmp_path: Path) -> None:
     rows = {row.key: row for row in made.rows(1)}
     assert list(rows) == list(published.tables("dcldm")[1].rows)
     assert rows["down1+up1:AG"].model == "dcldm", "the row of its own branch"
+    sampler = rows["down1+up1:AG"].settings["sampler"]
+    assert (sampler.steps, sampler.method) == (200, "ddpm")
     assert rows["down1+up1:AG"].settings["guidance_scale"] == 4.0
     assert rows["down1+up1:AG"].settings["draft"].kind == "audiogen"
     assert rows["t5"].settings["guidance_scale"] == 3.0
