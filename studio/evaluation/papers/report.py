@@ -75,7 +75,13 @@ class Table:
     def __str__(self) -> str:
         """The table in columns, the paper's own on the right, and under it what differs."""
         names = list(dict.fromkeys(name for each in self.rows for name in each.figures))
-        head = ["", *map(named, names), *(f"paper {COLUMNS[column]}" for column in self.published.columns)]
+        sized = "parameters" in self.published.columns
+        head = [
+            "",
+            *(["M"] if sized else []),
+            *map(named, names),
+            *(f"paper {COLUMNS[column]}" for column in self.published.columns),
+        ]
         body = []
         for each in self.rows:
             paper = self.published.of(each.row.key)
@@ -83,7 +89,8 @@ class Table:
             if each.row.why_not and names:
                 ours = ["not run", *[""] * (len(names) - 1)]
             theirs = [f"{paper[column]:g}" if column in paper else "–" for column in self.published.columns]
-            body.append([each.row.label, *ours, *theirs])
+            size = ["–" if each.parameters_m is None else f"{each.parameters_m:g}"] if sized else []
+            body.append([each.row.label, *size, *ours, *theirs])
         lines = [self.title, f"{self.captions} captions; each figure with its 95 % interval.", ""]
         lines += _columns([head, *body])
         lines += ["", *(f"Not run: {e.row.label}: {e.row.why_not}." for e in self.rows if e.row.why_not)]

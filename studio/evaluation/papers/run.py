@@ -78,8 +78,8 @@ class Run:
                 needs an embedder that reads texts; of no rows nothing is left out.
             only_look: nothing is made or written: where nothing was chosen before, nothing is left out.
         """
-        readers = [each.name for each in self.ears.embedders if reads_text(each)]
-        reader = next((each for each in self.ears.embedders if each.name in readers), None)
+        read = [(each, reads_text(each)) for each in self.ears.embedders]
+        reader = next((each for each, reads in read if reads), None)
         by = [row.model for row in bases if reader is not None]
         what = {"set": examples.title, "size": len(examples), "count": count, "seed": seed, "by": by}
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from studio.core.errors import InvalidRequestError
 from studio.core.sampling import ConcatSampler, EndlessSampler
-from studio.evaluation.papers import published
+from studio.evaluation.papers import clips, cost, published
 from studio.evaluation.papers.job import Job
 from studio.evaluation.papers.papers import PAPERS, models_of
 from studio.evaluation.papers.settings import Asked
+from studio.pipeline.estimate import Calibration
 from studio.testing import FakeBackend
-from tests.evaluation.papers.paper_fakes import SHORT_S, DualFake, Ear, job
+from tests.evaluation.papers.paper_fakes import SHORT_S, DeafEar, DualFake, job
 from tests.pipeline.test_attention import Unet
 
 TINY = Asked(count=2, steps=1, base_steps=6, lengths_s=(SHORT_S, 2 * SHORT_S))
@@ -163,21 +165,21 @@ def test_dcldms_tables_are_made_as_far_as_there_are_models(tmp_path: Path, numbe
     )
     values = {key: each.figures.get("kl/ear") for key, each in ran.items() if key != "truth"}
     assert len({value.value for value in values.values() if value}) == len(values), "no two sound alike"
-    said = str(table)
-    assert said.count("not run") == len(table.rows) - len(ran)
-    assert "Not run:" in said
+    assert str(table).count("Not run: ") == len(table.rows) - len(ran) > 0
+    assert ran["dcldm" if number == 2 else "down1+up1:AG"].parameters_m is None, "the fake has no U-Net"
 
 
 def test_a_second_run_makes_nothing_and_a_broken_one_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from studio.evaluation.papers import clips
-
     asked: list[str] = []
+    ended: list[bool] = []
+    ears = (DeafEar(),)  # with which no others are made, to choose
     render = clips.render_samples
 
     def counted(renderer: Any, request: Any, backend: Any) -> Any:
-        if len(asked) == 3:
+        if len(asked) == 3 and not ended:
+            ended.append(True)
             raise KeyboardInterrupt
         asked.append(request.prompt)
         return render(renderer, request, backend)
@@ -185,22 +187,41 @@ def test_a_second_run_makes_nothing_and_a_broken_one_goes_on(
     monkeypatch.setattr(clips, "render_samples", counted)
     rows = ["audioldm/base", "audioldm/last"]
     with pytest.raises(KeyboardInterrupt):
-        infinite(tmp_path).table(1, rows)
-    before = infinite(tmp_path).dry_run(1, rows)
+        infinite(tmp_path, ears=ears).table(1, rows)
+    before = infinite(tmp_path, ears=ears).dry_run(1, rows)
     assert [(row["clips"], row["made"]) for row in before["rows"]] == [(2, 2), (2, 1)]
-    assert before["left_s"] > 0
     asked.clear()
-    first = infinite(tmp_path).table(1, rows)
+    first = infinite(tmp_path, ears=ears).table(1, rows)
     assert len(asked) == 1, "only what lacked"
-    again = infinite(tmp_path).table(1, rows).as_json()
+    again = infinite(tmp_path, ears=ears).table(1, rows).as_json()
     assert len(asked) == 1
     assert again == first.as_json()
     clip = next((tmp_path / "clips").glob("*.flac"))
     clip.write_bytes(b"half")
-    infinite(tmp_path).table(1, rows)
+    infinite(tmp_path, ears=ears).table(1, rows)
     assert len(asked) == 2, "what is damaged is made anew"
-    infinite(tmp_path, Asked(count=2, steps=2, base_steps=6)).table(1, ["audioldm/base"])
-    assert len(asked) == 3, "other settings, other clips (and then it would stop)"
+    infinite(tmp_path, Asked(count=2, steps=2, base_steps=6), ears=ears).table(1, ["audioldm/base"])
+    assert len(asked) == 4, "other settings, other clips"
+
+
+def test_a_dry_run_counts_steps_over_the_frames_that_they_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of a second costs 0.1 s, decoding one 0.02 s."""
+    looked = Calibration((0.25, 1.0), (1.0, 1.0), 0.05, 1.0)
+    monkeypatch.setattr(cost, "calibrate", lambda *_: looked)
+    asked = Asked(count=2, steps=10, base_steps=6, group_size=4, lengths_s=(1.6, 3.2))
+    made = infinite(tmp_path, asked).dry_run(1, ["audioldm/base", "audioldm/equal"])
+    base_s, equal_s = (row["left_s"] for row in made["rows"])
+    decoded_s = 0.02 * 1.6
+    assert base_s == pytest.approx(2 * (10 * 0.1 * 1.6 + decoded_s), abs=0.06)
+    window_s = (4 * 4 + 8) * 0.04  # four steps, k = 4, a buffer of 8
+    forwards = 4 + 10  # the first window's, and 40 frames by fours
+    assert equal_s == pytest.approx(2 * (forwards * 0.1 * window_s + decoded_s), abs=0.06)
+    assert made["left_s"] == pytest.approx(base_s + equal_s, abs=0.11)
+    joined = infinite(tmp_path, asked).dry_run(3, ["audioldm/joined"])["rows"][0]
+    assert joined["seconds"] == pytest.approx(2.4)
+    assert joined["left_s"] == pytest.approx(2 * (4 * 10 * 0.1 * SHORT_S + 0.02 * 2.4), abs=0.06)
 
 
 def test_the_lowest_captions_are_left_out_by_the_base_systems(tmp_path: Path) -> None:
@@ -210,11 +231,7 @@ def test_the_lowest_captions_are_left_out_by_the_base_systems(tmp_path: Path) ->
     assert len(list((tmp_path / "clips").glob("*.flac"))) == 10, "all captions by both systems"
     assert made.chosen() == chosen
     assert len(list(tmp_path.glob("captions-*.json"))) == 1
-
-    class Deaf(Ear):
-        embed_text = property()  # type: ignore[assignment]
-
-    assert infinite(tmp_path, Asked(count=20), ears=(Deaf(),), count=5).chosen().dropped == 0
+    assert infinite(tmp_path, Asked(count=20), ears=(DeafEar(),), count=5).chosen().dropped == 0
 
 
 def test_an_unknown_row_is_told(tmp_path: Path) -> None:
@@ -227,8 +244,6 @@ def test_clips_side_by_side_are_those_made_alone(tmp_path: Path) -> None:
     beside.run.clips._batch = 4
     files = [made.table(1, ["audioldm/base"]).rows[0].files for made in (alone, beside)]
     assert files[0] == files[1], "a clip's name does not tell what stood beside it"
-    import soundfile as sf
-
     for name in files[0]:
         one, other = (sf.read(tmp_path / place / "clips" / name)[0] for place in "ab")
         np.testing.assert_allclose(one, other, atol=2e-3)
