@@ -48,4 +48,5 @@ export function attach(element, props, watch, trigger, most) {
   });
   watch('value', show);
   show();
+  square.tabIndex = 0; // not before: a key would be lost on a square that nobody listens to yet
 }

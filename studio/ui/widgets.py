@@ -43,8 +43,7 @@ _DRAFT = """
 <audio controls preload="metadata" aria-label="{draft_sound}" hidden></audio>
 """
 _PAD = """
-<div class="lw-pad" role="slider" tabindex="0" aria-label="{label}" aria-valuemin="0"
-  aria-valuemax="{most:g}">
+<div class="lw-pad" role="slider" aria-label="{label}" aria-valuemin="0" aria-valuemax="{most:g}">
   <span class="lw-pad-x" aria-hidden="true">{x}</span><span class="lw-pad-y" aria-hidden="true">{y}</span>
   <i></i></div>
 """

@@ -108,6 +108,7 @@ def test_a_draft_is_shown_then_refined(
 def test_the_pad_sets_both_scales_and_they_set_it(dual_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(dual_site.url)
     open_tab(page)
+    page.wait_for_selector("#dual-pad .lw-pad[tabindex]")  # somebody listens
     page.locator("#dual-pad .lw-pad").evaluate("pad => pad.scrollIntoView({ block: 'center' })")
     box = page.locator("#dual-pad .lw-pad").bounding_box()
     page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.75 * box["height"])

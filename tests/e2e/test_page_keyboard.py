@@ -110,13 +110,16 @@ def test_the_tabs_and_the_pad_by_keyboard(word_site: Any, visit: Callable[..., P
     go_to(page, "[role=tab][data-tab-id=dual]")
     page.keyboard.press("Enter")
     page.wait_for_selector("#dual-player[data-state]")
+    page.wait_for_selector("#dual-pad [role=slider][tabindex]")
     go_to(page, "#dual-pad [role=slider]")
     before = float(page.get_attribute("#dual-pad [role=slider]", "aria-valuenow") or 0)
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
         "(before) => document.querySelector('#dual-pad [role=slider]').ariaValueNow > before", arg=before
     )
-    assert float(page.input_value("#dual-text-scale input[type=number]")) > before
+    page.wait_for_function(
+        "(before) => document.querySelector('#dual-text-scale input[type=number]').value > before", arg=before
+    )
     page.keyboard.press("?")
     page.wait_for_selector("dialog.lw-keys[open]")
     page.keyboard.press("Escape")

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from studio.evaluation.embedders.base import Samples, Vectors
 from studio.evaluation.embedders.blocks import ConvBlock, power_frames
-from studio.evaluation.embedders.weights import packaged, put, read_state
+from studio.evaluation.embedders.weights import digest, packaged, put, read_state
 
 PACKAGE, FILE = "aisfx", "models/checkpoint.pth"
 MISSING = "aiSFX's weights come in a package: `uv pip install --group aisfx` first, or give their file."
@@ -93,10 +93,11 @@ class AiSfx:
         state = {name.removeprefix(prefix): value for name, value in read_state(path).items()}
         self._net = put(AiSfxNet, state, "aiSFX", path).to(device)
         self._device = device
+        self.version = digest(self._net)
 
     @torch.inference_mode()
     def embed(self, samples: Samples) -> Vectors:
         """Samples [n] at 44.1 kHz → [windows, 512], one for 2.3 s and another for each 1.16 s more."""
-        rows = blocks(log_mel(torch.as_tensor(samples, device=self._device)))
+        rows = blocks(log_mel(torch.tensor(samples, dtype=torch.float32, device=self._device)))
         heard = [self._net(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
         return torch.cat(heard).cpu().numpy()

@@ -21,6 +21,7 @@ class Embedder(Protocol):
         width: D of its vectors.
         source: where its weights come from.
         licence: of its weights.
+        version: says which weights it has; what it heard of a sound is kept under that.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Embedder(Protocol):
     width: int
     source: str
     licence: str
+    version: str
 
     def embed(self, samples: Samples) -> Vectors:
         """Mono samples [n] at `sample_rate`, of any length above none → vectors [windows, D], in order.
@@ -46,6 +48,10 @@ class Tagger(Protocol):
 
     def logits(self, samples: Samples) -> Vectors:
         """Mono samples [n] → scores [classes] of the clip, before any softmax or sigmoid."""
+        ...
+
+    def both(self, samples: Samples) -> tuple[Vectors, Vectors]:
+        """What `embed` and `logits` give, at the price of one."""
         ...
 
 

@@ -9,6 +9,7 @@ import torch
 
 from studio.evaluation.classifier import EMBEDDING, Classifier
 from studio.evaluation.embedders.base import Samples, Vectors
+from studio.evaluation.embedders.weights import digest
 from studio.evaluation.embedders.windows import windows
 
 WINDOW_S = 5.0
@@ -32,24 +33,26 @@ class Judge:
         """
         self._classifier = Classifier.load(folder).to(device)
         self._device = device
+        self.version = digest(self._classifier)
         self.labels = tuple(self._classifier.families)
 
     def embed(self, samples: Samples) -> Vectors:
         """Samples [n] at 16 kHz → [windows, 64]."""
-        return self._hear(samples)[1]
+        return self.both(samples)[0]
 
     def logits(self, samples: Samples) -> Vectors:
         """Samples [n] at 16 kHz → the families' scores [28], averaged over the windows."""
-        return self._hear(samples)[0].mean(axis=0)
+        return self.both(samples)[1]
 
-    def _hear(self, samples: Samples) -> tuple[Vectors, Vectors]:
+    def both(self, samples: Samples) -> tuple[Vectors, Vectors]:
+        """What `embed` and `logits` give, of one hearing."""
         rows = windows(samples, round(WINDOW_S * self.sample_rate), fill="repeat")
         heard = [
             self._classifier.predict(torch.from_numpy(rows[start : start + _BATCH]).to(self._device))
             for start in range(0, len(rows), _BATCH)
         ]
         logits, embeddings = zip(*heard, strict=True)
-        return _numpy(logits), _numpy(embeddings)
+        return _numpy(embeddings), _numpy(logits).mean(axis=0)
 
 
 def _numpy(parts: tuple[torch.Tensor, ...]) -> Vectors:

@@ -26,7 +26,28 @@ def _aisfx(weights: str | None, assets: Path, device: torch.device) -> Embedder:
     return AiSfx(weights, device)
 
 
-_LOADERS: dict[str, Load] = {"judge": _judge, "aisfx": _aisfx}
+def _panns(name: str) -> Load:
+    def load(weights: str | None, assets: Path, device: torch.device) -> Embedder:
+        from studio.evaluation.embedders.panns import Panns
+
+        return Panns(name, weights, device)
+
+    return load
+
+
+def _vggish(weights: str | None, assets: Path, device: torch.device) -> Embedder:
+    from studio.evaluation.embedders.vggish import Vggish
+
+    return Vggish(weights, device)
+
+
+_LOADERS: dict[str, Load] = {
+    "judge": _judge,
+    "aisfx": _aisfx,
+    "panns": _panns("panns"),
+    "panns-16k": _panns("panns-16k"),
+    "vggish": _vggish,
+}
 EMBEDDERS: tuple[str, ...] = tuple(_LOADERS)
 
 

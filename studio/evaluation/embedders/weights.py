@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,9 +14,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from studio.backends.boundary import weights_errors
+from studio.backends.hub import hub_errors
 from studio.backends.reading import held_by
 from studio.core.errors import ModelNotFoundError, WeightsError
 
+_REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?::([\w./=-]+))?")
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -83,6 +87,43 @@ def put(make: Callable[[], Network], state: Mapping[str, Tensor], name: str, pat
             )
     network.load_state_dict({key: state[key] for key in wanted}, assign=True)
     return network.float().eval().requires_grad_(False)
+
+
+def digest(network: nn.Module) -> str:
+    """Which weights a network has, in 16 hex digits."""
+    content = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        content.update(name.encode())
+        content.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return content.hexdigest()[:16]
+
+
+def find(weights: str | None, file: str, places: Sequence[Path], hint: str) -> Path:
+    """Where a weight file is.
+
+    Args:
+        weights: a path; or a repository on the Hub, `owner/name`, `owner/name:file` where the file has
+            another name than its authors'; None looks at `places`.
+        file: the name that its authors gave it.
+        places: folders where libraries that use it keep it.
+        hint: whose it is and where to get it, for a sentence.
+
+    Raises:
+        ModelNotFoundError: it is in none of these.
+    """
+    if weights is None:
+        for place in places:
+            if (place / file).is_file():
+                return place / file
+        raise ModelNotFoundError(f"{hint}: put {file} into {places[0]}, or say where it is by --weights.")
+    if (path := Path(weights)).exists():
+        return path / file if path.is_dir() else path
+    if not (on_hub := _REPOSITORY.fullmatch(weights)):
+        raise ModelNotFoundError(f"There is no file {weights}: say where the weights are. {hint}.")
+    from huggingface_hub import hf_hub_download
+
+    with hub_errors(on_hub[1]):
+        return Path(hf_hub_download(on_hub[1], on_hub[2] or file))
 
 
 def packaged(package: str, file: str, sentence: str) -> Path:
