@@ -20,9 +20,9 @@ from studio.cli.common import (
     fail,
     print_json,
     require_recipes,
-    terminal,
 )
 from studio.cli.evaluate.commands import eval_commands
+from studio.cli.evaluate.listening import HEARD, Weights, bar, weights_of
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, ModelNotFoundError, StudioError
 from studio.core.files import disk_error, replace_file
@@ -69,7 +69,7 @@ def eval_paper(
     seconds: Annotated[list[float] | None, typer.Option(help="Lengths; may be given again.")] = None,
     w: Annotated[list[float] | None, typer.Option(help="Scales of a figure; may be given again.")] = None,
     embedder: Annotated[list[str] | None, typer.Option(help="Who listens; may be given again.")] = None,
-    weights: Annotated[list[str] | None, typer.Option(help="NAME=PATH: an embedder's weights.")] = None,
+    weights: Weights = None,
     batch: Annotated[int, typer.Option(min=1, max=64, help="Clips side by side.")] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Rows, clips and about how long; no more.")
@@ -104,14 +104,14 @@ def eval_paper(
         tuple(seconds) if seconds else None, tuple(w) if w else None,
     )  # fmt: skip
     folder = runs / FOLDER
-    settings, pairs, given = Settings(), _pairs("--with", others), _pairs("--weights", weights)
+    settings, pairs = Settings(), _pairs("--with", others)
     results: list[dict[str, Any]] = []
     texts: list[str] = []
-    with redirect_stdout(sys.stderr), _said() as report, _kept(folder):
-        ears = _embedders(embedder or [], given, manifest is not None, settings, device, report)
+    with redirect_stdout(sys.stderr), bar() as report, _kept(folder):
+        ears = _embedders(embedder or [], weights, manifest is not None, settings, device)
         examples = _examples(manifest, audio, runs)
         models = _models(context, settings, device, folder)
-        job = _job(paper, model, pairs, models, examples, ears, asked, folder, seed, batch, device, report)
+        job = _job(paper, model, pairs, models, examples, ears, asked, runs, seed, batch, device, report)
         for number in table or ():
             if dry_run:
                 results.append(job.dry_run(number, row or ()))
@@ -140,20 +140,21 @@ def _job(
     examples: Examples,
     ears: list[Embedder],
     asked: Asked,
-    folder: Path,
+    runs: Path,
     seed: int,
     batch: int,
     device: str,
-    report: Callable[[str], None],
+    report: Callable[[str, int, int], None],
 ) -> Job:
     from studio.evaluation.papers.clips import Clips
     from studio.evaluation.papers.job import Job
     from studio.evaluation.papers.papers import PAPERS, models_of
-    from studio.evaluation.papers.run import CLIPS, HEARD, Run
+    from studio.evaluation.papers.run import CLIPS, Run
     from studio.evaluation.papers.scores import Ears
 
-    clips = Clips(folder / CLIPS, models, seed=seed, device=device, batch=batch)
-    run = Run(folder, clips, Ears(ears, folder / HEARD), report)
+    folder = runs / FOLDER
+    clips = Clips(folder / CLIPS, models, seed=seed, device=device, batch=batch, report=report)
+    run = Run(folder, clips, Ears(ears, runs / HEARD, report))
     filled = models_of(PAPERS[paper], model, others, lambda name: models.spec(name).name)
     return Job(PAPERS[paper], run, examples, filled, asked, seed)
 
@@ -201,11 +202,10 @@ def _examples(manifest: Path | None, audio: Path | None, runs: Path) -> Examples
 
 def _embedders(
     names: list[str],
-    weights: dict[str, str],
+    weights: list[str] | None,
     with_manifest: bool,
     settings: Settings,
     device: str,
-    report: Callable[[str], None],
 ) -> list[Embedder]:
     """Those that are named; else the papers' own for a manifest, and ours for our clips, as far as they are
     here.
@@ -213,20 +213,21 @@ def _embedders(
     Raises:
         StudioError: a named one can't be had, or none of the usual ones.
     """
-    from studio.evaluation.embedders.registry import load_embedder
+    from studio.evaluation.embedders.registry import EMBEDDERS, load_embedder
     from studio.evaluation.papers.papers import PAPERS_EMBEDDERS
 
+    places = weights_of(weights, EMBEDDERS)
     found: list[Embedder] = []
     lacking: StudioError | None = None
     for name in names or (PAPERS_EMBEDDERS if with_manifest else USUAL_EARS):
         try:
-            loaded = load_embedder(name, weights=weights.get(name), assets=settings.assets, device=device)
+            loaded = load_embedder(name, weights=places.get(name), assets=settings.assets, device=device)
             found.append(loaded)
         except StudioError as error:
             if names or not isinstance(error, ModelNotFoundError):
                 raise
             lacking = error
-            report(f"{name} is left out: {error}")
+            typer.echo(f"{name} is left out: {error}", err=True)
     if not found and lacking is not None:
         raise lacking
     return found
@@ -264,17 +265,6 @@ def _write(path: Path, made: dict[str, Any]) -> None:
         replace_file(path, json.dumps(made, ensure_ascii=False, indent=1).encode())
     except OSError as error:
         raise disk_error(error, path) from error
-
-
-@contextmanager
-def _said() -> Iterator[Callable[[str], None]]:
-    """Where progress goes: one line that changes on a terminal, lines in a file."""
-    console = terminal()
-    if not console.is_terminal:
-        yield console.print
-        return
-    with console.status("Looking what there is") as status:
-        yield status.update
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from studio.pipeline.drafts import Drafts, GeneratedDraft
 from studio.pipeline.renderer import Renderer
 
 FORMAT = 1  # of what is hashed: another, where what a request means has changed
-Report = Callable[[str], None]
+Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,22 @@ class Models:
 class Clips:
     """A folder of clips. Whatever ends a run, those that are whole are kept."""
 
-    def __init__(self, folder: Path, models: Models, *, seed: int = 0, device: str = "auto", batch: int = 1):
-        """`seed` is the first of the set's; `batch` clips in one piece are denoised side by side."""
+    def __init__(
+        self,
+        folder: Path,
+        models: Models,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        batch: int = 1,
+        report: Report = lambda *_: None,
+    ) -> None:
+        """`seed` is the first of the set's; `batch` clips in one piece are denoised side by side. `report` is
+        told what is made, and (made, in all).
+        """
         self.folder, self.models = folder, models
         self._seed, self.device, self._batch = seed, device, batch
-        self._renderer = Renderer(models.drafts)
+        self._renderer, self.report = Renderer(models.drafts), report
 
     def kept(self, row: Row, example: Example) -> Clip | None:
         """The clip of a row and a caption where it is there and whole."""
@@ -74,7 +85,7 @@ class Clips:
         """The captions whose clips are still to be made."""
         return [each for each in examples if self.kept(row, each) is None]
 
-    def make(self, row: Row, examples: Sequence[Example], report: Report) -> list[Clip]:
+    def make(self, row: Row, examples: Sequence[Example]) -> list[Clip]:
         """A clip of each caption, those that are kept as they are.
 
         Raises:
@@ -90,7 +101,7 @@ class Clips:
         side_by_side = row.makes == "takes" and row.lengths_s is None and _is_clip(row)
         step = self._batch if side_by_side else 1
         for start in range(0, len(lacking), step):
-            report(f"{row.label}: {start} of {len(lacking)} to make")
+            self.report(row.label, start, len(lacking))
             some = lacking[start : start + step]
             began = time.perf_counter()
             made, rate = self._render(row, some)

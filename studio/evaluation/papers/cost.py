@@ -9,7 +9,7 @@ from studio.backends.base import Backend
 from studio.core.draft import NoDraft
 from studio.core.request import GenerationRequest
 from studio.core.sampling import EndlessSampler
-from studio.evaluation.papers.clips import Clips, Report
+from studio.evaluation.papers.clips import Clips
 from studio.evaluation.papers.manifest import Example
 from studio.evaluation.papers.rows import Row
 from studio.pipeline.cancel import CancelToken
@@ -22,8 +22,8 @@ from studio.pipeline.speech import clip_speech
 class Costs:
     """Estimates of rows; models are loaded, and each way of making is looked at once."""
 
-    def __init__(self, clips: Clips, report: Report) -> None:
-        self._clips, self._report = clips, report
+    def __init__(self, clips: Clips) -> None:
+        self._clips = clips
         self._known: dict[tuple[object, ...], Calibration] = {}
 
     def of(self, row: Row, examples: Sequence[Example]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Costs:
         about["made"] = len(examples) - len(lacking)
         if row.makes == "drafts":
             return {**about, "left_s": None if lacking else 0.0}
-        self._report(f"{row.label}: looking what it will cost")
+        self._clips.report(f"{row.label}: what it will cost", 0, 1)
         left_s = self._clip_s(row, lacking[0]) * len(lacking) if lacking else 0.0
         return {**about, "left_s": round(left_s, 1)}
 

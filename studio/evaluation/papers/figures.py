@@ -87,7 +87,7 @@ def attention(job: Job, path: Path) -> dict[str, Any]:
     with plots.picture(path, 1, len(systems), (4.5, 4.2)) as axes:
         for place, system in enumerate(systems):
             title = infiniteaudio.SYSTEMS[system]
-            job.run.report(f"Attention of {title}")
+            job.run.clips.report(f"Attention of {title}", place, len(systems))
             settings = endless(specs[system], job.asked, "equal", MAP_S, attention_interval=MAP_EVERY)
             request = Row(system, title, job.models[system], settings).request(
                 example, 0, job.run.clips.device
@@ -113,7 +113,7 @@ def memory(job: Job, path: Path) -> dict[str, Any]:
         short = {**clip(spec, job.asked, seconds)}
         short["sampler"] = short["sampler"].model_copy(update={"steps": MEMORY_STEPS})
         for name, settings in zip(ways, (short, endless(spec, job.asked, strategy, seconds)), strict=True):
-            job.run.report(f"Memory of {name} at {seconds:g} s")
+            job.run.clips.report(f"Memory of {name} at {seconds:g} s", 0, 1)
             request = Row(system, name, model, settings).request(example, 0, job.run.clips.device)
             ways[name].append(round(rise_mb(str(backend.device), partial(_spent, request, backend)), 1))
     with plots.picture(path, 1, 1, (5.0, 3.5)) as axes:
@@ -151,7 +151,7 @@ def cost(job: Job, path: Path) -> dict[str, Any]:
     lengths_s = sorted(job.asked.lengths(litefocus.LENGTHS_S[1]))
     steps, took_s, parts = job.asked.steps or paper_of(spec).steps, [], []
     for seconds in lengths_s:
-        job.run.report(f"A clip of {seconds:g} s")
+        job.run.clips.report(f"A clip of {seconds:g} s", len(took_s), len(lengths_s))
         request = Row("", "", model, clip(spec, job.asked, seconds)).request(example, 0, job.run.clips.device)
         began = time.perf_counter()
         _spent(request, backend)
@@ -168,7 +168,7 @@ def patterns(job: Job, path: Path) -> dict[str, Any]:
     """LiteFocus, Figure 2: two tokens' attention by band, and the pattern of each block."""
     row = Row("", "clip", job.models["audioldm2"], clip(job.specs["audioldm2"], job.asked, SHOWN_S))
     example = job.chosen().examples[0]
-    (made,) = job.run.clips.make(row, [example], job.run.report)
+    (made,) = job.run.clips.make(row, [example])
     backend = job.run.clips.models.backend(row.model)
 
     @contextmanager
@@ -211,19 +211,14 @@ def scales(job: Job, path: Path) -> dict[str, Any]:
 def _spectrograms(job: Job, path: Path, rows: Sequence[Row], columns: int) -> dict[str, Any]:
     """One caption by each row, its own score above it."""
     example = job.chosen().examples[0]
-    texts = job.run.ears.texts([example])
-    truth = job.run.ears.listen([(example.identity, example.samples)], job.run.report)
+    truth = job.run.recordings([example])
     out: dict[str, Any] = {"caption": example.caption, "rows": {}}
     lines = -(-len(rows) // columns)
     with plots.picture(path, lines, columns, (4.4, 2.4)) as axes:
         for place, row in enumerate(rows):
-            (made,) = job.run.clips.make(row, [example], job.run.report)
-            heard = job.run.hear([made])
-            figures = {
-                name: round(each(np.arange(1)), 4)
-                for name, each in job.run.ears.measures(heard, truth, texts, [example]).items()
-                if not name.startswith("frechet")
-            }
+            (made,) = job.run.clips.make(row, [example])
+            scores = job.run.ears.score([made.path], truth, [example])
+            figures = {name: round(float(each[0]), 4) for name, each in scores.rows.items()}
             out["rows"][row.key] = {"label": row.label, "file": made.path.name, "figures": figures}
             score = next((f"{named(name)} {value:.3g}" for name, value in figures.items()), "")
             samples = read_mono(made.path, 16000)

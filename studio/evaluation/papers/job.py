@@ -104,7 +104,7 @@ class Job:
     def dry_run(self, number: int, only: Sequence[str] = ()) -> dict[str, Any]:
         """What a table would take: its rows, their clips, and about how long; nothing is made."""
         rows, chosen = self.rows(number, only), self.chosen(only_look=True)
-        costs = Costs(self.run.clips, self.run.report)
+        costs = Costs(self.run.clips)
         made = [costs.of(row, chosen.examples) for row in rows]
         left = [each["left_s"] for each in made if each["left_s"] is not None]
         out = {"paper": self.paper.name, "table": number, "captions": len(chosen.examples), "rows": made}

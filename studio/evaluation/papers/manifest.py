@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile as sf
 
+from studio.core.audio import SAMPLE_RATE, to_int16
 from studio.core.errors import InvalidRequestError
+from studio.core.files import disk_error, replacing_path
 from studio.core.request import MAX_PROMPT_CHARS
 from studio.core.sound_files import WITHOUT_FFMPEG
-from studio.dsp.resample import resample
 from studio.evaluation.embedders.base import Samples
-from studio.evaluation.sound_files import read_mono
 
 COLUMNS = ("audiocap_id", "youtube_id", "start_time", "caption")
-SET_RATE = 16000  # of samples that are held in memory
 CLIP_S = 10.0  # AudioCaps' recordings
 MAX_MANIFEST_BYTES = 64 * 2**20
 MANIFEST_IS = f"a csv with the columns {', '.join(COLUMNS)}"
@@ -39,20 +39,24 @@ class Example:
     recording: Path | Samples
     families: tuple[str, ...] = ()
 
-    @property
-    def identity(self) -> str:
-        """What tells its recording from any other."""
-        if isinstance(self.recording, Path):
-            stat = self.recording.stat()
-            return f"{self.recording.resolve()} {stat.st_size} {stat.st_mtime_ns}"
-        return hashlib.sha256(np.ascontiguousarray(self.recording).tobytes()).hexdigest()
+    def file_in(self, folder: Path) -> Path:
+        """Its file: samples that are held in memory are written to one in a folder, once.
 
-    def samples(self, sample_rate: int) -> Samples:
-        """The recording's 10 s [n] at a rate. Raises `InvalidRequestError` where its file can't be read."""
+        Raises:
+            StudioError: it can't be written.
+        """
         if isinstance(self.recording, Path):
-            return read_mono(self.recording, sample_rate, seconds=CLIP_S)
-        cut = self.recording[: round(CLIP_S * SET_RATE)]
-        return np.asarray(resample(cut, SET_RATE, sample_rate), np.float32)
+            return self.recording
+        held = np.ascontiguousarray(self.recording, np.float32)
+        path = folder / f"{hashlib.sha256(held.tobytes()).hexdigest()[:32]}.flac"
+        try:
+            if not path.is_file():
+                folder.mkdir(parents=True, exist_ok=True)
+                with replacing_path(path) as partial:
+                    sf.write(partial, to_int16(held), SAMPLE_RATE, format="FLAC")
+        except OSError as error:
+            raise disk_error(error, path) from error
+        return path
 
 
 @dataclass(frozen=True)

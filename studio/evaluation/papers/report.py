@@ -11,7 +11,7 @@ from studio.evaluation.papers.published import COLUMNS, PAPERS, Published
 from studio.evaluation.papers.rows import Row
 
 METRICS = {
-    "clap": "CLAP", "frechet": "FD", "kl": "KL", "kl_sigma": "KL_σ", "family": "right family",
+    "clap": "CLAP", "frechet": "FD", "kad": "KAD", "kl": "KL", "kl_sigma": "KL_σ", "family": "right family",
     "speed": "speed", "parameters": "M",
 }  # fmt: skip
 DIFFERENCE = "−"

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.backends.base import Backend, hears_drafts
 from studio.core.errors import InvalidRequestError
-from studio.evaluation.embedders.base import Embedder, Samples, reads_text
 from studio.evaluation.metrics.summary import Figure
-from studio.evaluation.papers import litefocus, scores
-from studio.evaluation.papers.clips import Clip, Clips, Report
+from studio.evaluation.papers import litefocus
+from studio.evaluation.papers.clips import Clip, Clips
 from studio.evaluation.papers.manifest import Example, Examples
 from studio.evaluation.papers.report import Measured
 from studio.evaluation.papers.rows import Row
-from studio.evaluation.papers.scores import Ears, Statistic, figure
+from studio.evaluation.papers.scores import Ears, Scores, speed
 from studio.evaluation.papers.subset import Chosen, choose, keep_list, read_list
-from studio.evaluation.sound_files import read_mono
 
-CLIPS, HEARD = "clips", "heard"  # folders of a run
+CLIPS, RECORDINGS = "clips", "recordings"  # folders of a run
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ class Run:
     folder: Path
     clips: Clips
     ears: Ears
-    report: Report = lambda _: None
 
     def measure(self, paper: str, number: int, rows: Sequence[Row], chosen: Chosen) -> list[Measured]:
         """The figures of each row that can be made.
@@ -39,27 +36,27 @@ class Run:
         Raises:
             StudioError: a clip can't be made, or heard. What was made before is kept.
         """
-        examples = chosen.examples
-        texts = self.ears.texts(examples)
-        truth = self.ears.listen([(each.identity, each.samples) for each in examples], self.report)
-        made: dict[str, tuple[list[Clip], dict[str, Statistic]]] = {}
+        truth = self.recordings(chosen.examples)
+        made: dict[str, tuple[list[Clip], Scores]] = {}
         out = []
         for row in rows:
             if row.why_not:
                 out.append(Measured(row))
                 continue
-            clips = [] if row.makes == "recordings" else self.clips.make(row, examples, self.report)
-            heard = self.hear(clips) if clips else truth
-            statistics = self.ears.measures(heard, truth, texts, examples)
-            made[row.key] = clips, statistics
-            statistics = statistics | _compared(paper, number, row, made)
-            figures = {name: figure(each, len(examples)) for name, each in statistics.items()}
-            out.append(self._measured(row, figures, clips))
+            clips = [] if row.makes == "recordings" else self.clips.make(row, chosen.examples)
+            paths = [each.path for each in clips] or truth
+            scores = self.ears.score(paths, truth, chosen.examples)
+            made[row.key] = clips, scores
+            out.append(self._measured(row, scores.figures() | _compared(paper, number, row, made), clips))
         return out
 
-    def hear(self, clips: Sequence[Clip]) -> scores.Row:
-        """Clips through all embedders. Raises `InvalidRequestError` where one can't be read."""
-        return self.ears.listen(_sounds(clips), self.report)
+    def recordings(self, examples: Sequence[Example]) -> list[Path]:
+        """The captions' recordings as files; those that are held in memory are written, once.
+
+        Raises:
+            StudioError: one can't be written.
+        """
+        return [each.file_in(self.folder / RECORDINGS) for each in examples]
 
     def choose(
         self,
@@ -78,31 +75,26 @@ class Run:
                 needs an embedder that reads texts; of no rows nothing is left out.
             only_look: nothing is made or written: where nothing was chosen before, nothing is left out.
         """
-        read = [(each, reads_text(each)) for each in self.ears.embedders]
-        reader = next((each for each, reads in read if reads), None)
-        by = [row.model for row in bases if reader is not None]
+        judged = list(bases) if self.ears.read else []
+        by = [row.model for row in judged]
         what = {"set": examples.title, "size": len(examples), "count": count, "seed": seed, "by": by}
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
         path = self.folder / f"captions-{digest}.json"
         chosen = read_list(path, examples.examples)
         if chosen is None:
-            scored = None
-            if reader is not None and bases and not only_look:
-                scored = self._clap(reader, bases, examples.examples)
-            chosen = choose(examples.examples, count, seed, scored, left_out)
+            scores = None if only_look or not judged else self._clap(judged, examples.examples)
+            chosen = choose(examples.examples, count, seed, scores, left_out)
             if not only_look:
                 keep_list(path, chosen, what)
         return chosen
 
-    def _clap(self, reader: Embedder, bases: Sequence[Row], examples: Sequence[Example]) -> dict[str, float]:
-        ears = Ears([reader], self.folder / HEARD)
-        texts = ears.texts(examples)[reader.name]
-        total = [0.0] * len(examples)
-        for row in bases:
-            heard = ears.listen(_sounds(self.clips.make(row, examples, self.report)), self.report)
-            for i, cosine in enumerate(scores.cosines(heard.heard[reader.name], texts)):
-                total[i] += float(cosine)
-        return {each.name: score for each, score in zip(examples, total, strict=True)}
+    def _clap(self, bases: Sequence[Row], examples: Sequence[Example]) -> dict[str, float]:
+        """The sum of each caption's scores by all bases."""
+        each = [
+            self.ears.cosines([clip.path for clip in self.clips.make(row, examples)], examples)
+            for row in bases
+        ]
+        return {example.name: float(score) for example, score in zip(examples, sum(each), strict=True)}
 
     def _measured(self, row: Row, figures: dict[str, Figure], clips: Sequence[Clip]) -> Measured:
         took_s = sum(each.took_s for each in clips) / len(clips) if clips else None
@@ -134,27 +126,15 @@ def require_branch(slot: str, backend: Backend) -> None:
         raise InvalidRequestError(f"{backend.id} hears {own[1]} in {own[0]}, which is not the row {slot}.")
 
 
-def _sounds(clips: Sequence[Clip]) -> list[tuple[str, Callable[[int], Samples]]]:
-    def reader(path: Path) -> Callable[[int], Samples]:
-        return lambda rate: read_mono(path, rate)
-
-    return [(clip.path.stem, reader(clip.path)) for clip in clips]
-
-
 def _compared(
-    paper: str, number: int, row: Row, made: Mapping[str, tuple[list[Clip], dict[str, Statistic]]]
-) -> dict[str, Statistic]:
+    paper: str, number: int, row: Row, made: Mapping[str, tuple[list[Clip], Scores]]
+) -> dict[str, Figure]:
     """LiteFocus' speed against dense inference, and what leaving compensation out changes."""
     against = litefocus.compared_with(number, row.key) if paper == "litefocus" else None
     if against is None or against not in made:
         return {}
-    clips, statistics = made[row.key]
+    clips, scores = made[row.key]
     others, theirs = made[against]
     if number == 1:
-        return {"speed": scores.ratio([c.took_s for c in clips], [c.took_s for c in others])}
-    return {
-        f"{metric}_less/{embedder}": scores.difference(each, theirs[name])
-        for name, each in statistics.items()
-        for metric, _, embedder in [name.partition("/")]
-        if metric != "family" and name in theirs
-    }
+        return {"speed": speed([each.took_s for each in clips], [each.took_s for each in others])}
+    return scores.less(theirs)

@@ -39,6 +39,7 @@ class DeafEar:
     width = WIDTH
     source = "tests"
     licence = "none"
+    version = "1"
     labels = ("rain", "wind")
 
     def embed(self, samples: np.ndarray) -> np.ndarray:
@@ -47,6 +48,9 @@ class DeafEar:
 
     def logits(self, samples: np.ndarray) -> np.ndarray:
         return np.array([10 * float(np.abs(samples).mean()), 1.0], np.float32)
+
+    def both(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.embed(samples), self.logits(samples)
 
 
 class Ear(DeafEar):
