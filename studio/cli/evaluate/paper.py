@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import cache, partial
 from pathlib import Path
@@ -79,24 +79,13 @@ def eval_paper(
     device: Device = "auto",
 ) -> None:
     """A paper's tables and figures again, its numbers beside ours. Ctrl-C keeps what was made."""
-    from studio.evaluation.papers.papers import PAPERS
-    from studio.evaluation.papers.published import FIGURES, tables
-
-    if paper not in PAPERS:
-        raise InvalidRequestError(f"There is no paper '{paper}' here: choose of {', '.join(PAPERS)}.")
-    wanted = {"table": (table or [], tuple(tables(paper))), "figure": (figure or [], FIGURES[paper])}
-    for kind, (numbers, known) in wanted.items():
-        if wrong := [number for number in numbers if number not in known]:
-            raise InvalidRequestError(f"--{kind} {wrong[0]}: {paper} has {', '.join(map(str, known))}.")
-    if not table and not figure:
-        raise InvalidRequestError("Say which: --table or --figure, and its number.")
+    _require_known(paper, table or [], figure or [])
     if not all(0 < each <= MAX_CLIP_S for each in seconds or ()):
         raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {MAX_CLIP_S:g}.")
     if not all(0 <= each <= 100 for each in (*(w or ()), *(() if guidance is None else (guidance,)))):
         raise InvalidRequestError("--w, --guidance: scales lie from 0 to 100.")
     if manifest is None:
         require_recipes("eval paper")
-    from studio.evaluation.papers.figures import draw
     from studio.evaluation.papers.settings import Asked
 
     asked = Asked(
@@ -105,31 +94,53 @@ def eval_paper(
     )  # fmt: skip
     folder = runs / FOLDER
     settings, pairs = Settings(), _pairs("--with", others)
-    results: list[dict[str, Any]] = []
-    texts: list[str] = []
     with redirect_stdout(sys.stderr), bar() as report, _kept(folder):
         ears = _embedders(embedder or [], weights, manifest is not None, settings, device)
         examples = _examples(manifest, audio, runs)
         models = _models(context, settings, device, folder)
         job = _job(paper, model, pairs, models, examples, ears, asked, runs, seed, batch, device, report)
-        for number in table or ():
-            if dry_run:
-                results.append(job.dry_run(number, row or ()))
-                texts.append(_plan(results[-1]))
-                continue
-            made = job.table(number, row or ())
-            results.append(made.as_json())
-            texts.append(str(made))
-            _write(folder / f"{paper}-table{number}.json", results[-1])
-        for number in () if dry_run else figure or ():
-            drawn = draw(job, number)
-            results.append(drawn.as_json())
-            texts.append(str(drawn))
-            _write(drawn.path.with_suffix(".json"), results[-1])
+        if dry_run:
+            plans = [job.dry_run(number, row or ()) for number in table or ()]
+            results = [(plan, _plan(plan)) for plan in plans]
+        else:
+            results = list(_made(job, folder, table or [], figure or [], row or ()))
     if as_json:
-        print_json({"paper": paper, "results": results})
+        print_json({"paper": paper, "results": [made for made, _ in results]})
         return
-    typer.echo("\n\n".join(texts))
+    typer.echo("\n\n".join(text for _, text in results))
+
+
+def _require_known(paper: str, tables: list[int], figures: list[int]) -> None:
+    """Whether the paper has what is asked for. Raises `InvalidRequestError`."""
+    from studio.evaluation.papers import published
+    from studio.evaluation.papers.papers import PAPERS
+
+    if paper not in PAPERS:
+        raise InvalidRequestError(f"There is no paper '{paper}' here: choose of {', '.join(PAPERS)}.")
+    known = {"table": tuple(published.tables(paper)), "figure": published.FIGURES[paper]}
+    for kind, numbers in (("table", tables), ("figure", figures)):
+        if wrong := [number for number in numbers if number not in known[kind]]:
+            raise InvalidRequestError(f"--{kind} {wrong[0]}: {paper} has {', '.join(map(str, known[kind]))}.")
+    if not tables and not figures:
+        raise InvalidRequestError("Say which: --table or --figure, and its number.")
+
+
+def _made(
+    job: Job, folder: Path, tables: list[int], figures: list[int], rows: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each as JSON, which is also written beside the clips, and as text."""
+    from studio.evaluation.papers.figures import draw
+
+    for number in tables:
+        table = job.table(number, rows)
+        made = table.as_json()
+        _write(folder / f"{job.paper.name}-table{number}.json", made)
+        yield made, str(table)
+    for number in figures:
+        drawn = draw(job, number)
+        made = drawn.as_json()
+        _write(drawn.path.with_suffix(".json"), made)
+        yield made, str(drawn)
 
 
 def _job(

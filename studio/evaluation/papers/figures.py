@@ -149,7 +149,9 @@ def cost(job: Job, path: Path) -> dict[str, Any]:
     spec, model = job.specs["audioldm2"], job.models["audioldm2"]
     backend, example = job.run.clips.models.backend(model), job.chosen().examples[0]
     lengths_s = sorted(job.asked.lengths(litefocus.LENGTHS_S[1]))
-    steps, took_s, parts = job.asked.steps or paper_of(spec).steps, [], []
+    steps = job.asked.steps or paper_of(spec).steps
+    took_s: list[float] = []
+    parts: list[dict[str, float]] = []
     for seconds in lengths_s:
         job.run.clips.report(f"A clip of {seconds:g} s", len(took_s), len(lengths_s))
         request = Row("", "", model, clip(spec, job.asked, seconds)).request(example, 0, job.run.clips.device)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from studio.backends.base import Backend, hears_drafts
 from studio.core.errors import InvalidRequestError
 from studio.evaluation.metrics.summary import Figure
@@ -94,7 +96,8 @@ class Run:
             self.ears.cosines([clip.path for clip in self.clips.make(row, examples)], examples)
             for row in bases
         ]
-        return {example.name: float(score) for example, score in zip(examples, sum(each), strict=True)}
+        total = np.sum(each, axis=0)
+        return {example.name: float(score) for example, score in zip(examples, total, strict=True)}
 
     def _measured(self, row: Row, figures: dict[str, Figure], clips: Sequence[Clip]) -> Measured:
         took_s = sum(each.took_s for each in clips) / len(clips) if clips else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +90,11 @@ class Ears:
             ValueError: none of them reads texts.
         """
         for embedder in self.embedders:
-            heard = self._hear(embedder, paths) if reads_text(embedder) else []
+            hear = partial(
+                self._hear, embedder, paths
+            )  # before what follows tells no more than that it reads
             if reads_text(embedder):
-                return _cosines(embedder, heard, examples)
+                return _cosines(embedder, hear(), examples)
         raise ValueError("none of these embedders reads texts")
 
     def score(self, paths: Sequence[Path], truth: Sequence[Path], examples: Sequence[Example]) -> Scores:
@@ -100,7 +103,9 @@ class Ears:
         Raises:
             InvalidRequestError: a file can't be read.
         """
-        clips, real, rows = {}, {}, {}
+        clips: dict[str, sets.Clips] = {}
+        real: dict[str, sets.Clips] = {}
+        rows: dict[str, Rows] = {}
         for embedder in self.embedders:
             name, heard = embedder.name, self._hear(embedder, paths)
             clips[name] = sets.Clips.of([each.vectors for each in heard])
