@@ -36,7 +36,6 @@ MAP_EVERY = 8  # steps between two looks
 MEMORY_STEPS = 2  # of a clip whose peak is wanted: every step holds as much
 LOOKED_AT = ((0.3, 0.25), (0.6, 0.75))  # two tokens, by their share of the length and of the bands
 NOISE = 0.5  # how noisy the clip is that attention is looked at in
-SHOWN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def cost(job: Job, path: Path) -> dict[str, Any]:
 
 def patterns(job: Job, path: Path) -> dict[str, Any]:
     """LiteFocus, Figure 2: two tokens' attention by band, and the pattern of each block."""
-    row = Row("", "clip", job.models["audioldm2"], clip(job.specs["audioldm2"], job.asked, SHOWN_S))
+    row = Row("", "clip", job.models["audioldm2"], clip(job.specs["audioldm2"], job.asked))
     example = job.chosen().examples[0]
     (made,) = job.run.clips.make(row, [example])
     backend = job.run.clips.models.backend(row.model)
@@ -179,7 +178,7 @@ def patterns(job: Job, path: Path) -> dict[str, Any]:
 
     study = AttentionStudy.of_take(job.run.clips.request(row, example), made.path, borrow)
     views = [
-        [study.look(block, NOISE, at * SHOWN_S, high) for at, high in LOOKED_AT] for block in study.blocks
+        [study.look(block, NOISE, at * row.seconds, high) for at, high in LOOKED_AT] for block in study.blocks
     ]
     out: dict[str, Any] = {"noise": NOISE, "blocks": {}}
     with plots.picture(path, 3, len(views), (2.8, 2.6)) as axes:
