@@ -235,7 +235,12 @@ class SpeakingBackend(Backend, Protocol):
         ...
 
     def speech_frames(self, text: str) -> Tensor:
-        """Content [L, D] of a sentence by itself, as long as it takes to say, float32 on the CPU."""
+        """Content [L, D] of a sentence by itself, as long as it takes to say, float32 on the CPU.
+
+        Raises:
+            ValueError: it is more than the model reads in one piece, which the message says in the form of
+                what follows a field's name.
+        """
         ...
 
 

@@ -93,7 +93,18 @@ def dcldm(
     placement: Annotated[str, typer.Option(help="down1, mid, up1 or down1+up1.")] = "down1+up1",
     encoding: Annotated[str, typer.Option(help="AG or AG_VAE.")] = "AG",
     steps: Annotated[int, typer.Option(min=1)] = 100_000,
-    seconds: Annotated[float, typer.Option(min=0.64, max=60, help="Of each clip.")] = 10.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.64, max=60, help="Of each clip; TANGO's 10.24 if none.", show_default=False),
+    ] = None,
+    preparation: Annotated[
+        str | None,
+        typer.Option(
+            help="tango: each clip's mean off and its peak at a half, as TANGO is trained; kept: as it is in "
+            "the file. Without it a run goes on as it was begun, and a new one is TANGO's.",
+            show_default=False,
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Clips a process and micro-step.")] = 4,
     accumulate: Annotated[int, typer.Option(min=1, help="Micro-steps a step.")] = 1,
     learning_rate: Annotated[float, typer.Option(help="Falls in a straight line.")] = 3e-5,
@@ -113,7 +124,10 @@ def dcldm(
     """Train a DC-LDM from a manifest, on what `accelerate launch -m studio.app` gives it, or alone."""
     if mixed_precision not in ("no", "fp16", "bf16"):
         raise InvalidRequestError("--mixed-precision is no, fp16 or bf16.")
-    if not all(map(isfinite, (seconds, ema, max_minutes or 0.0))):  # NaN passes the options' own bounds
+    if preparation not in (None, "tango", "kept"):
+        raise InvalidRequestError("--preparation is tango or kept.")
+    # NaN passes the options' own bounds.
+    if not all(map(isfinite, (seconds or 0.0, ema, max_minutes or 0.0))):
         raise InvalidRequestError("--seconds, --ema and --max-minutes are numbers.")
     if not 0 < learning_rate <= 1:
         raise InvalidRequestError("--learning-rate lies above 0, up to 1; the paper's is 3e-5.")
@@ -136,7 +150,7 @@ def dcldm(
     folder = resolve(init, settings)
     run(
         entries, folder, lambda: create_drafter(audiogen, chosen, settings), out, options,
-        placement=placement, encoding=encoding, seconds=seconds, device=chosen,
+        placement=placement, encoding=encoding, seconds=seconds, preparation=preparation, device=chosen,
         drafts_of=fingerprint(audiogen, settings),
     )  # fmt: skip
     typer.echo(str(out))

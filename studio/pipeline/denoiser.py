@@ -57,7 +57,12 @@ class BoundTake:
         self.sparse = not isinstance(plan.attention, DenseAttention)
         self.guidance = plan.guidance
         self._acoustics, self._speech = acoustics, speech
-        self._told = plan.prompts.negative is not None
+        parts = plan.guidance.weights
+        # Of each part: which of the prompts' items, and which of what is heard or said. Where there is no
+        # negative prompt the prompt is the only item.
+        told = plan.prompts.negative is not None
+        self._prompts = torch.tensor([part.prompt and told for part in parts]).long()
+        self._others = torch.tensor([part.beside for part in parts]).long()
 
     @property
     def alone(self) -> bool:
@@ -77,23 +82,19 @@ class BoundTake:
         prompts = self._track.window(start_frame, frames)
         if not self.accompanied(start_frame, frames):
             return prompts
-        parts = self.guidance.weights
-        # Where there is no negative prompt the prompt is the only item.
-        rows = torch.tensor([part.prompt and self._told for part in parts]).long()
-        beside = torch.tensor([part.beside for part in parts]).long()
         return [
-            WeightedConditioning(
-                self._beside(part.conditioning.take(rows), beside, start_frame, frames), part.share
-            )
+            WeightedConditioning(self._beside(part.conditioning, start_frame, frames), part.share)
             for part in prompts
         ]
 
-    def _beside(self, prompts: Conditioning, rows: Tensor, start_frame: int, frames: int) -> Conditioning:
-        """The prompts' items, each with what its row of a draft or of words is."""
+    def _beside(self, prompts: Conditioning, start_frame: int, frames: int) -> Conditioning:
+        """The prompts' item of each part, with what it is told of the draft or the words."""
+        asked = prompts.take(self._prompts)
         if self._acoustics is not None:
-            return prompts.with_acoustic(Tokens(self._acoustics.window(start_frame, frames)).take(rows))
+            heard = Tokens(self._acoustics.window(start_frame, frames))
+            return asked.with_acoustic(heard.take(self._others))
         assert self._speech is not None
-        return replace(prompts, text=(self._speech.window(start_frame, frames).take(rows),))
+        return replace(asked, text=(self._speech.window(start_frame, frames).take(self._others),))
 
 
 def build_denoiser(

@@ -68,7 +68,7 @@ class WholeSpeech:
         if any(sentence.at_s is not None for sentence in sentences):
             raise FieldError(TEXT, LABEL, TIMELESS)
         text = " ".join(sentence.text for sentence in sentences)
-        length = len(backend.speech_frames(text))
+        length = len(_frames_of(text, backend))
         _require_room(length, frames, backend)
         control.tell_said(text, 0.0, length / backend.geometry.frame_rate)
         self._content = backend.encode_speech(["", text])
@@ -150,7 +150,7 @@ class SpokenTrack:
         return max(at, self._free)
 
     def _say(self, sentence: Sentence, begin: int) -> None:
-        content = self._backend.speech_frames(sentence.text).float().cpu()
+        content = _frames_of(sentence.text, self._backend)
         self._append(self._silence.expand(begin - self.laid, -1))
         self._append(content)
         self._free = self.laid + self._pause
@@ -230,17 +230,21 @@ def streaming_speech(
     """
     from studio.backends.base import speaks
 
-    if not speaks(backend):
-        if speech.sentences:
-            raise FieldError(TEXT, LABEL, MUTE)
+    if not speech.sentences and not (speaks(backend) and backend.content_band is not None):
         control.say_nothing()
         return None
-    if backend.content_band is None:
-        if speech.sentences:
-            raise FieldError(TEXT, LABEL, PLACELESS)
-        control.say_nothing()
-        return None
-    return SpokenTrack(backend, speech, control, start_frame)
+    speaking = speaking_backend(backend)
+    if speaking.content_band is None:
+        raise FieldError(TEXT, LABEL, PLACELESS)
+    return SpokenTrack(speaking, speech, control, start_frame)
+
+
+def _frames_of(text: str, backend: SpeakingBackend) -> Tensor:
+    """Content [L, D] of a text, float32 on the CPU. Raises `FieldError` where the model reads less."""
+    try:
+        return backend.speech_frames(text).float().cpu()
+    except ValueError as error:
+        raise FieldError(TEXT, LABEL, str(error)) from error
 
 
 def _require_room(needed: int, frames: int, backend: SpeakingBackend) -> None:

@@ -73,8 +73,7 @@ def encode_clips(
         made_of: names what the encodings follow from (models, files, length), as JSON holds it.
         rank: which of `world` processes this is: each encodes every world-th shard, into the same folder.
     """
-    about = json.dumps({**made_of, "captions": captions})
-    place = folder / hashlib.sha256(about.encode()).hexdigest()[:16]
+    about, place = _about(captions, made_of), folder_of(folder, captions, made_of)
     place.mkdir(parents=True, exist_ok=True)
     sweep_parts(place, "*.partial")
     if not (place / ABOUT_FILE).is_file():
@@ -90,6 +89,15 @@ def encode_clips(
                 {"latents": latents.half().contiguous(), "acoustic": acoustic.half().contiguous()}, partial
             )
     return EncodedClips(place, tuple(map(tuple, captions)))
+
+
+def folder_of(folder: Path, captions: Sequence[Sequence[str]], made_of: dict[str, Any]) -> Path:
+    """Where `encode_clips` puts clips of these captions, made of this."""
+    return folder / hashlib.sha256(_about(captions, made_of).encode()).hexdigest()[:16]
+
+
+def _about(captions: Sequence[Sequence[str]], made_of: dict[str, Any]) -> str:
+    return json.dumps({**made_of, "captions": captions})
 
 
 def require_all(clips: EncodedClips) -> None:

@@ -31,17 +31,18 @@ from studio.backends.latent import SoundNetworks
 from studio.backends.systems import tango_published
 from studio.backends.systems.tango import networks
 from studio.core.errors import InvalidRequestError
-from studio.dsp.mel import SEAMLESS, log_mel
+from studio.dsp.mel import log_mel
 from studio.modules.acoustic_branch import ENCODINGS, AcousticBranch
-from studio.training.audio import read_sound
+from studio.training.audio import Preparation
 from studio.training.dcldm import text_reader, train_dcldm
-from studio.training.encoded import EncodedClips, encode_clips, require_all
+from studio.training.encoded import EncodedClips, encode_clips, folder_of, require_all
 from studio.training.manifest import Entry
 from studio.training.options import DcLdmOptions
 from studio.training.samples import write_samples
 
 HOP_SAMPLES, FRAME_MULTIPLE = 640, 8
 SCHEDULER_FILE = "scheduler_config.json"
+TRAINING_FILE = "training.json"
 ENCODING_MAY_TAKE = timedelta(days=7)
 DRAFTED_AT_ONCE = 16
 
@@ -61,7 +62,8 @@ def run(
     *,
     placement: str = "down1+up1",
     encoding: str = "AG",
-    seconds: float = 10.0,
+    seconds: float | None = None,
+    preparation: str | None = None,
     device: str = "cpu",
     drafts_of: str = "",
 ) -> None:
@@ -69,6 +71,9 @@ def run(
 
     Args:
         load_drafter: gives what makes the drafts, on this process's device; it is let go once all is encoded.
+        seconds: of each clip; as its preparation has it where none are given.
+        preparation: of the clips' sound, of `audio.PREPARATIONS`. Where none is given a run that was begun
+            goes on with its own, which was "kept" before there was another, and a new one is TANGO's.
         drafts_of: tells the drafter's weights from others; so encoded clips aren't taken for another's.
 
     Raises:
@@ -84,13 +89,12 @@ def run(
     torch.manual_seed(options.seed)  # every process, and whoever resumes, begins with the same branch
     branch = AcousticBranch.for_unet(unet, placement, encoding=encoding)
     drafter = load_drafter()
-    made_of = {
-        "init": _stamps(init),
-        "audiogen": [drafter.id, drafts_of],
-        "encoding": encoding,
-        "seconds": seconds,
-    }
-    clips, unconditional = _encoded(entries, parts, drafter, made_of, options.run_dir / "clips", state)
+    models = {"init": _stamps(init), "audiogen": [drafter.id, drafts_of], "encoding": encoding}
+    prepared = _preparation(entries, models, parts["mel_padding"], out, options, preparation, seconds)
+    # Each machine may keep models and sounds in places of its own: the first one's name the folder of all.
+    [prepared, made_of] = broadcast_object_list([prepared, _made_of(models, prepared, entries)])
+    folder = options.run_dir / "clips"
+    clips, unconditional = _encoded(entries, parts, drafter, made_of, prepared, folder, state)
     del drafter
     gc.collect()
 
@@ -109,7 +113,35 @@ def run(
         cpu=device == "cpu",
     )
     if state.is_main_process:
-        _write(out, {**parts, "unet": unet, "acoustic_branch": branch}, init, options)
+        _write(out, {**parts, "unet": unet, "acoustic_branch": branch}, init, options, prepared)
+
+
+def _preparation(
+    entries: Sequence[Entry],
+    models: dict[str, Any],
+    mel_padding: int,
+    out: Path,
+    options: DcLdmOptions,
+    name: str | None,
+    seconds: float | None,
+) -> Preparation:
+    """The one that is named; else of the run that is gone on with; else TANGO's."""
+    if name is None and (out / TRAINING_FILE).is_file():
+        name = str(read_json(out / TRAINING_FILE).get("preparation", "kept"))
+    if name is None:
+        kept = _made_of(models, Preparation.named("kept", seconds, mel_padding), entries)
+        begun = folder_of(options.run_dir / "clips", _captions(entries), kept).is_dir()
+        name = "kept" if begun else "tango"
+    return Preparation.named(name, seconds, mel_padding)
+
+
+def _made_of(models: dict[str, Any], prepared: Preparation, entries: Sequence[Entry]) -> dict[str, Any]:
+    """What encoded clips follow from. Its order is part of their name, and was so before."""
+    return {**models, **prepared.made_of, "files": [_stamp(entry.audio) for entry in entries]}
+
+
+def _captions(entries: Sequence[Entry]) -> list[list[str]]:
+    return [[entry.caption] for entry in entries]
 
 
 def _encoded(
@@ -117,25 +149,24 @@ def _encoded(
     parts: dict[str, Any],
     drafter: Drafter,
     made_of: dict[str, Any],
+    prepared: Preparation,
     folder: Path,
     state: PartialState,
 ) -> tuple[EncodedClips, Tensor]:
     """All clips, each process having encoded its share, and the empty text's encoding [L, D]."""
     sound = SoundNetworks(parts["vae"], parts["vocoder"])
-    encoding, seconds = made_of["encoding"], made_of["seconds"]
-    # Each machine may keep models and sounds in places of its own: the first one's name the folder of all.
-    made = [{**made_of, "files": [_stamp(entry.audio) for entry in entries]}]
+    encoding = made_of["encoding"]
     clips = encode_clips(
         folder,
-        [[entry.caption] for entry in entries],
-        broadcast_object_list(made)[0],
-        lambda which: _encode([entries[i] for i in which], sound, drafter, encoding, seconds),
+        _captions(entries),
+        made_of,
+        lambda which: _encode([entries[i] for i in which], sound, drafter, encoding, prepared),
         rank=state.process_index,
         world=state.num_processes,
     )
     state.wait_for_everyone()
     require_all(clips)
-    return clips, _unconditional(drafter, sound, encoding, seconds)[: len(clips.acoustic(0))]
+    return clips, _unconditional(drafter, sound, encoding, prepared)[: len(clips.acoustic(0))]
 
 
 def _stamps(folder: Path) -> list[list[Any]]:
@@ -157,48 +188,54 @@ def _open(init: Path, device: str) -> dict[str, Any]:
 
 
 def _encode(
-    entries: Sequence[Entry], sound: SoundNetworks, drafter: Drafter, encoding: str, seconds: float
+    entries: Sequence[Entry], sound: SoundNetworks, drafter: Drafter, encoding: str, prepared: Preparation
 ) -> tuple[Tensor, Tensor]:
     """Latents [n, 8, T, F] of the files, and the encodings [n, L, D] of the drafts for their captions."""
     unit = HOP_SAMPLES * FRAME_MULTIPLE
-    length = max(1, round(seconds * drafter.sample_rate / unit)) * unit
-    latents = [_latents(sound, _samples(entry, length, drafter.sample_rate)) for entry in entries]
+    length = max(1, round(prepared.seconds * drafter.sample_rate / unit)) * unit
+    padding = prepared.mel_padding
+    latents = [
+        _latents(sound, _samples(entry, length, drafter.sample_rate, prepared), padding) for entry in entries
+    ]
     acoustic = []
     for start in range(0, len(entries), DRAFTED_AT_ONCE):
         captions = [entry.caption for entry in entries[start : start + DRAFTED_AT_ONCE]]
-        tokens = drafter.draft_many(captions, seconds, seed=0)
+        tokens = drafter.draft_many(captions, prepared.seconds, seed=0)
         if encoding == "AG":
             acoustic.append(drafter.latents(tokens))
         else:
-            acoustic += [_acoustic(sound, drafter.decode(each), encoding) for each in tokens]
+            acoustic += [_acoustic(sound, drafter.decode(each), encoding, padding) for each in tokens]
     return torch.cat(latents), torch.cat(acoustic)
 
 
-def _samples(entry: Entry, length: int, sample_rate: int) -> NDArray[np.float32]:
+def _samples(entry: Entry, length: int, sample_rate: int, prepared: Preparation) -> NDArray[np.float32]:
     try:
-        return read_sound(entry.audio, length, sample_rate)
+        return prepared.read(entry.audio, length, sample_rate)
     except InvalidRequestError as error:
         raise InvalidRequestError(f"{entry.where}: {error}") from error
 
 
-def _unconditional(drafter: Drafter, sound: SoundNetworks, encoding: str, seconds: float) -> Tensor:
+def _unconditional(drafter: Drafter, sound: SoundNetworks, encoding: str, prepared: Preparation) -> Tensor:
     """The empty text's encoding [L, D], of the tokens that takes hear where those ship with the drafter."""
+    seconds = prepared.seconds
     draft = unconditional_draft(drafter, seconds) or drafter.draft("", seconds, seed=0)
-    return _acoustic(sound, draft, encoding)[0]
+    return _acoustic(sound, draft, encoding, prepared.mel_padding)[0]
 
 
-def _acoustic(sound: SoundNetworks, draft: AcousticDraft, encoding: str) -> Tensor:
+def _acoustic(sound: SoundNetworks, draft: AcousticDraft, encoding: str, mel_padding: int) -> Tensor:
     if encoding == "AG":
         return draft.latents
     whole = len(draft.samples) // HOP_SAMPLES * HOP_SAMPLES
-    return _latents(sound, draft.samples[:whole]).transpose(1, 2).flatten(2)
+    return _latents(sound, draft.samples[:whole], mel_padding).transpose(1, 2).flatten(2)
 
 
-def _latents(sound: SoundNetworks, samples: NDArray[np.float32]) -> Tensor:
-    return sound.encode_mel(log_mel(torch.from_numpy(samples))[None]).cpu()
+def _latents(sound: SoundNetworks, samples: NDArray[np.float32], mel_padding: int) -> Tensor:
+    return sound.encode_mel(log_mel(torch.from_numpy(samples), mel_padding)[None]).cpu()
 
 
-def _write(out: Path, parts: dict[str, Any], init: Path, options: DcLdmOptions) -> None:
+def _write(
+    out: Path, parts: dict[str, Any], init: Path, options: DcLdmOptions, prepared: Preparation
+) -> None:
     """A folder of its own, whole: every component, and how it was trained."""
     for name in ("unet", "acoustic_branch", "vae", "vocoder", "text_encoder"):
         parts[name].cpu().save_pretrained(out / name, safe_serialization=True)
@@ -208,9 +245,14 @@ def _write(out: Path, parts: dict[str, Any], init: Path, options: DcLdmOptions) 
     given = init / "scheduler" / SCHEDULER_FILE
     config = read_json(given) if given.is_file() else tango_published.SCHEDULER_CONFIG
     (scheduler / SCHEDULER_FILE).write_text(json.dumps(config, indent=2) + "\n")
-    index: dict[str, Any] = {"_class_name": "DcLdmPipeline", MEL_PADDING_FIELD: SEAMLESS}
+    index: dict[str, Any] = {"_class_name": "DcLdmPipeline", MEL_PADDING_FIELD: prepared.mel_padding}
     if (defaults := defaults_in(init)) is not None:  # it is sampled as what it was made of
         index[DEFAULTS_FIELD] = defaults.model_dump(exclude_unset=True)
     (out / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")
-    trained = {**asdict(options), "run_dir": options.run_dir.name}
-    (out / "training.json").write_text(json.dumps(trained, indent=2) + "\n")
+    trained = {
+        **asdict(options),
+        "run_dir": options.run_dir.name,
+        "preparation": prepared.name,
+        "seconds": prepared.seconds,
+    }
+    (out / TRAINING_FILE).write_text(json.dumps(trained, indent=2) + "\n")

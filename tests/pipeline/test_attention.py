@@ -15,7 +15,7 @@ from diffusers.models.attention_processor import Attention
 
 from studio.backends.base import Conditioning
 from studio.backends.systems.tone import ToneBackend
-from studio.core.attention import LiteFocusAttention
+from studio.core.attention import LiteFocusAttention, by_method
 from studio.core.errors import InvalidRequestError
 from studio.core.events import AudioChunk
 from studio.core.request import GenerationRequest
@@ -29,7 +29,9 @@ from tests.service.service_fakes import request
 
 LITE = {"kind": "lite_focus", "ratio": 0.1}
 MERGING = {"kind": "token_merging"}
+WAYS = (LITE, MERGING, *(by_method(name).model_dump() for name in ("focus", "compensation", "tomesd")))
 CLIP = {"kind": "clip", "steps": 3}
+ANCESTRAL = {**CLIP, "method": "ddpm"}
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 4, "buffer_frames": 4, "warmup_steps": 2}
 CONCAT = {"kind": "concat", "steps": 2, "clip_s": 0.64}
 
@@ -69,8 +71,8 @@ def sound(wanted: GenerationRequest, backend: ToneBackend) -> np.ndarray:
     return np.concatenate([event.samples for event in events if isinstance(event, AudioChunk)])
 
 
-@pytest.mark.parametrize("attention", [LITE, MERGING])
-@pytest.mark.parametrize("sampler", [CLIP, ENDLESS, CONCAT])
+@pytest.mark.parametrize("attention", WAYS)
+@pytest.mark.parametrize("sampler", [CLIP, ANCESTRAL, ENDLESS, CONCAT])
 def test_every_sampler_works_sparsely_and_leaves_the_model_dense(
     sampler: dict[str, Any], attention: dict[str, Any]
 ) -> None:
@@ -83,12 +85,14 @@ def test_every_sampler_works_sparsely_and_leaves_the_model_dense(
     assert all("_Processor" not in kinds for kinds in backend.seen)
 
 
+@pytest.mark.parametrize("sampler", [CLIP, ANCESTRAL])
 @pytest.mark.parametrize("attention", [LITE, MERGING])
-def test_the_seed_decides_what_is_drawn(attention: dict[str, Any]) -> None:
+def test_the_seed_decides_what_is_drawn(attention: dict[str, Any], sampler: dict[str, Any]) -> None:
     backend = Unet()
-    wanted = request(duration_s=1.6, seed=3, sampler=CLIP, attention=attention)
+    wanted = request(duration_s=1.6, seed=3, sampler=sampler, attention=attention)
     first = sound(wanted, backend)
     np.testing.assert_array_equal(first, sound(wanted, backend))
+    assert np.abs(first - sound(wanted.model_copy(update={"seed": 4}), backend)).max() > 1e-3
     dense = sound(wanted.model_copy(update={"attention": request().attention}), backend)
     assert np.abs(first - dense).max() > 1e-5
 

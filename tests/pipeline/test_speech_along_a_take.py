@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from studio.core.errors import InvalidRequestError
 from studio.core.events import AudioChunk
@@ -24,6 +25,15 @@ from tests.pipeline.speaking_fakes import FakeSpeaker
 CLIP = {"kind": "clip", "steps": 3}
 FIFO = {"kind": "endless", "strategy": "equal", "base_steps": 6, "group_size": 2, "buffer_frames": 4}
 RATE = 25
+
+
+class Breathless(FakeSpeaker):
+    """A model that reads nothing in one piece."""
+
+    def speech_frames(self, text: str) -> Tensor:
+        if text:
+            raise ValueError("has more letters than it reads: make it shorter")
+        return super().speech_frames(text)
 
 
 def asked(text: str = "", **values: Any) -> GenerationRequest:
@@ -157,6 +167,8 @@ def test_words_in_one_piece_are_its_content_at_every_frame() -> None:
         ("0:02 | hello", FakeSpeaker(None), CLIP, "take the times out"),
         ("hello " * 30, FakeSpeaker(8), CLIP, "takes 0:14 to say, and the take is 0:06 long"),
         ("hello " * 30, FakeSpeaker(None), CLIP, "to say, and the take is 0:06 long"),
+        ("hello", Breathless(None), CLIP, "What is said has more letters than it reads"),
+        ("hello", Breathless(8), FIFO, "What is said has more letters than it reads"),
     ],
 )
 def test_what_can_t_be_said_is_refused_in_a_sentence(

@@ -21,10 +21,11 @@ from safetensors.torch import load_file
 from studio.backends.latent import SoundNetworks
 from studio.backends.systems import dcldm
 from studio.core.errors import InvalidRequestError, WeightsError
+from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
 from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.samplers.schedule import NoiseSchedule
 from studio.training import dcldm as recipe
-from studio.training.audio import read_sound
+from studio.training.audio import Preparation, as_tango, read_sound
 from studio.training.encoded import EncodedClips, encode_clips, require_all
 from studio.training.log import TrainingLog
 from studio.training.manifest import read_manifest
@@ -37,6 +38,7 @@ from tests.pipeline.drafting_fakes import FakeDrafter
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+KEPT = Preparation("kept", 0.64)
 WORDS = ("heavy rain", "light wind", "near birds", "slow drums", "a bell")
 
 
@@ -63,7 +65,13 @@ def options(folder: Path, **values: Any) -> DcLdmOptions:
 
 
 def train(
-    manifest: Path, tango: Path, folder: Path, encoding: str = "AG", seconds: float = 0.64, **values: Any
+    manifest: Path,
+    tango: Path,
+    folder: Path,
+    encoding: str = "AG",
+    seconds: float | None = 0.64,
+    preparation: str | None = None,
+    **values: Any,
 ) -> Path:
     wanted = options(folder, **values)
     run(
@@ -74,6 +82,7 @@ def train(
         wanted,
         seconds=seconds,
         encoding=encoding,
+        preparation=preparation,
     )
     return folder / "out"
 
@@ -179,11 +188,82 @@ def test_captions_are_drafted_many_at_once(
 
     monkeypatch.setattr(drafter, "draft_many", note)
     entries = read_manifest(manifest) * 4
-    latents, acoustic = _encode(entries, sound, drafter, encoding, 0.64)
+    latents, acoustic = _encode(entries, sound, drafter, encoding, KEPT)
     assert asked == [16, 4]
     assert len(latents) == len(acoustic) == 20
-    alone = _acoustic(sound, drafter.draft(entries[17].caption, 0.64, seed=0), encoding)
+    alone = _acoustic(sound, drafter.draft(entries[17].caption, 0.64, seed=0), encoding, KEPT.mel_padding)
     torch.testing.assert_close(acoustic[17:18], alone)
+
+
+def trained_as(folder: Path) -> dict[str, Any]:
+    """What a folder's files tell of how its clips were prepared."""
+    told = json.loads((folder / "training.json").read_text())
+    padding = json.loads((folder / "model_index.json").read_text())["_mel_padding"]
+    return {"preparation": told["preparation"], "seconds": told["seconds"], "padding": padding}
+
+
+def clips_in(folder: Path) -> list[dict[str, Any]]:
+    """What a run's encoded clips were made of."""
+    return [json.loads(file.read_text()) for file in sorted((folder / "run" / "clips").glob("*/about.json"))]
+
+
+def test_a_clip_is_prepared_as_tango_does(tmp_path: Path, tango: Path) -> None:
+    """The mean off what there is of it, the peak at a half, silence behind it: 10.24 s, 256 latents."""
+    rng = np.random.default_rng(0)
+    loud = (0.2 + 0.05 * rng.normal(size=32000)).astype(np.float32)
+    sf.write(tmp_path / "a.wav", loud, 16000, subtype="FLOAT")
+    (tmp_path / "m.jsonl").write_text('{"audio": "a.wav", "caption": "rain"}')
+    prepared = Preparation.named("tango", None, CENTRED)
+    parts = _open(tango, "cpu")
+    sound = SoundNetworks(parts["vae"], parts["vocoder"])
+    latents, _ = _encode(read_manifest(tmp_path / "m.jsonl"), sound, FakeDrafter(), "AG", prepared)
+    assert latents.shape[2] == 256
+    wanted = np.zeros(163_840)
+    wanted[:32000] = loud.astype(np.float64) - loud.mean(dtype=np.float64)
+    wanted *= 0.5 / np.abs(wanted).max()
+    made = prepared.read(tmp_path / "a.wav", 163_840, 16000)
+    np.testing.assert_allclose(made, wanted, atol=1e-7)
+    mel = log_mel(torch.from_numpy(wanted.astype(np.float32)), CENTRED)[None]
+    torch.testing.assert_close(latents, sound.encode_mel(mel).cpu(), atol=1e-4, rtol=1e-4)
+    kept = Preparation.named("kept", None, CENTRED)
+    assert (kept.seconds, kept.mel_padding) == (10.0, SEAMLESS)
+    np.testing.assert_array_equal(kept.read(tmp_path / "a.wav", 32000, 16000), loud)
+
+
+def test_what_is_silent_stays_silent() -> None:
+    for silent in (np.zeros(100), np.full(100, 0.1), np.zeros(0)):
+        assert not as_tango(silent.astype(np.float32)).any()
+
+
+def test_a_new_run_is_prepared_as_tango_and_says_so(manifest: Path, tango: Path, tmp_path: Path) -> None:
+    out = train(manifest, tango, tmp_path, steps=1)
+    assert trained_as(out) == {"preparation": "tango", "seconds": 0.64, "padding": CENTRED}
+    [about] = clips_in(tmp_path)
+    assert (about["preparation"], about["mel_padding"]) == ("tango", CENTRED)
+    train(manifest, tango, tmp_path, steps=2)
+    assert len(clips_in(tmp_path)) == 1, "it goes on with the same clips"
+    kept = train(manifest, tango, tmp_path / "kept", steps=1, preparation="kept")
+    assert trained_as(kept) == {"preparation": "kept", "seconds": 0.64, "padding": SEAMLESS}
+    with pytest.raises(InvalidRequestError, match="no preparation 'loud': choose tango or kept"):
+        train(manifest, tango, tmp_path / "loud", preparation="loud")
+
+
+@pytest.mark.parametrize("left", ["its folder", "its clips"])
+def test_a_run_of_before_goes_on_as_it_was(manifest: Path, tango: Path, tmp_path: Path, left: str) -> None:
+    """Its training.json knows no preparation, or it was killed before there was one."""
+    out = train(manifest, tango, tmp_path, steps=2, preparation="kept", max_minutes=0)
+    [about] = clips_in(tmp_path)
+    assert list(about) == ["init", "audiogen", "encoding", "seconds", "files", "captions"], "as ever"
+    if left == "its folder":
+        told = json.loads((out / "training.json").read_text())
+        del told["preparation"], told["seconds"]
+        (out / "training.json").write_text(json.dumps(told))
+    else:
+        (out / "training.json").unlink()
+    out = train(manifest, tango, tmp_path, steps=2)
+    assert trained_as(out)["preparation"] == "kept"
+    assert clips_in(tmp_path) == [about]
+    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["step"] == 2
 
 
 def test_the_branch_alone_leaves_the_unet(manifest: Path, tango: Path, tmp_path: Path) -> None:

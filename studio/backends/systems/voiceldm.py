@@ -30,12 +30,13 @@ from studio.backends.registry import VOICELDM
 from studio.backends.shapes import VOICELDM_WIDTHS, voiceldm_unet
 from studio.core.errors import ModelNotFoundError, WeightsError
 from studio.modules.content_band import content_band
-from studio.modules.durator import Durator
+from studio.modules.durator import MAX_FRAMES, Durator
 from studio.modules.letters import Letters
 from studio.modules.speech_encoder import MAX_TOKENS, SpeechEncoder
 from studio.modules.text import clap_projections
 
 NOTHING = "_"  # what its authors write where nothing is said
+ONE_PIECE = "this model reads in one piece: make it shorter"
 BAND_FIELD = "content_band"  # ours, in the U-Net's config
 _CONV_IN = "unet.conv_in.weight"
 _POSITIONS = "text_encoder.encoder.prenet.encode_positions.pe"  # computed here, whatever lies there
@@ -119,6 +120,9 @@ class VoiceLDMBackend(LatentBackend):
         """Content [L, D] of one text by itself, at its own length, float32 on the CPU; of no words, none.
 
         Without a band no words are said, too: that is what its authors' "_" is.
+
+        Raises:
+            ValueError: as `SpeakingBackend.speech_frames`.
         """
         if _is_nothing(text) and self.content_band is not None:
             return self.silence.float().cpu().new_zeros(0, len(self.silence))
@@ -130,10 +134,21 @@ class VoiceLDMBackend(LatentBackend):
 
     def _read(self, texts: Sequence[str]) -> Tensor:
         """The durator's frames [B, L, D] of texts that are read together."""
-        ids, mask = self._letters([NOTHING if _is_nothing(text) else text for text in texts], MAX_TOKENS)
+        spoken = [NOTHING if _is_nothing(text) else text for text in texts]
+        ids, mask = self._letters(spoken, MAX_TOKENS + 1)
+        if ids.shape[1] > MAX_TOKENS:
+            raise ValueError(f"has more than the {MAX_TOKENS:,} letters that {ONE_PIECE}")
         ids, mask = ids.to(self.device), mask.to(self.device)
         with torch.inference_mode():
-            frames, _ = self._durator(self._speech_encoder(ids, mask), mask)
+            states = self._speech_encoder(ids, mask)
+            durations = self._durator.durations(states, mask)
+            if (longest := float(durations.sum(dim=1).max())) >= MAX_FRAMES + 0.5:
+                says_s = MAX_FRAMES / self.geometry.frame_rate
+                raise ValueError(
+                    f"takes {longest / self.geometry.frame_rate:.0f} s to say, and {says_s:.0f} s are what "
+                    f"{ONE_PIECE}"
+                )
+            frames, _ = self._durator(states, mask, durations)
         # Cloned out of inference mode, so that callers may change it in place.
         return frames.clone()
 

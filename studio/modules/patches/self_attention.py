@@ -23,13 +23,15 @@ def patched_attention(unet: nn.Module, blocks: Sequence[str], compute: SelfAtten
         InvalidRequestError: the U-Net lacks one of the blocks (`modules.blocks`).
     """
     chosen = choose_blocks(unet, blocks)
+    patched: set[Attention] = set()  # a transformer that is attached to another is found in both
     with ExitStack() as undo:
         for transformer in (t for inside in chosen.values() for t in inside):
             grid = _Grid()
             # The attentions see only how many tokens there are: the transformer sees their frames and bands.
             undo.callback(transformer.register_forward_pre_hook(grid.before, with_kwargs=True).remove)
             for attention in transformer.modules():
-                if isinstance(attention, Attention):
+                if isinstance(attention, Attention) and attention not in patched:
+                    patched.add(attention)
                     before = attention.processor
                     attention.set_processor(_Processor(grid, compute, before))
                     undo.callback(attention.set_processor, before)

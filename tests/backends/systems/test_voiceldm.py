@@ -142,12 +142,28 @@ def test_no_words_are_the_underscore_of_its_authors(backend: VoiceLDMBackend) ->
         assert len(backend.speech_frames("")) == 0
 
 
-def test_long_texts_are_said(backend: VoiceLDMBackend) -> None:
+def test_long_texts_are_said(backend: VoiceLDMBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond what the config's table of positions has, and up to the durator's end."""
+    monkeypatch.setattr(backend._durator, "durations", lambda states, mask: mask.float())
     frames = backend.speech_frames("a" * 900)
     assert frames.isfinite().all()
     assert 900 <= len(frames) <= 1000
-    assert len(backend.speech_frames("a" * 5000)) == 1000
+
+
+def test_nothing_is_cut_without_a_word(backend: VoiceLDMBackend) -> None:
+    for say in (backend.speech_frames, lambda text: backend.encode_speech(["", text])):
+        with pytest.raises(ValueError, match="has more than the 1,000 letters"):
+            say("a" * 1001)
+
+
+def test_what_takes_longer_than_the_durator_lays_out_is_refused(published: Path) -> None:
+    backend = voiceldm.load(published, "cpu", "float32")
+    bias = backend._durator.dp.proj.bias
+    assert bias is not None
+    with torch.no_grad():
+        bias.add_(2.0)  # each letter over seven times as long
+    with pytest.raises(ValueError, match=r"takes \d+ s to say, and 40 s are what this model reads"):
+        backend.speech_frames("a" * 900)
 
 
 def said_beside(backend: VoiceLDMBackend, frames: int) -> Conditioning:

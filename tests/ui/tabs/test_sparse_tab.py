@@ -41,7 +41,7 @@ def test_every_field_arrives() -> None:
     form = opening(
         "sparse", prompt="sea", negative_prompt="gulls", duration_s=40, attention="lite_focus", steps=30,
         guidance_scale=3.5, seed=7, model="tone", ratio="0.2", merged=0.4, sampling="uniform", focus=True,
-        compensation=False, blocks="up2, mid", sampler="ddpm",
+        compensation=False, blocks="up2, mid", sampler="ddpm", matching="block",
     )  # fmt: skip
     request = read_form("sparse", form, STUDIO)
     assert (request.mode, request.prompt, request.negative_prompt) == ("sparse", "sea", "gulls")
@@ -52,7 +52,9 @@ def test_every_field_arrives() -> None:
         "blocks": ("up2", "mid"),
     }  # fmt: skip
     merged = read_form("sparse", form | {"attention": "token_merging"}, STUDIO).attention
-    assert merged.model_dump() == {"kind": "token_merging", "ratio": 0.4, "blocks": ("up2", "mid")}
+    assert merged.model_dump() == {
+        "kind": "token_merging", "ratio": 0.4, "blocks": ("up2", "mid"), "matching": "block",
+    }  # fmt: skip
     assert read_form("sparse", form | {"attention": "dense"}, STUDIO).attention.kind == "dense"
 
 
@@ -79,7 +81,13 @@ FOCUS = st.fixed_dictionaries(
         "blocks": st.lists(st.sampled_from(["down1", "up2", "mid"]), max_size=3),
     }
 )
-MERGING = st.fixed_dictionaries({"kind": st.just("token_merging"), "ratio": st.floats(0.01, 0.99)})
+MERGING = st.fixed_dictionaries(
+    {
+        "kind": st.just("token_merging"),
+        "ratio": st.floats(0.01, 0.99),
+        "matching": st.sampled_from(["attention", "block"]),
+    }
+)
 
 
 @given(st.one_of(st.just({"kind": "dense"}), FOCUS, MERGING), st.integers(1, 200), st.floats(2.5, 600))
