@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from studio.backends.base import Backend
-from studio.core.draft import NoDraft
 from studio.core.request import GenerationRequest
 from studio.core.sampling import EndlessSampler
 from studio.evaluation.papers.clips import Clips
 from studio.evaluation.papers.manifest import Example
 from studio.evaluation.papers.rows import Row
+from studio.modules.acoustic_branch import ACOUSTIC_WIDTH
+from studio.pipeline.acoustic import EncodedAcoustics
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.estimate import SHORT_S, Calibration, calibrate
 from studio.pipeline.plan import ClipPlan, ConcatPlan, EndlessPlan, RenderPlan, resolve_plan
 from studio.pipeline.speech import clip_speech
+
+HEARD = 500  # frames of a draft of 10 s, as AudioGen's
 
 
 class Costs:
@@ -48,20 +53,19 @@ class Costs:
         return {**about, "left_s": round(left_s, 1)}
 
     def _clip_s(self, row: Row, example: Example) -> float:
-        request = self._clips.request(row, example).model_copy(
-            update={"draft": NoDraft(), "duration_s": row.seconds}
-        )
+        request = self._clips.request(row, example).model_copy(update={"duration_s": row.seconds})
         backend = self._clips.models.backend(row.model)
         strategy = "equal" if isinstance(request.sampler, EndlessSampler) else None
         plan = resolve_plan(request, backend, strategy)
         return _takes_s(plan, self._calibration(request, plan, backend), backend)
 
     def _calibration(self, request: GenerationRequest, plan: RenderPlan, backend: Backend) -> Calibration:
-        alike = (backend.id, request.attention, bool(request.speech.text), plan.guidance.passes)
+        alike = (backend.id, request.attention, request.draft.kind, plan.guidance.passes)
         if alike not in self._known:
             frames = backend.geometry.frames(request.duration_s or SHORT_S)
             speech = clip_speech(backend, plan.speech, frames)
-            denoise = build_denoiser(plan, backend, CancelToken(), speech=speech)
+            heard = None if plan.draft is None else EncodedAcoustics(torch.zeros(2, HEARD, ACOUSTIC_WIDTH))
+            denoise = build_denoiser(plan, backend, CancelToken(), acoustics=heard, speech=speech)
             self._known[alike] = calibrate(denoise, backend)
         return self._known[alike]
 

@@ -22,8 +22,11 @@ BESIDE = {
 }  # fmt: skip
 ELSEWHERE = ("diffsound", "magnet")  # no loader here
 RUNNING = tuple(slot for slot in BESIDE if slot not in ELSEWHERE)
-SLOTS = (*RUNNING, *ALONE, *(f"{place}:{heard}" for heard in ENCODINGS for place in PLACEMENTS))
-UNTRAINED = "no such checkpoint: train one with `longwave train dcldm` and give it as --with {}=FOLDER"
+BRANCHES = tuple(f"{place}:{heard}" for heard in ENCODINGS for place in PLACEMENTS)
+SLOTS = (*RUNNING, *ALONE, *BRANCHES)
+UNTRAINED = (
+    "no such checkpoint: train one with `longwave train dcldm --placement {}` and give it as --with {}=FOLDER"
+)
 UNSAID = (
     "The paper names no steps: TANGO's 200 are taken.",
     "The paper's Figure 2 names no scales but w = 4, its best.",
@@ -99,7 +102,8 @@ def _heard(
     slot: str, label: str, models: Mapping[str, str], specs: Mapping[str, SystemSpec], asked: Asked
 ) -> Row:
     if slot not in models:
-        return Row(slot, label, why_not=UNTRAINED.format(slot))
+        placement = "context" if slot in ALONE else slot.partition(":")[0]
+        return Row(slot, label, why_not=UNTRAINED.format(placement, slot))
     if "audiogen" not in models:
         return Row(slot, label, why_not="no AudioGen was given")
     return Row(slot, label, models[slot], dual(specs[slot], asked, models["audiogen"]))

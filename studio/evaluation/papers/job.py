@@ -7,15 +7,14 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from studio.backends.base import hears_drafts
 from studio.core.errors import InvalidRequestError
-from studio.evaluation.papers import published
+from studio.evaluation.papers import dcldm, published
 from studio.evaluation.papers.cost import Costs
 from studio.evaluation.papers.manifest import Examples
 from studio.evaluation.papers.papers import Paper, differences
 from studio.evaluation.papers.report import Table
 from studio.evaluation.papers.rows import Row
-from studio.evaluation.papers.run import Run, require_branch
+from studio.evaluation.papers.run import Run, slot_of
 from studio.evaluation.papers.settings import Asked
 from studio.evaluation.papers.subset import Chosen
 
@@ -50,14 +49,17 @@ class Job:
             StudioError: one can't be opened.
         """
         load = self.run.clips.models
-        if "dcldm" in self.models and self.paper.name == "dcldm":
-            backend = load.backend(self.models["dcldm"])
-            if hears_drafts(backend):
-                own = f"{'+'.join(backend.branch.blocks)}:{backend.encoding}"
-                self.models.setdefault(own, self.models["dcldm"])
-        for slot, model in self.models.items():
-            if ":" in slot:
-                require_branch(slot, load.backend(model))
+        rows = {*dcldm.ALONE, *dcldm.BRANCHES}
+        for slot, model in list(self.models.items()):
+            if (slot != self.paper.main and slot not in rows) or self.paper.name != "dcldm":
+                continue
+            own = slot_of(load.backend(model), load.spec(model).name)
+            if slot in rows and own != slot:
+                raise InvalidRequestError(
+                    f"{model} is the row {own or 'of no draft'}, not {slot}: mend --with."
+                )
+            if own is not None:
+                self.models.setdefault(own, model)
         return {slot: load.spec(model) for slot, model in self.models.items() if slot != "audiogen"}
 
     def rows(self, number: int, only: Sequence[str] = ()) -> list[Row]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from studio.backends.base import Backend, hears_drafts
-from studio.core.errors import InvalidRequestError
+from studio.backends.registry import LDM_AG
 from studio.evaluation.metrics.summary import Figure
 from studio.evaluation.papers import litefocus
 from studio.evaluation.papers.clips import Clip, Clips
@@ -115,18 +115,13 @@ def parameters_m(backend: Backend) -> float | None:
     return round(total / 1e6, 2)
 
 
-def require_branch(slot: str, backend: Backend) -> None:
-    """Whether a DC-LDM is the one that a row of Table 1 names, as `down1+up1:AG`.
-
-    Raises:
-        InvalidRequestError: it is another.
-    """
-    place, _, encoding = slot.partition(":")
-    if not encoding or not hears_drafts(backend):
-        return
-    own = "+".join(backend.branch.blocks), backend.encoding
-    if own != (place, encoding):
-        raise InvalidRequestError(f"{backend.id} hears {own[1]} in {own[0]}, which is not the row {slot}.")
+def slot_of(backend: Backend, system: str) -> str | None:
+    """The row of DC-LDM's Table 1 that a model makes, as `down1+up1:AG` or `ag`; None of one without."""
+    if not hears_drafts(backend):
+        return None
+    if system == LDM_AG.name:
+        return {"AG": "ag", "AG_VAE": "ag_vae"}[backend.encoding]
+    return f"{'+'.join(backend.branch.blocks)}:{backend.encoding}"
 
 
 def _compared(

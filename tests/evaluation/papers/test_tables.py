@@ -30,7 +30,13 @@ def infinite(folder: Path, asked: Asked = TINY, **more: Any) -> Job:
 
 
 def dual(folder: Path, asked: Asked = TINY, models: dict[str, str] = DUAL) -> Job:
-    return job("dcldm", folder, models, asked, lambda name: DualFake() if "dcldm" in name else FakeBackend())
+    return job(
+        "dcldm",
+        folder,
+        models,
+        asked,
+        lambda name: DualFake() if name[:3] in ("dcl", "ldm") else FakeBackend(),
+    )
 
 
 def test_infiniteaudios_settings_are_the_papers_own(tmp_path: Path) -> None:
@@ -98,8 +104,11 @@ def test_dcldms_settings_are_the_papers_own(tmp_path: Path) -> None:
     assert "eval folder" in beside["magnet"].why_not
     assert beside["audioldm2"].why_not, "none was given"
     assert beside["audiogen"].makes == "drafts"
-    with pytest.raises(InvalidRequestError, match=r"AG in down1\+up1"):
+    with pytest.raises(InvalidRequestError, match=r"down1\+up1:AG, not mid:AG"):
         dual(tmp_path, models={**DUAL, "mid:AG": "dcldm/other"}).rows(1)
+    alone = {row.key: row for row in dual(tmp_path, Asked(), {**DUAL, "dcldm": "ldm_ag"}).rows(1)}
+    assert (alone["ag"].model, alone["ag"].why_not) == ("ldm_ag", "")
+    assert "--placement context" in alone["ag_vae"].why_not
 
 
 def test_models_fill_the_slots_of_their_systems() -> None:
