@@ -21,6 +21,7 @@ from studio.samplers.schedule import NoiseSchedule
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft
     from studio.modules.acoustic_branch import AcousticBranch
+    from studio.modules.acoustic_context import AcousticContext
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ class Backend(Protocol):
 class DualBackend(Backend, Protocol):
     """A `Backend` that hears an acoustic draft beside the text (DC-LDM, Wang et al. 2024)."""
 
-    branch: AcousticBranch  # what attends to the draft, to be watched
+    branch: AcousticBranch | AcousticContext  # what attends to the draft, to be watched
     encoding: str  # how it hears drafts, of `modules.acoustic_branch.ENCODINGS`
 
     def encode_draft(self, draft: AcousticDraft) -> Tensor:

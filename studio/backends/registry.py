@@ -209,7 +209,7 @@ AUDIOLDM2 = SystemSpec(
     source="AudioLDM 2; its steps in LiteFocus, §4.1",
     paper=paper.LITE_FOCUS,
 )  # fmt: skip
-# diffusers has no pipelines of these three: the names are ours.
+# diffusers has no pipelines of these: the names are ours.
 TANGO = SystemSpec(
     "tango",
     "TANGO",
@@ -235,6 +235,18 @@ DCLDM = SystemSpec(
     source="DC-LDM, §4 and Figure 2; its steps are TANGO's",
     paper=paper.DC_LDM,
 )
+LDM_AG = SystemSpec(
+    "ldm_ag",
+    "LDM w/ AG",
+    named("studio.backends.systems.ldm_ag"),
+    Capabilities(text="pooled", drafts=True),
+    pipeline="LdmAgPipeline",
+    components=("unet", "acoustic_context", "vae", "vocoder", "scheduler"),
+    modes=("dual",),
+    defaults=published(Scales(text=4.0)),
+    source="DC-LDM, §4 and Table 1; its guidance and steps are the DC-LDM's here",
+    paper=paper.DC_LDM,
+)
 VOICELDM = SystemSpec(
     "voiceldm",
     "VoiceLDM",
@@ -255,4 +267,4 @@ AUDIOGEN = DrafterSpec(
     "audiogen", "AudioGen", named("studio.backends.acoustic.audiogen"), FilesLayout(AUDIOGEN_FILES)
 )
 
-REGISTRY = Registry((AUDIOLDM, AUDIOLDM2, TANGO, DCLDM, VOICELDM, TONE), (AUDIOGEN,))
+REGISTRY = Registry((AUDIOLDM, AUDIOLDM2, TANGO, DCLDM, LDM_AG, VOICELDM, TONE), (AUDIOGEN,))

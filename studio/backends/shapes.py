@@ -80,18 +80,23 @@ def voiceldm_unet(size: str) -> Any:
 
 
 def count_parameters(system: str, placement: str = "down1+up1") -> int:
-    """The trainable parameters of a system's U-Net at full size, a DC-LDM's branch included.
+    """The trainable parameters of a system's U-Net at full size, with what hears a draft.
 
     Raises:
         InvalidRequestError: another system, or blocks that read no text.
     """
-    if system not in {"tango", "dcldm", "voiceldm-s", "voiceldm-m"}:
+    if system not in {"tango", "dcldm", "ldm_ag", "voiceldm-s", "voiceldm-m"}:
         raise InvalidRequestError(
-            f"There is no shape of '{system}': describe tango, dcldm, voiceldm-s or voiceldm-m."
+            f"There is no shape of '{system}': describe tango, dcldm, ldm_ag, voiceldm-s or voiceldm-m."
         )
     from studio.modules.acoustic_branch import AcousticBranch
+    from studio.modules.acoustic_context import AcousticContext
 
     with torch.device("meta"):
         unet = voiceldm_unet(system[-1]) if system.startswith("voiceldm") else tango_unet()
-        branch = AcousticBranch.for_unet(unet, placement) if system == "dcldm" else torch.nn.Module()
+        branch = torch.nn.Module()
+        if system == "dcldm":
+            branch = AcousticBranch.for_unet(unet, placement)
+        elif system == "ldm_ag":
+            branch = AcousticContext.for_unet(unet)
     return sum(parameter.numel() for parameter in (*unet.parameters(), *branch.parameters()))

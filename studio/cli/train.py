@@ -31,6 +31,8 @@ RECIPES = {
     "audiogen": "Recipe 9: the AudioGen language model; needs the audiocraft group.",
     "tango": "Recipe 10: TANGO's U-Net, begun from AudioLDM's.",
     "pocket-dcldm": "Recipe 11: the pocket DC-LDM, of AudioGen's drafts; needs audiocraft.",
+    "ldm-ag": "The paper's LDM w/ AG: reads AudioGen's draft, no text; begun from TANGO, needs audiocraft.",
+    "ldm-ag-vae": "The paper's LDM w/ AG+VAE: the draft's sound through the VAE; needs audiocraft.",
     "voiceldm": "Recipe 12: VoiceLDM, which speaks; begun from AudioLDM's U-Net, of synthesised speech.",
     "pocket": "From nothing to what ships: all recipes in the order in which they need each other.",
 }
@@ -90,7 +92,9 @@ def dcldm(
     audiogen: Annotated[str, typer.Option(help="What makes the drafts.")] = POCKET_DRAFTS,
     out: Annotated[Path, typer.Option(help="The folder of the DC-LDM.")] = Path("dcldm"),
     runs: Annotated[Path, typer.Option(help="Encoded clips, checkpoints, logs, samples.")] = Path("runs"),
-    placement: Annotated[str, typer.Option(help="down1, mid, up1 or down1+up1.")] = "down1+up1",
+    placement: Annotated[
+        str, typer.Option(help="down1, mid, up1 or down1+up1; context: in the text's place.")
+    ] = "down1+up1",
     encoding: Annotated[str, typer.Option(help="AG or AG_VAE.")] = "AG",
     steps: Annotated[int, typer.Option(min=1)] = 100_000,
     seconds: Annotated[
@@ -112,7 +116,10 @@ def dcldm(
     checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Less memory, more time.")] = False,
     branch_only: Annotated[bool, typer.Option("--branch-only", help="Leave the U-Net as it is.")] = False,
     no_text: Annotated[
-        bool, typer.Option("--no-text", help="The draft alone, never the text: the paper's LDM w/ AG.")
+        bool,
+        typer.Option(
+            "--no-text", help="The draft alone, never the text; the paper's LDM w/ AG is --placement context."
+        ),
     ] = False,
     ema: Annotated[float, typer.Option(min=0, max=1, help="Decay of the averaged weights.")] = 0.999,
     save_every: Annotated[int, typer.Option(min=1)] = 500,

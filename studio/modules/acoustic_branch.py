@@ -139,10 +139,7 @@ class AcousticBranch(ModelMixin, ConfigMixin):
         with ExitStack() as undo:
             for name, block in self.blocks.items():
                 for transformer in block.children():
-                    attention: Any = transformer.get_submodule("transformer_blocks.0.attn2")
-                    watch = partial(_tell, name, transformer, attention, see)
-                    undo.callback(transformer.register_forward_pre_hook(_note_shape).remove)
-                    undo.callback(attention.register_forward_pre_hook(watch, with_kwargs=True).remove)
+                    undo.enter_context(watch_transformer(transformer, partial(see, name)))
             yield
 
     def _after_text(self, text: nn.Module, _: Any, output: Any) -> Any:
@@ -174,13 +171,29 @@ def _require_fit(block: str, own: Sequence[Any], theirs: Sequence[Any]) -> None:
             )
 
 
+@contextmanager
+def watch_transformer(transformer: nn.Module, see: Callable[[Tensor], None]) -> Iterator[None]:
+    """Tell `see` how the frames of a transformer attend to its context: [frames, L], rows summing to 1."""
+    attention: Any = transformer.get_submodule("transformer_blocks.0.attn2")
+    watch = partial(_tell, transformer, attention, see)
+    with ExitStack() as undo:
+        undo.callback(transformer.register_forward_pre_hook(_note_shape).remove)
+        undo.callback(attention.register_forward_pre_hook(watch, with_kwargs=True).remove)
+        yield
+
+
 def _note_shape(transformer: Any, inputs: tuple[Tensor, ...]) -> None:
     transformer.seen_shape = inputs[0].shape
 
 
 @torch.no_grad()
 def _tell(
-    name: str, transformer: Any, attention: Any, see: See, _: Any, inputs: Any, options: dict[str, Any]
+    transformer: Any,
+    attention: Any,
+    see: Callable[[Tensor], None],
+    _: Any,
+    inputs: Any,
+    options: dict[str, Any],
 ) -> None:
     """The weights of the batch's last item: mean over heads and frequency bands."""
     tokens, acoustic = inputs[0][-1:], options["encoder_hidden_states"][-1:]
@@ -190,7 +203,7 @@ def _tell(
     )
     weights = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, dim=-1)
     frames, bands = transformer.seen_shape[-2:]
-    see(name, weights[0].mean(dim=0).view(frames, bands, -1).mean(dim=1))
+    see(weights[0].mean(dim=0).view(frames, bands, -1).mean(dim=1))
 
 
 def _text_transformers(unet: nn.Module, block: str) -> list[Any]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from studio.core.interrupts import Asked, deferred
 from studio.modules.acoustic_branch import AcousticBranch
+from studio.modules.acoustic_context import AcousticContext
 from studio.modules.patches.framewise import framewise
 from studio.modules.text import t5_states
 from studio.samplers.schedule import NoiseSchedule
@@ -34,6 +35,7 @@ DROPPED = 0.05  # of the clips each: text alone, acoustics alone, both (the part
 
 RAMP_FRAMES = 40  # that a ramp needs at least: its buffer takes up to 32
 
+Hearing = AcousticBranch | AcousticContext
 ReadText = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
 """Texts → a frozen text encoder's states [B, L, D] and their mask."""
 Sample = Callable[[Any, Any, int], None]
@@ -43,7 +45,7 @@ Sample = Callable[[Any, Any, int], None]
 class DualUNet(nn.Module):
     """U-Net and branch as one module, for whoever spreads it over devices."""
 
-    def __init__(self, unet: Any, branch: AcousticBranch) -> None:
+    def __init__(self, unet: Any, branch: Hearing) -> None:
         super().__init__()
         self.unet, self.branch = unet, branch
 
@@ -59,7 +61,7 @@ class DualUNet(nn.Module):
 
 def train_dcldm(
     unet: Any,
-    branch: AcousticBranch,
+    branch: Hearing,
     clips: EncodedClips,
     unconditional: Tensor,
     read_text: ReadText,
@@ -68,10 +70,11 @@ def train_dcldm(
     *,
     sample: Sample | None = None,
     cpu: bool = False,
-) -> tuple[Any, AcousticBranch]:
+) -> tuple[Any, Hearing]:
     """Train `branch`, and `unet` with it, in place; gives the averaged ones.
 
     Args:
+        branch: what hears the draft: DC-LDM's branch beside the text, or the context in the text's place.
         unconditional: the empty text's acoustic encoding [L, D].
         sample: called in the main process every `sample_every` steps.
         cpu: leave accelerators alone.
@@ -95,7 +98,7 @@ class _Run:
         self,
         accelerator: Accelerator,
         unet: Any,
-        branch: AcousticBranch,
+        branch: Hearing,
         clips: EncodedClips,
         unconditional: Tensor,
         read_text: ReadText,
@@ -154,13 +157,13 @@ class _Run:
             self.accelerator.set_trigger()
         return bool(self.accelerator.check_trigger())
 
-    def averaged(self) -> tuple[Any, AcousticBranch]:
+    def averaged(self) -> tuple[Any, Hearing]:
         """Copies of U-Net and branch, detached from each other, with the averaged weights."""
         own = {name: value.detach().clone() for name, value in self.trained.items()}
         with torch.no_grad():
             for name, value in self.trained.items():
                 value.copy_(self.ema[name])
-        branch = AcousticBranch(**_plain(self.branch.config)).eval()
+        branch = type(self.branch)(**_plain(self.branch.config)).eval()
         branch.load_state_dict({k: v.detach().cpu() for k, v in self.branch.state_dict().items()})
         unet = type(self.unet).from_config(self.unet.config).eval()
         mine = unet.state_dict()
@@ -291,6 +294,11 @@ def text_reader(encoder: Any, tokenizer: Any) -> ReadText:
         return states.clone(), mask  # out of inference mode, for what is to have gradients
 
     return read
+
+
+def no_text(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """What a U-Net is told of texts that it does not read."""
+    return torch.zeros(len(texts), 1, 1), torch.ones(len(texts), 1)
 
 
 def _plain(config: Any) -> dict[str, Any]:

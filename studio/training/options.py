@@ -12,8 +12,7 @@ class DcLdmOptions:
 
     `batch` clips a process and micro-step, `accumulate` micro-steps a step; `frames` is the length of a
     random crop of the latents, 0 for whole clips. Of the pocket models' steps every `ramp_every`-th sees FIFO
-    ramps; `train_unet` false trains the branch alone, `with_text` false never shows the text: the paper's LDM
-    w/ AG.
+    ramps; `train_unet` false trains the branch alone, `with_text` false never shows the text.
     """
 
     run_dir: Path

@@ -28,13 +28,15 @@ from studio.backends.checkpoint import (
 )
 from studio.backends.components import Parts
 from studio.backends.latent import SoundNetworks
+from studio.backends.registry import DCLDM, LDM_AG
 from studio.backends.systems import tango_published
 from studio.backends.systems.tango import networks
 from studio.core.errors import InvalidRequestError
 from studio.dsp.mel import log_mel
 from studio.modules.acoustic_branch import ENCODINGS, AcousticBranch
+from studio.modules.acoustic_context import CONTEXT, AcousticContext
 from studio.training.audio import Preparation
-from studio.training.dcldm import text_reader, train_dcldm
+from studio.training.dcldm import Hearing, no_text, text_reader, train_dcldm
 from studio.training.encoded import EncodedClips, encode_clips, folder_of, require_all
 from studio.training.manifest import Entry
 from studio.training.options import DcLdmOptions
@@ -70,6 +72,8 @@ def run(
     """Encode a manifest's entries, train, and write a folder that the studio opens.
 
     Args:
+        placement: where the draft is read: blocks of `acoustic_branch.PLACEMENTS` beside the text, or
+            `CONTEXT`, in its place (the paper's LDM w/ AG, which `encoding` makes w/ AG+VAE).
         load_drafter: gives what makes the drafts, on this process's device; it is let go once all is encoded.
         seconds: of each clip; as its preparation has it where none are given.
         preparation: of the clips' sound, of `audio.PREPARATIONS`. Where none is given a run that was begun
@@ -87,7 +91,11 @@ def run(
     parts = _open(init, device)
     unet = parts["unet"].requires_grad_(True)
     torch.manual_seed(options.seed)  # every process, and whoever resumes, begins with the same branch
-    branch = AcousticBranch.for_unet(unet, placement, encoding=encoding)
+    branch: Hearing
+    if placement == CONTEXT:
+        branch = AcousticContext.for_unet(unet, encoding)
+    else:
+        branch = AcousticBranch.for_unet(unet, placement, encoding=encoding)
     drafter = load_drafter()
     models = {"init": _stamps(init), "audiogen": [drafter.id, drafts_of], "encoding": encoding}
     prepared = _preparation(entries, models, parts["mel_padding"], out, options, preparation, seconds)
@@ -98,7 +106,7 @@ def run(
     del drafter
     gc.collect()
 
-    def sample(unet: Any, branch: AcousticBranch, step: int) -> None:
+    def sample(unet: Any, branch: Hearing, step: int) -> None:
         write_samples(options.run_dir / "samples" / f"{step:07d}", parts, unet, branch, clips, unconditional)
 
     unet, branch = train_dcldm(
@@ -106,14 +114,15 @@ def run(
         branch.to(unet.device),
         clips,
         unconditional,
-        text_reader(parts["text_encoder"], parts["tokenizer"]),
+        no_text if placement == CONTEXT else text_reader(parts["text_encoder"], parts["tokenizer"]),
         parts["schedule"],
         options,
         sample=sample,
         cpu=device == "cpu",
     )
     if state.is_main_process:
-        _write(out, {**parts, "unet": unet, "acoustic_branch": branch}, init, options, prepared)
+        name = "acoustic_context" if placement == CONTEXT else "acoustic_branch"
+        _write(out, {**parts, "unet": unet, name: branch}, init, options, prepared)
 
 
 def _preparation(
@@ -204,7 +213,7 @@ def _encode(
         if encoding == "AG":
             acoustic.append(drafter.latents(tokens))
         else:
-            acoustic += [_acoustic(sound, drafter.decode(each), encoding, padding) for each in tokens]
+            acoustic += [acoustic_of(sound, drafter.decode(each), encoding, padding) for each in tokens]
     return torch.cat(latents), torch.cat(acoustic)
 
 
@@ -219,10 +228,11 @@ def _unconditional(drafter: Drafter, sound: SoundNetworks, encoding: str, prepar
     """The empty text's encoding [L, D], of the tokens that takes hear where those ship with the drafter."""
     seconds = prepared.seconds
     draft = unconditional_draft(drafter, seconds) or drafter.draft("", seconds, seed=0)
-    return _acoustic(sound, draft, encoding, prepared.mel_padding)[0]
+    return acoustic_of(sound, draft, encoding, prepared.mel_padding)[0]
 
 
-def _acoustic(sound: SoundNetworks, draft: AcousticDraft, encoding: str, mel_padding: int) -> Tensor:
+def acoustic_of(sound: SoundNetworks, draft: AcousticDraft, encoding: str, mel_padding: int) -> Tensor:
+    """A draft's acoustic encoding [1, L, 128], as `ENCODINGS` names it."""
     if encoding == "AG":
         return draft.latents
     whole = len(draft.samples) // HOP_SAMPLES * HOP_SAMPLES
@@ -237,15 +247,19 @@ def _write(
     out: Path, parts: dict[str, Any], init: Path, options: DcLdmOptions, prepared: Preparation
 ) -> None:
     """A folder of its own, whole: every component, and how it was trained."""
-    for name in ("unet", "acoustic_branch", "vae", "vocoder", "text_encoder"):
+    beside_text = "acoustic_branch" in parts
+    own = ("acoustic_branch", "text_encoder") if beside_text else ("acoustic_context",)
+    for name in ("unet", "vae", "vocoder", *own):
         parts[name].cpu().save_pretrained(out / name, safe_serialization=True)
-    parts["tokenizer"].save_pretrained(out / "tokenizer")
+    if beside_text:
+        parts["tokenizer"].save_pretrained(out / "tokenizer")
     scheduler = out / "scheduler"
     scheduler.mkdir(parents=True, exist_ok=True)
     given = init / "scheduler" / SCHEDULER_FILE
     config = read_json(given) if given.is_file() else tango_published.SCHEDULER_CONFIG
     (scheduler / SCHEDULER_FILE).write_text(json.dumps(config, indent=2) + "\n")
-    index: dict[str, Any] = {"_class_name": "DcLdmPipeline", MEL_PADDING_FIELD: prepared.mel_padding}
+    pipeline = (DCLDM if beside_text else LDM_AG).pipeline
+    index: dict[str, Any] = {"_class_name": pipeline, MEL_PADDING_FIELD: prepared.mel_padding}
     if (defaults := defaults_in(init)) is not None:  # it is sampled as what it was made of
         index[DEFAULTS_FIELD] = defaults.model_dump(exclude_unset=True)
     (out / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from studio.backends.systems.dcldm import DcLdmBackend
+from studio.backends.systems.ldm_ag import LdmAgBackend
 from studio.core.draft import AudioGenDraft
 from studio.core.request import parse_request
 from studio.core.sampling import ClipSampler
 from studio.modules.acoustic_branch import AcousticBranch
+from studio.modules.acoustic_context import AcousticContext
 from studio.pipeline.acoustic import EncodedAcoustics
 from studio.pipeline.batch import render_clips
 from studio.training.encoded import EncodedClips
@@ -25,13 +27,20 @@ def write_samples(
     folder: Path,
     parts: dict[str, Any],
     unet: Any,
-    branch: AcousticBranch,
+    branch: AcousticBranch | AcousticContext,
     clips: EncodedClips,
     unconditional: Tensor,
 ) -> None:
     """Write the first clips' captions, refined from their drafts, as WAVs into `folder`."""
     device = parts["vae"].device
-    backend = DcLdmBackend("samples", **{**parts, "unet": unet.to(device), "branch": branch.to(device)})
+    networks = {**parts, "unet": unet.to(device), "branch": branch.to(device)}
+    if isinstance(branch, AcousticContext):
+        unread = ("text_encoder", "tokenizer")
+        backend: DcLdmBackend | LdmAgBackend = LdmAgBackend(
+            "samples", **{name: part for name, part in networks.items() if name not in unread}
+        )
+    else:
+        backend = DcLdmBackend("samples", **networks)
     folder.mkdir(parents=True, exist_ok=True)
     rate = backend.geometry.sample_rate
     for index in range(min(COUNT, len(clips))):

@@ -38,6 +38,7 @@ from transformers import (
 from transformers.models.speecht5.configuration_speecht5 import SpeechT5HifiGanConfig
 
 from studio.modules.acoustic_branch import AcousticBranch
+from studio.modules.acoustic_context import AcousticContext
 from studio.modules.durator import Durator
 from studio.modules.letters import model_of
 from studio.modules.speech_encoder import SpeechEncoder, sinusoids
@@ -201,6 +202,16 @@ def make_dcldm(tango: Path, folder: Path) -> Path:
     branch = AcousticBranch.for_unet(UNet2DConditionModel.from_pretrained(folder / "unet"))
     branch.save_pretrained(folder / "acoustic_branch")
     (folder / "model_index.json").write_text(json.dumps({"_class_name": "DcLdmPipeline"}))
+    return folder
+
+
+def make_ldm_ag(tango: Path, folder: Path, encoding: str = "AG") -> Path:
+    """An LDM w/ AG made from a TANGO, its projection fresh; it has no text encoder."""
+    shutil.copytree(tango, folder, ignore=lambda *_: ["text_encoder", "tokenizer"])
+    torch.manual_seed(0)
+    context = AcousticContext.for_unet(UNet2DConditionModel.from_pretrained(folder / "unet"), encoding)
+    context.save_pretrained(folder / "acoustic_context")
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "LdmAgPipeline"}))
     return folder
 
 

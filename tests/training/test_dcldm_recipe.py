@@ -19,9 +19,10 @@ import torch
 from safetensors.torch import load_file
 
 from studio.backends.latent import SoundNetworks
-from studio.backends.systems import dcldm
+from studio.backends.systems import dcldm, ldm_ag
 from studio.core.errors import InvalidRequestError, WeightsError
 from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
+from studio.modules.acoustic_context import AcousticContext
 from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.samplers.schedule import NoiseSchedule
 from studio.training import dcldm as recipe
@@ -31,7 +32,7 @@ from studio.training.log import TrainingLog
 from studio.training.manifest import read_manifest
 from studio.training.noising import snr_weight
 from studio.training.options import DcLdmOptions
-from studio.training.run import _acoustic, _encode, _open, run
+from studio.training.run import _encode, _open, acoustic_of, run
 from tests.backends.conftest import make_tango
 from tests.pipeline.drafting_fakes import FakeDrafter
 
@@ -71,6 +72,7 @@ def train(
     encoding: str = "AG",
     seconds: float | None = 0.64,
     preparation: str | None = None,
+    placement: str = "down1+up1",
     **values: Any,
 ) -> Path:
     wanted = options(folder, **values)
@@ -83,12 +85,13 @@ def train(
         seconds=seconds,
         encoding=encoding,
         preparation=preparation,
+        placement=placement,
     )
     return folder / "out"
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    names = ("unet", "acoustic_branch")
+def weights(folder: Path, hearing: str = "acoustic_branch") -> dict[str, torch.Tensor]:
+    names = ("unet", hearing)
     parts = (load_file(folder / name / "diffusion_pytorch_model.safetensors") for name in names)
     return {
         f"{name}.{key}": value for name, part in zip(names, parts, strict=True) for key, value in part.items()
@@ -113,6 +116,35 @@ def test_a_run_resumes_to_the_exact_step_and_its_folder_opens(
     assert backend.encoding == encoding
     assert backend.encode_text(["rain"]).text[0].states.shape[-1] == 24
     backend.unload()
+
+
+@pytest.mark.parametrize("encoding", ["AG", "AG_VAE"])
+def test_the_draft_in_the_texts_place_trains_resumes_and_opens(
+    manifest: Path, tango: Path, tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paper's LDM w/ AG and w/ AG+VAE: U-Net and projection learn, and no text is read."""
+    monkeypatch.setattr("studio.training.run.text_reader", lambda *_: pytest.fail("reads no text"))
+    how: dict[str, Any] = {"placement": "context", "encoding": encoding, "sample_every": 2, "steps": 2}
+    whole = weights(train(manifest, tango, tmp_path / "a", **how), "acoustic_context")
+    for _ in range(2):
+        resumed = train(manifest, tango, tmp_path / "b", max_minutes=0, **how)
+    for name, value in weights(resumed, "acoustic_context").items():
+        torch.testing.assert_close(value, whole[name], msg=name)
+    torch.manual_seed(0)
+    fresh = AcousticContext(24).state_dict()
+    assert all((whole[f"acoustic_context.{name}"] != value).any() for name, value in fresh.items())
+    began = load_file(tango / "unet" / "diffusion_pytorch_model.safetensors")
+    assert any((whole[f"unet.{name}"] != value).any() for name, value in began.items())
+    assert {path.name for path in resumed.iterdir()} == {
+        "unet", "acoustic_context", "vae", "vocoder", "scheduler", "model_index.json", "training.json",
+    }  # fmt: skip
+    assert len(list((tmp_path / "a" / "run" / "samples").rglob("*.wav"))) == 2
+    backend = ldm_ag.load(resumed, "cpu", "float32")
+    assert backend.encoding == encoding
+    backend.unload()
+    monkeypatch.undo()
+    with pytest.raises(InvalidRequestError, match="begun with other placement"):
+        train(manifest, tango, tmp_path / "b", encoding=encoding)
 
 
 def test_a_killed_run_goes_on_from_what_it_saved(
@@ -191,7 +223,7 @@ def test_captions_are_drafted_many_at_once(
     latents, acoustic = _encode(entries, sound, drafter, encoding, KEPT)
     assert asked == [16, 4]
     assert len(latents) == len(acoustic) == 20
-    alone = _acoustic(sound, drafter.draft(entries[17].caption, 0.64, seed=0), encoding, KEPT.mel_padding)
+    alone = acoustic_of(sound, drafter.draft(entries[17].caption, 0.64, seed=0), encoding, KEPT.mel_padding)
     torch.testing.assert_close(acoustic[17:18], alone)
 
 

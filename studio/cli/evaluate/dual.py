@@ -22,7 +22,9 @@ from studio.core.settings import Settings
 def eval_dual(
     context: typer.Context,
     more: Annotated[list[float] | None, typer.Argument(hidden=True)] = None,
-    model: Annotated[str | None, typer.Option(help="The DC-LDM; the Dual tab's by default.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The DC-LDM, or an LDM w/ AG; the Dual tab's by default.")
+    ] = None,
     tango: Annotated[str, typer.Option(help="The TANGO that it was begun from.")] = POCKET_TANGO,
     audiogen: Annotated[str, typer.Option(help="What makes the drafts.")] = POCKET_DRAFTS,
     system: Annotated[

@@ -64,8 +64,9 @@ def measure_dual(
 
     `family_acc` and `scene_acc` are the shares of clips whose likeliest family, and of scenes whose likeliest
     two, are the caption's; `kl` and `kl_sigma` compare each clip's classes with those of the recording that
-    its caption describes, `fd` the two sets of embeddings. `ldm_ag` reads the empty text; `tango` is what the
-    DC-LDM was begun from.
+    its caption describes, `fd` the two sets of embeddings. `ldm_ag` reads the empty text, where
+    the model reads any: the paper's row is that of a model that reads none. `tango` is what the DC-LDM was
+    begun from.
     """
     single, scenes = held_out.only(scenes=False), held_out.only(scenes=True)
     chosen = [(single, i) for i in spread(single, plan.clips)]

@@ -157,7 +157,20 @@ STAGES: tuple[Stage, ...] = (
         needs=("corpus", "audioldm"), loops=("voice_content", "voice_tower", "voiceldm"), groups=("train",),
     ),
 )  # fmt: skip
-BY_NAME: Mapping[str, Stage] = {stage.name: stage for stage in STAGES}
+# Of DC-LDM's Table 1: they ship nowhere, and "pocket" does not make them.
+ROWS: tuple[Stage, ...] = tuple(
+    Stage(
+        name, f"LDM w/ {title}", run,
+        makes=(*_diffusers(f"{folder}/unet", f"{folder}/acoustic_context"), *_around(folder)),
+        needs=("corpus", "vae", "vocoder", "clap", "audiogen", "tango"), loops=(folder,),
+        groups=("train", "audiocraft"),
+    )
+    for name, folder, title, run in (
+        ("ldm-ag", "ldm_ag", "AG", dual.run_ldm_ag),
+        ("ldm-ag-vae", "ldm_ag_vae", "AG+VAE", dual.run_ldm_ag_vae),
+    )
+)  # fmt: skip
+BY_NAME: Mapping[str, Stage] = {stage.name: stage for stage in (*STAGES, *ROWS)}
 
 
 def before(stage: Stage) -> Iterator[Stage]:

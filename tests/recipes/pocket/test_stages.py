@@ -18,7 +18,16 @@ from studio.core.settings import data_dir
 from studio.recipes.pocket import dual, stages
 from studio.recipes.pocket import options as pocket_options
 from studio.recipes.pocket.options import Amounts, PocketOptions
-from studio.recipes.pocket.stages import BY_NAME, STAGES, Stage, before, require_groups, run_pocket, run_stage
+from studio.recipes.pocket.stages import (
+    BY_NAME,
+    ROWS,
+    STAGES,
+    Stage,
+    before,
+    require_groups,
+    run_pocket,
+    run_stage,
+)
 from studio.recipes.text.phrases import family_phrases
 from tests.recipes.speech.speech_fakes import tone_voices
 from tests.recipes.text.sentence_fakes import WORDS, LetterEncoder
@@ -55,6 +64,14 @@ def test_every_stage_needs_what_earlier_ones_make() -> None:
         ], stage.name
 
 
+def test_the_papers_rows_are_made_of_what_ships_and_ship_nowhere() -> None:
+    names = {stage.name for stage in STAGES}
+    for stage in ROWS:
+        assert stage.name not in names
+        assert set(stage.needs) <= names
+        assert not any((POCKET / file).exists() for file in stage.makes)
+
+
 def needed_by(stage: Stage) -> set[str]:
     return set(stage.needs).union(*(needed_by(BY_NAME[name]) for name in stage.needs))
 
@@ -65,7 +82,7 @@ def test_all_together_make_what_ships() -> None:
 
 
 def test_every_training_is_some_stage_s_and_every_stage_a_command() -> None:
-    loops = [loop for stage in STAGES for loop in stage.loops]
+    loops = [loop for stage in BY_NAME.values() for loop in stage.loops]
     assert sorted(loops) == sorted(pocket_options.STEPS)
     assert set(RECIPES) == {*BY_NAME, "pocket"} - {"corpus"}, "which shows what the corpus is made of"
 
