@@ -134,7 +134,8 @@ def _made(
     for number in tables:
         table = job.table(number, rows)
         made = table.as_json()
-        _write(folder / f"{job.paper.name}-table{number}.json", made)
+        part = "-rows" if rows else ""
+        _write(folder / f"{job.paper.name}-table{number}{part}.json", made)
         yield made, str(table)
     for number in figures:
         drawn = draw(job, number)
