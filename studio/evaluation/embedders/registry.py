@@ -41,12 +41,31 @@ def _vggish(weights: str | None, assets: Path, device: torch.device) -> Embedder
     return Vggish(weights, device)
 
 
+def _clap(name: str) -> Load:
+    def load(weights: str | None, assets: Path, device: torch.device) -> Embedder:
+        from studio.evaluation.embedders.clap import Clap
+
+        return Clap(name, weights, device)
+
+    return load
+
+
+def _pocket_clap(weights: str | None, assets: Path, device: torch.device) -> Embedder:
+    from studio.evaluation.embedders.pocket_clap import PocketClap
+
+    return PocketClap(Path(weights) if weights else assets / "pocket" / "audioldm", device)
+
+
 _LOADERS: dict[str, Load] = {
     "judge": _judge,
     "aisfx": _aisfx,
     "panns": _panns("panns"),
     "panns-16k": _panns("panns-16k"),
     "vggish": _vggish,
+    "clap": _clap("clap"),
+    "clap-fused": _clap("clap-fused"),
+    "clap-music": _clap("clap-music"),
+    "clap-pocket": _pocket_clap,
 }
 EMBEDDERS: tuple[str, ...] = tuple(_LOADERS)
 
