@@ -12,6 +12,7 @@ import soundfile as sf
 from studio.core.errors import InvalidRequestError
 from studio.core.sampling import ConcatSampler, EndlessSampler
 from studio.evaluation.papers import clips, cost, published
+from studio.evaluation.papers.figures import draw
 from studio.evaluation.papers.job import Job
 from studio.evaluation.papers.papers import PAPERS, models_of
 from studio.evaluation.papers.settings import Asked
@@ -241,6 +242,16 @@ def test_the_lowest_captions_are_left_out_by_the_base_systems(tmp_path: Path) ->
     assert made.chosen() == chosen
     assert len(list(tmp_path.glob("captions-*.json"))) == 1
     assert infinite(tmp_path, Asked(count=20), ears=(DeafEar(),), count=5).chosen().dropped == 0
+
+
+def test_the_figure_over_guidance_has_a_point_for_each_scale(tmp_path: Path) -> None:
+    asked = Asked(count=2, steps=2, lengths_s=(SHORT_S,), scales=(1.0, 6.0))
+    drawn = draw(dual(tmp_path, asked), 2)
+    assert drawn.data["w"] == [1.0, 6.0]
+    first, second = (each["value"] for each in drawn.data["figures"]["frechet/ear"])
+    assert first != second, "each at its own scale"
+    assert drawn.path.read_bytes().startswith(b"\x89PNG")
+    assert str(drawn.path) in str(drawn)
 
 
 def test_an_unknown_row_is_told(tmp_path: Path) -> None:
