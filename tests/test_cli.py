@@ -197,12 +197,14 @@ def test_a_sparse_clip_and_its_settings_again(tmp_path: Path) -> None:
         "--ratio",
         0.2,
         "--no-compensation",
+        "--sampler",
+        "ddpm",
     )
     result = longwave("render", "sparse", *words, "--block", "up3", "--out", first, "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["seconds"] == pytest.approx(1.3)
     request = load_preset(first.with_suffix(".json")).request()
-    assert (request.mode, request.sampler.kind) == ("sparse", "clip")
+    assert (request.mode, request.sampler.kind, request.sampler.method) == ("sparse", "clip", "ddpm")
     assert request.attention.model_dump() == {
         "kind": "lite_focus", "ratio": 0.2, "sampling": "balanced", "focus": True, "compensation": False,
         "blocks": ("up3",),

@@ -69,6 +69,8 @@ def test_it_carries_the_package_its_types_and_what_ships_but_no_recipes(installe
         "studio/app.py",
         "studio/training/run.py",
         "studio/evaluation/wild_prompts.json",
+        "studio/evaluation/listening/page/index.html",
+        "studio/evaluation/listening/page/page.js",
         "studio/_data/assets/pocket/audioldm/model_index.json",
         "studio/_data/assets/page/page.js",
     ):

@@ -1,4 +1,4 @@
-"""The command line: `longwave serve | render | bench | eval | train | models | presets | library`.
+"""The command line: `longwave serve | render | bench | eval | listen | train | models | presets | library`.
 
 It starts light: no command's module imports torch or gradio before the command runs.
 """
@@ -15,6 +15,7 @@ from studio.cli.bench import bench_commands
 from studio.cli.common import Factories, OneSentenceGroup
 from studio.cli.evaluate import eval_commands
 from studio.cli.library import library_commands
+from studio.cli.listen import listen_commands
 from studio.cli.models import models_commands
 from studio.cli.presets import presets_commands
 from studio.cli.render import render_commands
@@ -40,6 +41,7 @@ def build_cli(factories: Factories) -> typer.Typer:
     cli.add_typer(render_commands(), name="render")
     cli.add_typer(bench_commands, name="bench")
     cli.add_typer(eval_commands, name="eval")
+    cli.add_typer(listen_commands, name="listen")
     cli.add_typer(train_commands, name="train")
     cli.add_typer(models_commands, name="models")
     cli.add_typer(presets_commands, name="presets")

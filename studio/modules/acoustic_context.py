@@ -75,7 +75,7 @@ class AcousticContext(ModelMixin, ConfigMixin):
         Raises:
             InvalidRequestError: the U-Net's cross-attention has another width.
         """
-        there, width = getattr(unet.config, "cross_attention_dim", None), self.config.width  # type: ignore[attr-defined]
+        there, width = getattr(unet.config, "cross_attention_dim", None), self.config.width
         if there != width:
             raise InvalidRequestError(
                 f"The acoustic context is {width} wide, and this U-Net's cross-attention reads {there}."

@@ -95,7 +95,8 @@ def test_files_in_its_authors_layout_are_told_by_their_configs(tmp_path: Path) -
 
 def test_every_row_of_the_catalog_is_of_a_system_here() -> None:
     known = {spec.name for spec in (*REGISTRY.systems, *REGISTRY.drafters)}
-    assert {model.system for model in catalog.MODELS} == known
+    # Of the paper's rows without a text nobody publishes weights.
+    assert {model.system for model in catalog.MODELS} == known - {"ldm_ag"}
 
 
 @pytest.mark.parametrize("model", [model for model in catalog.MODELS if model.source != "hub"])

@@ -67,6 +67,26 @@ def findings(page: Page, script: str) -> list[str]:
     return page.evaluate(RUN, SEVERE)
 
 
+# A colour on its way to another one is no finding.
+SETTLED = """() => Promise.all(document.getAnimations()
+  .filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime))
+  .map((one) => one.finished.catch(() => null)))"""
+
+
+class Inspection:
+    """What was found on a page in all the states that it was looked at in."""
+
+    def __init__(self, page: Page, axe: str) -> None:
+        self.page = page
+        self.found: list[str] = []
+        self._axe = axe
+
+    def look(self, state: str) -> None:
+        """At the page as it stands, under that name."""
+        self.page.evaluate(SETTLED)
+        self.found += [f"{state}: {line}" for line in findings(self.page, self._axe)]
+
+
 def _fetch(folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:

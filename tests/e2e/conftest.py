@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -126,6 +127,20 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe(pytestconfig: pytest.Config) -> str:
+    """axe-core's script, kept in pytest's cache."""
+    from axe import AxeMissingError, read_axe  # which programs that only serve a page don't find
+
+    assert pytestconfig.cache is not None
+    try:
+        return read_axe(pytestconfig.cache.mkdir("axe"))
+    except AxeMissingError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @pytest.fixture

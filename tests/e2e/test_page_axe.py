@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe import AxeMissingError, findings, read_axe
+from axe import Inspection
 from conftest import (
     close_settings,
     open_export,
@@ -54,38 +53,6 @@ def make_studio(settings: Settings) -> Studio:
 def crowded_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with served(tone_settings(tmp_path_factory.mktemp("outputs")), make_studio) as page:
         yield page
-
-
-@pytest.fixture(scope="session")
-def axe(pytestconfig: pytest.Config) -> str:
-    """axe-core's script, kept in pytest's cache."""
-    assert pytestconfig.cache is not None
-    try:
-        return read_axe(pytestconfig.cache.mkdir("axe"))
-    except AxeMissingError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
-# A colour on its way to another one is no finding.
-SETTLED = """() => Promise.all(document.getAnimations()
-  .filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime))
-  .map((one) => one.finished.catch(() => null)))"""
-
-
-class Inspection:
-    """What was found on a page in all the states that it was looked at in."""
-
-    def __init__(self, page: Page, axe: str) -> None:
-        self.page = page
-        self.found: list[str] = []
-        self._axe = axe
-
-    def look(self, state: str) -> None:
-        """At the page as it stands, under that name."""
-        self.page.evaluate(SETTLED)
-        self.found += [f"{state}: {line}" for line in findings(self.page, self._axe)]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
