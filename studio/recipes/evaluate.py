@@ -18,6 +18,7 @@ from studio.core.errors import ModelNotFoundError
 from studio.core.request import GenerationRequest
 from studio.core.sampling import EndlessSampler
 from studio.evaluation.classifier import Classifier
+from studio.evaluation.papers.manifest import Example, Examples
 from studio.evaluation.recognizer import Recognizer
 from studio.evaluation.suites.dual import DualPlan, measure_dual
 from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
@@ -44,6 +45,21 @@ def held_out_set(corpus: Corpus) -> HeldOut:
         [captions[0] for captions in corpus.captions],
         corpus.labels,
     )
+
+
+def withheld_examples(runs: Path) -> Examples:
+    """The withheld clips of one family and their captions, for what is measured against recordings.
+
+    `runs` is where they are rendered, once.
+    """
+    held = _held_out(runs).only(scenes=False)
+    made = [
+        Example(f"withheld-{number}", number, caption, samples, tuple(families))
+        for number, (samples, caption, families) in enumerate(
+            zip(held.samples, held.captions, held.families, strict=True)
+        )
+    ]
+    return Examples(made, "Longwave's own corpus, withheld from training, one family of sound each")
 
 
 def evaluate_pocket(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from studio.cli.evaluate import dual as _dual  # noqa: F401
 from studio.cli.evaluate import folder as _folder  # noqa: F401
+from studio.cli.evaluate import paper as _paper  # noqa: F401
 from studio.cli.evaluate import pocket as _pocket  # noqa: F401
 from studio.cli.evaluate import realism as _realism  # noqa: F401
 from studio.cli.evaluate import sparse as _sparse  # noqa: F401
