@@ -12,8 +12,10 @@ import soundfile as sf
 from typer.testing import CliRunner, Result
 
 from studio.cli import Factories, build_cli
+from studio.core.defaults import DefaultsOf, ModelDefaults, Scales, usual_defaults
 from studio.core.preset import SYNTHETIC, Preset, load_preset
 from studio.core.settings import Settings
+from studio.evaluation.suites.voice import VoicePlan
 from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
 from studio.service.takes.tags import read_comment
@@ -24,9 +26,13 @@ QUICK = ("--strategy", "equal", "--steps", "6", "--group-size", "4", "--buffer",
 SCRIPT = "\ufeffThe sea is calm.\n\n# later\n0:03 | A boat!\n"
 
 
-def longwave(*words: object, backend: Any = None) -> Result:
+SPOKEN = ModelDefaults(spoken=Scales(text=1.5, speech=6.0))
+
+
+def longwave(*words: object, backend: Any = None, defaults_of: DefaultsOf = usual_defaults) -> Result:
     def make(settings: Settings) -> Studio:
-        return Studio(settings, lambda _: backend or FakeSpeakingBackend(), Renderer())
+        made = backend or FakeSpeakingBackend()
+        return Studio(settings, lambda _: made, Renderer(), defaults=defaults_of)
 
     cli = build_cli(Factories(serve=lambda _: None, studio=make))
     return CliRunner().invoke(cli, [str(word) for word in words])
@@ -126,3 +132,22 @@ def test_what_can_t_be_said_is_one_sentence(
 def test_a_model_that_can_t_is_told_of(tmp_path: Path, mode: str, backend: Any, said: str) -> None:
     words = ("--prompt", "x", "--say", "hello", "--seconds", 2, "--outputs", tmp_path)
     assert said in one_sentence(longwave("render", mode, *words, backend=backend))
+
+
+@pytest.mark.parametrize(
+    ("words", "scales"),
+    [((), (1.5, 6.0)), (("--scene-scale", 2), (2.0, 6.0)), (("--speech-scale", 0), (1.5, 0.0))],
+)
+def test_words_are_measured_at_the_models_own_scales(
+    words: tuple[object, ...], scales: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[VoicePlan] = []
+
+    def measure(assets: Path, runs: Path, backend: Any, recognizer: Any, plan: VoicePlan, _: Any) -> Any:
+        plans.append(plan)
+        return {"wer": 0.25}
+
+    monkeypatch.setattr("studio.recipes.evaluate.evaluate_voice", measure)
+    result = longwave("eval", "voice", *words, "--json", defaults_of=lambda _: SPOKEN)
+    assert (plans[0].scene, plans[0].words) == scales
+    assert json.loads(result.stdout)["words"] == scales[1]

@@ -31,8 +31,10 @@ def eval_voice(
     ] = None,
     lines: Annotated[int | None, typer.Option(min=3, max=1000, help="Sentences of a script.")] = None,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Of each clip.")] = 50,
-    scene_scale: Annotated[float | None, typer.Option(help="Guidance by the scene.")] = None,
-    speech_scale: Annotated[float | None, typer.Option(help="Guidance by the words.")] = None,
+    scene_scale: Annotated[
+        float | None, typer.Option(help="Guidance by the scene; the model's own by default.")
+    ] = None,
+    speech_scale: Annotated[float | None, typer.Option(help="Guidance by the words; likewise.")] = None,
     as_json: AsJson = False,
     runs: Annotated[Path, typer.Option(help="Where what is withheld is read and rendered, once.")] = Path(
         "runs"
@@ -47,13 +49,16 @@ def eval_voice(
     settings = Settings()
     choice = choice_of("infinite", {"device": device, "model": model})
     studio = factories_of(context).studio(settings)
+    begun = studio.defaults_of(choice.id)
+    own = begun.spoken or begun.guidance
     from studio.evaluation.recognizer import Whisper
     from studio.evaluation.suites.voice import VoicePlan
     from studio.recipes.evaluate import evaluate_voice
 
     given = {
         "sentences": sentences, "scripts": scripts, "lines": lines, "steps": steps,
-        "scene": scene_scale, "words": speech_scale,
+        "scene": own.text if scene_scale is None else scene_scale,
+        "words": own.speech if speech_scale is None else speech_scale,
     }  # fmt: skip
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     plan = VoicePlan.quick(**wanted) if quick else VoicePlan(**wanted)

@@ -67,7 +67,7 @@ class VoicePlan:
     lines: int = 40
     steps: int = 50
     scene: float = 2.0
-    words: float | None = 2.0
+    words: float | None = None
 
     @classmethod
     def quick(cls, **settings: Any) -> VoicePlan:
