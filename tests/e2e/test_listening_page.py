@@ -78,10 +78,11 @@ def begin(page: Page, *, skip: bool = True) -> None:
 
 
 def heard(page: Page, key: str) -> None:
-    """Press a key that plays, and wait until it does, or has."""
+    """Press a key that plays a sound for the first time, and wait until it counts as heard."""
+    before = page.locator("#buttons [data-heard]").count()
     page.keyboard.press(key)
     page.wait_for_function(
-        "document.querySelector('[data-playing]') || Number(document.getElementById('seek').value) > 0"
+        "before => document.querySelectorAll('#buttons [data-heard]').length > before", arg=before
     )
 
 

@@ -70,8 +70,8 @@
         return [{
           trial, sounds: sounds.map((sound) => this.test.sounds[sound][0]),
           scores: answer.unplayable ? {} : answer.scores, choice: answer.unplayable ? null : answer.choice,
-          unplayable: answer.unplayable, heard_s: tenth(answer.heardS), plays: answer.plays,
-          took_s: tenth(answer.tookS), at: answer.at,
+          unplayable: answer.unplayable, heard_s: rounded(answer.heardS), plays: answer.plays,
+          took_s: rounded(answer.tookS), at: answer.at,
         }];
       });
       return JSON.stringify({
@@ -85,7 +85,7 @@
     return { scores: {}, choice: null, unplayable: false, heardS: 0, plays: 0, tookS: 0, heard: [], at: "" };
   }
 
-  const tenth = (seconds) => Math.round(seconds * 10) / 10;
+  const rounded = (seconds) => Math.round(seconds * 1000) / 1000;
 
   window.listening = { ...window.listening, Answers, blank, now };
 })();

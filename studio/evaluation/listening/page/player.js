@@ -72,7 +72,10 @@
       this.choose(sound);
       sound.last = audio.ended ? 0 : audio.currentTime;
       audio.play().then(
-        () => this.changed(0, this.sounds.indexOf(sound)),
+        () => {
+          this.changed(0, this.sounds.indexOf(sound));
+          sound.button.dataset.heard = ""; // from now on it can be rated
+        },
         (error) => error.name === "AbortError" || this.failed(sound),
       );
     }
