@@ -46,8 +46,8 @@ SHARED = {
     "vocoder": "../audioldm/vocoder",
     "clap_tokenizer": "../audioldm/tokenizer",
 }
-# Where its words were best understood; without words about as far as the pocket AudioLDM is guided.
-DEFAULTS = ModelDefaults(guidance=Scales(text=3.0, speech=4.0), spoken=Scales(text=1.0, speech=4.0))
+# Where, of what was tried, its scenes and voices were told best, and its words as well as anywhere.
+DEFAULTS = ModelDefaults(guidance=Scales(text=3.0, speech=4.0))
 COMMON_WORDS = 12_000  # that are read in a row, besides sentences
 READ_AT_ONCE = 32  # sentences
 WEIGHED_CLIPS = 200
