@@ -29,7 +29,24 @@ See = Callable[[str, Tensor], None]
 _NAME = "acoustic"  # of the transformer that is attached to a text's
 
 
-class AcousticBranch(ModelMixin, ConfigMixin):
+class HearsDraft:
+    """Keeps what is heard while a U-Net is called."""
+
+    _states: Tensor | None = None
+    _mask: Tensor | None = None
+
+    @contextmanager
+    def hearing(self, states: Tensor, mask: Tensor | None = None) -> Iterator[None]:
+        """The acoustic encoding [B, L, width] of the U-Net's calls, of which those count where mask is 1."""
+        before = self._states, self._mask
+        self._states, self._mask = states, mask
+        try:
+            yield
+        finally:
+            self._states, self._mask = before
+
+
+class AcousticBranch(HearsDraft, ModelMixin, ConfigMixin):
     """The extra transformers of a DC-LDM, a checkpoint component of their own.
 
     Attached to a U-Net they are its submodules: patches of its attention find them there.
@@ -72,8 +89,6 @@ class AcousticBranch(ModelMixin, ConfigMixin):
                 for name, widths, count in zip(placement.split("+"), channels, heads, strict=True)
             }
         )
-        self._states: Tensor | None = None
-        self._mask: Tensor | None = None
         for transformer in self.blocks.modules():
             if isinstance(transformer, Transformer2DModel):
                 for parameter in transformer.proj_out.parameters():
@@ -122,16 +137,6 @@ class AcousticBranch(ModelMixin, ConfigMixin):
                     text.add_module(_NAME, acoustic)
                     undo.callback(delattr, text, _NAME)
             yield unet
-
-    @contextmanager
-    def hearing(self, states: Tensor, mask: Tensor | None = None) -> Iterator[None]:
-        """The acoustic encoding [B, L, width] of the U-Net's calls, of which those count where mask is 1."""
-        before = self._states, self._mask
-        self._states, self._mask = states, mask
-        try:
-            yield
-        finally:
-            self._states, self._mask = before
 
     @contextmanager
     def watched(self, see: See) -> Iterator[None]:

@@ -13,17 +13,17 @@ from typing import Any
 
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from torch import Tensor, nn
+from torch import nn
 
 from studio.core.errors import InvalidRequestError
-from studio.modules.acoustic_branch import ACOUSTIC_WIDTH, See, watch_transformer
+from studio.modules.acoustic_branch import ACOUSTIC_WIDTH, HearsDraft, See, watch_transformer
 from studio.modules.blocks import transformers
 
 CONTEXT = "context"  # where a draft is read, beside the placements of a branch
 DRAFT_ALONE = "This model hears nothing but a draft: choose AudioGen, or audio of your own."
 
 
-class AcousticContext(ModelMixin, ConfigMixin):
+class AcousticContext(HearsDraft, ModelMixin, ConfigMixin):
     """The projection of acoustic frames into a U-Net's context, a checkpoint component of its own.
 
     It is used as an `acoustic_branch.AcousticBranch` is, so that both are trained and heard alike.
@@ -47,8 +47,6 @@ class AcousticContext(ModelMixin, ConfigMixin):
         """
         super().__init__()
         self.project = nn.Linear(acoustic_width, width)
-        self._states: Tensor | None = None
-        self._mask: Tensor | None = None
         self._reading: dict[str, list[nn.Module]] = {}
 
     @classmethod
@@ -91,16 +89,6 @@ class AcousticContext(ModelMixin, ConfigMixin):
         finally:
             hook.remove()
             self._reading = {}
-
-    @contextmanager
-    def hearing(self, states: Tensor, mask: Tensor | None = None) -> Iterator[None]:
-        """The acoustic encoding [B, L, width] of the U-Net's calls, of which those count where mask is 1."""
-        before = self._states, self._mask
-        self._states, self._mask = states, mask
-        try:
-            yield
-        finally:
-            self._states, self._mask = before
 
     @contextmanager
     def watched(self, see: See) -> Iterator[None]:
