@@ -9,48 +9,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from studio.backends.acoustic.base import AcousticDraft
-from studio.backends.base import Conditioning, Tokens
+from studio.backends.base import Conditioning
 from studio.backends.boundary import opens_checkpoint
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
-from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
+from studio.backends.draft_reader import DraftReader
+from studio.backends.latent import read_mel_padding, read_schedule
 from studio.backends.registry import LDM_AG
-from studio.core.errors import InvalidRequestError, WeightsError
-from studio.modules.acoustic_branch import ACOUSTIC_WIDTH, ENCODINGS
+from studio.core.errors import InvalidRequestError
 from studio.modules.acoustic_context import DRAFT_ALONE, AcousticContext
 
 
-class LdmAgBackend(LatentBackend):
+class LdmAgBackend(DraftReader):
     """`DualBackend` over a U-Net and the projection of the draft that it reads; prompts are the draft's."""
 
     capabilities = LDM_AG.capabilities
-
-    def __init__(self, model_id: str, *, branch: Any, unet: Any, **others: Any) -> None:
-        """Take loaded networks; `branch` is a `modules.acoustic_context.AcousticContext`.
-
-        Raises:
-            WeightsError: the networks' sizes do not fit each other.
-        """
-        super().__init__(model_id, unet=unet, **others)
-        self.branch = branch
-        self.encoding: str = branch.config.encoding
-        if self.encoding not in ENCODINGS:
-            raise WeightsError("The acoustic context is of an unknown encoding; get the checkpoint again.")
-        try:
-            self._patches.enter_context(branch.attached(unet))
-        except InvalidRequestError as error:
-            raise WeightsError(f"{error} Get the checkpoint again.") from error
+    unknown = "The acoustic context is of an unknown encoding"
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """Nothing of the prompts, an item each: the draft tells of them."""
         return Conditioning(pooled=torch.zeros(len(prompts), 1))
-
-    def encode_draft(self, draft: AcousticDraft) -> Tensor:
-        """A draft as the U-Net hears it [1, L, 128]: EnCodec's latents, or the VAE's (AG_VAE, §2.2)."""
-        if self.encoding == "AG":
-            return draft.latents
-        return self.encode_audio(draft.samples).transpose(1, 2).flatten(2)
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         if conditioning.acoustic is None:
@@ -59,9 +37,6 @@ class LdmAgBackend(LatentBackend):
         mask = None if heard.mask is None else heard.mask.to(self.device)
         with self.branch.hearing(heard.states.to(self.device, self.dtype), mask):
             return self.unet(latents, timesteps, encoder_hidden_states=None, return_dict=False)[0]
-
-    def _tried_conditioning(self) -> Conditioning:
-        return super()._tried_conditioning().with_acoustic(Tokens(torch.zeros(1, 2, ACOUSTIC_WIDTH)))
 
     def _unload_text(self) -> None:
         del self.branch
