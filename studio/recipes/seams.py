@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from studio.core.audio import SAMPLE_RATE
 from studio.dsp.loudness import LoudnessMeter
 from studio.evaluation.metrics.frames import FrameMeter
-from studio.evaluation.metrics.seams import THRESHOLD, find_seams
+from studio.evaluation.metrics.seams import find_seams
 from studio.recipes.corpus.clip import describe, render
 from studio.recipes.corpus.families import FAMILIES
 
@@ -68,7 +68,7 @@ def corpus_takes(
 
 def measure_seams(
     takes: Iterable[tuple[str, Samples, Samples]],
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Tally]:
     """By kind, what becomes of a seam in the middle third of each pair, and of both its takes as they are."""
@@ -87,7 +87,7 @@ def measure_seams(
     return tallies
 
 
-def false_alarms(sounds: Iterable[tuple[str, Samples]], threshold: float = THRESHOLD) -> dict[str, Tally]:
+def false_alarms(sounds: Iterable[tuple[str, Samples]], threshold: float | None = None) -> dict[str, Tally]:
     """By kind, places of seamless sounds that are taken for seams."""
     tallies: dict[str, Tally] = {}
     for kind, sound in sounds:
@@ -108,7 +108,7 @@ def total(tallies: Mapping[str, Tally]) -> Tally:
     )
 
 
-def _seams(sound: Samples, threshold: float) -> list[tuple[float, float]]:
+def _seams(sound: Samples, threshold: float | None) -> list[tuple[float, float]]:
     meter = FrameMeter()
     meter.push(sound)
     return [(seam.at_s, seam.strength) for seam in find_seams(meter.frames(), threshold)]

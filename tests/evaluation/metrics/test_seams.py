@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio.evaluation.metrics.seams import find_seams, strangeness
+from studio.evaluation.metrics.seams import find_seams
 
 PER_SECOND = 50
 
@@ -34,7 +34,7 @@ def test_several_are_found_in_order() -> None:
     np.testing.assert_allclose([seam.at_s for seam in find_seams(frames)], [60, 120], atol=0.3)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_texture_in_one_piece_has_none(seed: int) -> None:
     assert find_seams(texture(180, seed)) == []
 
@@ -75,7 +75,4 @@ def test_a_fourth_one_in_five_minutes_makes_them_the_takes_nature() -> None:
 
 @pytest.mark.parametrize("seconds", [0, 1, 19])
 def test_a_short_take_has_no_distribution_of_its_own(seconds: float) -> None:
-    places, curve = strangeness(texture(seconds, 0))
-
-    assert len(places) == len(curve) == 0
     assert find_seams(texture(seconds, 0)) == []
