@@ -257,6 +257,9 @@ def _plan(made: dict[str, Any]) -> str:
     from studio.evaluation.papers.published import PAPERS as TITLES
 
     lines = [f"{TITLES[made['paper']]}, Table {made['table']}, {made['captions']} captions:"]
+    for each in made["choice"]:
+        left = format_time(each["left_s"] + 0.5)
+        lines.append(f"  {each['label']}, to choose captions by: {each['clips']} clips, {left}")
     for each in made["rows"]:
         if "not_run" in each:
             lines.append(f"  {each['label']}: not run, {each['not_run']}")

@@ -104,10 +104,23 @@ class Job:
         return differences(self.paper, self._examples, chosen, self.models, self.asked, heard)
 
     def dry_run(self, number: int, only: Sequence[str] = ()) -> dict[str, Any]:
-        """What a table would take: its rows, their clips, and about how long; nothing is made."""
+        """What a table would take: its rows, their clips, and about how long; nothing is made.
+
+        `choice` are the clips of all captions by which CLAP scores choose, where that is still to be done.
+        """
         rows, chosen = self.rows(number, only), self.chosen(only_look=True)
+        bases = self.paper.bases(self.models, self.specs, self.asked)
+        count = self.asked.count or self.paper.count
+        judged = self.run.to_choose(self._examples, count, self._seed, bases)
         costs = Costs(self.run.clips)
+        choice = [costs.of(row, self._examples.examples) for row in judged]
         made = [costs.of(row, chosen.examples) for row in rows]
-        left = [each["left_s"] for each in made if each["left_s"] is not None]
-        out = {"paper": self.paper.name, "table": number, "captions": len(chosen.examples), "rows": made}
+        for each in made:
+            if each["key"] in {row.key for row in judged}:
+                each["left_s"] = 0.0  # the choice makes them
+        left = [each["left_s"] for each in (*choice, *made) if each["left_s"] is not None]
+        out = {
+            "paper": self.paper.name, "table": number, "captions": len(chosen.examples), "choice": choice,
+            "rows": made,
+        }  # fmt: skip
         return {**out, "left_s": round(sum(left), 1)}

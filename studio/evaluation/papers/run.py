@@ -78,10 +78,7 @@ class Run:
             only_look: nothing is made or written: where nothing was chosen before, nothing is left out.
         """
         judged = list(bases) if self.ears.read else []
-        by = [row.model for row in judged]
-        what = {"set": examples.title, "size": len(examples), "count": count, "seed": seed, "by": by}
-        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
-        path = self.folder / f"captions-{digest}.json"
+        path, what = self._list(examples, count, seed, judged)
         chosen = read_list(path, examples.examples)
         if chosen is None:
             scores = None if only_look or not judged else self._clap(judged, examples.examples)
@@ -89,6 +86,23 @@ class Run:
             if not only_look:
                 keep_list(path, chosen, what)
         return chosen
+
+    def to_choose(self, examples: Examples, count: int, seed: int, bases: Sequence[Row]) -> list[Row]:
+        """The rows of which `choose` would make a clip of every caption; none where it chose before."""
+        judged = list(bases) if self.ears.read else []
+        path, _ = self._list(examples, count, seed, judged)
+        return [] if read_list(path, examples.examples) is not None else judged
+
+    def _list(
+        self, examples: Examples, count: int, seed: int, judged: Sequence[Row]
+    ) -> tuple[Path, dict[str, object]]:
+        """Where the captions of a choice are kept, and what they are chosen from and by."""
+        by = [row.model for row in judged]
+        what: dict[str, object] = {
+            "set": examples.title, "size": len(examples), "count": count, "seed": seed, "by": by,
+        }  # fmt: skip
+        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
+        return self.folder / f"captions-{digest}.json", what
 
     def _clap(self, bases: Sequence[Row], examples: Sequence[Example]) -> dict[str, float]:
         """The sum of each caption's scores by all bases."""

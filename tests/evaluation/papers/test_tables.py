@@ -221,7 +221,8 @@ def test_a_dry_run_counts_steps_over_the_frames_that_they_see(
     looked = Calibration((0.25, 1.0), (1.0, 1.0), 0.05, 1.0)
     monkeypatch.setattr(cost, "calibrate", lambda *_: looked)
     asked = Asked(count=2, steps=10, base_steps=6, group_size=4, lengths_s=(1.6, 3.2))
-    made = infinite(tmp_path, asked).dry_run(1, ["audioldm/base", "audioldm/equal"])
+    made = infinite(tmp_path, asked, ears=(DeafEar(),)).dry_run(1, ["audioldm/base", "audioldm/equal"])
+    assert made["choice"] == []
     base_s, equal_s = (row["left_s"] for row in made["rows"])
     decoded_s = 0.02 * 1.6
     assert base_s == pytest.approx(2 * (10 * 0.1 * 1.6 + decoded_s), abs=0.06)
@@ -229,9 +230,27 @@ def test_a_dry_run_counts_steps_over_the_frames_that_they_see(
     forwards = 4 + 10  # the first window's, and 40 frames by fours
     assert equal_s == pytest.approx(2 * (forwards * 0.1 * window_s + decoded_s), abs=0.06)
     assert made["left_s"] == pytest.approx(base_s + equal_s, abs=0.11)
-    joined = infinite(tmp_path, asked).dry_run(3, ["audioldm/joined"])["rows"][0]
+    joined = infinite(tmp_path, asked, ears=(DeafEar(),)).dry_run(3, ["audioldm/joined"])["rows"][0]
     assert joined["seconds"] == pytest.approx(2.4)
     assert joined["left_s"] == pytest.approx(2 * (4 * 10 * 0.1 * SHORT_S + 0.02 * 2.4), abs=0.06)
+
+
+def test_a_dry_run_counts_what_captions_are_chosen_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cost, "calibrate", lambda *_: Calibration((0.25, 1.0), (1.0, 1.0), 0.05, 1.0))
+    rows = ["audioldm/base", "audioldm/equal"]
+    before = infinite(tmp_path).dry_run(1, rows)
+    assert [(each["key"], each["clips"]) for each in before["choice"]] == [
+        ("audioldm/base", 3), ("voiceldm/base", 3),
+    ]  # fmt: skip
+    base, equal = before["rows"]
+    assert (base["clips"], base["left_s"]) == (2, 0.0), "the choice makes them"
+    left_s = sum(each["left_s"] for each in before["choice"])
+    assert left_s > 0.3
+    assert before["left_s"] == pytest.approx(left_s + equal["left_s"], abs=0.11)
+    infinite(tmp_path).chosen()
+    assert infinite(tmp_path).dry_run(1, rows)["choice"] == [], "chosen already"
 
 
 def test_the_lowest_captions_are_left_out_by_the_base_systems(tmp_path: Path) -> None:
