@@ -1,4 +1,4 @@
-"""What a row is known by: the hash of what is asked for, of the weights that make it, and of how it is kept."""
+"""What a row is known by: the hash of what is asked for, of the weights, and of the format it is kept in."""
 
 from __future__ import annotations
 
