@@ -1,0 +1,265 @@
+"""The claim loop of `work` in Ray's actors, on this machine or on a cluster. The only file that imports Ray.
+
+Ray starts the workers, each with its processor's cores or a graphics card, and starts one anew that died. Who
+makes what they agree on in the set's folder, as all workers do, so that nothing here hands out work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from copy import copy
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from studio.core.errors import InvalidRequestError, ModelNotFoundError, OutOfResourcesError, StudioError
+from studio.core.interrupts import deferred
+from studio.pipeline.cancel import CancelToken
+from studio.service.batch.folder import SetFolder
+from studio.service.batch.ledger import Ledger
+from studio.service.batch.units import Unit
+from studio.service.batch.work import Maker, Progressed, Tally, Tell, work
+
+LOOK_S = 0.25  # how soon a run notices that it is to stop
+GRACE_S = 20.0  # for a worker to end in: a step of a large model takes seconds
+ATTEMPTS = 3  # to begin with, before there is a unit that could be at fault
+MISSING = "Ray is not installed: `uv pip install --group ray` in a checkout, or `pip install 'ray==2.60.0'`."
+
+
+class LongwaveWorker:
+    """An actor: it works in one thread, and is asked in others. Its names are what Ray's dashboard shows."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._cancel = CancelToken()
+        self._told: SimpleQueue[Progressed] = SimpleQueue()
+
+    def __repr__(self) -> str:
+        return f"LongwaveWorker({self._name})"
+
+    def make(
+        self, folder: SetFolder, units: Sequence[Unit], make_maker: Callable[[], Maker], start: float
+    ) -> Tally:
+        """`work` until nothing is left. Ray calls it again where the process died over it."""
+        return work(
+            folder,
+            units,
+            make_maker(),
+            cancel=self._cancel,
+            tell=self._told.put,
+            start=start,
+            worker=self._name,
+        )
+
+    def told(self) -> list[Progressed]:
+        """How rows stand since the last call; waits a moment for the first."""
+        news: list[Progressed] = []
+        with suppress(Empty):
+            news.append(self._told.get(timeout=LOOK_S))
+            while True:
+                news.append(self._told.get_nowait())
+        return news
+
+    def stop(self) -> None:
+        """End `make` at the next step, which lets go of what it holds."""
+        self._cancel.set()
+
+
+def run_ray(
+    folder: SetFolder,
+    units: Sequence[Unit],
+    make_maker: Callable[[], Maker],
+    *,
+    workers: int | None = None,
+    address: str = "",
+    env: Mapping[str, Any] | None = None,
+    tell: Tell = lambda progressed: None,
+    cancel: CancelToken,
+    retry_errors: bool = False,
+) -> Tally:
+    """Make what is not there of the units by Ray's actors, beside whoever else works in the folder.
+
+    Args:
+        folder: seen under the same path by every node.
+        make_maker: called once in each actor; a function of a module of the wheel, or a `functools.partial`.
+        workers: how many; where it is not given, one for each graphics card, or else for each core.
+        address: the cluster's, as `ray.init` takes it; where it is empty, one on this machine that ends with
+            the run. A process that is connected already stays so.
+        env: Ray's `runtime_env` of the workers, as `{"pip": ["/shared/longwave-….whl"]}`.
+        tell: told of every row as it stands, in this thread.
+        cancel: ends the run; what is being made is let go of.
+
+    Raises:
+        ModelNotFoundError: Ray is not installed.
+        InvalidRequestError: no cluster answers, or it can't make the workers' environment.
+        FolderError: the disk is full, or the folder gone; the workers have ended.
+        OutOfResourcesError: the workers die, whatever they are at.
+        StudioError: what `make_maker` raised.
+        KeyboardInterrupt: likewise, once the workers have ended.
+    """
+    folder = copy(folder)
+    folder.path = folder.path.absolute()  # a node's current folder is another
+    folder.prepare()
+    if retry_errors:
+        folder.clear_errors(row.id for unit in units for row in unit.rows)
+    ledger = Ledger(folder, tell)
+    left = ledger.survey(units)
+    if left and not cancel.is_set():
+        with _cluster(address, env) as ray:
+            _Crew(ray, folder, left, make_maker, workers).run(ledger, cancel)
+        ledger.survey(left)
+    return ledger.tally(units, stopped=cancel.is_set())
+
+
+class _Crew:
+    """The actors of one run."""
+
+    def __init__(
+        self,
+        ray: Any,
+        folder: SetFolder,
+        units: Sequence[Unit],
+        make_maker: Callable[[], Maker],
+        workers: int | None,
+    ) -> None:
+        self._ray = ray
+        wanted, resources = shares(ray, workers, may_use_cards=_may_use_cards(units))
+        wanted = min(wanted, len(units))
+        actor = ray.remote(LongwaveWorker)
+        options = dict(
+            **resources,
+            max_concurrency=3,
+            max_restarts=ATTEMPTS * (len(units) + 1),  # a unit that kills as often has an error by then
+            max_task_retries=-1,
+        )
+        names = [f"{folder.path.name} {number}/{wanted}" for number in range(1, wanted + 1)]
+        self._actors = [actor.options(name=name, **options).remote(name) for name in names]
+        shared = ray.put(list(units))
+        self._working = [
+            one.make.remote(folder, shared, make_maker, number / wanted)
+            for number, one in enumerate(self._actors)
+        ]
+        self._telling = {one.told.remote(): one for one in self._actors}
+        self._begun: set[Any] = set()  # the work of those that were heard: others may wait for room for ever
+
+    def run(self, ledger: Ledger, cancel: CancelToken) -> None:
+        """Listen until one of them says that nothing is left; then no other has anything to do either."""
+        try:
+            while not self._listen(ledger):
+                if cancel.is_set():
+                    break
+        finally:
+            with deferred():  # who asks twice in haste still has claims let go of
+                self._end(ledger)
+
+    def _listen(self, ledger: Ledger) -> bool:
+        """Whether a worker has come to the end, once its news are told."""
+        ready, _ = self._ray.wait([*self._telling, *self._working], timeout=LOOK_S)
+        for reference in ready:
+            if reference in self._telling:
+                actor = self._telling.pop(reference)
+                self._begun.add(self._working[self._actors.index(actor)])
+                self._note(reference, ledger)
+                self._telling[actor.told.remote()] = actor
+            else:
+                self._result(reference)
+                return True
+        return False
+
+    def _result(self, reference: Any) -> Any:
+        """What an actor answered. Raises what it raised, as it was raised there."""
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(reference)
+        except errors.RayTaskError as error:
+            cause = error.cause
+            raise cause if isinstance(cause, StudioError) else error from None
+        except errors.RuntimeEnvSetupError as error:
+            said = str(error).strip().splitlines()[-1]
+            raise InvalidRequestError(f"Ray can't make the environment of its workers: {said}") from error
+        except errors.RayActorError as error:
+            raise OutOfResourcesError(
+                "Ray's workers die, perhaps for want of memory: look in Ray's logs, and try fewer workers."
+            ) from error
+
+    def _note(self, reference: Any, ledger: Ledger) -> None:
+        for progressed in self._result(reference):
+            ledger.note(progressed)
+
+    def _end(self, ledger: Ledger) -> None:
+        """Have all let go of what they hold; one that doesn't in time is killed, and its claims go stale."""
+        for actor in self._actors:
+            actor.stop.remote()
+        begun, telling = list(self._begun), list(self._telling)
+        if begun:
+            self._ray.wait(begun, num_returns=len(begun), timeout=GRACE_S)
+        for reference in self._ray.wait(telling, num_returns=len(telling), timeout=2 * LOOK_S)[0]:
+            with suppress(StudioError, self._ray.exceptions.RayError):
+                self._note(reference, ledger)
+        for actor in self._actors:
+            self._ray.kill(actor)
+
+
+def shares(ray: Any, workers: int | None, *, may_use_cards: bool) -> tuple[int, dict[str, float]]:
+    """How many workers, and what of the cluster each has: a graphics card, or part of one, where there are
+    any and they may be used, else so many cores that all of them find a node.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cards = int(sum(node.get("GPU", 0) for node in nodes))
+    if may_use_cards and cards:
+        count = workers or cards
+        return count, {"num_gpus": 1 / -(-count // cards) if count > cards else 1, "num_cpus": 1}
+    cores = [int(node.get("CPU", 0)) for node in nodes]
+    count = workers or max(1, sum(cores))
+    size = max(1, sum(cores) // count)
+    while size > 1 and sum(here // size for here in cores) < count:
+        size -= 1
+    return count, {"num_cpus": size}
+
+
+def _may_use_cards(units: Sequence[Unit]) -> bool:
+    return any(row.request.model.device != "cpu" for unit in units for row in unit.rows)
+
+
+@contextmanager
+def _cluster(address: str, env: Mapping[str, Any] | None) -> Iterator[Any]:
+    """Ray, connected. What is begun here ends here, and leaves no files."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of a run goes anywhere
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise ModelNotFoundError(MISSING) from error
+    if ray.is_initialized():
+        yield ray
+        return
+    options: dict[str, Any] = {"runtime_env": dict(env)} if env else {}
+    home = None if address or os.name == "nt" else tempfile.mkdtemp(prefix="longwave-ray-", dir="/tmp")
+    if home is not None:  # whose path is short: it holds sockets
+        options["_temp_dir"] = home
+    try:
+        _connect(ray, address, options)
+        yield ray
+    finally:
+        ray.shutdown()
+        if home is not None:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _connect(ray: Any, address: str, options: Mapping[str, Any]) -> None:
+    try:
+        # Without the workers' words, which would go to stdout.
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if not address:
+            raise OutOfResourcesError(
+                f"Ray can't start on this machine ({said}): take --engine local, or give a cluster."
+            ) from error
+        raise InvalidRequestError(
+            f"No Ray cluster is to be had at '{address[:80]}' ({said}): see what `ray status` says."
+        ) from error
