@@ -23,7 +23,8 @@ from pathlib import Path
 from studio.core.errors import InvalidRequestError
 from studio.core.files import disk_error, replace_file
 from studio.pipeline.cancel import CancelToken
-from studio.service.batch.folder import FolderError, SetFolder
+from studio.service.batch.claims import Claims
+from studio.service.batch.folder import CLAIMS, FolderError, SetFolder
 from studio.service.batch.listing import read_about, read_rows, sets_in
 from studio.service.batch.units import Unit, units_of
 from studio.service.batch.work import Maker, Progressed, Tally, Tell, work
@@ -102,6 +103,7 @@ class _Set:
     asked_ns: int
     units: list[Unit]
     left: deque[Unit] = field(default_factory=deque)
+    claims: Claims | None = None  # one for all turns: it takes a while to see that a claim is dead
 
 
 class _QueueWorker:
@@ -120,12 +122,16 @@ class _QueueWorker:
 
     def run(self) -> None:
         """Give each set a turn, and wait where none had anything to do."""
-        while not self._cancel.is_set():
-            if not self._path.is_dir():
-                raise FolderError(f"The folder {self._path} was deleted or moved meanwhile: start again.")
-            turns = [self._turn(one) for one in self._open()]
-            if not any(turns):
-                self._cancel.wait(self._look_s)
+        try:
+            while not self._cancel.is_set():
+                if not self._path.is_dir():
+                    raise FolderError(f"The folder {self._path} was deleted or moved meanwhile: start again.")
+                turns = [self._turn(one) for one in self._open()]
+                if not any(turns):
+                    self._cancel.wait(self._look_s)
+        finally:
+            for one in self._sets.values():
+                _close(one)
 
     def _open(self) -> list[_Set]:
         """The sets that are asked for, in that order."""
@@ -137,13 +143,19 @@ class _QueueWorker:
                 one = _Set(folder, asked, _units_in(folder))
             if asked and one is not None:
                 self._sets[folder.name] = one
+        for name, one in known.items():
+            if self._sets.get(name) is not one:
+                _close(one)
         return sorted(self._sets.values(), key=lambda one: (one.asked_ns, one.folder.name))
 
     def _turn(self, one: _Set) -> bool:
         """Work on a set for a while; whether there was something to do."""
         ends, did, looks, made = time.monotonic() + TURN_S, False, 0, 0
         try:
-            folder = SetFolder(one.folder, rows=len(one.units))
+            folder = SetFolder(one.folder, rows=sum(len(unit.rows) for unit in one.units))
+            folder.prepare()
+            if one.claims is None:
+                one.claims = Claims(folder.path / CLAIMS, worker=self._worker).__enter__()
             with _watched(one.folder, self._cancel, self._look_s) as cancel:
                 while time.monotonic() < ends and not cancel.is_set():
                     if not one.left:
@@ -153,7 +165,7 @@ class _QueueWorker:
                             break
                         looks, made = looks + 1, 0
                     units = [one.left.popleft() for _ in range(min(SLICE, len(one.left)))]
-                    made += self._make_some(folder, units, cancel)
+                    made += self._make_some(folder, units, one.claims, cancel)
                     did = did or made > 0
         except FolderError:
             if one.folder.is_dir() or not self._path.is_dir():
@@ -161,13 +173,10 @@ class _QueueWorker:
             log.warning("The set %s was deleted", one.folder.name)
         return did
 
-    def _make_some(self, folder: SetFolder, units: list[Unit], cancel: CancelToken) -> int:
+    def _make_some(self, folder: SetFolder, units: list[Unit], claims: Claims, cancel: CancelToken) -> int:
         """How many rows were made, or found to have faults, that were not before."""
         before = self.tally.rows
-        work(
-            folder, units, self._make,
-            cancel=cancel, tell=self._note, start=0.0, worker=self._worker, wait=False,
-        )  # fmt: skip
+        work(folder, units, self._make, cancel=cancel, tell=self._note, start=0.0, claims=claims, wait=False)
         return self.tally.rows - before
 
     def _note(self, progressed: Progressed) -> None:
@@ -196,6 +205,11 @@ class _QueueWorker:
         one.left = deque(left)
         one.left.rotate(random.randrange(len(left)) if left else 0)  # workers meet late
         return bool(left)
+
+
+def _close(one: _Set) -> None:
+    if one.claims is not None:
+        one.claims.__exit__(None, None, None)
 
 
 def _units_in(folder: Path) -> list[Unit]:

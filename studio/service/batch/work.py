@@ -112,6 +112,7 @@ def work(
     worker: str = "",
     beat_s: float = BEAT_S,
     claims: Claims | None = None,
+    wait: bool = True,
 ) -> Tally:
     """Make what is not there of the units, beside whoever else does; returns once every row is there or has
     an error, or `cancel` was set.
@@ -123,6 +124,7 @@ def work(
         worker: what it is called in its claims.
         beat_s: how often it shows that it lives.
         claims: entered already, in place of ones of its own.
+        wait: for units that others hold, which they may leave; else it returns without them.
 
     Raises:
         FolderError: the disk is full, or the folder gone. No row is marked for that.
@@ -134,7 +136,7 @@ def work(
     with nullcontext(claims) if claims is not None else own:
         loop = _Loop(folder, make, own, cancel, tell)
         try:
-            loop.run(in_order(units, random.random() if start is None else start))
+            loop.run(in_order(units, random.random() if start is None else start), wait=wait)
         finally:
             folder.settle()
     return loop.tally(sum(len(unit.rows) for unit in units))
@@ -167,12 +169,14 @@ class _Loop:
         made, there, failed = (states.count(state) for state in ("made", "there", "failed"))
         return Tally(rows, made, there, failed, self._sound_s, self._cancel.is_set())
 
-    def run(self, units: Sequence[Unit]) -> None:
-        """Pass over what is left until nothing is, or the run is cancelled."""
+    def run(self, units: Sequence[Unit], *, wait: bool = True) -> None:
+        """Pass over what is left until nothing is, or the run is cancelled; once if it isn't to `wait`."""
         left, pause_s = self._left(units), FIRST_PAUSE_S
         while left and not self._cancel.is_set():
             before = len(self._states)
             left = self._pass(deque(left))
+            if not wait:
+                return
             if len(self._states) > before:
                 pause_s = FIRST_PAUSE_S
             elif left:
