@@ -14,8 +14,8 @@ from torch import Tensor
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event
 from studio.core.request import GenerationRequest
-from studio.core.sampling import ClipSampler
 from studio.pipeline.acoustic import ClipAcoustics, EncodedAcoustics, clip_acoustics
+from studio.pipeline.alike import IN_ONE_PIECE, require_alike
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import BoundTake, denoise_together
 from studio.pipeline.plan import ClipPlan, RenderPlan, draft_plan, resolve_plan
@@ -32,18 +32,6 @@ if TYPE_CHECKING:
     from studio.pipeline.drafts import Drafts
     from studio.samplers.ddim import DdimStep
 
-_OWN = {
-    "mode",
-    "prompt",
-    "negative_prompt",
-    "seed",
-    "draft",
-    "speech",
-}  # what each clip of a batch may have for itself
-IN_ONE_PIECE = "Only clips in one piece are made side by side: choose the clip sampler."
-UNLIKE = (
-    "Clips are made side by side where all but their prompts, seeds, drafts and words are alike: {} differs."
-)
 NO_DRAFTS = "There is nothing here that makes drafts: take no draft."
 
 
@@ -122,20 +110,6 @@ def clip_events(
             yield Clip(index, backend.decode(clip)[: plans[0].total_samples])
 
 
-def require_alike(requests: Sequence[GenerationRequest]) -> None:
-    """Raise `InvalidRequestError` where requests can't be denoised in one batch: names what differs."""
-    if not all(isinstance(request.sampler, ClipSampler) for request in requests):
-        raise InvalidRequestError(IN_ONE_PIECE)
-    shared = set(GenerationRequest.model_fields) - _OWN
-    first = requests[0]
-    for request in requests[1:]:
-        for name in sorted(shared):
-            if getattr(request, name) != getattr(first, name):
-                raise InvalidRequestError(UNLIKE.format(name))
-        if _steering(request) != _steering(first):
-            raise InvalidRequestError(UNLIKE.format("how the draft or the words steer"))
-
-
 class ClipBatch:
     """Plans of alike clips, bound to what they say and hear, and the latents that they begin from."""
 
@@ -202,11 +176,6 @@ def draft_clips(
             raise InvalidRequestError(NO_DRAFTS)
         heard.append(clip_acoustics(wanted, request.prompt, length_s, backend, drafts))
     return heard
-
-
-def _steering(request: GenerationRequest) -> tuple[object, ...]:
-    draft = request.draft.kind == "none", request.acoustic_scale, request.skipped_steps
-    return *draft, bool(request.speech.text), request.speech.scale
 
 
 def _saying(plan: RenderPlan, text: str) -> RenderPlan:
