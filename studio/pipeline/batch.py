@@ -95,9 +95,9 @@ def clip_events(
     if not requests:
         return
     require_alike(requests)
-    if acoustics is None:
-        acoustics = draft_clips(requests, backend, drafts)
     cancel = cancel or CancelToken()
+    if acoustics is None:
+        acoustics = draft_clips(requests, backend, drafts, cancel)
     plans = [resolve_plan(request, backend) for request in requests]
     if texts is not None:
         _require_as_many("texts", len(texts), plans)
@@ -159,11 +159,12 @@ class ClipBatch:
 
 
 def draft_clips(
-    requests: Sequence[GenerationRequest], backend: Backend, drafts: Drafts | None
+    requests: Sequence[GenerationRequest], backend: Backend, drafts: Drafts | None, cancel: CancelToken
 ) -> list[ClipAcoustics] | None:
     """What each of alike clips hears of a draft that is made for it; None where the text alone is heard.
 
     Raises:
+        CancelledError: `cancel` was set.
         InvalidRequestError: nothing here makes drafts, the model hears none, or a recording is gone.
         ModelNotFoundError: what makes them is not here.
     """
@@ -174,7 +175,9 @@ def draft_clips(
             return None
         if drafts is None:
             raise InvalidRequestError(NO_DRAFTS)
-        heard.append(clip_acoustics(wanted, request.prompt, length_s, backend, drafts))
+        heard.append(
+            clip_acoustics(wanted, request.prompt, length_s, backend, drafts, lambda *_: cancel.check())
+        )
     return heard
 
 

@@ -125,5 +125,6 @@ def _timed(call: Callable[[], object]) -> float:
 def free_mb(device: torch.device) -> float:
     """MiB of a device's memory that nobody holds."""
     if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0] / _MIB)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # for what comes next
+        return float((torch.cuda.mem_get_info(device)[0] + kept) / _MIB)
     return float(psutil.virtual_memory().available / _MIB)
