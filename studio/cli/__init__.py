@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from studio import __version__
+from studio.cli import batch_work as _batch_work  # noqa: F401 - adds its command to those of batch
 from studio.cli import export as _export  # noqa: F401 - adds its command to the library's
 from studio.cli.batch import batch_commands
 from studio.cli.bench import bench_commands

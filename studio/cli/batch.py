@@ -121,8 +121,8 @@ def make(
     from studio.service.batch.folder import SetFolder
     from studio.service.batch.units import MAX_BATCH, shard_of, units_of
 
-    size = _number("--batch", batch, MAX_BATCH)
-    by = Engine(engine, _number("--workers", workers, MAX_WORKERS), ray_address, _env(ray_env))
+    size = number_of("--batch", batch, MAX_BATCH)
+    by = Engine(engine, number_of("--workers", workers, MAX_WORKERS), ray_address, ray_env_of(ray_env))
     part = _part(shard)
     rows = rows_in(manifest, out, making=not dry_run)
     folder = SetFolder(out, rows=len(rows))
@@ -159,7 +159,7 @@ def print_example(
     typer.echo(example(kind), nl=False)
 
 
-def _number(option: str, said: str, most: int) -> int | None:
+def number_of(option: str, said: str, most: int) -> int | None:
     """A number of an option; None for "auto"."""
     if said.strip().lower() == AUTO:
         return None
@@ -180,7 +180,7 @@ def _part(said: str | None) -> tuple[int, int]:
     )
 
 
-def _env(path: Path | None) -> dict[str, Any] | None:
+def ray_env_of(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     try:

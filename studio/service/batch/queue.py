@@ -76,23 +76,28 @@ def work_queue(
     *,
     cancel: CancelToken,
     tell: Tell = lambda progressed: None,
+    once: bool = False,
     look_s: float = LOOK_S,
     worker: str = "",
 ) -> Tally:
     """Make what is put into a folder of sets, beside whoever else does, until `cancel` is set.
 
-    Returns what came of it; `tell` is told of every row as this worker finds it.
+    Returns what came of it; `tell` is told of every row as this worker finds it. `once` ends it as soon as
+    nothing is wanted any more.
 
     Raises:
         FolderError: the disk is full, or the folder gone. No row is marked for that.
     """
-    if not path.is_dir():
-        raise FolderError(
-            f"There is no folder {path}: make it, or start longwave serve --queue with it first."
-        )
+    require_queue(path)
     worker_ = _QueueWorker(path, make, cancel, tell, look_s, worker)
-    worker_.run()
+    worker_.run(once=once)
     return worker_.tally
+
+
+def require_queue(path: Path) -> None:
+    """Raise `FolderError` where there is no folder to be worked in."""
+    if not path.is_dir():
+        raise FolderError(f"There is no folder {path}: start longwave serve --queue with it first.")
 
 
 @dataclass
@@ -120,13 +125,14 @@ class _QueueWorker:
         self._worker = worker
         self._sets: dict[str, _Set] = {}
 
-    def run(self) -> None:
+    def run(self, *, once: bool) -> None:
         """Give each set a turn, and wait where none had anything to do."""
         try:
             while not self._cancel.is_set():
-                if not self._path.is_dir():
-                    raise FolderError(f"The folder {self._path} was deleted or moved meanwhile: start again.")
+                require_queue(self._path)
                 turns = [self._turn(one) for one in self._open()]
+                if once and not turns:
+                    return
                 if not any(turns):
                     self._cancel.wait(self._look_s)
         finally:
@@ -153,11 +159,11 @@ class _QueueWorker:
         ends, did, looks, made = time.monotonic() + TURN_S, False, 0, 0
         try:
             folder = SetFolder(one.folder, rows=sum(len(unit.rows) for unit in one.units))
-            folder.prepare()
             if one.claims is None:
+                folder.prepare()
                 one.claims = Claims(folder.path / CLAIMS, worker=self._worker).__enter__()
             with _watched(one.folder, self._cancel, self._look_s) as cancel:
-                while time.monotonic() < ends and not cancel.is_set():
+                while asked_ns(one.folder) and not cancel.is_set():
                     if not one.left:
                         if looks and not made:
                             break  # others hold what is left
@@ -167,6 +173,8 @@ class _QueueWorker:
                     units = [one.left.popleft() for _ in range(min(SLICE, len(one.left)))]
                     made += self._make_some(folder, units, one.claims, cancel)
                     did = did or made > 0
+                    if time.monotonic() >= ends:
+                        break
         except FolderError:
             if one.folder.is_dir() or not self._path.is_dir():
                 raise
