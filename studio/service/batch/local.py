@@ -27,8 +27,9 @@ from studio.core.interrupts import deferred
 from studio.pipeline.cancel import CancelToken
 from studio.service.batch.claims import BEAT_S, let_go
 from studio.service.batch.folder import CLAIMS, SetFolder
+from studio.service.batch.ledger import Ledger
 from studio.service.batch.units import Unit
-from studio.service.batch.work import Maker, Progressed, State, Tally, Tell, work
+from studio.service.batch.work import Maker, Progressed, Tally, Tell, work
 
 log = logging.getLogger(__name__)
 
@@ -133,20 +134,18 @@ class _Crew:
     ) -> None:
         self._folder = folder
         self._make_maker = make_maker
-        self._tell = tell
+        self._ledger = Ledger(folder, tell)
         self._cancel = cancel
         self._beat_s = beat_s
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
-        self._states: dict[str, State] = {}
-        self._sound_s = 0.0
         self._barren = 0
         self._stopping = False
         self._deadline = 0.0
         self._error: StudioError | None = None
 
     def run(self, units: Sequence[Unit], workers: int, cards: Sequence[str]) -> Tally:
-        left = self._survey(units)
+        left = self._ledger.survey(units)
         offset = random.random()  # or two runs in one folder would walk in step
         try:
             for number in range(min(workers, len(left))):
@@ -172,23 +171,8 @@ class _Crew:
             raise
         if self._error is not None:
             raise self._error
-        self._survey(left)
-        rows = sum(len(unit.rows) for unit in units)
-        states = list(self._states.values())
-        made, there, failed = (states.count(state) for state in ("made", "there", "failed"))
-        return Tally(rows, made, there, failed, self._sound_s, self._cancel.is_set())
-
-    def _survey(self, units: Sequence[Unit]) -> list[Unit]:
-        """The units that are not settled; whatever is news is told."""
-        survey = self._folder.survey(row.id for unit in units for row in unit.rows)
-        for unit in units:
-            for row in unit.rows:
-                if row.id in survey.done:
-                    self._note(Progressed(row.id, row.line, "there"))
-                elif row.id in survey.failed and row.id not in self._states:
-                    error = self._folder.error_of(row.id)
-                    self._note(Progressed(row.id, row.line, "failed", 0.0, error.sentence if error else ""))
-        return [unit for unit in units if any(row.id not in survey.settled for row in unit.rows)]
+        self._ledger.survey(left)
+        return self._ledger.tally(units, stopped=self._cancel.is_set())
 
     def _start(self, task: _Task) -> None:
         ours, theirs = self._context.Pipe()
@@ -225,18 +209,9 @@ class _Crew:
                     self._take_leave(worker, said)
                 else:
                     worker.begun, self._barren = True, 0
-                    self._note(said)
+                    self._ledger.note(said)
         except (EOFError, OSError):  # killed in the middle of a word
             worker.connection.close()
-
-    def _note(self, said: Progressed) -> None:
-        known = self._states.get(said.row)
-        if said.state == "making":
-            self._tell(said)
-        elif known is None or (known == "failed" and said.state != "failed"):
-            self._states[said.row] = said.state
-            self._sound_s += said.duration_s
-            self._tell(said)
 
     def _take_leave(self, worker: _Worker, said: _Ended) -> None:
         worker.ended = not said.stopped or self._stopping

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -112,6 +112,7 @@ def work(
     worker: str = "",
     beat_s: float = BEAT_S,
     claims: Claims | None = None,
+    wait: bool = True,
 ) -> Tally:
     """Make what is not there of the units, beside whoever else does; returns once every row is there or has
     an error, or `cancel` was set.
@@ -123,6 +124,7 @@ def work(
         worker: what it is called in its claims.
         beat_s: how often it shows that it lives.
         claims: entered already, in place of ones of its own.
+        wait: for units that others hold, which they may leave; else it returns without them.
 
     Raises:
         FolderError: the disk is full, or the folder gone. No row is marked for that.
@@ -134,7 +136,7 @@ def work(
     with nullcontext(claims) if claims is not None else own:
         loop = _Loop(folder, make, own, cancel, tell)
         try:
-            loop.run(in_order(units, random.random() if start is None else start))
+            loop.run(in_order(units, random.random() if start is None else start), wait=wait)
         finally:
             folder.settle()
     return loop.tally(sum(len(unit.rows) for unit in units))
@@ -167,12 +169,14 @@ class _Loop:
         made, there, failed = (states.count(state) for state in ("made", "there", "failed"))
         return Tally(rows, made, there, failed, self._sound_s, self._cancel.is_set())
 
-    def run(self, units: Sequence[Unit]) -> None:
-        """Pass over what is left until nothing is, or the run is cancelled."""
+    def run(self, units: Sequence[Unit], *, wait: bool = True) -> None:
+        """Pass over what is left until nothing is, or the run is cancelled; once if it isn't to `wait`."""
         left, pause_s = self._left(units), FIRST_PAUSE_S
         while left and not self._cancel.is_set():
             before = len(self._states)
             left = self._pass(deque(left))
+            if not wait:
+                return
             if len(self._states) > before:
                 pause_s = FIRST_PAUSE_S
             elif left:
@@ -258,8 +262,8 @@ class _Loop:
                 if isinstance(came, Fault):
                     self._fail(left.pop(came.row.id), _kind(came.error), str(came.error))
                     continue
-                watched = replace(came, chunks=_watched(came, held))
-                seconds = self._folder.write(watched, beside, before=held.check)
+                came.chunks = _watched(came.chunks, held)
+                seconds = self._folder.write(came, beside, before=held.check)
                 self._sound_s += seconds
                 self._say(left.pop(came.row.id), "made", seconds)
         except (FolderError, LostClaim):
@@ -295,9 +299,9 @@ class _Loop:
             self._tell(Progressed(row.id, row.line, state, duration_s, sentence))
 
 
-def _watched(made: Made, held: Held) -> Iterator[NDArray[np.floating]]:
+def _watched(chunks: Iterable[NDArray[np.floating]], held: Held) -> Iterator[NDArray[np.floating]]:
     """A row's chunks as long as its unit is this worker's."""
-    for chunk in made.chunks:
+    for chunk in chunks:
         held.check()
         yield chunk
 
