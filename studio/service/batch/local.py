@@ -95,7 +95,6 @@ def run_local(
         KeyboardInterrupt: likewise, once the workers have ended.
     """
     folder.prepare()
-    folder.sweep()
     if retry_errors:
         folder.clear_errors(row.id for unit in units for row in unit.rows)
     return _Crew(folder, make_maker, tell, cancel, beat_s).run(units, workers, cards)
@@ -146,6 +145,8 @@ class _Crew:
 
     def run(self, units: Sequence[Unit], workers: int, cards: Sequence[str]) -> Tally:
         left = self._ledger.survey(units)
+        if left:
+            self._folder.sweep()
         offset = random.random()  # or two runs in one folder would walk in step
         try:
             for number in range(min(workers, len(left))):

@@ -183,6 +183,8 @@ class _Loop:
                 self._cancel.wait(pause_s)
                 pause_s = min(2 * pause_s, self._claims.beat_s / 2)
             left = self._left(left)
+        if not left:
+            self._claims.sweep({unit.id for unit in units})
 
     def _pass(self, left: deque[Unit]) -> list[Unit]:
         """Try each once; those that others hold."""

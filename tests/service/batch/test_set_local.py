@@ -27,8 +27,8 @@ from tests.service.batch.set_fakes import claims_in, hashes, made, make_tone, to
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
-KILLS = 5
-ROWS = 40
+KILLS = 4
+ROWS = 24
 PARENT = """
 import sys
 from pathlib import Path
@@ -169,9 +169,9 @@ def test_faults_are_told_by_the_workers_and_tried_again_when_asked(tmp_path: Pat
 def test_workers_that_never_begin_end_the_run(tmp_path: Path) -> None:
     folder = SetFolder(tmp_path / "set")
     with pytest.raises(InvalidRequestError, match="There is no such model"):
-        run(folder, units(4), partial(broken_maker, "raises"))
+        run(folder, units(4), partial(broken_maker, "raises"), workers=1)
     with pytest.raises(OutOfResourcesError, match=r"died 3 times .* \(exit status 7\)"):
-        run(folder, units(4), partial(broken_maker, "died"))
+        run(folder, units(4), partial(broken_maker, "died"), workers=1)
     assert multiprocessing.active_children() == []
 
 
