@@ -117,11 +117,9 @@ def scale(place: Path, count: int, workers: int) -> dict[str, float]:
     """
     wanted, path = units(count, seconds=0.01), place / "scale"
     tallies: list[Tally] = []
-    seconds = _timed(
-        lambda: _threads(
-            [lambda: tallies.append(_work(path, wanted)) for _ in range(workers)],
-        )
-    )
+    begun = time.process_time()
+    seconds = _timed(lambda: _threads([lambda: tallies.append(_work(path, wanted))] * workers))
+    cpu_s = time.process_time() - begun
     folder = SetFolder(path)
     figures = {
         "rows": count,
@@ -129,6 +127,7 @@ def scale(place: Path, count: int, workers: int) -> dict[str, float]:
         "made": sum(tally.made for tally in tallies),
         "s": seconds,
         "rows_a_s": count / seconds,
+        "cpu_ms_a_row": 1000 * cpu_s / count,
         "nothing_to_do_s": _timed(lambda: _work(path, wanted)),
         "survey_s": _timed(folder.survey),
     }

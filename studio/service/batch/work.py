@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.05
 LOOKS_SHARE = 20  # the folder is listed again after so many times what that took
-LEAST_LOOK_S = 0.2
+LEAST_LOOK_S = 0.2  # for a claim is looked no oftener either
 DIED = "WorkerDied"
 GIVEN_UP = (
     f"What made this row died {ATTEMPTS} times over it, perhaps for want of memory: make it with fewer "
@@ -303,8 +303,11 @@ class _Loop:
 
 def _watched(chunks: Iterable[NDArray[np.floating]], held: Held) -> Iterator[NDArray[np.floating]]:
     """A row's chunks as long as its unit is this worker's."""
+    look_at = time.monotonic()
     for chunk in chunks:
-        held.check()
+        if time.monotonic() >= look_at:
+            held.check()
+            look_at = time.monotonic() + LEAST_LOOK_S
         yield chunk
 
 

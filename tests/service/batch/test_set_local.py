@@ -67,7 +67,7 @@ def choosy_maker(victim: str, how: str) -> Maker:
     """A tone, but for one row, over which its worker dies or that is at fault."""
 
     def make(unit: Unit, wanted: Collection[str], cancel: CancelToken) -> Iterator[Made | Fault]:
-        if unit.rows[0].id == victim and how == "dies":
+        if victim in (unit.rows[0].id, "any") and how == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
         if unit.rows[0].id == victim:
             raise InvalidRequestError("Too long.")
@@ -173,6 +173,12 @@ def test_workers_that_never_begin_end_the_run(tmp_path: Path) -> None:
     with pytest.raises(OutOfResourcesError, match=r"died 3 times .* \(exit status 7\)"):
         run(folder, units(4), partial(broken_maker, "died"), workers=1)
     assert multiprocessing.active_children() == []
+
+
+def test_workers_that_only_die_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "DEADLY", 2)
+    with pytest.raises(OutOfResourcesError, match=r"died 2 times before they had made a row"):
+        run(SetFolder(tmp_path / "set"), units(4), partial(choosy_maker, "any", "dies"), workers=1)
 
 
 def test_a_full_disk_ends_all_workers_by_a_sentence(small_disk: Path) -> None:
