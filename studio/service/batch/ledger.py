@@ -39,6 +39,9 @@ class Ledger:
             self._states[progressed.row] = progressed.state
             self._sound_s += progressed.duration_s
             self._tell(progressed)
+        elif known == "there" and progressed.state == "made":  # another worker found it before this word came
+            self._states[progressed.row] = "made"
+            self._sound_s += progressed.duration_s
 
     def tally(self, units: Sequence[Unit], *, stopped: bool) -> Tally:
         """What came of the units."""
