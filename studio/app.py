@@ -178,7 +178,7 @@ def main() -> None:
     """The command `longwave`."""
     from studio.cli import Factories, build_cli
 
-    build_cli(Factories(serve=serve, studio=build_studio))()
+    build_cli(Factories(serve=serve, studio=build_studio, maker=build_maker))()
 
 
 if __name__ == "__main__":
