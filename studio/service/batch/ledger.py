@@ -8,8 +8,6 @@ from studio.service.batch.folder import SetFolder
 from studio.service.batch.units import Unit
 from studio.service.batch.work import Progressed, State, Tally, Tell
 
-_RANK: dict[State, int] = {"making": 0, "failed": 1, "there": 2, "made": 3}
-
 
 class Ledger:
     """How each row of a run stands, by what workers say and by what is found in the folder."""
@@ -33,16 +31,17 @@ class Ledger:
         return [unit for unit in units if any(row.id not in survey.settled for row in unit.rows)]
 
     def note(self, progressed: Progressed) -> None:
-        """Take what a worker says. A row's making is told as often as it begins, its end once; but whoever
-        made it may be heard after another has found it there.
-        """
+        """Take what a worker says. A row's making is told as often as it begins, its end once."""
         known = self._states.get(progressed.row)
         if progressed.state == "making":
             self._tell(progressed)
-        elif known is None or _RANK[progressed.state] > _RANK[known]:
+        elif known is None or (known == "failed" and progressed.state != "failed"):
             self._states[progressed.row] = progressed.state
             self._sound_s += progressed.duration_s
             self._tell(progressed)
+        elif known == "there" and progressed.state == "made":  # another worker found it before this word came
+            self._states[progressed.row] = "made"
+            self._sound_s += progressed.duration_s
 
     def tally(self, units: Sequence[Unit], *, stopped: bool) -> Tally:
         """What came of the units."""
