@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -258,8 +258,8 @@ class _Loop:
                 if isinstance(came, Fault):
                     self._fail(left.pop(came.row.id), _kind(came.error), str(came.error))
                     continue
-                watched = replace(came, chunks=_watched(came, held))
-                seconds = self._folder.write(watched, beside, before=held.check)
+                came.chunks = _watched(came.chunks, held)  # whose maker tells the rest while they run
+                seconds = self._folder.write(came, beside, before=held.check)
                 self._sound_s += seconds
                 self._say(left.pop(came.row.id), "made", seconds)
         except (FolderError, LostClaim):
@@ -295,9 +295,9 @@ class _Loop:
             self._tell(Progressed(row.id, row.line, state, duration_s, sentence))
 
 
-def _watched(made: Made, held: Held) -> Iterator[NDArray[np.floating]]:
+def _watched(chunks: Iterable[NDArray[np.floating]], held: Held) -> Iterator[NDArray[np.floating]]:
     """A row's chunks as long as its unit is this worker's."""
-    for chunk in made.chunks:
+    for chunk in chunks:
         held.check()
         yield chunk
 
