@@ -99,7 +99,11 @@ def read_asked(values: Mapping[str, Any], reading: Reading) -> Asked:
     given = {name: value for name, value in values.items() if name not in OWN}
     if foreign := next((name for name in given if name not in fields), ""):
         raise InvalidRequestError(f"{foreign} is not for {mode} takes: leave it empty, or change the mode.")
-    said = {fields[name].name: _read(name, mode, value) for name, value in given.items()}
+    said: dict[str, Any] = {}
+    for name, value in given.items():
+        if fields[name].name in said:
+            raise InvalidRequestError(f"{name} is there twice, under another name: leave one of them empty.")
+        said[fields[name].name] = _read(name, mode, value)
     seeded = _is_seeded(said, preset)
     if not seeded:
         said["seed"] = 0
@@ -107,7 +111,7 @@ def read_asked(values: Mapping[str, Any], reading: Reading) -> Asked:
     try:
         request = bind(mode, said, reading.defaults_of, preset=preset, recorded=recorded)
     except FieldError as error:
-        raise InvalidRequestError(_by_column(error, fields)) from error
+        raise InvalidRequestError(_by_column(error, fields, given)) from error
     if request.duration_s is None:
         raise InvalidRequestError("seconds is missing: the preset has no end, and a row needs one.")
     return Asked(request, seeded, _name(values))
@@ -164,9 +168,9 @@ def _recorded(said: Mapping[str, Any], keep: Recorded) -> RecordedDraft | None:
     return keep(draft, str(said.get("draft_model") or POCKET_DRAFTS))
 
 
-def _by_column(error: FieldError, fields: Mapping[str, Field]) -> str:
-    """The sentence, with the column's name in the label's place."""
-    for name, field in fields.items():
+def _by_column(error: FieldError, fields: Mapping[str, Field], given: Mapping[str, Any]) -> str:
+    """The sentence, with the column's name in the label's place: the one that was used, where one was."""
+    for name, field in sorted(fields.items(), key=lambda one: one[0] not in given):
         if error.field == field.place or error.field.startswith(f"{field.place}."):
             return f"{name} {error.problem}."
     return str(error)

@@ -29,8 +29,15 @@ _SHOWN_CHARS = 40
 
 @cache
 def fields_by_column(mode: str) -> Mapping[str, Field]:
-    """What may be said of a mode's takes in a row, by the columns' names."""
-    return {field.option_name: field for field in fields_of(mode) if field.path}
+    """What may be said of a mode's takes in a row, by the names of its options, and by its other names."""
+    fields = [field for field in fields_of(mode) if field.path]
+    found = {field.option_name: field for field in fields}
+    for field in fields:
+        also = field.option.also.strip("-").replace("-", "_") if field.option else ""
+        for other in (field.name, also):
+            found.setdefault(other, field)
+    found.pop("", None)
+    return found
 
 
 @cache
@@ -41,13 +48,13 @@ def kind_of(name: str, mode: str) -> type:
 
 @cache
 def columns() -> tuple[str, ...]:
-    """All names of columns, those of each mode after those of every one."""
+    """All names that columns may have, in the order of the table."""
     named = (name for mode in MODES for name in fields_by_column(mode))
     return tuple(dict.fromkeys([*OWN, *named]))
 
 
 def column(written: str) -> str:
-    """The column that a manifest writes so: in small letters or large, with dashes, or as the table's field.
+    """The name of the column that a manifest writes so: in small letters or large, with dashes or spaces.
 
     Raises:
         InvalidRequestError: there is none; names the nearest, or says what to do instead.
@@ -68,24 +75,11 @@ class _None:
 @cache
 def _known(written: str) -> str | _None:
     name = one_line(written).lower().strip("- ").replace("-", "_").replace(" ", "_")
-    if name in _names():
-        return _names()[name]
+    if name in columns():
+        return name
     shown = one_line(written)[:_SHOWN_CHARS]
     if name in REFUSED:
         return _None(f"there is no column '{shown}': {REFUSED[name]}")
-    near = get_close_matches(name, _names(), n=1)
-    hint = f"did you mean '{_names()[near[0]]}'?" if near else "take it out, or see 'longwave batch example'."
+    near = get_close_matches(name, columns(), n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "take it out, or see 'longwave batch example'."
     return _None(f"there is no column '{shown}': {hint}")
-
-
-@cache
-def _names() -> Mapping[str, str]:
-    """Columns by each name that they go by."""
-    found = {name: name for name in columns()}
-    for mode in MODES:
-        for name, field in fields_by_column(mode).items():
-            also = field.option.also.strip("-").replace("-", "_") if field.option else ""
-            for other in (field.name, also):
-                found.setdefault(other, name)
-    found.pop("", None)
-    return found
