@@ -37,16 +37,18 @@ MAX_ENV_BYTES = 1_000_000
 class ManifestGroup(TyperGroup):
     """Commands, of which the one that makes a manifest's rows goes without its name."""
 
+    unnamed = MAKE
+
     def parse_args(self, context: Any, args: list[str]) -> list[str]:
         """Put that name in its place where no other command's is."""
         if not args or args[0] not in self.commands:
-            args = [MAKE, *args]
+            args = [self.unnamed, *args]
         return super().parse_args(context, args)
 
     def resolve_command(self, context: Any, args: list[str]) -> Any:
         """The command; that of a manifest without a name, as nobody typed one."""
         name, command, rest = super().resolve_command(context, args)
-        return "" if name == MAKE else name, command, rest
+        return "" if name == self.unnamed else name, command, rest
 
 
 @dataclass(frozen=True)

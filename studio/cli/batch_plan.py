@@ -48,14 +48,20 @@ def _lines(found: Estimate) -> list[str]:
         f"Sound: {format_time(found.seconds)}; {format_time(found.left_s)} to be made",
     ]
     if found.kinds:
-        whole = "unknown" if found.time_s is None else f"about {format_time(found.time_s)}"
-        where = f", by a short trial of each kind on {found.device}" if found.device else ""
-        lines.append(f"Time:  {whole} in one process, one row after the other{where}")
+        lines.append(f"Time:  {_time(found)}")
         lines += [_line(kind) for kind in found.kinds]
     size = f"{found.disk_bytes / 1e9:,.2f} GB"
     by = f"about {size}, by {found.weighed:,} takes that are there" if found.weighed else f"at most {size}"
     lines.append(f"Disk:  {by}; {found.free_bytes / 1e9:,.1f} GB are free")
     return lines
+
+
+def _time(found: Estimate) -> str:
+    if found.time_s is None:
+        return "unknown"
+    but = f", but for {found.untimed:,} rows" if found.untimed else ""
+    how = f"in one process, one row after the other{but}: by a short trial of each kind on {found.device}"
+    return f"about {format_time(found.time_s)} {how}"
 
 
 def _line(kind: Kind) -> str:

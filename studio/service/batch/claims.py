@@ -29,7 +29,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
@@ -179,6 +179,13 @@ class Claims:
         held.release()
         with self._guard:
             self._held.discard(held)
+
+    def sweep(self, unit_ids: Collection[str]) -> None:
+        """Remove what the dead left of claims on units of which nothing is to be made. Never raises."""
+        with suppress(OSError):
+            for unit_id in {name.partition(".")[0] for name in os.listdir(self._folder)}:
+                if unit_id in unit_ids and (held := self.take(unit_id)) is not None:
+                    self.release(held)
 
     def _highest(self, unit_id: str) -> int:
         """The attempt that is claimed; 0 where none is."""

@@ -73,13 +73,18 @@ class Estimate:
 
     @property
     def time_s(self) -> float | None:
-        """Of all kinds, in one process; None where that of one is unknown."""
+        """Of the kinds that could be tried, in one process; None where none could."""
         known = [kind.time_s for kind in self.kinds if kind.time_s is not None]
-        return sum(known) if len(known) == len(self.kinds) else None
+        return sum(known) if known else None
+
+    @property
+    def untimed(self) -> int:
+        """Rows of the kinds that could not be tried."""
+        return sum(kind.rows for kind in self.kinds if kind.time_s is None)
 
     def figures(self) -> dict[str, Any]:
         """All of it, as JSON has it."""
-        return {**asdict(self), "left": self.left, "time_s": self.time_s}
+        return {**asdict(self), "left": self.left, "time_s": self.time_s, "untimed": self.untimed}
 
 
 def estimate(

@@ -12,57 +12,32 @@ import multiprocessing
 import os
 import random
 import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeAlias
+from typing import Any
 
 from studio.core.cores import cores as cores
 from studio.core.errors import OutOfResourcesError, StudioError
 from studio.core.interrupts import deferred
 from studio.pipeline.cancel import CancelToken
-from studio.service.batch.claims import BEAT_S, let_go
+from studio.service.batch.claims import ATTEMPTS, BEAT_S, let_go
 from studio.service.batch.folder import CLAIMS, SetFolder
+from studio.service.batch.ledger import Ledger
+from studio.service.batch.local_worker import GRACE_S, STOP, Ended, MakeMaker, Task, main
 from studio.service.batch.units import Unit
-from studio.service.batch.work import Maker, Progressed, State, Tally, Tell, work
+from studio.service.batch.work import Tally, Tell
+
+__all__ = ["MakeMaker", "cores", "graphics_cards", "run_local"]
 
 log = logging.getLogger(__name__)
 
-MakeMaker: TypeAlias = Callable[[], Maker]
-"""Makes a worker's maker in its own process: a function of a module, or a `functools.partial` of one."""
-
 LOOK_S = 0.2  # how soon a run notices that it is to stop
-GRACE_S = 20.0  # for a worker to end in: a step of a large model takes seconds
 BARREN = 3  # workers that died one after the other without having begun a row
-_STOP = "stop"
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What a worker is started with. `card` is the graphics card that it sees alone, if any."""
-
-    folder: SetFolder
-    units: Sequence[Unit]
-    make_maker: MakeMaker
-    start: float
-    threads: int
-    card: str
-    beat_s: float
-    worker: str
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """A worker's last word: nothing where all is done, else the error that ended it."""
-
-    sentence: str = ""
-    kind: str = ""
-    stopped: bool = False
+DEADLY = 4 * ATTEMPTS  # and over rows, without one that was made
 
 
 def run_local(
@@ -95,7 +70,6 @@ def run_local(
         KeyboardInterrupt: likewise, once the workers have ended.
     """
     folder.prepare()
-    folder.sweep()
     if retry_errors:
         folder.clear_errors(row.id for unit in units for row in unit.rows)
     return _Crew(folder, make_maker, tell, cancel, beat_s).run(units, workers, cards)
@@ -112,7 +86,7 @@ def graphics_cards() -> list[str]:
 
 @dataclass
 class _Worker:
-    task: _Task
+    task: Task
     process: BaseProcess
     connection: Connection
     begun: bool = False
@@ -127,27 +101,28 @@ class _Crew:
     ) -> None:
         self._folder = folder
         self._make_maker = make_maker
-        self._tell = tell
+        self._ledger = Ledger(folder, tell)
         self._cancel = cancel
         self._beat_s = beat_s
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
-        self._states: dict[str, State] = {}
-        self._sound_s = 0.0
         self._barren = 0
+        self._deaths = 0
         self._stopping = False
         self._deadline = 0.0
         self._error: StudioError | None = None
 
     def run(self, units: Sequence[Unit], workers: int, cards: Sequence[str]) -> Tally:
-        left = self._survey(units)
+        left = self._ledger.survey(units)
+        if left:
+            self._folder.sweep()
         offset = random.random()  # or two runs in one folder would walk in step
         try:
             for number in range(min(workers, len(left))):
                 place = (offset + number / workers) % 1.0
                 card = cards[number % len(cards)] if cards else ""
                 self._start(
-                    _Task(
+                    Task(
                         self._folder,
                         left,
                         self._make_maker,
@@ -166,28 +141,14 @@ class _Crew:
             raise
         if self._error is not None:
             raise self._error
-        self._survey(left)
-        rows = sum(len(unit.rows) for unit in units)
-        states = list(self._states.values())
-        made, there, failed = (states.count(state) for state in ("made", "there", "failed"))
-        return Tally(rows, made, there, failed, self._sound_s, self._cancel.is_set())
+        self._ledger.survey(left)
+        return self._ledger.tally(units, stopped=self._cancel.is_set())
 
-    def _survey(self, units: Sequence[Unit]) -> list[Unit]:
-        """The units that are not settled; whatever is news is told."""
-        survey = self._folder.survey(row.id for unit in units for row in unit.rows)
-        for unit in units:
-            for row in unit.rows:
-                if row.id in survey.done:
-                    self._note(Progressed(row.id, row.line, "there"))
-                elif row.id in survey.failed and row.id not in self._states:
-                    error = self._folder.error_of(row.id)
-                    self._note(Progressed(row.id, row.line, "failed", 0.0, error.sentence if error else ""))
-        return [unit for unit in units if any(row.id not in survey.settled for row in unit.rows)]
-
-    def _start(self, task: _Task) -> None:
+    def _start(self, task: Task) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_main, args=(theirs, task), name=task.worker)
-        process.start()
+        process = self._context.Process(target=main, args=(theirs, task), name=task.worker)
+        with _no_interrupt():
+            process.start()
         theirs.close()  # or its end would not be heard of
         self._workers.append(_Worker(task, process, ours))
 
@@ -215,24 +176,16 @@ class _Crew:
         try:
             while not worker.connection.closed and worker.connection.poll():
                 said = worker.connection.recv()
-                if isinstance(said, _Ended):
+                if isinstance(said, Ended):
                     self._take_leave(worker, said)
                 else:
                     worker.begun, self._barren = True, 0
-                    self._note(said)
+                    self._deaths = 0 if said.state == "made" else self._deaths
+                    self._ledger.note(said)
         except (EOFError, OSError):  # killed in the middle of a word
             worker.connection.close()
 
-    def _note(self, said: Progressed) -> None:
-        known = self._states.get(said.row)
-        if said.state == "making":
-            self._tell(said)
-        elif known is None or (known == "failed" and said.state != "failed"):
-            self._states[said.row] = said.state
-            self._sound_s += said.duration_s
-            self._tell(said)
-
-    def _take_leave(self, worker: _Worker, said: _Ended) -> None:
+    def _take_leave(self, worker: _Worker, said: Ended) -> None:
         worker.ended = not said.stopped or self._stopping
         if said.sentence:
             self._error = self._error or _error_of(said)
@@ -249,17 +202,18 @@ class _Crew:
         if self._stopping:
             return
         status = worker.process.exitcode
-        log.warning("%s died (%s): another is started in its place", worker.task.worker, status)
-        if not worker.begun:
-            self._barren += 1
-        if self._barren >= BARREN:
-            self._error = OutOfResourcesError(
-                f"Workers died {BARREN} times before they had begun a row (exit status {status}): look what "
-                "they said, and try fewer workers, as memory may be too small for so many."
-            )
-            self._stop()
+        self._deaths += 1
+        self._barren += not worker.begun
+        if self._barren < BARREN and self._deaths < DEADLY:
+            log.warning("%s died (%s): another is started in its place", worker.task.worker, status)
+            self._start(worker.task)
             return
-        self._start(worker.task)
+        before = "they had begun a row" if self._barren >= BARREN else "they had made a row"
+        self._error = self._error or OutOfResourcesError(
+            f"Workers died {max(self._barren, self._deaths)} times before {before} (exit status {status}): "
+            "look what they said, and try fewer workers, as memory may be too small for so many."
+        )
+        self._stop()
 
     def _stop(self) -> None:
         """Ask all workers to end; those that don't in `GRACE_S` are killed."""
@@ -267,69 +221,26 @@ class _Crew:
             self._stopping, self._deadline = True, time.monotonic() + GRACE_S
         for worker in self._workers:
             with suppress(OSError):
-                worker.connection.send(_STOP)
+                worker.connection.send(STOP)
 
     def _kill(self) -> None:
         for worker in self._workers:
             worker.process.kill()
 
 
-def _error_of(said: _Ended) -> StudioError:
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """What is started inside never hears Ctrl-C, which a terminal sends to all: the parent passes it on."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _error_of(said: Ended) -> StudioError:
     kinds: dict[str, type[StudioError]] = {kind.__name__: kind for kind in StudioError.__subclasses__()}
     return kinds.get(said.kind, StudioError)(said.sentence)
-
-
-def _main(connection: Connection, task: _Task) -> None:
-    """A worker: until nothing is left, or it is told to stop, or its parent is gone."""
-    cancel, over = CancelToken(), threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all; the parent passes it on
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, frame: cancel.set())
-    threading.Thread(target=_listen, args=(connection, cancel, over), daemon=True).start()
-    _settle_in(task)
-
-    def tell(progressed: Progressed) -> None:
-        with suppress(OSError):  # a parent that is gone: `_listen` sees to that
-            connection.send(progressed)
-
-    try:
-        maker = task.make_maker()
-        work(
-            task.folder,
-            task.units,
-            maker,
-            cancel=cancel,
-            tell=tell,
-            start=task.start,
-            worker=task.worker,
-            beat_s=task.beat_s,
-        )
-        last = _Ended(stopped=cancel.is_set())
-    except StudioError as error:
-        last = _Ended(str(error), type(error).__name__)
-    over.set()
-    with suppress(OSError):
-        connection.send(last)
-
-
-def _settle_in(task: _Task) -> None:
-    """Take this worker's share of the machine, before torch loads and looks."""
-    if task.card:
-        os.environ["CUDA_VISIBLE_DEVICES"] = task.card
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(task.threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(task.threads)
-
-
-def _listen(connection: Connection, cancel: CancelToken, over: threading.Event) -> None:
-    """Stop when the parent says so, and when it is gone; then the end comes in any case."""
-    gone = False
-    try:
-        connection.recv()
-    except (EOFError, OSError):
-        gone = True
-    cancel.set()
-    if gone and not over.wait(GRACE_S):
-        os._exit(1)

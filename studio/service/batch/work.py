@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.05
 LOOKS_SHARE = 20  # the folder is listed again after so many times what that took
-LEAST_LOOK_S = 0.2
+LEAST_LOOK_S = 0.2  # for a claim is looked no oftener either
 DIED = "WorkerDied"
 GIVEN_UP = (
     f"What made this row died {ATTEMPTS} times over it, perhaps for want of memory: make it with fewer "
@@ -112,6 +112,7 @@ def work(
     worker: str = "",
     beat_s: float = BEAT_S,
     claims: Claims | None = None,
+    wait: bool = True,
 ) -> Tally:
     """Make what is not there of the units, beside whoever else does; returns once every row is there or has
     an error, or `cancel` was set.
@@ -123,6 +124,7 @@ def work(
         worker: what it is called in its claims.
         beat_s: how often it shows that it lives.
         claims: entered already, in place of ones of its own.
+        wait: for units that others hold, which they may leave; else it returns without them.
 
     Raises:
         FolderError: the disk is full, or the folder gone. No row is marked for that.
@@ -134,7 +136,7 @@ def work(
     with nullcontext(claims) if claims is not None else own:
         loop = _Loop(folder, make, own, cancel, tell)
         try:
-            loop.run(in_order(units, random.random() if start is None else start))
+            loop.run(in_order(units, random.random() if start is None else start), wait=wait)
         finally:
             folder.settle()
     return loop.tally(sum(len(unit.rows) for unit in units))
@@ -167,18 +169,22 @@ class _Loop:
         made, there, failed = (states.count(state) for state in ("made", "there", "failed"))
         return Tally(rows, made, there, failed, self._sound_s, self._cancel.is_set())
 
-    def run(self, units: Sequence[Unit]) -> None:
-        """Pass over what is left until nothing is, or the run is cancelled."""
+    def run(self, units: Sequence[Unit], *, wait: bool = True) -> None:
+        """Pass over what is left until nothing is, or the run is cancelled; once if it isn't to `wait`."""
         left, pause_s = self._left(units), FIRST_PAUSE_S
         while left and not self._cancel.is_set():
             before = len(self._states)
             left = self._pass(deque(left))
+            if not wait:
+                return
             if len(self._states) > before:
                 pause_s = FIRST_PAUSE_S
             elif left:
                 self._cancel.wait(pause_s)
                 pause_s = min(2 * pause_s, self._claims.beat_s / 2)
             left = self._left(left)
+        if not left:
+            self._claims.sweep({unit.id for unit in units})
 
     def _pass(self, left: deque[Unit]) -> list[Unit]:
         """Try each once; those that others hold."""
@@ -258,7 +264,7 @@ class _Loop:
                 if isinstance(came, Fault):
                     self._fail(left.pop(came.row.id), _kind(came.error), str(came.error))
                     continue
-                came.chunks = _watched(came.chunks, held)  # whose maker tells the rest while they run
+                came.chunks = _watched(came.chunks, held)
                 seconds = self._folder.write(came, beside, before=held.check)
                 self._sound_s += seconds
                 self._say(left.pop(came.row.id), "made", seconds)
@@ -297,8 +303,11 @@ class _Loop:
 
 def _watched(chunks: Iterable[NDArray[np.floating]], held: Held) -> Iterator[NDArray[np.floating]]:
     """A row's chunks as long as its unit is this worker's."""
+    look_at = time.monotonic()
     for chunk in chunks:
-        held.check()
+        if time.monotonic() >= look_at:
+            held.check()
+            look_at = time.monotonic() + LEAST_LOOK_S
         yield chunk
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -358,3 +359,10 @@ def test_a_file_is_read_with_a_mark_and_refused_in_another_encoding_or_too_large
 def test_the_example_is_a_manifest_and_the_same_in_both_formats() -> None:
     assert ids(example("csv")) == ids(example("jsonl"))
     assert len(ids(example())) == 12
+
+
+def test_the_manifests_of_the_documentation_are_manifests() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "batches.md").read_text(encoding="utf-8")
+    table, lines = re.findall(r"^```(?:csv)?\n([m{].*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert [row.line for row in rows(table)] == [2] * 40 + [3] * 8 + [4]
+    assert [row.line for row in rows(lines)] == [1, 2, 2, 2]

@@ -216,6 +216,16 @@ def test_a_unit_over_which_workers_died_is_given_up(folder: SetFolder) -> None:
     assert run(folder, wanted, retry_errors=True).made == 1, "and with a clean slate where it is wanted"
 
 
+def test_a_claim_of_who_died_after_its_row_was_written_is_cleared_away(folder: SetFolder) -> None:
+    wanted = units(2)
+    folder.prepare()
+    folder.write(made(wanted[0].rows[0]), [wanted[0].rows[0].id])
+    for number, unit in enumerate([wanted[0].id, "0" * 32]):
+        (folder.path / ".claims" / f"{unit}.{number + 1}").write_text('{"let_go": true}')
+    assert run(folder, wanted).made == 1
+    assert claims_in(folder.path) == [f"{'0' * 32}.2"], "of units that it knows"
+
+
 def test_a_full_disk_stops_the_run_and_is_no_rows_fault(small_disk: Path) -> None:
     folder, wanted = SetFolder(small_disk / "set", ".wav"), units(6, seconds=10.0)
     folder.prepare()
