@@ -1,4 +1,4 @@
-"""A device's queue of takes: one thread, one take at a time; and, when none waits, whoever works between takes."""
+"""A device's queue of takes: one thread, one take at a time; and turns for who works between takes."""
 
 from __future__ import annotations
 

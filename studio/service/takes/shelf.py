@@ -31,8 +31,9 @@ _OF_A_SET = re.compile("[0-9a-f]{2}")
 class Take:
     """One take: its sound, its record, and how it stands.
 
-    `id` is FOLDER/STEM of the sidecar, sets/SET/FOLDER/STEM of one of a set. `status` is the record's, but a take that never ended is "running" if
-    somebody works on it, else "interrupted". `entry` is what the index has of it.
+    `id` is FOLDER/STEM of the sidecar, sets/SET/FOLDER/STEM of one of a set. `status` is the record's, but a
+    take that never ended is "running" if somebody works on it, else "interrupted". `entry` is what the index
+    has of it.
     """
 
     id: str
@@ -91,7 +92,9 @@ class Take:
 
     @property
     def searched(self) -> str:
-        """What the words of a search may mean, in lower case."""
+        """What the words of a search may mean, in lower case. The names of a set's files mean nothing."""
+        if is_of_a_set(self.folder):
+            return self.entry.words
         return f"{self.entry.words} {shown(self.sound_name).lower()}"
 
     @cached_property
@@ -278,7 +281,7 @@ def place_of(folder: Path) -> str:
 
 
 def is_of_a_set(folder: Path) -> bool:
-    """Whether the takes in a folder are those of a set, whose files are called by what they were asked for."""
+    """Whether a folder is one of those that a set's takes lie in, called by their rows' ids."""
     return folder.parent.parent.name == SETS and _OF_A_SET.fullmatch(folder.name) is not None
 
 
