@@ -40,7 +40,16 @@ def build_studio(settings: Settings) -> Studio:
         fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
         admit=lambda request: None if settings.private else require_listed(request, settings),
         defaults=partial(defaults_of, settings=settings),
+        look=renderer.calibration,
+        batch=partial(batch_of, settings=settings),
     )
+
+
+def batch_of(choice: ModelChoice, settings: Settings) -> int:
+    """How many of a model's takes are best made side by side on this machine."""
+    from studio.pipeline.batch_size import default_batch
+
+    return default_batch(choice, settings.outputs)
 
 
 def build_renderer(settings: Settings) -> tuple[Renderer, Drafts]:
