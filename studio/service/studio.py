@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from studio.pipeline.model_cache import BackendFactory, ModelCache
 from studio.pipeline.recording import Recording
 from studio.service.analyses import attention_to_draft
 from studio.service.batch.maker import UnitMaker
+from studio.service.batch.queued_sets import QueuedSets
 from studio.service.batch.sets import Sets
 from studio.service.jobs.device_queue import MAX_WAITING
 from studio.service.jobs.intake import Intake
@@ -71,7 +73,8 @@ class Studio:
         self._models = Models(self.backends, drafts, self._scheduler)
         self.library = Library(settings.outputs, self._scheduler.growing)
         self._intake = Intake(settings, self._scheduler, drafts, fingerprint, admit)
-        self.sets = Sets(
+        sets = partial(QueuedSets, settings.queue) if settings.queue else Sets
+        self.sets: Sets = sets(
             settings,
             UnitMaker(self.backends.lease, render, drafts, look),
             self._scheduler.turn,

@@ -10,9 +10,10 @@ import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -265,8 +266,9 @@ def _cluster(address: str, cores: int) -> Iterator[Any]:
     if home is not None:  # whose path is short: it holds sockets
         options["_temp_dir"] = home
     try:
-        _connect(ray, address, options)
-        yield ray
+        with redirect_stdout(sys.stderr):  # Ray's word of a worker that died would go to stdout
+            _connect(ray, address, options)
+            yield ray
     finally:
         ray.shutdown()
         if home is not None:

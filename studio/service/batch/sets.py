@@ -252,9 +252,12 @@ class Sets:
                 f"A set of this studio has up to {STRANGERS_ROWS} takes and {format_time(limit_s)} of sound: "
                 "ask for less."
             )
+        self._require_place(client, settings.jobs_per_client - self._under_way(client))
+
+    def _under_way(self, client: str) -> int:
+        """How many sets of a client's are made, or wait."""
         with self._changed:
-            theirs = sum(run.client == client and not run.ended for run in self._runs.values())
-        self._require_place(client, settings.jobs_per_client - theirs)
+            return sum(run.client == client and not run.ended for run in self._runs.values())
 
     def _free_folder(self, name: str) -> Path:
         """A folder of nobody's. Where strangers ask, its name, which is the key to it, can't be guessed."""
