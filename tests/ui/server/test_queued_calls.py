@@ -50,6 +50,7 @@ def test_a_worker_elsewhere_makes_the_take(
     monkeypatch.setattr(queued_calls, "POLL_S", 0.02)
     monkeypatch.setattr(queued, "submit", lambda *_, **__: pytest.fail("made here"))
     monkeypatch.setattr(client_api, "handed", str)
+    monkeypatch.setattr(client_api, "attended", lambda *_: lambda: True)
     call, cancel = call_of(queued), CancelToken()
     worker = work_in(queued, cancel)
     try:
