@@ -45,9 +45,9 @@ async def queued_take(
         look = await _ended(studio, set_id, is_waited_for)
     except StudioError as error:
         raise gr.Error(str(error), print_exception=False) from error
-    path, error = look.folder.found(row.id), look.folder.error_of(row.id)
+    path, fault = look.folder.found(row.id), look.folder.error_of(row.id)
     if path is None:
-        raise gr.Error(error.sentence if error else STOPPED, print_exception=False)
+        raise gr.Error(fault.sentence if fault else STOPPED, print_exception=False)
     take = load_preset(look.folder.sidecar(row.id)).take
     return path, {**(take.figures if take else {}), "seed": str(request.seed)}
 
