@@ -69,7 +69,7 @@ def build_renderer(settings: Settings) -> tuple[Renderer, Drafts]:
 
 
 def build_maker(settings: Settings, workers: int = 1) -> UnitMaker:
-    """What a worker makes the rows of a set with, one of so many that share this machine's memory.
+    """What a worker makes the rows of a set with, one of so many that share a card's or the machine's memory.
 
     Raises:
         InvalidRequestError: Python was told to drop docstrings, which transformers reads.

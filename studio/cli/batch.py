@@ -75,8 +75,9 @@ class Engine:
         from studio.service.batch.local import run_local
 
         workers, cards = crew_of(units, self.workers)
+        sharing = -(-workers // max(1, len(cards)))  # of one card's memory, or of the machine's
         return run_local(
-            folder, units, partial(make, workers=workers), workers=workers, cards=cards, tell=tell,
+            folder, units, partial(make, workers=sharing), workers=workers, cards=cards, tell=tell,
             cancel=cancel, retry_errors=retry,
         )  # fmt: skip
 

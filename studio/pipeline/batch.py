@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 NO_DRAFTS = "There is nothing here that makes drafts: take no draft."
 
 
-class Clip(NamedTuple):
+@dataclass(frozen=True)
+class Clip:
     """The samples [n] of one of the requests that were made side by side."""
 
     index: int

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from studio.core.files import replace_file
+from studio.core.cores import cores
+from studio.core.files import disk_error, replace_file
 from studio.core.request import ModelChoice
-
-if TYPE_CHECKING:
-    import torch
 
 FILE = "batch.json"  # beside the days' takes
 MOST = 64
@@ -26,36 +23,41 @@ def default_batch(choice: ModelChoice, outputs: Path) -> int:
     Raises:
         InvalidRequestError: this machine has no such device.
     """
+    kind, key = _device(choice)
+    kept = _read(outputs / FILE).get(key)
+    if isinstance(kept, int) and not isinstance(kept, bool) and 1 <= kept <= MOST:
+        return kept
+    return USUAL[kind]
+
+
+def keep_batch(choice: ModelChoice, batch: int, outputs: Path) -> None:
+    """Let it be the default from now on.
+
+    Raises:
+        StudioError: the folder can't be written.
+    """
+    known = {**_read(outputs / FILE), _device(choice)[1]: batch}
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+        replace_file(outputs / FILE, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
+    except OSError as error:
+        raise disk_error(error, outputs / FILE) from error
+
+
+def _device(choice: ModelChoice) -> tuple[str, str]:
+    """The kind of device that a choice comes to, and a name for it, the model and the number format.
+
+    A card is told by its name, a processor by its cores.
+    """
+    import torch
+
     from studio.backends.device import choose_device, choose_dtype
 
     device = choose_device(choice.device)
     dtype = str(choose_dtype(choice.dtype, device)).removeprefix("torch.")
-    kept = _read(outputs / FILE).get(_key(choice.id, device, dtype))
-    if isinstance(kept, int) and not isinstance(kept, bool) and 1 <= kept <= MOST:
-        return kept
-    return USUAL[device.type]
-
-
-def keep_batch(model_id: str, device: torch.device, dtype: str, batch: int, outputs: Path) -> None:
-    """Let it be the default from now on.
-
-    Raises:
-        OSError: what the disk says.
-    """
-    known = _read(outputs / FILE)
-    known[_key(model_id, device, dtype)] = batch
-    outputs.mkdir(parents=True, exist_ok=True)
-    replace_file(outputs / FILE, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
-
-
-def _key(model_id: str, device: torch.device, dtype: str) -> str:
-    """One for each model, number format and kind of device: a CPU's is told by its cores."""
-    import torch
-
-    name = f"{os.cpu_count() or 1} cores"
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    return f"{model_id} {dtype} {device.type} {name}"
+    cuda = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if cuda else f"{device.type}, {cores()} cores"
+    return device.type, f"{choice.id}, {dtype}, {name}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ machine's moods fall on all of them alike.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from studio.core.cores import cores
 from studio.core.errors import StudioError
 from studio.core.request import GenerationRequest, ModelChoice
 from studio.pipeline.batch import clip_of, render_clips
@@ -144,11 +144,6 @@ def best_of(speed: dict[Way, float]) -> Way:
         if way.workers == fastest.workers and made >= WORTH * speed[fastest]
     ]
     return min(near, key=lambda way: way.batch)
-
-
-def cores() -> int:
-    """The processor's cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _named(way: Way) -> str:

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from studio.core.cores import cores as cores
 from studio.core.errors import OutOfResourcesError, StudioError
 from studio.core.interrupts import deferred
 from studio.pipeline.cancel import CancelToken
@@ -81,13 +82,6 @@ def graphics_cards() -> list[str]:
     count = torch.cuda.device_count()
     named = [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if card.strip()]
     return named[:count] if named else [str(number) for number in range(count)]
-
-
-def cores() -> int:
-    """The processor's cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass

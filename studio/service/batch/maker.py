@@ -55,7 +55,7 @@ class UnitMaker:
             drafts: makes what rows of a unit hear beside their text.
             look: tells what a clip costs (`Renderer.calibration`), so that no more are made side by side than
                 memory holds; without it all of a unit are, until memory runs out.
-            workers: how many share this machine's memory.
+            workers: how many share the device's memory.
         """
         self._lease, self._render = lease, render
         self._drafts, self._look, self._workers = drafts, look, workers
