@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -89,7 +90,7 @@ class Survey:
     done: frozenset[str]
     failed: frozenset[str]
 
-    @property
+    @cached_property
     def settled(self) -> frozenset[str]:
         """Those of which nothing is to be made."""
         return self.done | self.failed
@@ -135,6 +136,16 @@ class SetFolder:
     def is_done(self, row_id: str) -> bool:
         """Whether the row's sound is there, and the record that names it."""
         return self.found(row_id) is not None
+
+    def seems_done(self, row_id: str) -> bool:
+        """As `is_done`, and as `survey` has it: the record is read only where its sound is of another format.
+
+        A record beside a sound of its stem was written after it.
+        """
+        place = f"{self.path}{os.sep}{row_id[:2]}{os.sep}{row_id}"
+        if not os.path.exists(f"{place}.json"):
+            return False
+        return os.path.exists(f"{place}{self.suffix}") or self.is_done(row_id)
 
     def found(self, row_id: str) -> Path | None:
         """The sound of a row that is done, in whatever format it was made; None for any other row."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from studio.core.errors import CancelledError, StudioError
 from studio.pipeline.cancel import CancelToken
 from studio.service.batch.claims import ATTEMPTS, BEAT_S, Claims, Held, LostClaim
-from studio.service.batch.folder import CLAIMS, FolderError, Made, SetFolder, Survey
+from studio.service.batch.folder import CLAIMS, FolderError, Made, SetFolder
 from studio.service.batch.rows import Row
 from studio.service.batch.units import Unit
 from studio.service.jobs.runner import is_out_of_memory, message_for
@@ -29,8 +29,7 @@ from studio.service.jobs.runner import is_out_of_memory, message_for
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.05
-LOOKS_SHARE = 20  # the folder is listed again after so many times what that took
-LEAST_LOOK_S = 0.2  # for a claim is looked no oftener either
+CHECK_S = 1.0  # how often a claim is looked for in the midst of a row
 DIED = "WorkerDied"
 GIVEN_UP = (
     f"What made this row died {ATTEMPTS} times over it, perhaps for want of memory: make it with fewer "
@@ -162,7 +161,8 @@ class _Loop:
         self._tell = tell
         self._states: dict[str, State] = {}
         self._sound_s = 0.0
-        self._look_at = 0.0  # when the folder is worth being listed again
+        self._look_s = 0.0  # what the last look at the folder took
+        self._wasted_s = 0.0  # on units, since then, that there was nothing to do about
 
     def tally(self, rows: int) -> Tally:
         states = list(self._states.values())
@@ -190,12 +190,15 @@ class _Loop:
         """Try each once; those that others hold."""
         others: list[Unit] = []
         while left and not self._cancel.is_set():
-            if time.monotonic() >= self._look_at:
+            if self._wasted_s > self._look_s:  # a look is worth it
                 left = deque(self._left(left))
                 continue
-            unit = left.popleft()
-            if not self._try(unit):
+            unit, begun = left.popleft(), time.monotonic()
+            came = self._try(unit)
+            if came == "held":
                 others.append(unit)
+            if came != "worked":
+                self._wasted_s += time.monotonic() - begun
         return others
 
     def _left(self, units: Iterable[Unit]) -> list[Unit]:
@@ -203,48 +206,44 @@ class _Loop:
         units = list(units)
         begun = time.monotonic()
         survey = self._folder.survey(row.id for unit in units for row in unit.rows)
-        now = time.monotonic()
-        self._look_at = now + max(LEAST_LOOK_S, LOOKS_SHARE * (now - begun))
-        self._note(units, survey)
-        settled = survey.settled
-        return [unit for unit in units if any(row.id not in settled for row in unit.rows)]
+        self._look_s, self._wasted_s = time.monotonic() - begun, 0.0
+        for row in (row for unit in units for row in unit.rows if row.id in survey.settled):
+            if row.id in survey.done:
+                self._say(row, "there")
+            else:
+                self._say_failed(row)
+        return [unit for unit in units if any(row.id not in survey.settled for row in unit.rows)]
 
-    def _note(self, units: Iterable[Unit], survey: Survey) -> None:
-        for unit in units:
-            for row in unit.rows:
-                if row.id in survey.done:
-                    self._say(row, "there")
-                elif row.id in survey.failed:
-                    self._say_failed(row)
-
-    def _try(self, unit: Unit) -> bool:
-        """Whether nothing is left to be done about a unit; False where another worker is at it."""
+    def _try(self, unit: Unit) -> Literal["worked", "settled", "held"]:
+        """Make what is left of a unit, unless it was settled by others, or one of them is at it."""
         if not self._wanted(unit):
-            return True
+            return "settled"
         try:
             held = self._claims.take(unit.id)
         except OSError as error:
             raise self._folder.fault(error, self._folder.path / CLAIMS) from error
         if held is None:
-            return False
+            return "held"
         try:
             wanted = self._wanted(unit)  # again: another may have made it and let go just now
+            if not wanted:
+                return "settled"
             if held.given_up:
                 for row in wanted:
                     self._fail(row, DIED, GIVEN_UP)
-            elif wanted:
+            else:
                 self._make_rows(unit, wanted, held)
         except LostClaim:
             log.warning("Another worker took over %s", ", ".join(row.id for row in unit.rows))
-            return False
+            return "held"
         finally:
             self._claims.release(held)
-        return True
+        return "worked"
 
     def _wanted(self, unit: Unit) -> list[Row]:
         wanted: list[Row] = []
         for row in unit.rows:
-            if self._folder.is_done(row.id):
+            if self._folder.seems_done(row.id):
                 self._say(row, "there")
             elif self._folder.error(row.id).exists():
                 self._say_failed(row)
@@ -307,7 +306,7 @@ def _watched(chunks: Iterable[NDArray[np.floating]], held: Held) -> Iterator[NDA
     for chunk in chunks:
         if time.monotonic() >= look_at:
             held.check()
-            look_at = time.monotonic() + LEAST_LOOK_S
+            look_at = time.monotonic() + CHECK_S
         yield chunk
 
 

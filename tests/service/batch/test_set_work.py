@@ -13,7 +13,6 @@ import pytest
 from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.preset import load_preset
 from studio.pipeline.cancel import CancelToken
-from studio.service.batch import work as module
 from studio.service.batch.claims import ATTEMPTS, Claims
 from studio.service.batch.folder import FolderError, Made, SetFolder
 from studio.service.batch.units import Unit
@@ -265,7 +264,6 @@ def test_the_folder_is_not_listed_for_every_row(folder: SetFolder, monkeypatch: 
         return names(self, path)
 
     monkeypatch.setattr(SetFolder, "_names", noted)
-    monkeypatch.setattr(module, "LEAST_LOOK_S", 1000.0)
     wanted = units(30)
     shelves = len({row[:2] for row in ids(wanted)})
     run(folder, wanted)
