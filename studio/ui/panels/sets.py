@@ -185,12 +185,14 @@ def _placed(row: Row, where: dict[str, str], fingerprint: Fingerprint) -> Row:
 def told_of_plan(plan: Plan, rows: list[Row], *, trying: bool = False) -> str:
     """What a set would be, in words; `trying`: how long it takes is being found out."""
     lengths = {row.request.duration_s or 0.0 for row in rows}
-    each = TEXT.each.format(length=format_time(lengths.pop())) if len(lengths) == 1 else ""
+    takes = counted(plan.takes)
+    if len(lengths) == 1:
+        takes = TEXT.alike.format(takes=takes, length=format_time(lengths.pop()))
     time = TEXT.time_trying if trying else TEXT.time_unknown
     if plan.time_s is not None:
         time = TEXT.time.format(time=duration(plan.time_s))
     return TEXT.plan.format(
-        takes=counted(plan.takes), each=each, sound=format_time(plan.sound_s), time=time,
+        takes=takes, sound=format_time(plan.sound_s), time=time,
         size=readable(plan.size), free=readable(plan.free),
     )  # fmt: skip
 

@@ -181,6 +181,7 @@ def test_a_stranger_finds_no_set_but_by_its_id(tmp_path: Path, render: Crowded) 
     studio.close()
 
 
+@pytest.mark.slow
 def test_thousands_of_rows_are_told_some_at_a_time(site: tuple[Studio, TestClient]) -> None:
     studio, client = site
     running = studio.submit(parse_request(prompt="rain", duration_s=None, model={"id": "tone"}))
