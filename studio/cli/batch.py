@@ -66,10 +66,12 @@ class Engine:
         """Make the units by `make`, which takes how many share this machine."""
         cancel = CancelToken()
         if self.name == "ray":
+            from studio.service.batch.local import cores
             from studio.service.batch.ray_engine import run_ray
 
+            sharing = self.workers or (1 if self.ray_address else cores())
             return run_ray(
-                folder, units, partial(make, workers=self.workers or 1), workers=self.workers,
+                folder, units, partial(make, workers=sharing), workers=self.workers,
                 address=self.ray_address, env=self.ray_env, tell=tell, cancel=cancel, retry_errors=retry,
             )  # fmt: skip
         from studio.service.batch.local import run_local

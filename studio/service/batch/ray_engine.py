@@ -32,7 +32,7 @@ from studio.service.batch.work import Progressed, Tally, Tell, work
 
 LOOK_S = 0.25  # how soon a run notices that it is to stop
 GRACE_S = 20.0  # for a worker to end in: a step of a large model takes seconds
-ATTEMPTS = 3  # to begin with, before there is a unit that could be at fault
+RESTARTS = 100  # of a worker: a unit that kills has an error after its third, so something else is wrong then
 MISSING = "Ray is not installed: `uv pip install --group ray` in a checkout, or `pip install 'ray==2.60.0'`."
 LACKING = (
     "Ray's workers have no module {module}: install Longwave on every node, or give its wheel by --ray-env."
@@ -154,7 +154,7 @@ class _Crew:
         options: dict[str, Any] = {
             **resources,
             "max_concurrency": 3,  # `make`, `told` and `stop`
-            "max_restarts": ATTEMPTS * (most + 1),  # a unit that kills as often has an error by then
+            "max_restarts": RESTARTS,
             "max_task_retries": -1,
             "runtime_env": dict(env or {}),
         }
