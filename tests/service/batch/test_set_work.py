@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -20,7 +21,18 @@ from studio.service.batch.folder import FolderError, Made, SetFolder
 from studio.service.batch.units import Unit
 from studio.service.batch.work import DIED, Fault, Maker, Progressed, Tally, in_order, work
 from studio.service.jobs.runner import BUG_MESSAGE
-from tests.service.batch.set_fakes import RATE, claims_in, hashes, ids, made, make_tone, samples_of, units
+from tests.service.batch.set_fakes import (
+    RATE,
+    claims_in,
+    hashes,
+    ids,
+    made,
+    make_tone,
+    rows,
+    samples_of,
+    units,
+)
+from tests.set_scale import bare_loop
 
 
 @pytest.fixture
@@ -290,6 +302,21 @@ def test_the_folder_is_not_listed_for_every_row(folder: SetFolder, monkeypatch: 
     shelves = len({row[:2] for row in ids(wanted)})
     run(folder, wanted)
     assert len(listed) <= 2 * shelves, "once before the pass and once after it"
+
+
+def test_a_row_is_synced_no_oftener_than_by_a_bare_loop(
+    folder: SetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a set costs is the disk's time: no claim may add to it."""
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(file), fsync(file)))
+    bare_loop(folder.path.with_name("bare"), rows(12))
+    bare = len(synced)
+    assert bare == 3 * 12
+    run(folder, units(12))
+    shelves = len(list(folder.path.glob("??")))
+    assert len(synced) - bare == bare + shelves + 1, "and at the end each folder once"
 
 
 def test_workers_begin_apart_and_keep_to_a_model() -> None:
