@@ -12,8 +12,8 @@ from studio.core.request import ModelChoice
 
 FILE = "batch.json"  # beside the days' takes
 MOST = 64
-# Where nothing was measured. In two trials on two cores clips of 5 s came 1.3 to 1.5 times as fast by fours as one
-# by one, and little faster by eights. The others are guesses: no card was at hand.
+# Where nothing was measured. In two trials on two cores clips of 5 s came 1.3 to 1.5 times as fast by fours
+# as one by one, and little faster by eights. The others are guesses: no card was at hand.
 USUAL = {"cpu": 4, "cuda": 8, "mps": 4}
 
 
