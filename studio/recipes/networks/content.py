@@ -20,7 +20,7 @@ from transformers import SpeechT5Config
 from studio.modules.durator import Durator
 from studio.modules.speech_encoder import SpeechEncoder
 from studio.recipes.data.mixing import PatchEncoder
-from studio.recipes.speech.dataset import Batch, SpeechSet, Spoken, collate
+from studio.recipes.speech.dataset import VOICES, Batch, SpeechSet, Spoken, collate
 from studio.recipes.speech.tokenizer import PAD, TOKENS
 from studio.training.loop import LoopOptions, TrainState, run
 from studio.training.precision import mixed_precision
@@ -110,6 +110,19 @@ def duration_loss(logs: Tensor, batch: Batch) -> Tensor:
     return ((logs.float() - wanted).square() * batch.mask).sum() / batch.mask.sum()
 
 
+def others_phones(speech: SpeechSet) -> Tensor:
+    """Which phones are never a voice's own, bool [voices, phones].
+
+    They are left out when its phones are told: each voice writes its own, so content frames would be paid for
+    saying who speaks, by the lengths that are its alone, and the U-Net would read that there, not in the
+    description.
+    """
+    others = torch.ones(len(VOICES), speech.phones, dtype=torch.bool)
+    for one in speech.spoken:
+        others[one.voice, torch.from_numpy(one.phones)] = False
+    return others
+
+
 def latents_of(spoken: Sequence[Spoken], encoder: PatchEncoder) -> Tensor:
     """Scaled latents [B, 8, T, 16] of sentences, 0 behind their ends."""
     padded = torch.zeros(len(spoken), 8, max(one.frames for one in spoken), 16)
@@ -124,11 +137,14 @@ def train_content(
 ) -> tuple[Content, Heads]:
     """Train on aligned sentences; `weight` [8, 1, 1] is each latent channel's. Returns averaged networks."""
     torch.manual_seed(options.seed)
-    model = nn.ModuleDict({"content": Content(), "heads": Heads(speech.phones, 2)}).to(device).train()
+    model = (
+        nn.ModuleDict({"content": Content(), "heads": Heads(speech.phones, len(VOICES))}).to(device).train()
+    )
     content, heads = cast(Content, model["content"]), cast(Heads, model["heads"])
     adam = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     state = TrainState(model, {"adam": adam}, ema_decay=0.995)
-    by_voice = [speech.of_voice(voice) for voice in range(2)]
+    by_voice = [speech.of_voice(voice) for voice in range(len(VOICES))]
+    others = others_phones(speech).to(device)
 
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))  # dropout's
@@ -140,7 +156,8 @@ def train_content(
         inside = (batch.phones >= 0)[:, None, :, None]
         error = weight.to(device) * (predicted.float() - wanted).abs() * inside
         latent = error.sum() / (inside.sum() * LATENT_VALUES)
-        phone = F.cross_entropy(phones.float().flatten(0, 1), batch.phones.flatten(), ignore_index=-1)
+        logits = phones.float().masked_fill(others[batch.voices][:, None], -math.inf)
+        phone = F.cross_entropy(logits.flatten(0, 1), batch.phones.flatten(), ignore_index=-1)
         duration = duration_loss(logs, batch)
         loss = latent + PHONE_WEIGHT * phone + DURATION_WEIGHT * duration
         adam.zero_grad(set_to_none=True)

@@ -33,7 +33,7 @@ from studio.recipes.networks.voiceldm import BAND, Composer, Scenes, Sentences, 
 from studio.recipes.pocket.export import pocket_index, save_part
 from studio.recipes.pocket.inputs import train_corpus
 from studio.recipes.pocket.options import PocketOptions
-from studio.recipes.speech.dataset import SpeechSet, collate, load_speech
+from studio.recipes.speech.dataset import SpeechSet, Spoken, collate, load_speech, retimed
 from studio.recipes.speech.grammar import training_sentences
 from studio.recipes.speech.reading import read_aloud
 from studio.recipes.speech.tokenizer import save_tokenizer
@@ -72,6 +72,7 @@ def run_voiceldm(options: PocketOptions) -> bool:
     if not is_complete(loop):
         return False
     loop = options.loop("voiceldm", "voiceldm/unet")
+    stretch(content.durator, UNHURRIED)
     composer = Composer(lay_out(content.cpu(), speech), Scenes(mels, corpus.captions), encoder)
     unet = train_voiceldm(
         composer,
@@ -81,7 +82,6 @@ def run_voiceldm(options: PocketOptions) -> bool:
         _channel_weight(encoder, mels),
         options.device,
     )
-    stretch(content.durator, UNHURRIED)
     export_voiceldm(content, unet, tower, options.audioldm, options.voiceldm)
     return is_complete(loop)
 
@@ -98,16 +98,23 @@ def read_speech(options: PocketOptions) -> SpeechSet:
 
 @torch.inference_mode()
 def lay_out(content: Content, speech: SpeechSet) -> Sentences:
-    """Every sentence's content at its own durations, and that of silence."""
+    """Every sentence with its content, as fast as the durator lets it be read; and the content of silence.
+
+    At the voices' own durations the content would tell who speaks, by rhythm, and the U-Net would read it
+    there instead of in the description: words that are only written have no such rhythm.
+    """
+    spoken: list[Spoken] = []
     frames: list[NDArray[np.float16]] = []
     for start in track(range(0, len(speech.spoken), READ_AT_ONCE), "Laying out what is said"):
-        batch = collate(speech.spoken[start : start + READ_AT_ONCE])
-        laid, _ = content.eval()(batch)
-        frames += [
-            row[:count].numpy().astype(np.float16)
-            for row, count in zip(laid, batch.frames.tolist(), strict=True)
-        ]
-    return Sentences(speech.spoken, frames, content.durator.silence.float().numpy())
+        read = speech.spoken[start : start + READ_AT_ONCE]
+        batch = collate(read)
+        states = content.eval().text_encoder(batch.ids, batch.mask)
+        durations = content.durator.durations(states, batch.mask)
+        laid, lengths = content.durator(states, batch.mask, durations)
+        for one, row, lasting, count in zip(read, laid, durations, lengths.tolist(), strict=True):
+            spoken.append(retimed(one, lasting[: len(one.ids)].numpy(), count))
+            frames.append(row[:count].numpy().astype(np.float16))
+    return Sentences(spoken, frames, content.durator.silence.float().numpy())
 
 
 def _channel_weight(encoder: PatchEncoder, mels: NDArray[np.float16]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -78,6 +78,22 @@ def collate(spoken: Sequence[Spoken]) -> Batch:
         phones[row, : one.frames] = torch.from_numpy(one.phones)
     voices = torch.tensor([one.voice for one in spoken])
     return Batch(ids, mask, durations, voices, torch.tensor([one.frames for one in spoken]), phones)
+
+
+def retimed(one: Spoken, durations: NDArray[np.float32], frames: int) -> Spoken:
+    """The sentence with its letters as long as `durations` [K] say, in `frames` latent frames.
+
+    Its log-mel is stretched or pressed between the letters' ends; pitch stays, as that lies across the bands.
+    """
+    ours, theirs = (np.concatenate([[0.0], np.cumsum(each)]) for each in (durations, one.durations))
+    phones = one.phones[np.interp(np.arange(frames) + 0.5, ours, theirs).astype(int).clip(max=one.frames - 1)]
+    patch = len(one.mel) // one.frames
+    centres = np.interp((np.arange(patch * frames) + 0.5) / patch, ours, theirs)
+    at = (patch * centres - 0.5).clip(0, len(one.mel) - 1)
+    before = at.astype(int)
+    after, share = np.minimum(before + 1, len(one.mel) - 1), (at - before)[:, None]
+    mel = (1 - share) * one.mel[before].astype(np.float32) + share * one.mel[after].astype(np.float32)
+    return replace(one, durations=durations, mel=mel.astype(np.float16), phones=phones)
 
 
 def load_speech(folder: Path, limit: int | None = None) -> SpeechSet:

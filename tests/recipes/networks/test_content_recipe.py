@@ -19,6 +19,7 @@ from studio.recipes.networks.content import (
     draw_sentences,
     duration_loss,
     latents_of,
+    others_phones,
     speech_config,
     stretch,
     train_content,
@@ -98,6 +99,18 @@ def test_latents_are_those_of_each_sentence_and_nothing_behind_it(
     alone = encoder.encode(torch.from_numpy(second.mel.astype(np.float32))[None])
     torch.testing.assert_close(both[1, :, : second.frames], alone[0])
     assert not both[1, :, second.frames :].any()
+
+
+def test_no_voice_is_told_by_the_phones_that_are_its_alone() -> None:
+    said = [spoken("the old house", 0), spoken("the old house", 1)]
+    hers, his = said[0], said[1]
+    speech = SpeechSet([hers, Spoken(1, his.text, his.ids, his.durations, his.mel, his.phones + 7)], 14)
+    others = others_phones(speech)
+    own = torch.from_numpy(np.unique(hers.phones))
+    assert not others[0, own].any()
+    assert others[1, own].all()
+    assert not others[1, own + 7].any()
+    assert others[0, own + 7].all()
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import ClapTextModelWithProjection
@@ -23,6 +24,7 @@ from studio.recipes.pocket.options import Amounts, PocketOptions
 from studio.recipes.pocket.stages import BY_NAME, run_stage
 from studio.recipes.pocket.voiceldm import export_voiceldm, lay_out, read_speech
 from studio.recipes.speech import tokenizer, tower
+from studio.recipes.speech.dataset import SpeechSet
 from studio.recipes.speech.tokenizer import token_ids
 from tests.recipes.speech.speech_fakes import tone_voices
 from tests.recipes.text.sentence_fakes import WORDS
@@ -87,9 +89,22 @@ def test_each_voice_reads_sentences_of_its_own_and_once(options: PocketOptions) 
     assert not texts[0] & texts[1]
     assert read_speech(once).spoken[3].text == speech.spoken[3].text
     assert [voice.said for voice in voices] == [8, 8]
+
+
+def test_what_is_laid_out_tells_nothing_of_who_reads_it(options: PocketOptions) -> None:
     torch.manual_seed(0)
-    laid = lay_out(Content(), speech)
-    assert [len(frames) for frames in laid.content] == [one.frames for one in speech.spoken]
+    speech = read_speech(options)
+    hers = speech.spoken[0]
+    slower = replace(
+        hers, voice=1, durations=2 * hers.durations, mel=hers.mel.repeat(2, 0), phones=hers.phones.repeat(2)
+    )
+    laid = lay_out(Content(), SpeechSet([hers, slower], speech.phones))
+    first, second = laid.content
+    np.testing.assert_allclose(first, second, atol=4e-3)  # but for rounding
+    for one, frames in zip(laid.spoken, laid.content, strict=True):
+        assert one.frames == len(frames)
+        assert len(one.mel) == 4 * len(frames)
+    assert np.abs(laid.spoken[0].mel.astype(float) - laid.spoken[1].mel).mean() < 0.2
 
 
 @pytest.mark.slow
