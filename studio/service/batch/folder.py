@@ -283,11 +283,15 @@ class SetFolder:
 
     def _put(self, sound: Path, record: Preset, kept: IO[bytes], before: Callable[[], None]) -> None:
         """The sound first, then the record. Raises `OSError` and what libsndfile does."""
-        # Without what differs from one making to another, so that the same samples are the same file.
-        plain = record.model_copy(update={"take": _take(record, created="", figures={})})
+        take = _take(record)
+        batch = take.batch and take.batch.model_copy(update={"line": 0})
+        # Without what differs from one making or set to another, so that the same samples are the same file.
+        plain = record.model_copy(
+            update={"take": _take(record, created="", figures={}, group=None, batch=batch)}
+        )
         partial = part_beside(sound)
         try:
-            encode(partial, self.suffix, _take(record).sample_rate, 1, _blocks(kept), comment_of(plain))
+            encode(partial, self.suffix, take.sample_rate, 1, _blocks(kept), comment_of(plain))
             with open(partial, "rb+") as file:
                 os.fsync(file.fileno())
             before()

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.preset import load_preset
 from studio.pipeline.cancel import CancelToken
-from studio.service.batch.claims import ATTEMPTS, Claims
+from studio.service.batch.claims import ATTEMPTS, Claims, Held
 from studio.service.batch.folder import FolderError, Made, SetFolder
 from studio.service.batch.units import Unit
 from studio.service.batch.work import DIED, Fault, Maker, Progressed, Tally, in_order, work
 from studio.service.jobs.runner import BUG_MESSAGE
-from tests.service.batch.set_fakes import claims_in, hashes, ids, made, make_tone, units
+from tests.service.batch.set_fakes import (
+    RATE,
+    claims_in,
+    hashes,
+    ids,
+    made,
+    make_tone,
+    rows,
+    samples_of,
+    units,
+)
+from tests.set_scale import bare_loop
 
 
 @pytest.fixture
@@ -183,21 +197,41 @@ def test_a_unit_that_is_held_elsewhere_is_waited_for(folder: SetFolder) -> None:
     assert waited == [0.05, 0.1, 0.2], "ever more patiently"
 
 
-def test_who_was_followed_writes_nothing(folder: SetFolder) -> None:
-    wanted, taken = units(1), []
+def test_what_was_made_until_the_claim_stood_is_not_made_again(folder: SetFolder) -> None:
+    wanted = units(1)
+    folder.prepare()
+
+    class Late(Claims):
+        def take(self, unit_id: str) -> Held | None:
+            folder.write(made(wanted[0].rows[0]), ids(wanted))  # by another, which let go then
+            return super().take(unit_id)
+
+    with Late(folder.path / ".claims") as claims:
+        assert run(folder, wanted, refusing, claims=claims) == Tally(1, there=1)
+    assert claims_in(folder.path) == []
+
+
+@pytest.mark.parametrize("when", ["in the midst", "at the end"])
+def test_who_was_followed_writes_nothing(folder: SetFolder, when: str) -> None:
+    """Another takes this worker for dead, makes the row, and is still there or has let go."""
+    wanted, before = units(1), []
     (row,) = wanted[0].rows
 
-    def make(unit: Unit, wanted: Collection[str], cancel: CancelToken) -> Iterator[Made | Fault]:
-        one = made(row)
-        if not taken:  # in the midst of it another takes this worker for dead, and makes the row
-            (claim,) = claims_in(folder.path)
-            (folder.path / ".claims" / claim).with_suffix(".2").write_text("{}")
-            taken.append(claim)
-            folder.write(made(row), [row.id])
-            before.append(folder.sidecar(row.id).read_bytes())
-        yield one
+    def follow() -> None:
+        (claim,) = claims_in(folder.path)
+        (folder.path / ".claims" / claim).with_suffix(".2").write_text("{}")
+        folder.write(made(row), [row.id])
+        before.append(folder.sidecar(row.id).read_bytes())
 
-    before: list[bytes] = []
+    def chunks() -> Iterator[NDArray[np.float32]]:
+        yield samples_of(row)
+        follow()
+
+    def make(unit: Unit, wanted: Collection[str], cancel: CancelToken) -> Iterator[Made | Fault]:
+        if when == "in the midst":
+            follow()
+        yield made(row) if when == "in the midst" else Made(row, RATE, chunks())
+
     assert run(folder, wanted, make) == Tally(1, there=1)
     assert folder.sidecar(row.id).read_bytes() == before[0]
 
@@ -268,6 +302,21 @@ def test_the_folder_is_not_listed_for_every_row(folder: SetFolder, monkeypatch: 
     shelves = len({row[:2] for row in ids(wanted)})
     run(folder, wanted)
     assert len(listed) <= 2 * shelves, "once before the pass and once after it"
+
+
+def test_a_row_is_synced_no_oftener_than_by_a_bare_loop(
+    folder: SetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a set costs is the disk's time: no claim may add to it."""
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(file), fsync(file)))
+    bare_loop(folder.path.with_name("bare"), rows(12))
+    bare = len(synced)
+    assert bare == 3 * 12
+    run(folder, units(12))
+    shelves = len(list(folder.path.glob("??")))
+    assert len(synced) - bare == bare + shelves + 1, "and at the end each folder once"
 
 
 def test_workers_begin_apart_and_keep_to_a_model() -> None:
