@@ -32,7 +32,6 @@ from studio.service.batch.units import Unit
 from studio.service.batch.work import Progressed, work
 
 ROOT = Path(__file__).resolve().parents[3]
-GROUP = "one"  # stands in the sound's tag
 NEEDS_RAY = pytest.mark.skipif(
     find_spec("ray") is None and os.environ.get("CI") != "true", reason="the package ray is not installed"
 )
@@ -68,7 +67,7 @@ def hashes(folder: SetFolder) -> dict[str, str]:
 
 
 def undisturbed(path: Path, wanted: Sequence[Unit]) -> dict[str, str]:
-    folder = SetFolder(path, group=GROUP)
+    folder = SetFolder(path)
     work(folder, wanted, make_tone, cancel=CancelToken())
     return hashes(folder)
 
@@ -76,7 +75,7 @@ def undisturbed(path: Path, wanted: Sequence[Unit]) -> dict[str, str]:
 @NEEDS_RAY
 @pytest.mark.slow
 def test_each_row_is_made_once_by_workers_with_sensible_names(cluster: Any, tmp_path: Path) -> None:
-    folder, wanted = SetFolder(tmp_path / "rains", group=GROUP), units(20, batch=3)
+    folder, wanted = SetFolder(tmp_path / "rains"), units(20, batch=3)
     told: list[Progressed] = []
     names: set[str] = set()
 
@@ -96,7 +95,7 @@ def test_each_row_is_made_once_by_workers_with_sensible_names(cluster: Any, tmp_
 @NEEDS_RAY
 @pytest.mark.slow
 def test_killed_workers_are_started_again_and_no_row_is_lost(cluster: Any, tmp_path: Path) -> None:
-    folder, wanted = SetFolder(tmp_path / "killed", group=GROUP), units(40)
+    folder, wanted = SetFolder(tmp_path / "killed"), units(40)
     killed: list[int] = []
 
     def kill(progressed: Progressed) -> None:
