@@ -167,7 +167,7 @@ def test_a_queue_is_worked_on_by_actors_too(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_command_starts_a_cluster_and_ends_it(tmp_path: Path) -> None:
     sheet = tmp_path / "rows.csv"
-    sheet.write_text("mode,prompt,seconds,model,count\nsparse,rain,0.5,tone,6\n")
+    sheet.write_text("mode,prompt,seconds,model,attention,count\nsparse,rain,0.5,tone,dense,6\n")
     command = [
         "batch",
         str(sheet),
