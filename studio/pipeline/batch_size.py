@@ -12,8 +12,8 @@ from studio.core.request import ModelChoice
 
 FILE = "batch.json"  # beside the days' takes
 MOST = 64
-# Where nothing was measured. A CPU's is: two cores with AVX-512 gave clips of 5 s 1.3 to 1.5 times as fast by
-# fours as one by one, and little more by eights. A card's is a guess: more fits, and none was at hand.
+# Where nothing was measured. In two trials on two cores clips of 5 s came 1.3 to 1.5 times as fast by fours
+# as one by one, and little faster by eights. The others are guesses: no card was at hand.
 USUAL = {"cpu": 4, "cuda": 8, "mps": 4}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,14 @@ RATE = 16000
 SECONDS = 0.05
 
 
-def rows(count: int, seconds: float = SECONDS) -> list[Row]:
-    """Takes of the tone model that differ by their prompts and seeds."""
+def rows(count: int, seconds: float = SECONDS, **settings: Any) -> list[Row]:
+    """Takes of the tone model that differ by their prompts and seeds; `settings` hold for all."""
     given = {"mode": "sparse", "sampler": {"kind": "clip"}, "model": {"id": "tone"}, "duration_s": seconds}
     return [
         row_of(
-            parse_request(**given, prompt=f"rain {number}", seed=number), lambda choice: "", line=number + 1
+            parse_request(**{**given, "prompt": f"rain {number}", "seed": number, **settings}),
+            lambda choice: "",
+            line=number + 1,
         )
         for number in range(count)
     ]

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from studio.backends.base import Backend, Conditioning
+from studio.backends.systems import dcldm
 from studio.core.errors import CancelledError, InvalidRequestError, NoSoundError, OutOfResourcesError
 from studio.core.events import Event, StepDone
 from studio.core.preset import load_preset
@@ -27,7 +28,7 @@ from studio.service.batch.rows import Row
 from studio.service.batch.units import Unit, units_of
 from studio.service.batch.work import Fault, work
 from studio.testing import FakeBackend, FakeSpeakingBackend
-from tests.backends.conftest import make_dcldm
+from tests.backends.conftest import make_dcldm, make_tango, wake
 from tests.pipeline.drafting_fakes import FakeDrafter
 from tests.service.batch.set_fakes import rows
 
@@ -237,16 +238,16 @@ def test_sidecars_name_the_unit_and_open_as_the_rows_requests(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_rows_hear_drafts_of_their_own(tmp_path: Path) -> None:
-    from studio.backends.systems import dcldm
-
-    drafts = Drafts(
-        AcousticModelPool(lambda *_: FakeDrafter("fake"), lambda *_: FakeDrafter("fake")), tmp_path
-    )
-    backend = dcldm.load(make_dcldm(tmp_path / "dcldm", "AG"), "cpu", "float32")
-    unit = one_unit(clips(2, mode="dual", draft={"kind": "audiogen", "model": "fake"}))
+def test_rows_hear_drafts_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = wake(make_dcldm(make_tango(tmp_path / "tango"), tmp_path / "dual"), "AG")
+    backend, drafter = dcldm.load(folder, "cpu", "float32"), FakeDrafter()
+    monkeypatch.setattr(backend, "decode", lambda latents: latents.flatten().numpy())  # its vocoder is new
+    drafts = Drafts(AcousticModelPool(lambda *_: drafter, lambda *_: drafter), tmp_path)
+    unit = one_unit(clips(2, mode="dual", guidance_scale=3.0, draft={"kind": "audiogen"}))
     made = all_of(maker(backend, drafts=drafts), unit)
-    for row in unit.rows:
+    deaf = all_of(maker(backend), one_unit(clips(2, mode="dual", guidance_scale=3.0)))
+    for row, unheard in zip(unit.rows, deaf.values(), strict=True):
         alone = render_samples(Renderer(drafts), row.request, backend)
         np.testing.assert_allclose(sound(made[row.id]), alone, atol=ROUNDING)
+        assert (sound(unheard) != alone).any()
     backend.unload()
