@@ -74,7 +74,7 @@ def killed(place: Path, count: int, kills: int) -> dict[str, float]:
     wanted, chance, gone = units(count), random.Random(7), []
     _work(place / "undisturbed", wanted)
     folder = SetFolder(place / "killed")
-    places = set(chance.sample(range(1, count - 30), kills))
+    places = set(chance.sample(range(1, count // 2), kills))
     done = 0
 
     def tell(progressed: Progressed) -> None:
