@@ -17,6 +17,7 @@ from studio.service.batch.tables import BrokenTableError, LineError, Record, rea
 MAX_ROWS = 1_000_000
 MAX_MANIFEST_BYTES = 512 * 2**20
 SHOWN_FAULTS = 10
+_GROUPS = ("model", "sampler", "attention", "draft", "speech")
 NOTHING = "The manifest asks for nothing: write a line for each take; 'longwave batch example' shows how."
 
 
@@ -51,13 +52,13 @@ def parse_manifest(text: str, reading: Reading, most: int = MAX_ROWS) -> list[Ro
         ManifestError: names the lines at fault, and what is wrong with each.
         InvalidRequestError: it asks for nothing.
     """
-    reading, rows = reading.remembering(), list[Row]()
+    reading, rows, known = reading.remembering(), list[Row](), dict[Any, Any]()
     faults: list[LineError] = []
     for found in _records(text):
         try:
             if isinstance(found, LineError):
                 raise found
-            rows.extend(_rows_of(found, reading, most - len(rows), most))
+            rows.extend(_rows_of(found, reading, most - len(rows), most, known))
         except LineError as fault:
             faults.append(fault)
             if isinstance(fault, BrokenTableError):
@@ -77,8 +78,11 @@ def _records(text: str) -> Iterator[Record | LineError]:
         yield fault
 
 
-def _rows_of(record: Record, reading: Reading, room: int, most: int) -> list[Row]:
-    """The rows of a line, of which there may be as many as there is `room` for: of `most` in all."""
+def _rows_of(record: Record, reading: Reading, room: int, most: int, known: dict[Any, Any]) -> list[Row]:
+    """The rows of a line, of which there may be as many as there is `room` for: of `most` in all.
+
+    `known` are the groups of settings that rows share, of which a large manifest has few.
+    """
     try:
         values = dict(record.values)
         count = _count(values.pop("count", 1))
@@ -89,15 +93,19 @@ def _rows_of(record: Record, reading: Reading, room: int, most: int) -> list[Row
                 f"with it the manifest asks for more than {most:,} takes: make several manifests.",
             )
         made = (read_asked(one, reading) for one in expand(values))
-        return [row for asked in made for row in _variations(asked, count, record.line, reading)]
+        return [row for asked in made for row in _variations(asked, count, record.line, reading, known)]
     except LineError:
         raise
     except StudioError as error:
         raise LineError(record.line, str(error)) from error
 
 
-def _variations(asked: Asked, count: int, line: int, reading: Reading) -> Iterator[Row]:
-    varied = variations(asked.request, count, seeded=asked.seeded)
+def _variations(
+    asked: Asked, count: int, line: int, reading: Reading, known: dict[Any, Any]
+) -> Iterator[Row]:
+    groups = {name: getattr(asked.request, name) for name in _GROUPS}
+    shared = {name: known.setdefault(group, group) for name, group in groups.items()}
+    varied = variations(asked.request.model_copy(update=shared), count, seeded=asked.seeded)
     for number, request in enumerate(varied, start=1):
         name = f"{asked.name} {number}" if asked.name and count > 1 else asked.name
         yield row_of(request, reading.fingerprint, line=line, name=name)
