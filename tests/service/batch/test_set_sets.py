@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
+from studio.core.events import Progress
 from studio.core.settings import Settings
 from studio.service.batch.folder import Made
 from studio.service.batch.listing import read_rows, sets_in, write_rows
@@ -19,6 +20,7 @@ from studio.service.batch.rows import Row
 from studio.service.batch.sets import STRANGERS_ROWS, Sets
 from studio.service.batch.units import Unit
 from studio.service.batch.work import Fault
+from studio.service.jobs.device_queue import BETWEEN
 from studio.service.studio import Studio
 from tests.service.batch.set_fakes import made, make_tone, rows
 from tests.service.service_fakes import GatedRender, create_backend, request
@@ -215,8 +217,13 @@ def test_a_take_that_is_asked_for_waits_for_the_unit_that_is_made_and_no_longer(
         wanted: list[Row] = rows(3)
         set_id = sets.begin(wanted, "wind")
         until(lambda: sets.look(set_id).making)
+        given_up = studio.submit(request(seed=0))
+        assert given_up.hub.subscribe().get() == Progress(BETWEEN)
         jobs = [studio.submit(request(seed=seed)) for seed in (1, 2)]
         assert [job.status for job in jobs] == ["queued", "queued"]
+        sets.summary(set_id)  # the queue's thread had the time to take one of them up by now
+        studio.stop(given_up.id)
+        assert given_up.ended, "at once: it was still in the queue"
         assert studio.position(jobs[1].id) == 1
         gate.let(2)
         render.running.wait(10)
