@@ -34,7 +34,7 @@ from studio.core.install.uv import LOCAL, run_quietly, scripts  # noqa: E402
 STAMP = VENV / "longwave.json"
 TRIED = LOCAL / "tried.json"  # the same of an environment that is not ours
 ENTRY = "studio.app"
-GROUPS = {"test": ("test", "aisfx"), "lint": ("lint",)}
+GROUPS = {"test": ("test", "aisfx", "ray"), "lint": ("lint",)}
 SUITE = ("-m", "not soak and not gpu")
 # Runs a module as `python -m` does, with the project's folder, and not the current one, at the head of the
 # path. The folder is an argument: in PYTHONPATH its name could hold no colon.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from studio.core.request import GenerationRequest, ModelChoice
     from studio.pipeline.drafts import Drafts
     from studio.pipeline.renderer import Renderer
+    from studio.service.batch.maker import UnitMaker
     from studio.service.studio import Studio
     from studio.ui.server.page import Page
 
@@ -39,7 +40,16 @@ def build_studio(settings: Settings) -> Studio:
         fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
         admit=lambda request: None if settings.private else require_listed(request, settings),
         defaults=partial(defaults_of, settings=settings),
+        look=renderer.calibration,
+        batch=partial(batch_of, settings=settings),
     )
+
+
+def batch_of(choice: ModelChoice, settings: Settings) -> int:
+    """How many of a model's takes are best made side by side on this machine."""
+    from studio.pipeline.batch_size import default_batch
+
+    return default_batch(choice, settings.outputs)
 
 
 def build_renderer(settings: Settings) -> tuple[Renderer, Drafts]:
@@ -65,6 +75,23 @@ def build_renderer(settings: Settings) -> tuple[Renderer, Drafts]:
     )
     drafts = Drafts(models, settings.outputs, partial(catalog.fingerprint, settings=settings))
     return Renderer(drafts, estimates=True), drafts
+
+
+def build_maker(settings: Settings, workers: int = 1) -> UnitMaker:
+    """What a worker makes the rows of a set with, one of so many that share a card's or the machine's memory.
+
+    Raises:
+        InvalidRequestError: Python was told to drop docstrings, which transformers reads.
+    """
+    from functools import partial
+
+    from studio.backends import catalog
+    from studio.pipeline.model_cache import ModelCache
+    from studio.service.batch.maker import UnitMaker
+
+    renderer, drafts = build_renderer(settings)
+    models = ModelCache(partial(catalog.create_backend, settings=settings), resolve=resolve_choice)
+    return UnitMaker(models.lease, renderer, drafts, renderer.calibration, workers)
 
 
 def defaults_of(model_id: str, settings: Settings) -> ModelDefaults:
@@ -160,7 +187,7 @@ def main() -> None:
     """The command `longwave`."""
     from studio.cli import Factories, build_cli
 
-    build_cli(Factories(serve=serve, studio=build_studio))()
+    build_cli(Factories(serve=serve, studio=build_studio, maker=build_maker))()
 
 
 if __name__ == "__main__":

@@ -150,6 +150,8 @@ def unknown_word(words: list[str]) -> str | None:
             return None if word in {*options, "--help"} else word
         if word.isupper():  # what its reader is to put there
             return None
+        if word not in command.commands and hasattr(command, "unnamed"):
+            word = command.unnamed
         if word not in command.commands:
             return word
         command = command.commands[word]
@@ -165,6 +167,7 @@ def test_every_command_that_a_page_names_exists() -> None:
     assert [(place, word) for place, word in wrong if word] == []
     assert unknown_word(["render", "infinite", "--promt", "x"]) == "--promt"
     assert unknown_word(["rander"]) == "rander"
+    assert unknown_word(["batch", "takes.csv", "--oot", "takes"]) == "--oot"
 
 
 def anchors(page: Path) -> set[str]:

@@ -160,8 +160,8 @@ def test_an_environment_of_its_own_can_draft(found: bool, monkeypatch: pytest.Mo
     monkeypatch.setattr(launch, "hand_over", lambda *_: 0)
     assert launch.run(["test"]) == 0
     assert launch.run([]) == 0
-    assert asked == [("test", "aisfx"), ()]
-    assert made == ([] if found else [("test", "aisfx", "audiocraft"), ("audiocraft",)])
+    assert asked == [("test", "aisfx", "ray"), ()]
+    assert made == ([] if found else [("test", "aisfx", "ray", "audiocraft"), ("audiocraft",)])
 
 
 # --- the environment -------------------------------------------------------------------------------------

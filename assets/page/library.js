@@ -5,6 +5,7 @@ import { fill, setText } from './text.js';
 import { saveTake } from './download.js';
 import { draggable } from './export.js';
 import { Selection } from './selection.js';
+import { sets } from './sets.js';
 import { transport } from './transport.js';
 
 const LOOK_MS = 4000; // while a take that is listed is being made
@@ -88,6 +89,7 @@ class Library {
     const { target } = event;
     const card = target.closest('.lw-take');
     if (target.closest('.lw-takes-more')) this.#trigger('click', { action: 'more', takes: [] });
+    else if (target.closest('.lw-group-open')) sets.open(target.closest('.lw-group-open').dataset.set);
     else if (target.closest('.lw-group-select')) {
       const inside = target.closest('.lw-group').querySelectorAll('.lw-take');
       this.#selection.toggleAll([...inside].map(({ dataset }) => dataset.take));

@@ -1,4 +1,4 @@
-"""The command line: `longwave serve | render | bench | eval | listen | train | models | presets | library`.
+"""The command line: `longwave serve | render | batch | bench | eval | listen | train | models | …`.
 
 It starts light: no command's module imports torch or gradio before the command runs.
 """
@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from studio import __version__
+from studio.cli import batch_work as _batch_work  # noqa: F401 - adds its command to those of batch
 from studio.cli import export as _export  # noqa: F401 - adds its command to the library's
+from studio.cli.batch import batch_commands
 from studio.cli.bench import bench_commands
 from studio.cli.common import Factories, OneSentenceGroup
 from studio.cli.evaluate import eval_commands
@@ -39,6 +41,7 @@ def build_cli(factories: Factories) -> typer.Typer:
     cli.callback(invoke_without_command=True)(_root)
     cli.command()(serve)
     cli.add_typer(render_commands(), name="render")
+    cli.add_typer(batch_commands, name="batch")
     cli.add_typer(bench_commands, name="bench")
     cli.add_typer(eval_commands, name="eval")
     cli.add_typer(listen_commands, name="listen")

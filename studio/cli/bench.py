@@ -18,14 +18,19 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import Progress
 from studio.core.modes import MODES
 from studio.core.settings import Settings
+from studio.pipeline.batch_size import MOST
 
 DEFAULTS = Settings()
 MAX_BENCH_S = 1200.0
+MAX_WORKERS = 64
 ENDLESS = (
     "prompt", "negative_prompt", "seconds", "seed", "compare", "model", "guidance", "strategy", "steps",
     "skip_factor", "group_size", "buffer", "device", "dtype",
 )  # fmt: skip
 CLIP = ("more", "seconds", "model", "shape", "repeats", "batch", "ratio", "blocks", "device", "dtype")
+SIDE_BY_SIDE = (
+    "seconds", "model", "steps", "guidance", "batches", "workers", "repeats", "outputs", "device", "dtype",
+)  # fmt: skip
 DRAFTED = ("seconds", "steps", "model", "draft_model", "combinations", "device", "dtype")
 
 bench_commands = typer.Typer(help="Measure speed and memory on this machine.")
@@ -161,3 +166,53 @@ def bench_dual(
         print_json({"model": request.model.id, "rows": rows} if combinations else rows[0])
         return
     _print_rows(rows)
+
+
+@bench_commands.command("batch")
+@with_fields("sparse", SIDE_BY_SIDE, seconds=5.0)
+def bench_batch(
+    context: typer.Context,
+    given: Values,
+    batches: Annotated[str, typer.Option(metavar="N,N…", help="Clips at once in a process.")] = "1,2,4,8",
+    workers: Annotated[
+        str, typer.Option(metavar="N,N…", help="Processes; the cores are divided among them.")
+    ] = "1",
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Medians of so many.")] = 3,
+    outputs: Annotated[
+        Path, typer.Option(help="Where the best is kept, as what `longwave batch` takes.")
+    ] = DEFAULTS.outputs,
+    as_json: AsJson = False,
+) -> None:
+    """Clips side by side: how many a minute come of each number of them, and the memory that it takes."""
+    sizes = _counts("batches", batches, MOST)
+    processes = _counts("workers", workers, MAX_WORKERS)
+    words = {"prompt": MODES["sparse"].example, "seed": 0, "attention": "dense"}
+    from studio.backends.catalog import create_backend
+    from studio.evaluation.benchmarks.batch import bench_batch as measure
+    from studio.pipeline.batch_size import keep_batch
+
+    studio = factories_of(context).studio(DEFAULTS)
+    request = request_of("sparse", {**given, **words}, studio.defaults_of)
+    create = partial(create_backend, settings=DEFAULTS)
+    with terminal().status("Loading the model") as line:
+        figures = measure(
+            request, create, batches=sizes, workers=processes, repeats=repeats, show=line.update
+        )  # fmt: skip
+    keep_batch(request.model, figures["best"]["batch"], outputs)
+    if as_json:
+        print_json(figures)
+        return
+    _print_columns(figures["rows"])
+    best = figures["best"]["batch"]
+    typer.echo(f"\n`longwave batch` makes {best} at once of this model on this device from now on.")
+
+
+def _counts(name: str, text: str, most: int) -> list[int]:
+    """Numbers from 1 on with commas between them. Raises `InvalidRequestError` for anything else."""
+    words = text.split(",")
+    if not all(word.strip().isascii() and word.strip().isdigit() for word in words):
+        raise InvalidRequestError(f"--{name} are numbers with commas between them, as in 1,2,4.")
+    counts = [int(word) for word in words]
+    if not all(1 <= count <= most for count in counts):
+        raise InvalidRequestError(f"--{name} lie between 1 and {most}.")
+    return counts

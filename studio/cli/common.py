@@ -20,6 +20,7 @@ from studio.core.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from studio.service.batch.work import Maker
     from studio.service.studio import Studio
 
 USAGE_STATUS = 2
@@ -37,6 +38,9 @@ class Factories:
 
     serve: Callable[[Settings], None]
     studio: Callable[[Settings], Studio]
+    maker: Callable[..., Maker] | None = (
+        None  # (settings, workers); a function of a module, as processes start with it
+    )
 
 
 class OneSentenceGroup(TyperGroup):

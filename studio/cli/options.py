@@ -12,7 +12,7 @@ import typer
 
 from studio.core.binding import Values, bind, type_of
 from studio.core.defaults import DefaultsOf, usual_defaults
-from studio.core.draft import POCKET_DRAFTS, RecordedDraft
+from studio.core.draft import MADE_DRAFTS, POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.field import Field
 from studio.core.fields import options_of
@@ -28,7 +28,6 @@ from studio.service.recordings.read import read_recording
 if TYPE_CHECKING:
     from studio.service.studio import Studio
 
-MADE_DRAFTS = ("audiogen", "none")
 Command = Callable[..., None]
 
 

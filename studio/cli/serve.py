@@ -40,6 +40,12 @@ def serve(
         list[str] | None,
         typer.Option(help="A name by which a reverse proxy reaches the page; may be given again."),
     ] = None,
+    queue: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder that sets are put into, for longwave batch work to make.", show_default="made here"
+        ),
+    ] = None,
     root_path: Annotated[
         str, typer.Option(help="Where a reverse proxy has put the page, as in /studio.")
     ] = DEFAULTS.root_path,
@@ -47,6 +53,8 @@ def serve(
     """Serve the studio's page: to this machine alone, unless --host, --share or a proxy opens it."""
     if outputs.exists() and not outputs.is_dir():
         raise InvalidRequestError(f"{outputs} is a file: give a folder as --outputs.")
+    if queue is not None and queue.exists() and not queue.is_dir():
+        raise InvalidRequestError(f"{queue} is a file: give a folder as --queue.")
     checked = choice_of("infinite", {"model": model, "device": device, "dtype": dtype})
     settings = replace(
         DEFAULTS,
@@ -61,6 +69,7 @@ def serve(
         auth=logins(auth or (), auth_file),
         allowed_hosts=tuple(checked_name(name) for name in allow_host or ()),
         root_path=checked_path(root_path),
+        queue=queue,
     )
     require_known(model, settings)
     factories_of(context).serve(settings)

@@ -127,6 +127,14 @@ def dcldm(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Device = "auto",
     max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop then; goes on later.")] = None,
+    encode_only: Annotated[
+        bool,
+        typer.Option(
+            "--encode-only",
+            help="Encode the clips and end, beside as many more of this command as you start, on machines "
+            "that see --runs; the training then finds them.",
+        ),
+    ] = False,
 ) -> None:
     """Train a DC-LDM from a manifest, on what `accelerate launch -m studio.app` gives it, or alone."""
     if mixed_precision not in ("no", "fp16", "bf16"):
@@ -140,6 +148,7 @@ def dcldm(
         raise InvalidRequestError("--learning-rate lies above 0, up to 1; the paper's is 3e-5.")
     from studio.backends.catalog import create_drafter, fingerprint, resolve
     from studio.backends.device import choose_device
+    from studio.service.batch.claims import Claims
     from studio.training.manifest import read_manifest
     from studio.training.options import DcLdmOptions
     from studio.training.run import run, this_process
@@ -158,6 +167,6 @@ def dcldm(
     run(
         entries, folder, lambda: create_drafter(audiogen, chosen, settings), out, options,
         placement=placement, encoding=encoding, seconds=seconds, preparation=preparation, device=chosen,
-        drafts_of=fingerprint(audiogen, settings),
+        drafts_of=fingerprint(audiogen, settings), claims=Claims if encode_only else None,
     )  # fmt: skip
-    typer.echo(str(out))
+    typer.echo(str(runs if encode_only else out))

@@ -10,6 +10,7 @@ from studio.core.text import Line
 from studio.core.values import Frozen, Seed
 
 POCKET_DRAFTS = "pocket/audiogen"  # what makes one
+MADE_DRAFTS = ("audiogen", "none")  # what is chosen by its name; any other word is a file of one's own
 
 
 class NoDraft(Frozen):

@@ -62,6 +62,20 @@ def replace_file(path: Path, content: bytes | memoryview, *, sync: bool = False)
         file.write(content)
 
 
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk itself, where the system lets one. Raises `OSError`."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folder
+        return
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no such thing
+            raise
+    finally:
+        os.close(opened)
+
+
 def abandoned(path: Path) -> bool:
     """Whether a half-written file is nobody's any more. Raises `OSError`."""
     return path.is_file() and not grows(path) and time.time() - path.stat().st_mtime > LEFT_ALONE_S

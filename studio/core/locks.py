@@ -25,12 +25,13 @@ def lock(file: IO[bytes], attempts: int = 5) -> bool:
 
     More attempts than one, because `grows` holds the lock for a moment too.
     """
-    for _ in range(attempts if fcntl else 0):
+    for left in reversed(range(attempts if fcntl else 0)):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            time.sleep(0.01)
+            if left:
+                time.sleep(0.01)
         except OSError:  # a file system without locks
             return True
     return fcntl is None

@@ -61,6 +61,19 @@ class Group(Frozen):
     takes: Annotated[int, Field(ge=1)]
 
 
+class BatchRow(Frozen):
+    """The row of a set that a take was made for: its id, and its line in the manifest, 0 where there is none.
+
+    `unit` are the ids of the rows that were made side by side with it, its own among them; `format` is that
+    of the ids.
+    """
+
+    row: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    line: Annotated[int, Field(ge=0)] = 0
+    unit: tuple[Annotated[str, Field(pattern="^[0-9a-f]{32}$")], ...] = ()
+    format: Annotated[int, Field(ge=1)] = 1
+
+
 class TakeRecord(Frozen):
     """What came of a request. Absent in a preset. `said` is what is heard of words, and when."""
 
@@ -76,6 +89,7 @@ class TakeRecord(Frozen):
     favourite: bool = False
     source: Source | None = None
     group: Group | None = None
+    batch: BatchRow | None = None
 
 
 class Preset(Frozen):

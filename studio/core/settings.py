@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from studio.core.hosts import is_loopback
 from studio.core.modes import MODES, POCKET
@@ -15,6 +16,9 @@ def data_dir(name: str) -> Path:
     """The folder `assets` or `presets`: inside an installed wheel, else beside the package in a checkout."""
     bundled = PACKAGE / "_data" / name
     return bundled if bundled.is_dir() else PACKAGE.parent / name
+
+
+_SHIPPED = {name: data_dir(name) for name in ("assets", "presets")}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class Settings:
     unattended_limit_s: float = 4 * 3600.0
     jobs_per_client: int = 2  # made or waiting at once; where the page is private there is but one client
     upload_bytes_per_client: int = 2 * 10**9  # within a day, likewise
+    queue: Path | None = None  # a folder of sets that other processes make
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without where it finds what ships: that is looked for where it is unpickled."""
+        shipped = _SHIPPED.items()
+        return {name: value for name, value in self.__dict__.items() if (name, value) not in shipped}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**_SHIPPED, **state})
 
     def model_of(self, mode: str) -> str:
         """The model of a tab: the pocket one that makes such takes, unless another was chosen."""

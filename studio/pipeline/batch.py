@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.core.errors import InvalidRequestError
+from studio.core.events import Event
 from studio.core.request import GenerationRequest
-from studio.core.sampling import ClipSampler
 from studio.pipeline.acoustic import ClipAcoustics, EncodedAcoustics, clip_acoustics
+from studio.pipeline.alike import IN_ONE_PIECE, require_alike
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import BoundTake, denoise_together
 from studio.pipeline.plan import ClipPlan, RenderPlan, draft_plan, resolve_plan
+from studio.pipeline.progress import step_events
 from studio.pipeline.speech import clip_speech
-from studio.samplers.ddim import ddim_steps, run_steps
+from studio.samplers.ddim import ddim_steps
 from studio.samplers.ddpm import ddpm_steps
 from studio.samplers.schedule import add_noise
 
@@ -29,21 +31,16 @@ if TYPE_CHECKING:
     from studio.pipeline.control import TakeControl
     from studio.pipeline.drafts import Drafts
     from studio.samplers.ddim import DdimStep
-    from studio.samplers.denoise import OnStep
 
-_OWN = {
-    "mode",
-    "prompt",
-    "negative_prompt",
-    "seed",
-    "draft",
-    "speech",
-}  # what each clip of a batch may have for itself
-IN_ONE_PIECE = "Only clips in one piece are made side by side: choose the clip sampler."
-UNLIKE = (
-    "Clips are made side by side where all but their prompts, seeds, drafts and words are alike: {} differs."
-)
 NO_DRAFTS = "There is nothing here that makes drafts: take no draft."
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The samples [n] of one of the requests that were made side by side."""
+
+    index: int
+    samples: NDArray[np.float32]
 
 
 def render_clips(
@@ -55,9 +52,28 @@ def render_clips(
     texts: Sequence[str] | None = None,
     latents: Tensor | None = None,
     cancel: CancelToken | None = None,
-    on_step: OnStep | None = None,
 ) -> list[NDArray[np.float32]]:
-    """The samples [n] of each request, as `Renderer` makes them one by one, but for the rounding of a batch.
+    """The samples [n] of each request; arguments and errors are as `clip_events`'."""
+    events = clip_events(
+        requests, backend, drafts=drafts, acoustics=acoustics, texts=texts, latents=latents, cancel=cancel
+    )
+    return [event.samples for event in events if isinstance(event, Clip)]
+
+
+def clip_events(
+    requests: Sequence[GenerationRequest],
+    backend: Backend,
+    *,
+    drafts: Drafts | None = None,
+    acoustics: Sequence[EncodedAcoustics] | None = None,
+    texts: Sequence[str] | None = None,
+    latents: Tensor | None = None,
+    cancel: CancelToken | None = None,
+    controls: Sequence[TakeControl] | None = None,
+    decoded: Collection[int] | None = None,
+) -> Iterator[Event | Clip]:
+    """The steps of alike requests, then each one's `Clip`, as `Renderer` makes them one by one, but for the
+    rounding of a batch.
 
     Args:
         requests: of the clip sampler, alike but for prompts, seeds and drafts (`require_alike`).
@@ -67,7 +83,9 @@ def render_clips(
         texts: what each clip is told in place of its request's prompt; may be the empty text.
         latents: Gaussian noise [B, C, T, F] to begin from; each clip's is its seed's where none is given.
         cancel: ends the run at the next step.
-        on_step: told after each step of the batch; what it raises ends the run.
+        controls: each request's, told what is said in it.
+        decoded: the requests whose sound is wanted, by their place; all where none is given. The others are
+            denoised beside them, since what a clip comes to is, in its last bits, its whole batch's.
 
     Raises:
         CancelledError: `cancel` was set.
@@ -76,35 +94,21 @@ def render_clips(
         ValueError: there are not as many texts, latents or acoustics as requests.
     """
     if not requests:
-        return []
+        return
     require_alike(requests)
-    if acoustics is None:
-        acoustics = _acoustics(requests, backend, drafts)
     cancel = cancel or CancelToken()
+    if acoustics is None:
+        acoustics = draft_clips(requests, backend, drafts, cancel)
     plans = [resolve_plan(request, backend) for request in requests]
     if texts is not None:
         _require_as_many("texts", len(texts), plans)
         plans = [_saying(plan, text) for plan, text in zip(plans, texts, strict=True)]
-    made = ClipBatch(plans, _clip_of(plans[0]), backend, cancel, acoustics, latents).denoise(on_step)
-    out = []
-    for clip in made.split(1):
-        cancel.check()
-        out.append(backend.decode(clip)[: plans[0].total_samples])
-    return out
-
-
-def require_alike(requests: Sequence[GenerationRequest]) -> None:
-    """Raise `InvalidRequestError` where requests can't be denoised in one batch: names what differs."""
-    if not all(isinstance(request.sampler, ClipSampler) for request in requests):
-        raise InvalidRequestError(IN_ONE_PIECE)
-    shared = set(GenerationRequest.model_fields) - _OWN
-    first = requests[0]
-    for request in requests[1:]:
-        for name in sorted(shared):
-            if getattr(request, name) != getattr(first, name):
-                raise InvalidRequestError(UNLIKE.format(name))
-        if _steering(request) != _steering(first):
-            raise InvalidRequestError(UNLIKE.format("how the draft or the words steer"))
+    batch = ClipBatch(plans, clip_of(plans[0]), backend, cancel, acoustics, latents, controls)
+    made = yield from step_events(batch.steps())
+    for index, clip in enumerate(made.split(1)):
+        if decoded is None or index in decoded:
+            cancel.check()
+            yield Clip(index, backend.decode(clip)[: plans[0].total_samples])
 
 
 class ClipBatch:
@@ -154,15 +158,17 @@ class ClipBatch:
             return ddpm_steps(*run, self._generators, skipped=self._skipped)
         return ddim_steps(*run, skipped=self._skipped)
 
-    def denoise(self, on_step: OnStep | None = None) -> Tensor:
-        """All of `steps` at once; `on_step` is told after each, and what it raises ends the run."""
-        return run_steps(self.steps(), on_step)
 
-
-def _acoustics(
-    requests: Sequence[GenerationRequest], backend: Backend, drafts: Drafts | None
+def draft_clips(
+    requests: Sequence[GenerationRequest], backend: Backend, drafts: Drafts | None, cancel: CancelToken
 ) -> list[ClipAcoustics] | None:
-    """What each hears of a draft that is made for it; None where the text alone is heard."""
+    """What each of alike clips hears of a draft that is made for it; None where the text alone is heard.
+
+    Raises:
+        CancelledError: `cancel` was set.
+        InvalidRequestError: nothing here makes drafts, the model hears none, or a recording is gone.
+        ModelNotFoundError: what makes them is not here.
+    """
     heard = []
     for request in requests:
         wanted, length_s = draft_plan(request), request.duration_s
@@ -170,20 +176,18 @@ def _acoustics(
             return None
         if drafts is None:
             raise InvalidRequestError(NO_DRAFTS)
-        heard.append(clip_acoustics(wanted, request.prompt, length_s, backend, drafts))
+        heard.append(
+            clip_acoustics(wanted, request.prompt, length_s, backend, drafts, lambda *_: cancel.check())
+        )
     return heard
-
-
-def _steering(request: GenerationRequest) -> tuple[object, ...]:
-    draft = request.draft.kind == "none", request.acoustic_scale, request.skipped_steps
-    return *draft, bool(request.speech.text), request.speech.scale
 
 
 def _saying(plan: RenderPlan, text: str) -> RenderPlan:
     return replace(plan, prompts=replace(plan.prompts, opening=text))
 
 
-def _clip_of(plan: RenderPlan) -> ClipPlan:
+def clip_of(plan: RenderPlan) -> ClipPlan:
+    """The plan of a clip in one piece. Raises `InvalidRequestError` for any other."""
     if not isinstance(plan.sampler, ClipPlan):
         raise InvalidRequestError(IN_ONE_PIECE)
     return plan.sampler

@@ -55,11 +55,12 @@ class Calibration:
         step_s = slope * duration_s + curve * duration_s**2
         decode_s = self.decode_s / SHORT_S * duration_s
         return Estimate(
-            steps * step_s + decode_s, self._memory_mb(duration_s), free_mb, self._longest_s(free_mb)
+            steps * step_s + decode_s, self.memory_mb(duration_s), free_mb, self._longest_s(free_mb)
         )
 
-    def _memory_mb(self, duration_s: float) -> float:
-        step = max(0.0, self.step_mb[1]) / LONG_S * duration_s
+    def memory_mb(self, duration_s: float, clips: int = 1) -> float:
+        """MiB beyond the model of clips of this length that are denoised side by side and decoded in turn."""
+        step = max(0.0, self.step_mb[1]) / LONG_S * duration_s * clips
         decode = max(0.0, self.decode_mb) / SHORT_S * min(duration_s, DECODED_AT_ONCE_S)
         return max(step, decode)
 
@@ -86,7 +87,7 @@ def require_fit(calibration: Calibration, clip: ClipPlan, backend: Backend) -> E
     Raises:
         OutOfResourcesError: it can't fit the free memory; says what would.
     """
-    estimate = calibration.estimate(clip.duration_s, clip.steps, _free_mb(backend.device))
+    estimate = calibration.estimate(clip.duration_s, clip.steps, free_mb(backend.device))
     if estimate.memory_mb > estimate.free_mb - RESERVE_MB:
         raise OutOfResourcesError(
             f"{clip.duration_s:g} s would take some {estimate.memory_mb:.0f} MB of the "
@@ -121,7 +122,9 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _free_mb(device: torch.device) -> float:
+def free_mb(device: torch.device) -> float:
+    """MiB of a device's memory that nobody holds."""
     if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0] / _MIB)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # for what comes next
+        return float((torch.cuda.mem_get_info(device)[0] + kept) / _MIB)
     return float(psutil.virtual_memory().available / _MIB)

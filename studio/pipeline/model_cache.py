@@ -102,7 +102,7 @@ class ModelCache:
             others()
             for choice in tuple(self._loaded):
                 self._drop(choice)
-            _collect()
+            collect()
             return max(0, before - _held_bytes(devices))
 
     def _get(self, key: ModelChoice) -> Backend:
@@ -110,7 +110,7 @@ class ModelCache:
             idle = [held for held in self._loaded if not self._leases[held]]
             for held in idle[: max(0, len(self._loaded) - self._capacity + 1)]:
                 self._drop(held)
-                _collect()
+                collect()
             self._loaded[key] = self._create(key)
         self._loaded.move_to_end(key)
         return self._loaded[key]
@@ -120,7 +120,7 @@ class ModelCache:
         log.info("Unloaded %s", choice.id)
 
 
-def _collect() -> None:
+def collect() -> None:
     """Give back what nothing refers to any more."""
     gc.collect()
     torch = sys.modules.get("torch")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.pipeline.acoustic import ClipAcoustics
     from studio.pipeline.drafts import Drafts
-    from studio.pipeline.estimate import Calibration, Estimate
+    from studio.pipeline.estimate import Calibration
     from studio.pipeline.plan import ClipPlan, EndlessPlan, RenderPlan
     from studio.samplers.fifo import FifoPlan
 
@@ -115,6 +115,7 @@ class Renderer:
     ) -> Iterator[Event]:
         from studio.pipeline.acoustic import prepare_acoustics
         from studio.pipeline.clip import render_clip
+        from studio.pipeline.estimate import require_fit
 
         acoustics = None
         if plan.draft is not None:
@@ -125,7 +126,8 @@ class Renderer:
             )
         if self._estimates:
             yield Progress("Looking what it will cost")
-            yield Progress(str(self._estimate(plan, clip, backend, cancel, acoustics)))
+            known = self.calibration(plan, clip, backend, cancel, acoustics)
+            yield Progress(str(require_fit(known, clip, backend)))
         yield from render_clip(plan, clip, backend, cancel, control, acoustics)
 
     def _drafts_for(self, backend: Backend, start: Start) -> Drafts:
@@ -141,17 +143,22 @@ class Renderer:
         dual_backend(backend)
         return self._drafts
 
-    def _estimate(
+    def calibration(
         self,
         plan: RenderPlan,
         clip: ClipPlan,
         backend: Backend,
         cancel: CancelToken,
-        acoustics: ClipAcoustics | None,
-    ) -> Estimate:
-        """What the clip will cost, from a look at short ones of its settings, taken the first time."""
+        acoustics: ClipAcoustics | None = None,
+    ) -> Calibration:
+        """What such clips cost, from a look at short ones of their settings, taken the first time.
+
+        Raises:
+            CancelledError: `cancel` was set.
+            InvalidRequestError: the model can't do what is asked.
+        """
         from studio.pipeline.denoiser import build_denoiser
-        from studio.pipeline.estimate import calibrate, require_fit
+        from studio.pipeline.estimate import calibrate
         from studio.pipeline.speech import clip_speech
 
         alike = (
@@ -166,7 +173,7 @@ class Renderer:
                 speech = clip_speech(backend, plan.speech, backend.geometry.frames(clip.duration_s))
                 denoise = build_denoiser(plan, backend, cancel, acoustics=acoustics, speech=speech)
                 self._calibrations[alike] = calibrate(denoise, backend)
-            return require_fit(self._calibrations[alike], clip, backend)
+            return self._calibrations[alike]
 
     def _strategy_for(
         self, sampler: EndlessSampler, backend: Backend, cancel: CancelToken, start: Start

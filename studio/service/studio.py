@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from studio.core.views import DraftAttention
 from studio.pipeline.model_cache import BackendFactory, ModelCache
 from studio.pipeline.recording import Recording
 from studio.service.analyses import attention_to_draft
+from studio.service.batch.maker import UnitMaker
+from studio.service.batch.queued_sets import QueuedSets
+from studio.service.batch.sets import Sets
 from studio.service.jobs.device_queue import MAX_WAITING
 from studio.service.jobs.intake import Intake
 from studio.service.jobs.job import Job
@@ -31,6 +35,7 @@ from studio.service.takes.sweep import sweep
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.pipeline.drafts import Drafts
+    from studio.service.batch.side_by_side import Look
 
 
 class Studio:
@@ -47,12 +52,15 @@ class Studio:
         fingerprint: Callable[[ModelChoice], str] = lambda _: "",
         admit: Callable[[GenerationRequest], None] = lambda _: None,
         defaults: DefaultsOf = usual_defaults,
+        look: Look | None = None,
+        batch: Callable[[ModelChoice], int] = lambda _: 1,
     ) -> None:
         """`resolve` says what "auto" is on this machine, so that each device has one queue and each
         checkpoint is loaded once. `drafts` are the ones that `render` hears; `fingerprint` tells a model's
         weights from others of its name, empty where there is none to tell; `admit` raises
         `InvalidRequestError` for a request that this studio does not take from anybody; `defaults` are what
-        a model's takes begin with.
+        a model's takes begin with. `look` tells what a clip costs, and `batch` how many of a model are best
+        made side by side, for sets.
         """
         sweep(settings.outputs)
         self.settings = settings
@@ -65,6 +73,17 @@ class Studio:
         self._models = Models(self.backends, drafts, self._scheduler)
         self.library = Library(settings.outputs, self._scheduler.growing)
         self._intake = Intake(settings, self._scheduler, drafts, fingerprint, admit)
+        sets = partial(QueuedSets, settings.queue) if settings.queue else Sets
+        self.sets: Sets = sets(
+            settings,
+            UnitMaker(self.backends.lease, render, drafts, look),
+            self._scheduler.turn,
+            fingerprint,
+            admit,
+            self._scheduler.require_place,
+            batch,
+            self.borrow,
+        )
 
     def submit(
         self,
@@ -204,4 +223,5 @@ class Studio:
 
     def close(self) -> None:
         """End every job, keeping what was made."""
+        self.sets.close()
         self._scheduler.close()

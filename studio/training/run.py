@@ -37,7 +37,7 @@ from studio.modules.acoustic_branch import ENCODINGS, AcousticBranch
 from studio.modules.acoustic_context import CONTEXT, AcousticContext
 from studio.training.audio import Preparation
 from studio.training.dcldm import Hearing, no_text, text_reader, train_dcldm
-from studio.training.encoded import EncodedClips, encode_clips, folder_of, require_all
+from studio.training.encoded import Claims, EncodedClips, encode_clips, folder_of, require_all
 from studio.training.manifest import Entry
 from studio.training.options import DcLdmOptions
 from studio.training.samples import write_samples
@@ -68,6 +68,7 @@ def run(
     preparation: str | None = None,
     device: str = "cpu",
     drafts_of: str = "",
+    claims: Claims | None = None,
 ) -> None:
     """Encode a manifest's entries, train, and write a folder that the studio opens.
 
@@ -79,6 +80,8 @@ def run(
         preparation: of the clips' sound, of `audio.PREPARATIONS`. Where none is given a run that was begun
             goes on with its own, which was "kept" before there was another, and a new one is TANGO's.
         drafts_of: tells the drafter's weights from others; so encoded clips aren't taken for another's.
+        claims: encode alone, beside any number of other processes that are given the same and claim shard by
+            shard (`encode_clips`); a run of these settings then finds all encoded.
 
     Raises:
         InvalidRequestError: a file can't be read, the blocks or the encoding are unknown, or the run folder's
@@ -102,7 +105,9 @@ def run(
     # Each machine may keep models and sounds in places of its own: the first one's name the folder of all.
     [prepared, made_of] = broadcast_object_list([prepared, _made_of(models, prepared, entries)])
     folder = options.run_dir / "clips"
-    clips, unconditional = _encoded(entries, parts, drafter, made_of, prepared, folder, state)
+    clips, unconditional = _encoded(entries, parts, drafter, made_of, prepared, folder, state, claims)
+    if claims is not None:
+        return
     del drafter
     gc.collect()
 
@@ -161,6 +166,7 @@ def _encoded(
     prepared: Preparation,
     folder: Path,
     state: PartialState,
+    claims: Claims | None,
 ) -> tuple[EncodedClips, Tensor]:
     """All clips, each process having encoded its share, and the empty text's encoding [L, D]."""
     sound = SoundNetworks(parts["vae"], parts["vocoder"])
@@ -172,6 +178,7 @@ def _encoded(
         lambda which: _encode([entries[i] for i in which], sound, drafter, encoding, prepared),
         rank=state.process_index,
         world=state.num_processes,
+        claims=claims,
     )
     state.wait_for_everyone()
     require_all(clips)

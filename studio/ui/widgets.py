@@ -124,8 +124,11 @@ def reset(tab: str) -> gr.HTML:
 
 
 def will(tab: str) -> gr.HTML:
-    """What a press of the main button will do."""
-    return _static('<p class="lw-will"></p>', f"{tab}-will")
+    """What a press of the main button will do, and beside it the way to many takes."""
+    opener = (
+        f'<button type="button" class="lw-set-open" aria-expanded="false">{words.sets.make_open}</button>'
+    )
+    return _static(f'<p class="lw-will"></p>{opener}', f"{tab}-will")
 
 
 def spectrogram(tab: str) -> gr.HTML:

@@ -14,7 +14,7 @@ from studio.backends.systems import audioldm, audioldm2, dcldm, tango, voiceldm
 from studio.backends.systems.tone import ToneBackend
 from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.request import GenerationRequest, parse_request
-from studio.pipeline.batch import render_clips
+from studio.pipeline.batch import Clip, clip_events, render_clips
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.collect import render_samples
 from studio.pipeline.drafts import AcousticModelPool, Drafts
@@ -177,9 +177,26 @@ def test_texts_take_the_prompts_place_and_may_be_empty() -> None:
 
 def test_a_stop_is_noticed_at_the_next_step() -> None:
     cancel, backend = CancelToken(), Counting()
+    events = clip_events(wanted(), backend, cancel=cancel)
+    assert next(events).step == 1  # type: ignore[union-attr]
+    cancel.set()
     with pytest.raises(CancelledError):
-        render_clips(wanted(), backend, cancel=cancel, on_step=lambda *_: cancel.set())
+        next(events)
     assert len(backend.batches) == 1
+
+
+def test_what_is_not_wanted_is_denoised_beside_the_others_and_not_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend, decoded = Counting(), []
+    decode = backend.decode
+    monkeypatch.setattr(backend, "decode", lambda latents: (decoded.append(1), decode(latents))[1])
+    whole = render_clips(wanted(), backend)
+    decoded.clear()
+    [clip] = [event for event in clip_events(wanted(), backend, decoded={1}) if isinstance(event, Clip)]
+    assert clip.index == 1
+    assert len(decoded) == 1
+    np.testing.assert_array_equal(clip.samples, whole[1])
 
 
 @pytest.mark.parametrize(

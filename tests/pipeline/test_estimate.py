@@ -45,7 +45,7 @@ def test_noise_never_makes_a_clip_cost_less_than_nothing(
 
 
 def test_what_cannot_fit_is_refused_and_what_would_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_free_mb", lambda device: 400.0)
+    monkeypatch.setattr(module, "free_mb", lambda device: 400.0)
     costs = calibration(0.1, 0.0, step_mb=100.0)
     with pytest.raises(OutOfResourcesError, match=r"80 s would take some 800 MB of the 400 .* 10 s fit"):
         require_fit(costs, ClipPlan(10, 80.0), ToneBackend())

@@ -16,6 +16,7 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import EndlessCheckpoint
 
 RATE = 16000
+SMALL_DISK_KB = 2048
 CHUNK = 1600
 
 

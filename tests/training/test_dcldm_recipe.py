@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,12 +23,14 @@ from safetensors.torch import load_file
 
 from studio.backends.latent import SoundNetworks
 from studio.backends.systems import dcldm, ldm_ag
-from studio.core.errors import InvalidRequestError, WeightsError
+from studio.core.errors import InvalidRequestError, OutOfResourcesError, WeightsError
 from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
 from studio.modules.acoustic_context import AcousticContext
 from studio.pipeline.drafts import AcousticModelPool, Drafts
 from studio.samplers.schedule import NoiseSchedule
+from studio.service.batch.claims import ATTEMPTS, Claims
 from studio.training import dcldm as recipe
+from studio.training import encoded
 from studio.training.audio import Preparation, as_tango, read_sound
 from studio.training.encoded import EncodedClips, encode_clips, require_all
 from studio.training.log import TrainingLog
@@ -35,6 +40,7 @@ from studio.training.options import DcLdmOptions
 from studio.training.run import _encode, _open, acoustic_of, run
 from tests.backends.conftest import make_tango
 from tests.pipeline.drafting_fakes import FakeDrafter
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -428,6 +434,62 @@ def test_processes_share_the_encoding(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="storage that all of them share"):
         require_all(clips)
     require_all(encode_clips(tmp_path, captions, {}, encode, rank=0, world=2))
+
+
+def test_processes_that_come_and_go_claim_what_they_encode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that died over a shard is followed by another; of three the second encodes what the first left."""
+    monkeypatch.setattr(encoded, "PAUSE_S", 0.01)
+    captions, asked, first_began = [[str(i)] for i in range(200)], list[tuple[str, int]](), threading.Event()
+
+    def encode(who: str, which: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append((who, which[0]))
+        if who == "dies":
+            raise KeyboardInterrupt
+        if who == "first" and not first_began.is_set():
+            first_began.set()
+            until(lambda: len({place for one, place in asked if one == "second"}) == 3)  # all the others
+        return torch.full((len(which), 8, 8, 16), float(which[0])), torch.zeros(len(which), 4, 128)
+
+    def run_as(who: str) -> EncodedClips:
+        return encode_clips(tmp_path, captions, {}, partial(encode, who), claims=Claims)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_as("dies")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(run_as, "first")
+        until(first_began.is_set)
+        second = pool.submit(run_as, "second")
+        clips = first.result(60), second.result(60)
+    assert sorted(asked) == [("dies", 0), ("first", 0), ("second", 64), ("second", 128), ("second", 192)]
+    for each in clips:
+        require_all(each)
+        assert float(each.latents(199)[0, 0, 0]) == 192
+    assert not list((clips[0].folder / ".claims").iterdir())
+
+
+def test_a_shard_that_everybody_died_over_is_given_up(tmp_path: Path) -> None:
+    class Died(Claims):
+        def take(self, unit_id: str) -> Any:
+            held = super().take(unit_id)
+            assert held is not None
+            held.attempt = ATTEMPTS + 1
+            return held
+
+    with pytest.raises(OutOfResourcesError, match="from number 1 on"):
+        encode_clips(tmp_path, [["rain"]], {}, lambda _: pytest.fail("is not tried"), claims=Died)
+
+
+def test_two_processes_train_on_what_workers_encoded(manifest: Path, tango: Path, tmp_path: Path) -> None:
+    in_two = tmp_path / "two"
+    run(
+        read_manifest(manifest), tango, lambda: FakeDrafter("fake"), in_two / "out", options(in_two),
+        seconds=0.64, claims=Claims,
+    )  # fmt: skip
+    assert not (in_two / "out").exists(), "encoded alone"
+    in_two_processes(manifest, tango, tmp_path, "dcldm_run._encode = None", steps=1)
+    assert (in_two / "out" / "model_index.json").is_file()
 
 
 @pytest.mark.parametrize(

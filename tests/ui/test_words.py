@@ -64,7 +64,8 @@ def test_every_text_is_used() -> None:
         "region_",
         "group_",
         "key_",
-    )  # by a player's state, a region, a group, a key's row
+        "phase_",
+    )  # by a player's state, a region, a group, a key's row, a take of a set
     unused = [
         f"{section}.{key}"
         for section, texts in read_words().items()

@@ -1,4 +1,4 @@
-"""A device's queue of takes: one thread, one take at a time."""
+"""A device's queue of takes: one thread, one take at a time; and turns for who works between takes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from contextlib import contextmanager
 
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
+from studio.pipeline.cancel import CancelToken
 from studio.service.jobs.job import Job
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 16
 BORROW_S = 20.0
+LOOK_S = 0.25  # a cancelled one that waits for its turn sees it so soon
+BETWEEN = "Waiting: a take of a set is made before this one"
 
 
 class DeviceQueue:
@@ -35,6 +38,8 @@ class DeviceQueue:
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._between = False  # somebody has the device for a turn between takes
+        self._borrowers = 0  # who wait for it
         self._device = threading.Lock()  # held while a take is made, or the model is borrowed
         self.current: Job | None = None
         self._thread = threading.Thread(target=self._work, name=f"worker-{device}", daemon=True)
@@ -78,12 +83,45 @@ class DeviceQueue:
         Raises:
             InvalidRequestError: a take is being made.
         """
-        if self.current is not None or not self._device.acquire(timeout=BORROW_S):
+        with self._changed:
+            self._borrowers += 1  # the next turn between takes comes after them
+        try:
+            had = self.current is None and self._device.acquire(timeout=BORROW_S)
+        finally:
+            with self._changed:
+                self._borrowers -= 1
+                self._changed.notify_all()
+        if not had:
             raise InvalidRequestError("A take is being made: look when it is done.")
         try:
             yield
         finally:
             self._device.release()
+
+    @contextmanager
+    def turn(self, cancel: CancelToken) -> Iterator[None]:
+        """Have the device while no take is made or waits; one that comes meanwhile waits for this turn alone.
+
+        Raises:
+            CancelledError: it was cancelled before its turn came.
+        """
+        with self._changed:
+            while self._waiting or self.current is not None or self._between or self._borrowers:
+                self._changed.wait(LOOK_S)
+                cancel.check()
+            self._between = True
+        try:
+            with self._device:
+                yield
+        finally:
+            with self._changed:
+                self._between = False
+                self._changed.notify_all()
+
+    @property
+    def between(self) -> bool:
+        """Whether a turn between takes is what a take waits for."""
+        return self._between
 
     def close(self, timeout_s: float) -> None:
         """End the thread after its current job, which should have been asked to end."""
@@ -95,7 +133,7 @@ class DeviceQueue:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._closed:
+                while (not self._waiting or self._between) and not self._closed:
                     self._changed.wait()
                 if self._closed:
                     return
@@ -109,6 +147,7 @@ class DeviceQueue:
             finally:
                 with self._changed:
                     self.current = None
+                    self._changed.notify_all()
 
     def _tell(self) -> None:
         try:

@@ -12,7 +12,8 @@ from pathlib import Path
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Finished, Progress
 from studio.core.request import ModelChoice, PromptPoint
-from studio.service.jobs.device_queue import MAX_WAITING, DeviceQueue, queue_message
+from studio.pipeline.cancel import CancelToken
+from studio.service.jobs.device_queue import BETWEEN, MAX_WAITING, DeviceQueue, queue_message
 from studio.service.jobs.job import Job
 from studio.service.jobs.runner import Runner
 
@@ -125,6 +126,16 @@ class Scheduler:
         with self._queue(choice).borrowed():
             yield
 
+    @contextmanager
+    def turn(self, choice: ModelChoice, cancel: CancelToken) -> Iterator[None]:
+        """Have the device of a model between takes: after those that wait, before those that come.
+
+        Raises:
+            CancelledError: it was cancelled before its turn came.
+        """
+        with self._queue(choice).turn(cancel):
+            yield
+
     def announce_all(self) -> None:
         """Tell all jobs that wait for how long."""
         with self._lock:
@@ -143,9 +154,11 @@ class Scheduler:
 
     def _announce(self, *jobs: Job) -> None:
         for job in jobs:
-            before = self._queue(job.request.model).before(job)
-            if before:
+            queue = self._queue(job.request.model)
+            if before := queue.before(job):
                 job.publish(Progress(queue_message(before)))
+            elif queue.between and job.status == "queued":
+                job.publish(Progress(BETWEEN))
 
     def _queue(self, choice: ModelChoice) -> DeviceQueue:
         device = self._resolve(choice).device

@@ -177,14 +177,31 @@ def _encode(
     source: _Source, samples: Iterable[NDArray[np.int16]], partial: Path, suffix: str, comment: str
 ) -> None:
     partial.unlink(missing_ok=True)
+    encode(partial, suffix, source.sample_rate, source.channels, samples, comment)
+
+
+def encode(
+    path: Path,
+    suffix: str,
+    sample_rate: int,
+    channels: int,
+    samples: Iterable[NDArray[np.int16]],
+    comment: str,
+) -> None:
+    """A new file `path` of 16-bit samples [n] or [n, channels] in the format that `suffix` names.
+
+    Raises:
+        OSError: what the disk says.
+        soundfile.LibsndfileError: libsndfile, which says no more of a full disk (`disk_is_full`).
+    """
     if suffix == ".wav":
-        with GrowingWav(partial, source.sample_rate, source.channels) as wav:
+        with GrowingWav(path, sample_rate, channels) as wav:
             for block in samples:
                 wav.write(block)
             wav.close(comment)
         return
     kind, subtype = _ENCODINGS[suffix]
-    with sf.SoundFile(partial, "w", source.sample_rate, source.channels, subtype, format=kind) as out:
+    with sf.SoundFile(path, "w", sample_rate, channels, subtype, format=kind) as out:
         if comment:
             out.comment = comment
         for block in samples:
@@ -229,9 +246,15 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def disk_is_full(folder: Path) -> bool:
+    """Whether no block of sound fits any more: libsndfile reports a full disk as a short write, without an
+    errno.
+    """
+    disk = os.statvfs(folder) if hasattr(os, "statvfs") else None
+    return disk is not None and disk.f_bavail * disk.f_frsize < BLOCK_FRAMES
+
+
 def _encode_error(error: sf.LibsndfileError, source: Path, target: Path) -> StudioError:
-    """libsndfile reports a full disk as a short write, without an errno: ask the disk."""
-    disk = os.statvfs(target.parent) if hasattr(os, "statvfs") else None
-    if disk is not None and disk.f_bavail * disk.f_frsize < BLOCK_FRAMES:
+    if disk_is_full(target.parent):
         return disk_error(OSError(errno.ENOSPC, "disk full"), target)
     return InvalidRequestError(f"Can't convert {source.name} ({error.error_string}): check that it plays.")

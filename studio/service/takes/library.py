@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,17 @@ from studio.dsp.spectrogram import overview
 from studio.service.takes.naming import free_stem, slug
 from studio.service.takes.order import Order, ordered
 from studio.service.takes.savepoint import SUFFIX
-from studio.service.takes.shelf import Found, Shelf, Take, Unreadable, id_of, shown
+from studio.service.takes.shelf import (
+    SETS,
+    Found,
+    Shelf,
+    Take,
+    Unreadable,
+    id_of,
+    is_of_a_set,
+    place_of,
+    shown,
+)
 from studio.service.takes.sidecar import write_sidecar
 from studio.service.takes.tags import SUFFIXES as TAGGED
 from studio.service.takes.tags import settings_texts
@@ -96,7 +107,7 @@ class Library:
             self._write(take, take.path, take.sidecar, {"favourite": favourite})
 
     def rename(self, take_id: str, name: str) -> Take:
-        """Give a take another name; its files are called by it too.
+        """Give a take another name; its files are called by it too, but for those of a set.
 
         Raises:
             InvalidRequestError: no such take, one that still grows, or no name.
@@ -107,7 +118,7 @@ class Library:
             raise InvalidRequestError("The name is empty: type one.")
         folder, stem = take.path.parent, slug(name)
         stem = stem if stem == take.path.stem == take.sidecar.stem else free_stem(folder, stem)
-        path = folder / f"{stem}{take.path.suffix}"
+        path = take.path if is_of_a_set(folder) else folder / f"{stem}{take.path.suffix}"
         sidecar = path.with_suffix(".json")
         self._write(take, path, sidecar, {}, name)
         return self.get(id_of(sidecar))
@@ -152,7 +163,8 @@ class Library:
         """Those that may hold takes; none where the outputs are on a disk that isn't there."""
         try:
             with os.scandir(self._outputs) as entries:
-                return sorted(self._outputs / entry.name for entry in entries if _is_shelf(entry))
+                own = sorted(self._outputs / entry.name for entry in entries if _is_shelf(entry))
+            return own + _folders_of_sets(self._outputs / SETS)
         except (FileNotFoundError, NotADirectoryError):
             return []
 
@@ -181,7 +193,7 @@ class Library:
         names = {take_id.rpartition("/")[0] for take_id in take_ids}
         live = self._live()
         try:
-            folders = [folder for folder in self._folders() if shown(folder.name) in names]
+            folders = [folder for folder in self._folders() if place_of(folder) in names]
         except OSError:
             folders = []
         there = {one.id: one for _, found in self._shelf.read(folders, live) for one in found}
@@ -242,6 +254,16 @@ def _files_of(found: Found) -> tuple[Path, ...]:
 def _continued(sentence: str) -> str:
     """A sentence after a colon; a file's name at its beginning stays as it is."""
     return sentence[0].lower() + sentence[1:] if sentence.startswith(("It", "This")) else sentence
+
+
+def _folders_of_sets(sets: Path) -> list[Path]:
+    """The folders of takes in those of sets."""
+    found: list[Path] = []
+    with suppress(OSError), os.scandir(sets) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            with suppress(OSError), os.scandir(entry.path) as inside:
+                found += sorted(folder for one in inside if is_of_a_set(folder := Path(one.path)))
+    return found
 
 
 def _is_shelf(entry: os.DirEntry[str]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,13 +23,17 @@ from studio.service.takes.export import FORMATS
 from studio.service.takes.index import Index, Read
 from studio.service.takes.sidecar import Entry, prompts_of, read_entry, stamp_of
 
+SETS = "sets"  # in an outputs folder: a folder for each set, in which those of takes have two digits
+_OF_A_SET = re.compile("[0-9a-f]{2}")
+
 
 @dataclass(frozen=True)
 class Take:
     """One take: its sound, its record, and how it stands.
 
-    `id` is FOLDER/STEM of the sidecar. `status` is the record's, but a take that never ended is "running" if
-    somebody works on it, else "interrupted". `entry` is what the index has of it.
+    `id` is FOLDER/STEM of the sidecar, sets/SET/FOLDER/STEM of one of a set. `status` is the record's, but a
+    take that never ended is "running" if somebody works on it, else "interrupted". `entry` is what the index
+    has of it.
     """
 
     id: str
@@ -87,7 +92,9 @@ class Take:
 
     @property
     def searched(self) -> str:
-        """What the words of a search may mean, in lower case."""
+        """What the words of a search may mean, in lower case. The names of a set's files mean nothing."""
+        if is_of_a_set(self.folder):
+            return self.entry.words
         return f"{self.entry.words} {shown(self.sound_name).lower()}"
 
     @cached_property
@@ -161,7 +168,7 @@ def _read_folder(
     except (FileNotFoundError, NotADirectoryError):
         return [], dict.fromkeys(known)
     except OSError as error:
-        name = shown(folder.name)
+        name = place_of(folder)
         return [Unreadable(name, name, (), f"This folder can't be opened: {_why(error)}.")], {}
     changed: dict[str, Read | None] = dict.fromkeys(known.keys() - names.keys())
     found: list[Found] = []
@@ -209,7 +216,7 @@ def _take(
         sidecar = folder / name
         return _unreadable(sidecar, (sidecar, *([folder / beside] if beside else [])), reason)
     status = _status(folder, sound, entry.status, worked_on)
-    return Take(_id(folder.name, name), folder, name, sound, status, entry)
+    return Take(id_of(folder / name), folder, name, sound, status, entry)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -263,12 +270,19 @@ def _unreadable(sidecar: Path, paths: tuple[Path, ...], reason: str) -> Unreadab
 
 
 def id_of(sidecar: Path) -> str:
-    """FOLDER/STEM of a take's record, or of the sound beside it, in characters that any encoding has."""
-    return _id(sidecar.parent.name, sidecar.name)
+    """The id of a take by its record, or by the sound beside it, in characters that any encoding has."""
+    return f"{place_of(sidecar.parent)}/{shown(os.path.splitext(sidecar.name)[0])}"
 
 
-def _id(folder: str, sidecar: str) -> str:
-    return f"{shown(folder)}/{shown(os.path.splitext(sidecar)[0])}"
+def place_of(folder: Path) -> str:
+    """What the ids of the takes in a folder begin with."""
+    parts = folder.parts[-3:] if is_of_a_set(folder) else (folder.name,)
+    return "/".join(map(shown, parts))
+
+
+def is_of_a_set(folder: Path) -> bool:
+    """Whether a folder is one of those that a set's takes lie in, called by their rows' ids."""
+    return folder.parent.parent.name == SETS and _OF_A_SET.fullmatch(folder.name) is not None
 
 
 def shown(name: str) -> str:

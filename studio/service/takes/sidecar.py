@@ -45,9 +45,9 @@ class Entry(NamedTuple):
     certain: bool = False
 
 
-def write_sidecar(path: Path, record: Preset) -> None:
-    """Replace the file at once. Raises `OSError`."""
-    replace_file(path, f"{record.to_json()}\n".encode())
+def write_sidecar(path: Path, record: Preset, *, sync: bool = False) -> None:
+    """Replace the file at once; `sync` puts it on the disk itself. Raises `OSError`."""
+    replace_file(path, f"{record.to_json()}\n".encode(), sync=sync)
 
 
 def prompts_of(settings: Mapping[str, Any]) -> str:

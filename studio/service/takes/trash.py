@@ -18,7 +18,7 @@ from pathlib import Path
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.files import disk_error
 from studio.service.takes.naming import TAKE_SUFFIXES, free_stem
-from studio.service.takes.shelf import Found, Shelf, Take, Unreadable, shown
+from studio.service.takes.shelf import Found, Shelf, Take, Unreadable, place_of, shown
 
 TRASH = "trash"
 
@@ -73,13 +73,13 @@ class Trash:
                     "The disk is too full to move it: empty the trash, or delete the take for good."
                 )
             raise told from error
-        return f"{shown(home.name)}/{shown(stem)}"
+        return f"{place_of(home)}/{shown(stem)}"
 
     def takes(self) -> list[Deleted]:
         """What is in the trash: takes, the newest first, then what can't be read; never raises."""
         homes = {folder: home for home, folder in self._places()}
         found = [
-            Deleted(f"{shown(home.name)}/{one.id.rpartition('/')[2]}", _home(home, one), one)
+            Deleted(f"{place_of(home)}/{one.id.rpartition('/')[2]}", _home(home, one), one)
             for folder, ones in self._shelf.read(homes)
             for home in [homes[folder]]
             for one in ones
@@ -153,7 +153,7 @@ def _restore(deleted: Deleted) -> str:
         _move(files, deleted.home, stem)
     except OSError as error:
         raise disk_error(error, deleted.home / sidecar.name) from error
-    return f"{shown(deleted.home.name)}/{shown(stem)}"
+    return f"{place_of(deleted.home)}/{shown(stem)}"
 
 
 def _home(home: Path, found: Found) -> Path:

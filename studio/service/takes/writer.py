@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -18,14 +17,15 @@ from studio import __version__
 from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
 from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
 from studio.core.files import disk_error
-from studio.core.preset import SYNTHETIC, Group, Preset, PromptChange, Source, TakeRecord, load_preset
+from studio.core.preset import SYNTHETIC, Group, Preset, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
-from studio.core.speech import Said, Sentence, format_script, within
+from studio.core.speech import Said, Sentence, within
 from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.recording import Recording
 from studio.service.takes.export import convert
 from studio.service.takes.naming import take_stem
 from studio.service.takes.place import Place, open_new
+from studio.service.takes.record import comment_of, cues_of, with_script
 from studio.service.takes.savepoint import INTERVAL_S, SUFFIX, write_savepoint
 from studio.service.takes.sidecar import write_sidecar
 from studio.service.takes.wav import GrowingWav
@@ -195,8 +195,7 @@ class TakeWriter:
         """
         self._said = said
         if script is not None:
-            speech = self._request.speech.model_copy(update={"text": format_script(script).rstrip("\n")})
-            self._request = self._request.model_copy(update={"speech": speech})
+            self._request = with_script(self._request, script)
         try:
             self._write_sidecar(self._wav.path, "running", {})
         except OSError as error:
@@ -255,7 +254,7 @@ class TakeWriter:
         if status not in STATUSES_WHOLE:
             self._wav.close()
             return growing
-        comment = _comment(self._record(final, status, figures))
+        comment = comment_of(self._record(final, status, figures))
         if final.suffix.lower() == ".wav":
             self._wav.close(comment)
             os.replace(growing, final)
@@ -285,7 +284,7 @@ class TakeWriter:
             duration_s=self.duration_s,
             sample_rate=self._wav.sample_rate,
             status=status,
-            cues=self._cues(),
+            cues=cues_of(self._request, self.duration_s),
             said=within(self._said, 0.0, self.duration_s),
             figures=dict(figures),
             favourite=self._favourite,
@@ -296,18 +295,5 @@ class TakeWriter:
         about = SYNTHETIC if take.said else ""
         return Preset(name=self._name, description=about, settings=settings, take=take)
 
-    def _cues(self) -> tuple[PromptChange, ...]:
-        request = self._request
-        heard = [point for point in request.lane if 0 < point.at_s < self.duration_s]
-        at_start = [point.prompt for point in request.lane if point.at_s == 0]
-        first = PromptChange(at_s=0.0, prompt=(at_start or [request.prompt])[-1])
-        later = sorted(heard, key=lambda point: point.at_s)
-        return (first, *(PromptChange(at_s=point.at_s, prompt=point.prompt) for point in later))
-
     def _write_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
         write_sidecar(self._wav.path.with_suffix(".json"), self._record(path, status, figures))
-
-
-def _comment(record: Preset) -> str:
-    """The record as one line of ASCII JSON: MP3's tags garble other characters."""
-    return json.dumps(record.model_dump(mode="json"))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from studio.core.audio import format_time
+from studio.core.errors import InvalidRequestError
 from studio.core.modes import MODES
+from studio.service.batch.listing import read_about
 from studio.service.takes.library import Take, Unreadable
+from studio.service.takes.shelf import is_of_a_set, shown
 from studio.service.takes.trash import Deleted
 from studio.ui.panels.differences import differences
 from studio.ui.words import words
@@ -26,11 +30,11 @@ PLAY = (
 
 def cards(takes: Sequence[Take], others: Sequence[Unreadable], chosen: str) -> str:
     """The takes to choose from, those made together in one box, and after them those that can't be read."""
-    shown = "".join(
+    parts = "".join(
         _card(part[0], chosen) if len(part) == 1 else _group(part, chosen) for part in grouped(takes)
     )
     unreadable = "".join(_unreadable(other, chosen) for other in others)
-    return f'<div class="lw-takes" role="list" aria-label="{TEXT.list_name}">{shown}{unreadable}</div>'
+    return f'<div class="lw-takes" role="list" aria-label="{TEXT.list_name}">{parts}{unreadable}</div>'
 
 
 def more(number: int) -> str:
@@ -119,7 +123,10 @@ def _place(take: Take) -> tuple[int, Any]:
 def _group(takes: Sequence[Take], chosen: str) -> str:
     """Takes made together, each with what only it was asked for."""
     badges, by_seed = differences([take.record for take in takes])
-    kind = TEXT.variations if by_seed else TEXT.comparison
+    folder = takes[0].folder
+    in_set = is_of_a_set(folder)
+    kind = TEXT.set if in_set else TEXT.variations if by_seed else TEXT.comparison
+    name, actions = _of_set(folder.parent) if in_set else (takes[0].name, "")
     group = takes[0].about.group
     most = max(group.takes if group else 0, len(takes))
     told = (
@@ -127,12 +134,27 @@ def _group(takes: Sequence[Take], chosen: str) -> str:
         if most == len(takes)
         else TEXT.group_part.format(kind=kind, number=len(takes), takes=most)
     )
+    if in_set:  # of many sounds, whose names say what they are
+        badges, by_seed = [[] for _ in takes], False
     inside = "".join(_card(take, chosen, own, by_seed) for take, own in zip(takes, badges, strict=True))
     return (
         f'<section class="lw-group" role="listitem"><header><h3>{escape(told)}'
-        f'<span class="lw-about">{escape(takes[0].name)}</span></h3>'
+        f'<span class="lw-about">{escape(name)}</span></h3>{actions}'
         f'<button type="button" class="lw-group-select">{TEXT.select_group}</button></header>'
         f'<div class="lw-takes" role="list" aria-label="{escape(told)}">{inside}</div></section>'
+    )
+
+
+def _of_set(folder: Path) -> tuple[str, str]:
+    """What a set is called, and what can be done with all of it, if it is one that the studio made."""
+    try:
+        name = read_about(folder).name
+    except InvalidRequestError:
+        return shown(folder.name), ""
+    address = quote(shown(folder.name), safe="")
+    return name, (
+        f'<button type="button" class="lw-group-open" data-set="{escape(shown(folder.name))}">'
+        f'{TEXT.open_set}</button><a class="lw-group-zip" href="sets/{address}/zip" download>{TEXT.zip}</a>'
     )
 
 

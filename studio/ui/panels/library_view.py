@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -24,12 +25,14 @@ from studio.service.studio import Studio
 from studio.service.takes.library import Take, settings_of
 from studio.service.takes.order import Order
 from studio.service.takes.savepoint import SUFFIX
+from studio.service.takes.shelf import is_of_a_set
 from studio.ui.handing import handed
 from studio.ui.panels import cards, take_detail
 from studio.ui.panels.cards import counted, readable
 from studio.ui.words import words
 
 PAGE = 60  # takes, and as many more each time they are asked for
+SHOWN_OF_SET = 12
 SHOWN_UNREADABLE = 12  # even where the list is full of others
 TEXT = words.library
 
@@ -93,10 +96,7 @@ class LibraryView:
         takes, others = self._library.find(asked.words, favourites=asked.favourites, order=asked.order)
         if not takes and not others:
             return cards.NONE.format(TEXT.no_match if asked.words or asked.favourites else TEXT.empty)
-        together = {one.entry.group_id for one in takes[: asked.most]} - {""}
-        listed = [
-            take for place, take in enumerate(takes) if place < asked.most or take.entry.group_id in together
-        ]
+        listed = _listed(takes, asked.most)
         room = max(asked.most - len(listed), SHOWN_UNREADABLE)
         left = len(takes) - len(listed) + max(0, len(others) - room)
         return cards.cards(listed, others[:room], chosen) + cards.more(min(left, PAGE))
@@ -275,6 +275,25 @@ class LibraryView:
             resume=gr.update(interactive=take is not None and not why),
             favour=gr.update(interactive=whole, value=TEXT.unfavour if favourite else TEXT.favour),
         )  # fmt: skip
+
+
+def _listed(takes: Sequence[Take], most: int) -> list[Take]:
+    """The first so many, with all that were made together with one of them; but of a set, which may be of
+    thousands, only the beginning, and more of it as more are asked for.
+    """
+    together = {one.entry.group_id for one in takes[:most]} - {""}
+    room, of_set = SHOWN_OF_SET + most - PAGE, Counter[str]()
+    listed: list[Take] = []
+    for place, take in enumerate(takes):
+        group = take.entry.group_id
+        if place >= most and group not in together:
+            continue
+        if group and is_of_a_set(take.folder):
+            of_set[group] += 1
+            if of_set[group] > room:
+                continue
+        listed.append(take)
+    return listed
 
 
 def left_to_say(take: Take) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError
+from studio.service.batch.standing import Summary
 from studio.service.jobs.job import Job
 from studio.service.studio import Studio
 from studio.ui.words import words
@@ -35,13 +37,19 @@ def job_routes(studio: Studio) -> list[BaseRoute]:
     """Routes for `launch(app_kwargs=…)`: the list, and the end of one of its takes."""
 
     async def making(request: Request) -> Response:
-        return JSONResponse([_row(job) for job in studio.jobs() if not job.ended], headers=NO_STORE)
+        rows = [_row(job) for job in studio.jobs() if not job.ended]
+        running = await run_in_threadpool(studio.sets.running)
+        return JSONResponse([*rows, *map(_row_of_set, running)], headers=NO_STORE)
 
     async def stop(request: Request) -> Response:
         if OWN_HEADER not in request.headers:
             return PlainTextResponse("Only Longwave's own page may stop a take.", 403)
+        asked = request.path_params["id"]
         try:
-            studio.stop(request.path_params["id"], "Stopped from the list of takes.")
+            if any(one.id == asked for one in await run_in_threadpool(studio.sets.running)):
+                studio.sets.stop(asked)
+            else:
+                studio.stop(asked, "Stopped from the list of takes.")
         except InvalidRequestError as error:
             return PlainTextResponse(str(error), 404)
         return PlainTextResponse("Stopping.")
@@ -62,6 +70,18 @@ def _row(job: Job) -> dict[str, Any]:
         if job.status == "queued"
         else _made(job),
         "takes_left": job.takes_left,
+    }
+
+
+def _row_of_set(one: Summary) -> dict[str, Any]:
+    """The same of a set, whose takes come one after the other."""
+    made = words.making.made_of.format(made=f"{one.made:,}", length=f"{one.about.rows:,}")
+    return {
+        "id": one.id,
+        "mode": words.making.set,
+        "prompt": one.about.name,
+        "stands": words.making.waits if one.phase == "waiting" else made,
+        "takes_left": one.about.rows - one.made - one.failed,
     }
 
 

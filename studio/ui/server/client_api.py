@@ -32,6 +32,7 @@ from studio.service.studio import Studio
 from studio.ui.callers import Callers, client_of
 from studio.ui.forms import own_audio
 from studio.ui.handing import handed
+from studio.ui.server.queued_calls import queued_take
 
 MAX_CALLS = 4  # at once; the service makes one take at a time anyway
 POLL_S = 0.1
@@ -46,14 +47,21 @@ def build(studio: Studio, callers: Callers) -> None:
 
 def _offer(spec: ModeSpec, studio: Studio, callers: Callers) -> None:
     async def call(caller: gr.Request, **sent: Any) -> tuple[str, dict[str, Any]]:
-        def submit() -> Job:
+        def read() -> tuple[GenerationRequest, str]:
             given = read_call(spec.name, sent)
-            sound = given.get("continue_from")
+            return bounded(request_of(spec.name, given, studio), studio), given.get("continue_from") or ""
+
+        def submit() -> Job:
+            request, sound = read()
             recording = read_recording(Path(sound)) if sound else None
-            request = bounded(request_of(spec.name, given, studio), studio)
             return studio.submit(request, recording=recording, client=client_of())
 
-        return await render_file(studio, submit, attended(callers, caller))
+        waited_for = attended(callers, caller)
+        if studio.settings.queue is not None:
+            path, figures = await queued_take(studio, read, client_of(), waited_for)
+            if path is not None:
+                return await _handed(path), figures
+        return await render_file(studio, submit, waited_for)
 
     parameters = parameters_of(spec.name)
     call.__doc__ = spec.call

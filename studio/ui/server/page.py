@@ -24,7 +24,7 @@ from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.scratch import Scratch
 from studio.ui import widgets
 from studio.ui.callers import Callers, CallerWatch
-from studio.ui.panels import downloads, making, transport
+from studio.ui.panels import downloads, making, sets, transport
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, export_api, look_api
 from studio.ui.server.blocks import StudioBlocks
@@ -33,19 +33,23 @@ from studio.ui.server.library_routes import library_routes
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
 from studio.ui.server.routes import live_routes, preloads
 from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost
+from studio.ui.server.set_routes import set_routes
 from studio.ui.server.take_routes import take_routes
 from studio.ui.server.theme import studio_theme
 from studio.ui.server.uploads import UploadLimit
 from studio.ui.tabs import dual, infinite, library, reuse, sparse
 from studio.ui.tabs.take_tab import Shared
 from studio.ui.widgets import HIDDEN
+from studio.ui.words import words
 
 MAX_UPLOAD = "500mb"
 MAX_QUEUED = 64
 CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
 POLL_S = 0.5
-STYLES = ("style.css", "transport.css", "timeline.css", "palette.css", "library.css", "access.css")
-GUARDED = re.compile(r"/(making|library)(/|$)")  # what is for who has logged in, and is not Gradio's
+STYLES = tuple(
+    f"{name}.css" for name in ("style", "transport", "timeline", "palette", "library", "sets", "access")
+)
+GUARDED = re.compile(r"/(making|library|sets)(/|$)")  # what is for who has logged in, and is not Gradio's
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +79,8 @@ class Page:
                     clips = sparse.build(shared, models)
                 with gr.Tab("Dual", id="dual"):
                     drafted = dual.build(shared, known)
+                with gr.Tab(words.sets.all, id="sets"):
+                    sets.build()
                 if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, shared.looks, tabs, takes, [endless, clips, drafted])
@@ -133,6 +139,7 @@ class Page:
         library = self._studio.library if settings.trusted else None
         routes += take_routes(self._shared.offers, self._scratch.path, library)
         routes += keep_routes(self._shared.views, settings)
+        routes += set_routes(self._studio, self._scratch.path)
         if settings.trusted:
             routes += [*job_routes(self._studio), *library_routes(self._studio.library, self._scratch.path)]
         return {

@@ -196,11 +196,16 @@ class LoginGuard:
 
 def _is_logged_in(scope: Scope) -> bool:
     """Whether Gradio's own cookie is there, or no login is asked for."""
+    return scope["app"].auth is None or bool(login_of(scope))
+
+
+def login_of(scope: Scope) -> str:
+    """Who has logged in, by Gradio's own cookie; empty where nobody has."""
     from starlette.requests import Request
 
     app = scope["app"]
-    if app.auth is None:
-        return True
+    if getattr(app, "auth", None) is None:
+        return ""
     cookies = Request(scope).cookies
     names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
-    return any(cookies.get(name) in app.tokens for name in names)
+    return next((str(app.tokens[cookies[name]]) for name in names if cookies.get(name) in app.tokens), "")

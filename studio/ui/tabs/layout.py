@@ -14,7 +14,7 @@ from studio.core.modes import MODES
 from studio.core.settings import Settings
 from studio.ui import widgets
 from studio.ui.forms import Form
-from studio.ui.panels import look, palette, speech, timeline
+from studio.ui.panels import look, palette, sets, speech, timeline
 from studio.ui.tabs.take_tab import TakeHandlers, TakeTab
 from studio.ui.words import words
 
@@ -79,6 +79,7 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
                     form.put("variations", show_label=False, container=False, min_width=120)
                     finish = _button(words.form.fade, f"{tab}-finish", visible=endless)
                     stop = _button(words.form.stop, f"{tab}-stop")
+        set_of_it = sets.build_ask(tab)
         with gr.Row(elem_classes="lw-said-row"):
             widgets.status(tab)
             steered = gr.Markdown("", elem_id=f"{tab}-steered", elem_classes="lw-said", visible=endless)
@@ -122,6 +123,7 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
         timeline.bind(planned, form.fields)
     take_tab = TakeTab(form, [player, start, download, job_id, strip], handlers)
     take_tab.bind(again, stop)
+    sets.bind_ask(set_of_it, form, handlers.ask_for_set)
     return Laid(take_tab, steer, steered, finish, job_id)
 
 

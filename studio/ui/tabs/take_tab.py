@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
 from studio.ui.callers import client_of
 from studio.ui.forms import Form, read_form
+from studio.ui.panels import sets
 from studio.ui.panels.batches import Batch, Batches, varied
 from studio.ui.panels.live import LiveView, LiveViews
 from studio.ui.panels.offers import Offers
@@ -106,6 +107,10 @@ class TakeHandlers:
         """Generate can be pressed again, unless another take has begun on this page meanwhile."""
         playing = any(job.id == job_id and not job.ended for job in self._studio.jobs())
         return gr.update(interactive=not playing)
+
+    def ask_for_set(self, event: Mapping[str, Any], values: Values) -> dict[str, Any]:
+        """What a set of the form's values would be, or its id once it is begun."""
+        return sets.asked(self._studio, self._mode, event, values)
 
     def stop(self, job_id: str) -> None:
         """End the take that this page started, if it still runs and was not forgotten long after its end."""

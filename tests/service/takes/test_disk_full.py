@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
-import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile as sf
 
 from studio.app import build_studio
@@ -20,30 +16,12 @@ from studio.core.events import Failed, Finished
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.service.jobs.intake import RESUMABLE
-from tests.service.service_fakes import RATE
-
-SIZE_KB = 2048
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Two megabytes: a minute of sound. Only who may mount has it."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if mount is None or umount is None:
-        pytest.skip("no mount command here")
-    command = [mount, "-t", "tmpfs", "-o", f"size={SIZE_KB}k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting takes rights that this user lacks")
-    yield folder
-    gc.collect()  # of files that failed in an exception's frames
-    subprocess.run([umount, str(folder)], check=True)
+from tests.service.service_fakes import RATE, SMALL_DISK_KB
 
 
 def test_what_fitted_is_kept_and_goes_on_once_there_is_room(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(1024 * SIZE_KB // 2))
+    ballast.write_bytes(bytes(1024 * SMALL_DISK_KB // 2))
     studio = build_studio(Settings(outputs=small_disk, model_id="tone", device="cpu"))
     try:
         request = parse_request(prompt="rain", seed=1, duration_s=45.0, model={"id": "tone"})

@@ -1,0 +1,29 @@
+"""What every record of a take is made of, be it made by a job or as a row of a set."""
+
+from __future__ import annotations
+
+import json
+
+from studio.core.preset import Preset, PromptChange
+from studio.core.request import GenerationRequest
+from studio.core.speech import Sentence, format_script
+
+
+def cues_of(request: GenerationRequest, duration_s: float) -> tuple[PromptChange, ...]:
+    """The prompts heard in so many seconds, in their order, and from when on."""
+    heard = [point for point in request.lane if 0 < point.at_s < duration_s]
+    at_start = [point.prompt for point in request.lane if point.at_s == 0]
+    first = PromptChange(at_s=0.0, prompt=(at_start or [request.prompt])[-1])
+    later = sorted(heard, key=lambda point: point.at_s)
+    return (first, *(PromptChange(at_s=point.at_s, prompt=point.prompt) for point in later))
+
+
+def with_script(request: GenerationRequest, script: tuple[Sentence, ...]) -> GenerationRequest:
+    """The request with the script as it was read."""
+    speech = request.speech.model_copy(update={"text": format_script(script).rstrip("\n")})
+    return request.model_copy(update={"speech": speech})
+
+
+def comment_of(record: Preset) -> str:
+    """The record as one line of ASCII JSON: MP3's tags garble other characters."""
+    return json.dumps(record.model_dump(mode="json"))
