@@ -79,7 +79,7 @@ def killed(place: Path, count: int, kills: int) -> dict[str, float]:
 
     def tell(progressed: Progressed) -> None:
         nonlocal done
-        done += progressed.state == "made"
+        done += progressed.state in ("made", "there")
         alive = sorted(one.pid or 0 for one in multiprocessing.active_children() if one.pid not in gone)
         if len(gone) < sum(done >= place for place in places) and alive:
             gone.append(chance.choice(alive))
