@@ -16,9 +16,35 @@ settings.register_profile("longwave", deadline=None)
 settings.load_profile("longwave")
 
 if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
     from studio.service.studio import Studio
 
 NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "ffmpeg": ("ffmpeg",)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """CI tries what a browser failed once more: on a machine of two cores it may be late for once."""
+    if os.environ.get("CI") != "true":
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """What failed at first is shown like any failure, and named at the end: nothing is hidden."""
+    first = terminalreporter.getreports("rerun")
+    if not first:
+        return
+    terminalreporter.write_sep("=", "FAILED AT THE FIRST TRY")
+    for report in first:
+        terminalreporter.write_sep("_", f"{report.nodeid}, {report.when}")
+        terminalreporter.write_line(report.longreprtext)
+    names = dict.fromkeys(report.nodeid for report in first)
+    failed = {report.nodeid for kind in ("failed", "error") for report in terminalreporter.getreports(kind)}
+    if passed := [name for name in names if name not in failed]:
+        terminalreporter.write_line(f"passed at the second try: {', '.join(passed)}")
 
 
 def find_tool(name: str) -> str | None:
