@@ -1,12 +1,15 @@
-"""What a browser failed is tried once more in CI, and told of."""
+"""How the suite is run: in two processes, the pages last; what a browser failed in CI is tried once more."""
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 SUITE = """
 import pytest
 tries, sites = [], []
@@ -32,11 +35,9 @@ def test_of_no_browser():
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=":")
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     pytester.makeini("[pytest]\nmarkers =\n    browser")
-    pytester.makeconftest("from tests.conftest import pytest_collection_modifyitems, pytest_terminal_summary")
-    pytester.makepyfile(SUITE)
+    pytester.makeconftest(Path(__file__).with_name("conftest.py").read_text())
     return pytester
 
 
@@ -44,6 +45,7 @@ def test_a_browser_test_has_a_second_try_in_ci_and_is_told_of(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CI", "true")
+    suite.makepyfile(SUITE)
     done = suite.runpytest_subprocess("-p", "no:cacheprovider")
     done.assert_outcomes(passed=1, failed=2)
     assert done.parseoutcomes()["rerun"] == 2
@@ -55,6 +57,30 @@ def test_a_browser_test_has_a_second_try_in_ci_and_is_told_of(
 
 def test_elsewhere_there_is_no_second_try(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
+    suite.makepyfile(SUITE)
     done = suite.runpytest_subprocess("-p", "no:cacheprovider")
     done.assert_outcomes(failed=3)
     assert "second try" not in done.stdout.str()
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one process")
+def test_the_pages_are_one_process_s_and_its_last(suite: pytest.Pytester) -> None:
+    pages = suite.mkdir("tests") / "e2e"
+    pages.mkdir()
+    quick = "import pytest\n@pytest.mark.parametrize('n', range(3))\ndef test(n): pass"
+    for file in (
+        pages / "test_a.py",
+        pages / "test_b.py",
+        *(pages.parent / f"test_{n}.py" for n in range(4)),
+    ):
+        file.write_text(quick)
+    words = ("-v", "-n", "auto", "-m", "not gpu", "-p", "no:cacheprovider")
+    out = suite.runpytest_subprocess(*words, "tests").stdout.str()
+    ran = re.findall(r"^\[(gw\d)\] .* PASSED (\S+)::", out, re.MULTILINE)
+    assert len(ran) == 18
+    (worker,) = {worker for worker, file in ran if "e2e" in file}
+    its = ["e2e" in file for name, file in ran if name == worker]
+    assert its == sorted(its), "the pages after all else"
+    assert False in its
+    out = suite.runpytest_subprocess(*words, "tests/test_0.py").stdout.str()
+    assert "gw0" not in out, "a file is sooner done by one"
