@@ -35,7 +35,7 @@ STAMP = VENV / "longwave.json"
 TRIED = LOCAL / "tried.json"  # the same of an environment that is not ours
 ENTRY = "studio.app"
 GROUPS = {"test": ("test", "aisfx", "ray"), "lint": ("lint",)}
-SUITE = ("-m", "not soak and not gpu")
+SUITE = ("-n", "auto", "-m", "not soak and not gpu")  # in as many processes as tests/conftest.py says
 # Runs a module as `python -m` does, with the project's folder, and not the current one, at the head of the
 # path. The folder is an argument: in PYTHONPATH its name could hold no colon.
 RUNNER = (

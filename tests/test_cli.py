@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -466,7 +467,9 @@ def growing_take(out: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
     words = ["render", "infinite", *TONE, *QUICK, "--endless", "--json", "--out", str(out), *more]
     program = [sys.executable, "-m", "studio.app", *words]
     growing = out.with_name(f"{out.stem}.growing.wav")
-    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    # Under nohup, which the tests may run under, it would ignore SIGHUP.
+    heed = None if os.name == "nt" else partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         try:
             deadline = time.monotonic() + 180  # torch may take long to load on a busy machine
             while not (growing.exists() and growing.stat().st_size > 50_000):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import soundfile as sf
 
 from studio.backends.acoustic.audiocraft_shim import MISSING, is_installed
 from studio.core.preset import load_preset, named_preset
+from studio.core.sampling import EndlessSampler
 from studio.core.settings import data_dir
 from tests.test_cli import longwave, one_sentence
 
@@ -124,8 +126,9 @@ def test_a_wrong_dual_clip_is_one_sentence(words: tuple[str, ...], said: str, tm
 
 
 @needs_audiocraft
-@pytest.mark.slow
-def test_bench_dual() -> None:
+def test_bench_dual(monkeypatch: pytest.MonkeyPatch) -> None:
+    brief = partial(EndlessSampler, base_steps=6, group_size=4, buffer_frames=4, warmup_steps=2)
+    monkeypatch.setattr("studio.evaluation.benchmarks.dual.EndlessSampler", brief)
     result = longwave("bench", "dual", "--seconds", 1.28, "--steps", 3, "--json")
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
@@ -143,7 +146,6 @@ def test_bench_dual() -> None:
 
 
 @needs_audiocraft
-@pytest.mark.slow
 def test_eval_dual_prints_the_rows_of_the_papers_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,7 +67,7 @@ def test_wrong_torch_is_one_sentence(words: list[str], capsys: pytest.CaptureFix
 
 def test_test_leaves_out_soak_and_gpu() -> None:
     (command,) = launch.command_for("py", ["test", "-q"])
-    assert command[-5:] == [str(ROOT), "pytest", "-m", "not soak and not gpu", "-q"]
+    assert command[-7:] == [str(ROOT), "pytest", "-n", "auto", "-m", "not soak and not gpu", "-q"]
 
 
 def test_other_words_reach_the_command_line() -> None:

@@ -56,6 +56,11 @@ READ_RECORDING = """async () => {
   });
   return url.slice(url.indexOf(',') + 1);
 }"""
+FRAMES = """() => new Promise((done) => {
+  let left = 4;
+  const next = () => (left-- ? requestAnimationFrame(next) : done());
+  next();
+})"""
 
 
 def free_port() -> int:
@@ -189,6 +194,32 @@ def wait_for_position(page: Page, seconds: float, timeout_s: float = 90.0) -> No
 
 def wait_for_state(page: Page, state: str) -> None:
     page.wait_for_selector(f"#infinite-player[data-state={state}]")
+
+
+def settled(page: Page) -> None:
+    """Wait until what was opened for the first time stays what it is.
+
+    Gradio lays out what lies in a tab or a section when that is opened, and in the next frame sets every
+    field of it to its beginning again. Nobody types before they see a field; a test may, and loses it.
+    """
+    page.evaluate(FRAMES)
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Show a tab, its fields ready to be filled."""
+    page.get_by_role("tab", name=name, exact=True).click()
+    page.wait_for_selector(f"[role=tab][aria-selected=true]:has-text('{name}')")
+    there = "#library-list" if name == "Library" else f"#{name.lower()}-player[data-state]"
+    page.wait_for_selector(there, state="attached")
+    settled(page)
+
+
+def open_section(page: Page, section: str) -> None:
+    """Open a closed section, by its element's id, its fields ready to be filled."""
+    page.click(f"#{section} > button")
+    page.wait_for_selector(f"#{section} > button.open")
+    page.locator(f"#{section} :is(input, textarea, button:not(.label-wrap))").first.wait_for(state="attached")
+    settled(page)
 
 
 def open_pane(page: Page, pane: str, tab: str = "infinite") -> None:

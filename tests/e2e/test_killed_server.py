@@ -84,7 +84,7 @@ def test_whatever_ends_it_what_was_made_opens(
             for seconds in (rng.uniform(1, 60), rng.uniform(1, 600), 3600.0):
                 callers.submit(call, url, seconds)
             if begun := bool(takes(tmp_path)) or rng.random() < 0.3:
-                time.sleep(rng.uniform(0.05, 10.0))
+                time.sleep(rng.uniform(0.05, 4.0))
             while not begun and not takes(tmp_path):
                 time.sleep(rng.uniform(0.01, 0.5))
             process.send_signal(number)

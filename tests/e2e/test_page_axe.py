@@ -11,6 +11,7 @@ from conftest import (
     close_settings,
     open_export,
     open_pane,
+    open_tab,
     served,
     set_length,
     tone_settings,
@@ -75,13 +76,6 @@ def test_axe_finds_nothing_serious(
     page.wait_for_selector("#library-open:not([disabled])")
     inspection.look("Library, a take chosen")
     assert inspection.found == [], "\n".join(inspection.found)
-
-
-def open_tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
-    page.wait_for_selector(f"[role=tab][aria-selected=true]:has-text('{name}')")
-    if name != "Library":
-        page.wait_for_selector(f"#{name.lower()}-player[data-state]")
 
 
 def look_into_the_panes(inspection: Inspection, tab: str) -> None:

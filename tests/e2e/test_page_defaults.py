@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import free_port, open_pane, served
+from conftest import free_port, open_pane, open_section, open_tab, served
 from test_page_state import loaded_again
 from test_page_studio import wait_for_value
 
@@ -52,8 +52,7 @@ def model_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def expert(page: Page) -> None:
     """Open the section of the sampler's own numbers."""
     open_pane(page, "engine")
-    page.click("#infinite-advanced button.label-wrap")
-    page.wait_for_selector(BASE)
+    open_section(page, "infinite-advanced")
 
 
 def choose(page: Page, model: str, tab: str = "infinite") -> None:
@@ -131,7 +130,7 @@ def test_a_take_that_is_opened_stays_what_it_is(
     """Its guidance is what the form's model before it begins with: it was asked for all the same."""
     page = visit(model_site.url)
     expert(page)
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.click(".lw-take")
     page.click("#library-open:not([disabled])")
     wait_for_value(page, "#infinite-seed input", "5")
@@ -160,8 +159,7 @@ def test_what_a_preset_leaves_out_is_the_chosen_models(model_site: Any, visit: C
 
 def test_clips_have_theirs(model_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(model_site.url)
-    page.get_by_role("tab", name="Sparse").click()
-    page.wait_for_selector("#sparse-player[data-state]")
+    open_tab(page, "Sparse")
     choose(page, AUDIOLDM2, "sparse")
     wait_for_value(page, "#sparse-steps input", "200")
     wait_for_value(page, "#sparse-guidance input", "3.5")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import close_settings, free_port, open_pane, served
+from conftest import close_settings, free_port, open_pane, open_section, open_tab, served
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
@@ -49,11 +49,6 @@ def dual_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield page
 
 
-def open_tab(page: Page) -> None:
-    page.get_by_role("tab", name="Dual").click()
-    page.wait_for_selector("#dual-player[data-state]")
-
-
 def wait_for_status(page: Page, words: str) -> None:
     page.wait_for_function(
         "words => document.querySelector('#dual-status').innerText.includes(words)",
@@ -77,7 +72,7 @@ def test_a_draft_is_shown_then_refined(
     dual_site: Any, visit: Callable[..., Page], screen: dict[str, Any]
 ) -> None:
     page = visit(dual_site.url, **screen)
-    open_tab(page)
+    open_tab(page, "Dual")
     page.fill("#dual-prompt textarea", "rain")
     open_pane(page, "sound", "dual")
     number(page, "duration", "5")
@@ -100,14 +95,14 @@ def test_a_draft_is_shown_then_refined(
     page.wait_for_selector("#dual-download:not([disabled])")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     open_pane(page, "inside", "dual")
-    page.click("#dual-attention > button")
+    open_section(page, "dual-attention")
     page.click("#dual-attention-look")
     page.wait_for_selector("#dual-attention-map .js-plotly-plot", timeout=60_000)
 
 
 def test_the_pad_sets_both_scales_and_they_set_it(dual_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(dual_site.url)
-    open_tab(page)
+    open_tab(page, "Dual")
     page.wait_for_selector("#dual-pad .lw-pad[tabindex]")  # somebody listens
     page.locator("#dual-pad .lw-pad").evaluate("pad => pad.scrollIntoView({ block: 'center' })")
     box = page.locator("#dual-pad .lw-pad").bounding_box()
@@ -124,11 +119,11 @@ def test_a_draft_is_playable_while_it_is_refined_and_re_rolled_apart(
     dual_site: Any, visit: Callable[..., Page]
 ) -> None:
     page = visit(dual_site.url)
-    open_tab(page)
+    open_tab(page, "Dual")
     page.fill("#dual-prompt textarea", "rain")
     number(page, "seed", "5")
     set_steps(page, 500)
-    page.click("#dual-draft-settings > button")
+    open_section(page, "dual-draft-settings")
     page.click("#dual-draft-reroll")
     page.wait_for_function("document.querySelector('#dual-draft-seed input').value >= 0")
     rolled = int(page.locator("#dual-draft-seed input").input_value())
@@ -144,7 +139,7 @@ def test_a_draft_is_playable_while_it_is_refined_and_re_rolled_apart(
 def test_own_audio_takes_audiogens_place(dual_site: Any, visit: Callable[..., Page], tmp_path: Path) -> None:
     sf.write(tmp_path / "mine.wav", 0.3 * np.sin(np.arange(48000) / 9), 16000)
     page = visit(dual_site.url)
-    open_tab(page)
+    open_tab(page, "Dual")
     number(page, "duration", "3")
     set_steps(page, 4)
     open_pane(page, "sound", "dual")
@@ -161,11 +156,11 @@ def test_own_audio_takes_audiogens_place(dual_site: Any, visit: Callable[..., Pa
 
 def test_a_grid_of_scales(dual_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(dual_site.url)
-    open_tab(page)
+    open_tab(page, "Dual")
     number(page, "duration", "2.5")
     set_steps(page, 2)
     open_pane(page, "inside", "dual")
-    page.click("#dual-compare > button")
+    open_section(page, "dual-compare")
     page.fill("#dual-grid-text input, #dual-grid-text textarea", "1 4")
     page.fill("#dual-grid-acoustic input, #dual-grid-acoustic textarea", "0 4")
     page.click("#dual-compare-start")
@@ -182,11 +177,11 @@ def test_a_grid_of_scales(dual_site: Any, visit: Callable[..., Page]) -> None:
 
 def test_a_sweep_over_w_is_plotted(dual_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(dual_site.url)
-    open_tab(page)
+    open_tab(page, "Dual")
     number(page, "duration", "2.5")
     set_steps(page, 2)
     open_pane(page, "inside", "dual")
-    page.click("#dual-sweep > button")
+    open_section(page, "dual-sweep")
     page.fill("#dual-sweep-scales input, #dual-sweep-scales textarea", "1 4")
     page.click("#dual-sweep-compare-start")
     page.wait_for_selector("#dual-sweep-plot .js-plotly-plot", timeout=120_000)

@@ -15,6 +15,8 @@ import soundfile as sf
 from conftest import (
     close_settings,
     open_pane,
+    open_section,
+    open_tab,
     set_length,
     wait_for_position,
     wait_for_state,
@@ -45,11 +47,6 @@ TARGETS = """(controls) => [...document.querySelectorAll(controls)]
 
 def seconds_in(text: str) -> int:
     return int("".join(filter(str.isdigit, text)))
-
-
-def open_tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
-    page.wait_for_selector(f"#{name.lower()}-player[data-state]")
 
 
 def in_sight(page: Page, selector: str) -> bool:
@@ -113,7 +110,7 @@ def test_a_recording_to_go_on_from_is_seen_on_its_closed_section(
 ) -> None:
     sf.write(tmp_path / "creek.wav", tone(0, 16000, 16000), 16000)
     page = visit(tone_site.url)
-    page.click("text=Continue from audio")
+    open_section(page, "infinite-continue-part")
     page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "creek.wav")
     page.click("#infinite-continue-part .label-wrap")
     page.wait_for_selector("#infinite-continue-part .label-wrap:not(.open) .lw-badge:has-text('creek.wav')")
@@ -245,8 +242,7 @@ def test_each_tab_has_the_same_place(tone_site: Any, visit: Callable[..., Page])
     page = visit(tone_site.url, **DESK)
     places = set()
     for name in page_speed.TABS:
-        page.get_by_role("tab", name=name, exact=True).click()
-        page.wait_for_selector(f"[role=tab][aria-selected=true]:has-text('{name}')")
+        open_tab(page, name)
         place = page.eval_on_selector("main", "({ offsetLeft, offsetWidth }) => [offsetLeft, offsetWidth]")
         places.add(tuple(place))
     assert len(places) == 1
@@ -289,8 +285,7 @@ def test_the_pad_is_set_by_the_arrow_keys(tone_site: Any, visit: Callable[..., P
 @pytest.mark.parametrize("tab", page_speed.TABS)
 def test_a_finger_hits_every_control(tone_site: Any, visit: Callable[..., Page], tab: str) -> None:
     page = visit(tone_site.url, **PHONE)
-    page.get_by_role("tab", name=tab, exact=True).click()
-    page.wait_for_selector(f"[role=tab][aria-selected=true]:has-text('{tab}')")
+    open_tab(page, tab)
     small = too_small(page)
     if tab != "Library":
         for pane in ("sound", "engine", "inside"):

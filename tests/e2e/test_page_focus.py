@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from conftest import open_tab
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -43,8 +44,7 @@ def test_each_stop_of_the_keyboard_is_seen(
     tone_site: Any, visit: Callable[..., Page], tab: str, theme: str
 ) -> None:
     page = visit(tone_site.url, color_scheme=theme, reduced_motion="reduce")
-    page.get_by_role("tab", name=tab, exact=True).click()
-    page.wait_for_selector(f"[role=tab][aria-selected=true]:has-text('{tab}')")
+    open_tab(page, tab)
     count = walk(page)
     assert count > 5
     unseen = [name for index in range(count) if (name := what_shows_nothing(page, index))]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import soundfile as sf
-from conftest import recording, served, tone_settings
+from conftest import open_tab, recording, served, tone_settings
 
 from studio.core.request import parse_request
 from tests.waiting import until
@@ -51,7 +51,7 @@ def shelf_site(tmp_path: Path) -> Iterator[Any]:
 
 def open_library(visit: Callable[..., Page], site: Any, **options: Any) -> Page:
     page = visit(site.url, **options)
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.wait_for_selector(".lw-take")
     return page
 
@@ -76,7 +76,7 @@ def card(name: str) -> str:
 
 
 def chosen(page: Page) -> None:
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.click(".lw-take")
     page.wait_for_selector("#library-detail .lw-detail")
 
@@ -85,7 +85,7 @@ def test_a_take_on_another_disk_plays_and_downloads(
     linked_site: Any, visit: Callable[..., Page], tmp_path: Path
 ) -> None:
     page = visit(linked_site.url)
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.wait_for_selector(".lw-take")
     for button in ("open", "extend", "favour", "resume", "rename", "delete"):
         assert page.is_disabled(f"#library-{button}"), "nothing is chosen yet"
@@ -159,7 +159,7 @@ def test_a_second_file_needs_no_clearing(
     page = visit(linked_site.url)
     for prompt in ("first", "second"):
         (tmp_path / f"{prompt}.json").write_text(f'{{"name": "x", "settings": {{"prompt": "{prompt}"}}}}')
-        page.get_by_role("tab", name="Library").click()
+        open_tab(page, "Library")
         page.set_input_files("#library-file input[type=file]", tmp_path / f"{prompt}.json")
         page.wait_for_function(f"document.querySelector('#infinite-prompt textarea')?.value === '{prompt}'")
 
@@ -266,7 +266,7 @@ def test_the_page_keeps_its_place_when_the_library_is_opened(
     page = visit(shelf_site.url, viewport={"width": 1440, "height": 900})
     place = "(({ x, width }) => [x, width])(document.querySelector('.lw-header').getBoundingClientRect())"
     before = page.evaluate(place)
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.wait_for_selector(".lw-take")
     assert page.evaluate(place) == before
     assert page.evaluate(WIDTH) > 1200, "the whole width"

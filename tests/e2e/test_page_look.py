@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import open_pane, set_length
+from conftest import open_pane, open_section, open_tab, set_length
 
 from studio.service import looks
 
@@ -26,7 +26,7 @@ def made(page: Page, seconds: float) -> None:
 
 def check(page: Page, tab: str) -> None:
     if not page.locator(f"#{tab}-look-start").is_visible():
-        page.click(f"#{tab}-look > button")
+        open_section(page, f"{tab}-look")
     page.click(f"#{tab}-look-start")
 
 
@@ -50,7 +50,7 @@ def test_a_take_is_checked_where_it_was_made_and_in_the_library(
     page.wait_for_function("window.longwave.transport.position > 8.5")
     assert position(page) < 11.9
 
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.click("#library-list .lw-take-name")
     check(page, "library")
     other = page.locator("#library-look-card .lw-look")
@@ -97,7 +97,7 @@ def test_a_check_can_be_stopped_and_goes_with_its_take(
 
 def test_without_a_take_it_says_what_to_do(tone_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(tone_site.url)
-    page.get_by_role("tab", name="Sparse").click()
+    open_tab(page, "Sparse")
     open_pane(page, "inside", "sparse")
     check(page, "sparse")
     page.wait_for_selector("#sparse-look-said:has-text('Generate a take first')")

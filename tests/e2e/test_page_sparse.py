@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import soundfile as sf
-from conftest import close_settings, free_port, open_pane, served
+from conftest import close_settings, free_port, open_pane, open_section, open_tab, served
 
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
@@ -36,11 +36,6 @@ def pocket_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield page
 
 
-def open_tab(page: Page) -> None:
-    page.get_by_role("tab", name="Sparse").click()
-    page.wait_for_selector("#sparse-player[data-state]")
-
-
 def set_seconds(page: Page, seconds: float) -> None:
     open_pane(page, "sound", "sparse")
     page.fill("#sparse-duration input[type=number]", f"{seconds:g}")
@@ -66,10 +61,10 @@ def test_a_clip_emerges_plays_and_is_a_file(
     pocket_site: Any, visit: Callable[..., Page], screen: dict[str, Any]
 ) -> None:
     page = visit(pocket_site.url, **screen)
-    open_tab(page)
+    open_tab(page, "Sparse")
     page.fill("#sparse-prompt textarea", "ocean waves on a shore")
     open_pane(page, "engine", "sparse")
-    page.click("#sparse-advanced > button")  # first, so that its fields are there before they are filled
+    open_section(page, "sparse-advanced")
     page.fill("#sparse-steps input", "30")
     page.fill("#sparse-ratio input, #sparse-ratio textarea", "0.2")
     set_seconds(page, 5)
@@ -93,7 +88,7 @@ def test_a_clip_emerges_plays_and_is_a_file(
 
 def test_a_clip_is_stopped_and_nothing_is_kept(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
-    open_tab(page)
+    open_tab(page, "Sparse")
     set_seconds(page, 30)
     page.click("#sparse-generate")
     wait_for_status(page, "Step 2 of 50")
@@ -107,7 +102,7 @@ def test_a_clip_is_stopped_and_nothing_is_kept(pocket_site: Any, visit: Callable
 
 def test_a_page_loaded_again_finds_its_clip(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
-    open_tab(page)
+    open_tab(page, "Sparse")
     set_seconds(page, 80)
     set_steps(page, 500)
     page.click("#sparse-generate")
@@ -126,12 +121,12 @@ def test_a_preset_fills_the_form_and_wrong_values_are_told(
     pocket_site: Any, visit: Callable[..., Page]
 ) -> None:
     page = visit(pocket_site.url)
-    open_tab(page)
+    open_tab(page, "Sparse")
     page.click("#sparse-preset input")
     page.get_by_role("option", name="Idling engine").click()
     page.wait_for_function("document.querySelector('#sparse-prompt textarea').value === 'an engine idling'")
     open_pane(page, "engine", "sparse")
-    page.click("#sparse-advanced > button")
+    open_section(page, "sparse-advanced")
     assert not page.is_checked("#sparse-compensation input")
     page.uncheck("#sparse-focus input")
     page.click("#sparse-generate")
@@ -141,11 +136,11 @@ def test_a_preset_fills_the_form_and_wrong_values_are_told(
 
 def test_methods_are_compared_under_each_other(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
-    open_tab(page)
+    open_tab(page, "Sparse")
     set_seconds(page, 3)
     set_steps(page, 3)
     open_pane(page, "inside", "sparse")
-    page.click("#sparse-compare > button")
+    open_section(page, "sparse-compare")
     page.click("#sparse-compare-start")
     page.wait_for_function("document.querySelectorAll('#sparse-compare-rows figure audio').length === 3")
     rows = page.locator("#sparse-compare-rows figure")
@@ -161,11 +156,11 @@ def test_a_point_of_the_picture_shows_what_it_attends_to(
     pocket_site: Any, visit: Callable[..., Page]
 ) -> None:
     page = visit(pocket_site.url)
-    open_tab(page)
+    open_tab(page, "Sparse")
     set_steps(page, 3)
     set_seconds(page, 5)
     open_pane(page, "inside", "sparse")
-    page.click("#sparse-attention > button")
+    open_section(page, "sparse-attention")
     page.click("#sparse-attention-look")
     said = page.locator("#sparse-attention-said")
     said.get_by_text("Generate a clip first").wait_for()
@@ -190,11 +185,11 @@ def test_a_point_of_the_picture_shows_what_it_attends_to(
 
 def test_compared_takes_go_on_where_the_one_before_was(pocket_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(pocket_site.url)
-    open_tab(page)
+    open_tab(page, "Sparse")
     set_seconds(page, 5)
     set_steps(page, 2)
     open_pane(page, "inside", "sparse")
-    page.click("#sparse-compare > button")
+    open_section(page, "sparse-compare")
     page.click("#sparse-compare-start")
     page.wait_for_function("document.querySelectorAll('#sparse-compare-rows figure audio').length === 3")
     page.evaluate("""async () => {

@@ -18,7 +18,15 @@ from studio.core.settings import Settings
 from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
 from studio.testing import FakeSpeakingBackend
-from tests.e2e.conftest import free_port, open_pane, served, set_length, wait_for_position, wait_for_state
+from tests.e2e.conftest import (
+    free_port,
+    open_pane,
+    open_tab,
+    served,
+    set_length,
+    wait_for_position,
+    wait_for_state,
+)
 from tests.waiting import until
 
 pytestmark = pytest.mark.browser
@@ -150,7 +158,7 @@ def test_what_can_t_be_said_is_told_as_one_types(voice_site: Any, visit: Callabl
 
 def test_a_clip_says_its_words(voice_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(voice_site.url)
-    page.click("button[role=tab]:has-text('Sparse')")
+    open_tab(page, "Sparse")
     open_pane(page, "engine", "sparse")
     page.fill("#sparse-model input", VOICE)
     page.press("#sparse-model input", "Enter")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import set_length, wait_for_position, wait_for_state
+from conftest import open_tab, set_length, wait_for_position, wait_for_state
 from test_page_studio import wait_for_text, wait_for_value
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def test_a_take_of_the_strip_is_continued_and_drafted_from(
     page.click("#infinite-take-strip [data-act=draft]")
     page.wait_for_selector("#dual-draft-file >> text=used_again")
     assert page.is_checked("#dual-draft input[value=recorded]")
-    page.get_by_role("tab", name="Infinite").click()
+    open_tab(page, "Infinite")
     page.click("#infinite-take-strip [data-act=continue]")
     page.wait_for_selector("#infinite-continue-part .lw-badge:has-text('used_again')")
     page.click("#infinite-take-strip [data-act=reject]")

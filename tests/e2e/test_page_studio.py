@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import open_export, open_pane, player_state, set_length, wait_for_position, wait_for_state
+from conftest import (
+    open_export,
+    open_pane,
+    open_section,
+    open_tab,
+    player_state,
+    set_length,
+    wait_for_position,
+    wait_for_state,
+)
 from playwright.sync_api import expect
 
 from studio.backends.systems.tone import ToneBackend, tone
@@ -55,7 +64,7 @@ def test_a_preset_fills_the_form_and_its_lane_changes_while_it_plays(
     tone_site: Any, visit: Callable[..., Page]
 ) -> None:
     page = visit(tone_site.url)
-    page.click("text=Timeline as text")
+    open_section(page, "infinite-lane-part")
     page.click("#infinite-preset input")
     page.get_by_role("option", name="A storm passes").click()
     wait_for_value(page, "#infinite-prompt textarea", "light rain")
@@ -134,7 +143,7 @@ def test_a_take_is_found_named_and_opened_again(tone_site: Any, visit: Callable[
     studio = tone_site.studio
     list(studio.events(studio.submit(wanted).id))
     page = visit(tone_site.url)
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.fill("#library-search textarea, #library-search input", "gulls noon")
     page.wait_for_function("document.querySelectorAll('.lw-take').length === 1")
     assert "<b>gulls</b>" in page.inner_text(".lw-take")
@@ -150,11 +159,11 @@ def test_a_take_is_found_named_and_opened_again(tone_site: Any, visit: Callable[
     assert page.input_value("#infinite-seed input") == "77"
     assert page.is_visible("#infinite-generate")
     (take,) = studio.library.takes("harbour")
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.set_input_files("#library-file input[type=file]", take.path)
     wait_for_value(page, "#infinite-duration input", "1.5")
     page.wait_for_selector("#infinite-generate")  # the answer turns to that tab, after it filled the fields
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.click("#library-delete")
     wait_for_text(page, "#library-said", "trash")
     assert not list(studio.library.takes("harbour"))
@@ -171,7 +180,7 @@ def test_an_interrupted_take_goes_on_from_the_library(tone_site: Any, visit: Cal
             break
     take._wav.close()  # as a kill does
     page = visit(tone_site.url)
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.fill("#library-search textarea, #library-search input", "cut short")
     wait_for_text(page, "#library-list", "interrupted")
     page.click(".lw-take")
@@ -190,7 +199,7 @@ def test_a_recording_is_extended_and_the_take_again(
     sf.write(tmp_path / "my field.wav", tone(0, 6 * 44100, 44100), 44100)
     page = visit(tone_site.url)
     page.fill("#infinite-prompt textarea", "extended")
-    page.click("text=Continue from audio")
+    open_section(page, "infinite-continue-part")
     wait_for_text(page, "#infinite-continue-from-said", "CAF")
     page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "my field.wav")
     wait_for_text(page, "#infinite-continue-from", "my field")
@@ -204,7 +213,7 @@ def test_a_recording_is_extended_and_the_take_again(
     assert take.about.source.file == "my field.wav"
     samples, _ = sf.read(take.path, dtype="float32")
     assert len(samples) == 8 * RATE
-    page.get_by_role("tab", name="Library").click()
+    open_tab(page, "Library")
     page.fill("#library-search textarea, #library-search input", "extended")
     page.wait_for_function("document.querySelectorAll('.lw-take').length === 1")
     page.click(".lw-take")
@@ -226,7 +235,7 @@ def test_what_is_noticed_in_a_recording_is_said_under_it(
     sf.write(tmp_path / "opposed.caf", np.stack([left, -left], axis=1), RATE, subtype="FLOAT")
     (tmp_path / "notes.txt").write_text("no sound")
     page = visit(tone_site.url)
-    page.click("text=Continue from audio")
+    open_section(page, "infinite-continue-part")
     page.set_input_files("#infinite-continue-from input[type=file]", tmp_path / "opposed.caf")
     wait_for_text(page, "#infinite-continue-from-said", "3.0 s of sound. Its two channels cancel each other")
     page.click(
@@ -245,8 +254,7 @@ def test_ways_are_compared_under_each_other(
     page.fill("#infinite-prompt textarea", "compared")
     wait_for_text(page, "#infinite-status", "Ready")
     open_pane(page, "inside")
-    page.click("#infinite-compare > button")
-    page.wait_for_timeout(500)  # for some frames Gradio sets what it opens to its beginning again
+    open_section(page, "infinite-compare")
     page.fill("#infinite-compare-seconds input", "6")
     page.press("#infinite-compare-seconds input", "Tab")
     assert page.input_value("#infinite-compare-seconds input") == "6"
