@@ -49,9 +49,7 @@ def test_a_browser_test_has_a_second_try_in_ci_and_is_told_of(
     done = suite.runpytest_subprocess("-p", "no:cacheprovider")
     done.assert_outcomes(passed=1, failed=2)
     assert done.parseoutcomes()["rerun"] == 2
-    done.stdout.fnmatch_lines(
-        ["*SECOND TRIES*", "*test_late_for_once, call*", "*the page was late*"]
-    )
+    done.stdout.fnmatch_lines(["*SECOND TRIES*", "*test_late_for_once, call*", "*the page was late*"])
     done.stdout.fnmatch_lines(["passed at the second try: *::test_late_for_once"])
 
 
