@@ -5,7 +5,9 @@ SIGTERM (docker stop, systemd, timeout) and SIGHUP (its terminal is gone) would 
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +18,47 @@ Handler = Callable[[int, FrameType | None], Any]
 _KIN = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 
 
+AGAIN_S = 0.05
+
+
 @contextmanager
 def all_as_interrupt() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise `KeyboardInterrupt`, as Ctrl-C does; one that is ignored stays so."""
+    """Inside, SIGTERM and SIGHUP raise `KeyboardInterrupt`, as Ctrl-C does; one that is ignored stays so.
+
+    What is raised in a destructor, of which nothing comes out, is raised again behind it.
+    """
     asked_for = [kin for kin in _KIN if signal.getsignal(kin) is signal.SIG_DFL]  # nohup ignores SIGHUP
-    with _handled(asked_for, signal.default_int_handler):
+    with _handled(asked_for, signal.default_int_handler), _never_lost():
         yield
+
+
+@contextmanager
+def _never_lost() -> Iterator[None]:
+    """Python prints and forgets what is raised in a destructor or in a weak reference's callback."""
+    before = sys.unraisablehook
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            before(lost)
+            return
+        later = threading.Timer(AGAIN_S, _interrupt)  # here it would be lost once more
+        later.daemon = True
+        later.start()
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _interrupt() -> None:
+    """Raise `KeyboardInterrupt` in the main thread, even where that waits for something."""
+    numbers = [one for one in (signal.SIGINT, *_KIN) if signal.getsignal(one) is signal.default_int_handler]
+    if numbers and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, numbers[0])
+    else:
+        _thread.interrupt_main()
 
 
 class Asked:

@@ -81,3 +81,25 @@ def test_other_threads_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+class Destroyed:
+    """Is told to end while it is put away, when nothing that is raised comes out."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self.number)
+        threading.Event().wait(0.001)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_raised_in_a_destructor_is_raised_behind_it(number: signal.Signals) -> None:
+    before = sys.unraisablehook
+    one = Destroyed(number)
+    with pytest.raises(KeyboardInterrupt), all_as_interrupt():
+        del one
+        threading.Event().wait(30)
+        pytest.fail("nobody was told")
+    assert sys.unraisablehook is before

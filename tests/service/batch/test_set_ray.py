@@ -39,7 +39,10 @@ NEEDS_RAY = pytest.mark.skipif(
 
 def left_behind() -> set[str]:
     """Ray's processes under this one, and folders of clusters."""
-    names = {" ".join(child.cmdline())[:40] for child in psutil.Process().children(recursive=True)}
+    names = set()
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            names.add(" ".join(child.cmdline())[:40])
     return {name for name in names if "ray" in name} | {
         str(one) for one in Path("/tmp").glob("longwave-ray-*")
     }
