@@ -81,4 +81,4 @@ def test_the_pages_are_one_process_s_and_its_last(suite: pytest.Pytester) -> Non
     assert its == sorted(its), "the pages after all else"
     assert False in its
     out = suite.runpytest_subprocess(*words, "tests/test_0.py").stdout.str()
-    assert "gw0" not in out, "a file is sooner done by one"
+    assert "created: " not in out, "a file is sooner done by one"
