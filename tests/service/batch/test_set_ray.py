@@ -88,7 +88,8 @@ def test_each_row_is_made_once_by_workers_with_sensible_names(cluster: Any, tmp_
 
     tally = run_ray(folder, wanted, tone_maker, workers=2, tell=tell, cancel=CancelToken())
     assert (tally.rows, tally.made, tally.failed, tally.left) == (20, 20, 0, 0)
-    assert sorted(one.line for one in told if one.state == "made") == list(range(1, 21))
+    # Once each; another worker may have found a row there before word of its making came.
+    assert sorted(one.line for one in told if one.state in ("made", "there")) == list(range(1, 21))
     assert names == {"rains 1/2", "rains 2/2"}
     assert hashes(folder) == undisturbed(tmp_path / "alone", wanted)
     again = run_ray(folder, wanted, no_maker, cancel=CancelToken())
