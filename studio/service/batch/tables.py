@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 from studio.core.errors import InvalidRequestError
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_NONE = "\x1f"  # where there is one column, every sign is a sign of its text
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -58,6 +59,8 @@ def read_table(text: str, column: Column) -> Iterator[Record | LineError]:
 def _csv(text: str, column: Column) -> Iterator[Record | LineError]:
     first = next((line for line in io.StringIO(text) if line.strip()), "")
     delimiter = max(_DELIMITERS, key=first.count)
+    if delimiter not in first:
+        delimiter = _NONE
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names: list[str] | None = None
     while True:
@@ -77,7 +80,7 @@ def _csv(text: str, column: Column) -> Iterator[Record | LineError]:
             yield LineError(
                 line,
                 f"it has {len(cells)} cells, the first line {len(names)}: put text that holds a "
-                f"{_DELIMITERS[delimiter]} in double quotes.",
+                f"{_DELIMITERS.get(delimiter, 'control sign')} in double quotes.",
             )
             continue
         unnamed = [cell for name, cell in zip(names, cells, strict=False) if cell and not name]

@@ -103,6 +103,12 @@ def test_csv_and_json_of_the_same_lines_are_the_same_rows(lines: Lines) -> None:
     assert len(found) == sum(int(line.get("count", 1)) for line in lines)
 
 
+@pytest.mark.parametrize("text", ["rain, then wind; far away", "rain,", '"rain, then wind"'])
+def test_a_sheet_of_one_column_has_nothing_between_its_cells(text: str) -> None:
+    (row,) = rows(f"prompt\n{text}\n")
+    assert row.request.prompt == text.strip('"')
+
+
 @given(LINES, st.randoms(use_true_random=False))
 @settings(max_examples=40)
 def test_ids_hang_on_no_order_of_columns_nor_on_white_space_nor_on_the_line(
