@@ -33,6 +33,13 @@ AUTO = "auto"
 MAX_WORKERS = 1024
 MAX_ENV_BYTES = 1_000_000
 
+RayAddress = Annotated[
+    str, typer.Option(help="The Ray cluster's address.", show_default="one on this machine")
+]
+RayEnv = Annotated[
+    Path | None, typer.Option(help="A JSON file: the runtime_env of Ray's workers.", show_default="none")
+]
+
 
 class ManifestGroup(TyperGroup):
     """Commands, of which the one that makes a manifest's rows goes without its name."""
@@ -109,12 +116,8 @@ def make(
     shard: Annotated[
         str | None, typer.Option(help="i/n: the i-th of n parts, as 1/4.", show_default="all")
     ] = None,
-    ray_address: Annotated[
-        str, typer.Option(help="The Ray cluster's address.", show_default="one on this machine")
-    ] = "",
-    ray_env: Annotated[
-        Path | None, typer.Option(help="A JSON file: the runtime_env of Ray's workers.", show_default="none")
-    ] = None,
+    ray_address: RayAddress = "",
+    ray_env: RayEnv = None,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try rows again that failed.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell rows, hours of sound, time and disk; make nothing.")

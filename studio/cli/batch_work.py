@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from studio.cli.batch import AUTO, DEFAULTS, MAX_WORKERS, batch_commands, number_of, ray_env_of
+from studio.cli.batch import (
+    AUTO,
+    DEFAULTS,
+    MAX_WORKERS,
+    RayAddress,
+    RayEnv,
+    batch_commands,
+    number_of,
+    ray_env_of,
+)
 from studio.cli.common import AsJson, factories_of, print_json
 from studio.core.audio import format_time
 from studio.pipeline.cancel import CancelToken
@@ -37,12 +46,8 @@ def work(
     workers: Annotated[
         str, typer.Option(help="How many of Ray's; auto: one a graphics card, or else a core.")
     ] = AUTO,
-    ray_address: Annotated[
-        str, typer.Option(help="The Ray cluster's address.", show_default="one on this machine")
-    ] = "",
-    ray_env: Annotated[
-        Path | None, typer.Option(help="A JSON file: the runtime_env of Ray's workers.", show_default="none")
-    ] = None,
+    ray_address: RayAddress = "",
+    ray_env: RayEnv = None,
     once: Annotated[
         bool, typer.Option("--once", help="End when nothing is left to be made, instead of waiting.")
     ] = False,
