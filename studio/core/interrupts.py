@@ -52,8 +52,8 @@ def _never_lost() -> Iterator[None]:
 
 @contextmanager
 def own_handlers() -> Iterator[None]:
-    """Behind it signals are handled as before it, whatever a library made of that inside (Ray ends the program
-    on SIGTERM, and nothing is put away).
+    """Behind it signals are handled as before it, whatever a library made of that inside (Ray ends the
+    program on SIGTERM, and nothing is put away).
     """
     numbers = (signal.SIGINT, *_KIN)
     before = {number: signal.getsignal(number) for number in numbers}
