@@ -21,6 +21,7 @@ from studio.pipeline.denoiser import BoundTake, denoise_together
 from studio.pipeline.plan import ClipPlan, RenderPlan, draft_plan, resolve_plan
 from studio.pipeline.progress import step_events
 from studio.pipeline.speech import clip_speech
+from studio.pipeline.stereo import decode_channels
 from studio.samplers.ddim import ddim_steps
 from studio.samplers.ddpm import ddpm_steps
 from studio.samplers.schedule import add_noise
@@ -37,7 +38,7 @@ NO_DRAFTS = "There is nothing here that makes drafts: take no draft."
 
 @dataclass(frozen=True)
 class Clip:
-    """The samples [n] of one of the requests that were made side by side."""
+    """The samples [n] or [n, 2] of one of the requests that were made side by side."""
 
     index: int
     samples: NDArray[np.float32]
@@ -53,7 +54,7 @@ def render_clips(
     latents: Tensor | None = None,
     cancel: CancelToken | None = None,
 ) -> list[NDArray[np.float32]]:
-    """The samples [n] of each request; arguments and errors are as `clip_events`'."""
+    """The samples [n] or [n, 2] of each request; arguments and errors are as `clip_events`'."""
     events = clip_events(
         requests, backend, drafts=drafts, acoustics=acoustics, texts=texts, latents=latents, cancel=cancel
     )
@@ -108,7 +109,7 @@ def clip_events(
     for index, clip in enumerate(made.split(1)):
         if decoded is None or index in decoded:
             cancel.check()
-            yield Clip(index, backend.decode(clip)[: plans[0].total_samples])
+            yield Clip(index, decode_channels(clip, plans[0].stereo, backend)[: plans[0].total_samples])
 
 
 class ClipBatch:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from studio.core.events import Event, Progress
 from studio.pipeline.batch import ClipBatch
@@ -16,6 +18,7 @@ from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import ClipPlan, ConcatPlan, RenderPlan
 from studio.pipeline.preview import Previews
 from studio.pipeline.progress import step_events
+from studio.pipeline.stereo import decode_channels, spread_of
 from studio.samplers.concat import Crossfade, clip_steps
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ def render_clip(
         (lambda done: previews.look(*done)) if control.watched else None,
     )
     yield Progress("Decoding")
-    samples = backend.decode(latents)
+    samples = decode_channels(latents, plan.stereo, backend)
     cancel.check()
     yield from ChunkCutter(geometry.sample_rate, plan.total_samples).cut(samples)
 
@@ -60,6 +63,11 @@ def render_concat(
     geometry = backend.geometry
     joined = Crossfade(clips.overlap_frames * geometry.hop_samples)
     cutter = ChunkCutter(geometry.sample_rate, plan.total_samples)
+    spread = spread_of(plan.stereo, geometry.sample_rate)
+
+    def heard(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        return samples if spread is None else spread.push(samples)
+
     made = clip_steps(
         build_denoiser(plan, backend, cancel),
         backend.schedule,
@@ -72,5 +80,5 @@ def render_concat(
     )
     for steps in made:
         latents = yield from step_events(steps)
-        yield from cutter.cut(joined.push(backend.decode(latents)))
-    yield from cutter.cut(joined.flush())
+        yield from cutter.cut(heard(joined.push(backend.decode(latents))))
+    yield from cutter.cut(heard(joined.flush()))

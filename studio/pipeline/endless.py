@@ -23,7 +23,9 @@ from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan
 from studio.pipeline.progress import step_events
+from studio.pipeline.recording import Recording
 from studio.pipeline.start import Fresh, FromCheckpoint, FromRecording, Start
+from studio.pipeline.stereo import Channels
 from studio.samplers.curve import choose_strategy, key_regions
 from studio.samplers.ddim import DdimStep, run_steps
 from studio.samplers.fifo import FifoPlan, FifoState, continuation_steps, fifo_step, warm_start_steps
@@ -95,15 +97,15 @@ def _begun(
     start: Start,
     beside: StreamingAcoustics | SpokenTrack | None,
     cutter: ChunkCutter,
-) -> Generator[Event, None, tuple[Join, FifoState]]:
+) -> Generator[Event, None, tuple[Channels, FifoState]]:
     """The first window and the decoder of what leaves it; the sound that there is by then goes first."""
     match start:
         case FromCheckpoint(checkpoint):
-            decoder = Join(backend.stream_decoder())
+            decoder = _channels(plan, backend)
             return decoder, _taken_up(checkpoint, endless.window, backend, decoder, beside)
         case FromRecording(recording):
             lead = lead_latents(recording, endless.window, backend)
-            decoder = join(recording, lead.shape[2], backend)
+            decoder = _channels(plan, backend, recording, lead.shape[2])
             state = yield from step_events(
                 continuation_steps(
                     denoise,
@@ -115,12 +117,12 @@ def _begun(
                     position=len(recording.samples) // backend.geometry.hop_samples,
                 )
             )
-            samples = recording.samples
-            yield from cutter.cut(samples[cutter.position : len(samples) - decoder.fade_samples])
+            samples = recording.samples[: len(recording.samples) - decoder.fade_samples]
+            yield from cutter.cut(decoder.recorded(samples, cutter.position))
             yield from cutter.cut(decoder.push(lead))
             return decoder, state
         case Fresh():
-            decoder = Join(backend.stream_decoder())
+            decoder = _channels(plan, backend)
             state, frames = yield from step_events(_warm_start(plan.seed, endless, denoise, backend))
             yield from cutter.cut(decoder.push(frames))
             return decoder, state
@@ -130,7 +132,7 @@ def _taken_up(
     checkpoint: EndlessCheckpoint,
     window: FifoPlan,
     backend: Backend,
-    decoder: Join,
+    decoder: Channels,
     beside: StreamingAcoustics | SpokenTrack | None,
 ) -> FifoState:
     """The state that a checkpoint holds; the decoder and the draft or script go on from where they were."""
@@ -148,6 +150,17 @@ def _taken_up(
     except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise damaged(checkpoint.samples) from error
     return fifo.to(backend.device)
+
+
+def _channels(
+    plan: RenderPlan, backend: Backend, recording: Recording | None = None, lead_frames: int = 0
+) -> Channels:
+    """A decoder for each channel that is sampled, the first frames those of the recording's end."""
+    joins = [
+        Join(backend.stream_decoder()) if recording is None else join(recording, lead_frames, backend)
+        for _ in range(plan.stereo.sampled)
+    ]
+    return Channels(joins, plan.stereo, backend.geometry.sample_rate)
 
 
 def _warm_start(
