@@ -111,8 +111,6 @@ class GenerationRequest(Frozen):
             raise wrong("draft", "is not heard by joined clips: choose the clip or the endless sampler")
         if self.sampler.kind == "concat" and self.speech.text:
             raise wrong("speech.text", "is not said in joined clips: choose the clip or the endless sampler")
-        if self.stereo == "twin" and self.width > 0:
-            raise wrong("stereo", "can't be twin yet but at width 0: choose wide")
         return self
 
     @property

@@ -160,7 +160,9 @@ def _fifo(values: object) -> FifoState:
             raise ValueError("no latents")
     if not all(isinstance(count, int) and count >= 0 for count in (state.position, state.steps_done)):
         raise ValueError("no place in a take")
-    torch.Generator().set_state(state.generator_state)
+    for generator_state in (state.generator_state, state.side_state):
+        if generator_state is not None:
+            torch.Generator().set_state(generator_state)
     return state
 
 

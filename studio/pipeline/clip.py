@@ -18,7 +18,7 @@ from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import ClipPlan, ConcatPlan, RenderPlan
 from studio.pipeline.preview import Previews
 from studio.pipeline.progress import step_events
-from studio.pipeline.stereo import decode_channels, spread_of
+from studio.pipeline.stereo import decode_channels, decode_sampled, side_of, spread_of
 from studio.samplers.concat import Crossfade, clip_steps
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def render_clip(
     previews = Previews(backend)
     latents = yield from step_events(
         batch.steps(),
-        (lambda done: previews.look(*done)) if control.watched else None,
+        (lambda done: previews.look(done.step, done.total, done.latents[:1])) if control.watched else None,
     )
     yield Progress("Decoding")
     samples = decode_channels(latents, plan.stereo, backend)
@@ -77,8 +77,9 @@ def render_concat(
         count=clips.count,
         overlap_frames=clips.overlap_frames,
         device=backend.device,
+        side=side_of(plan),
     )
     for steps in made:
         latents = yield from step_events(steps)
-        yield from cutter.cut(heard(joined.push(backend.decode(latents))))
+        yield from cutter.cut(heard(joined.push(decode_sampled(latents, backend))))
     yield from cutter.cut(heard(joined.flush()))

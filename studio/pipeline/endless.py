@@ -25,10 +25,11 @@ from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan
 from studio.pipeline.progress import step_events
 from studio.pipeline.recording import Recording
 from studio.pipeline.start import Fresh, FromCheckpoint, FromRecording, Start
-from studio.pipeline.stereo import Channels
+from studio.pipeline.stereo import Channels, side_of
 from studio.samplers.curve import choose_strategy, key_regions
 from studio.samplers.ddim import DdimStep, run_steps
 from studio.samplers.fifo import FifoPlan, FifoState, continuation_steps, fifo_step, warm_start_steps
+from studio.samplers.twin import SideNoise, side_power
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -73,7 +74,7 @@ def render_endless(
         with ExitStack() as stack:
             layers = backend.attention_layers() if due else ()
             probe = stack.enter_context(_watch(backend, window)) if layers else None
-            state, frames = fifo_step(denoise, state, window, backend.schedule)
+            state, frames = fifo_step(denoise, state, window, backend.schedule, side_power(plan.stereo.width))
         yield StepDone(state.steps_done, None, time.perf_counter() - began)
         if not torch.isfinite(frames).all():  # before a save point holds them, and all that follows is lost
             yield from cutter.cut(decoder.flush())
@@ -102,9 +103,9 @@ def _begun(
     match start:
         case FromCheckpoint(checkpoint):
             decoder = _channels(plan, backend)
-            return decoder, _taken_up(checkpoint, endless.window, backend, decoder, beside)
+            return decoder, _taken_up(checkpoint, plan, endless.window, backend, decoder, beside)
         case FromRecording(recording):
-            lead = lead_latents(recording, endless.window, backend)
+            lead = lead_latents(recording, endless.window, backend).expand(plan.stereo.sampled, -1, -1, -1)
             decoder = _channels(plan, backend, recording, lead.shape[2])
             state = yield from step_events(
                 continuation_steps(
@@ -115,6 +116,7 @@ def _begun(
                     lead,
                     warmup_steps=endless.warmup_steps,
                     position=len(recording.samples) // backend.geometry.hop_samples,
+                    side=side_of(plan),
                 )
             )
             samples = recording.samples[: len(recording.samples) - decoder.fade_samples]
@@ -123,13 +125,16 @@ def _begun(
             return decoder, state
         case Fresh():
             decoder = _channels(plan, backend)
-            state, frames = yield from step_events(_warm_start(plan.seed, endless, denoise, backend))
+            state, frames = yield from step_events(
+                _warm_start(plan.seed, endless, denoise, backend, side_of(plan))
+            )
             yield from cutter.cut(decoder.push(frames))
             return decoder, state
 
 
 def _taken_up(
     checkpoint: EndlessCheckpoint,
+    plan: RenderPlan,
     window: FifoPlan,
     backend: Backend,
     decoder: Channels,
@@ -138,8 +143,10 @@ def _taken_up(
     """The state that a checkpoint holds; the decoder and the draft or script go on from where they were."""
     geometry, fifo = backend.geometry, checkpoint.fifo
     lengths = (window.buffer_frames, window.queue_frames)
-    wanted = [(1, geometry.channels, frames, geometry.bands) for frames in lengths]
-    if [tuple(fifo.buffer.shape), tuple(fifo.queue.shape)] != wanted:
+    sampled = plan.stereo.sampled
+    wanted = [(sampled, geometry.channels, frames, geometry.bands) for frames in lengths]
+    both = fifo.side_state is not None
+    if [tuple(fifo.buffer.shape), tuple(fifo.queue.shape)] != wanted or both != (sampled == 2):
         raise refusal(checkpoint.samples, "it was saved with another window, or by another model")
     try:
         decoder.load_state_dict(checkpoint.decoder)
@@ -164,7 +171,7 @@ def _channels(
 
 
 def _warm_start(
-    seed: int, endless: EndlessPlan, denoise: Denoise, backend: Backend
+    seed: int, endless: EndlessPlan, denoise: Denoise, backend: Backend, side: SideNoise | None = None
 ) -> Generator[DdimStep, None, tuple[FifoState, Tensor]]:
     return warm_start_steps(
         denoise,
@@ -175,6 +182,7 @@ def _warm_start(
         bands=backend.geometry.bands,
         warmup_steps=endless.warmup_steps,
         device=backend.device,
+        side=side,
     )
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from studio.core.request import GenerationRequest
 from studio.dsp.stereo import BassInTheMiddle, Doubled, Spread, Widened
-from studio.pipeline.plan import StereoPlan, stereo_plan
+from studio.pipeline.plan import RenderPlan, StereoPlan, stereo_plan
+from studio.samplers.twin import SideNoise, side_generator, side_power
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,10 +33,22 @@ def spread_of(plan: StereoPlan, sample_rate: int) -> Spread | None:
     return Widened(sample_rate, plan.width) if plan.kind == "wide" else BassInTheMiddle(sample_rate)
 
 
+def side_of(plan: RenderPlan) -> SideNoise | None:
+    """What draws the difference of a take's channels; None of one that is sampled once."""
+    if plan.stereo.sampled == 1:
+        return None
+    return SideNoise(side_generator(plan.seed), side_power(plan.stereo.width))
+
+
+def decode_sampled(latents: Tensor, backend: Backend) -> Samples:
+    """A whole clip's latents [sampled, C, T, F] → the samples [n] or [n, 2] of the channels sampled."""
+    return _side_by_side([backend.decode(channel) for channel in latents.split(1)])
+
+
 def decode_channels(latents: Tensor, plan: StereoPlan, backend: Backend) -> Samples:
     """A whole clip's latents [sampled, C, T, F] → samples [n] of mono, else [n, 2]."""
     spread = spread_of(plan, backend.geometry.sample_rate)
-    samples = _side_by_side([backend.decode(channel) for channel in latents.split(1)])
+    samples = decode_sampled(latents, backend)
     return samples if spread is None else spread.push(samples)
 
 

@@ -1,4 +1,4 @@
-"""Takes of two channels by every sampler: at width 0 the mono take to the bit, and they go on as they were."""
+"""Takes of two channels by every sampler: the mono take at width 0, and they go on as they were."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ SAMPLERS = MappingProxyType(
     {
         "endless": dict(ENDLESS),
         "clip": {"kind": "clip", "steps": 4},
+        "ddpm": {"kind": "clip", "steps": 4, "method": "ddpm"},
         "concat": {"kind": "concat", "steps": 4, "clip_s": 1.28, "crossfade_s": 0.2},
     }
 )
@@ -68,6 +69,58 @@ def test_the_mean_of_a_wide_take_is_the_mono_take(sampler: str) -> None:
     assert np.abs(both[:, 0] - both[:, 1]).max() > 0.01
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_channels_of_a_twin_are_two_of_one_scene(sampler: str) -> None:
+    mono = render_samples(Renderer(), wanted(sampler), FakeBackend())
+    near, far = (
+        render_samples(Renderer(), wanted(sampler, stereo="twin", width=width), FakeBackend())
+        for width in (1e-4, 1.0)
+    )
+    assert near.shape == far.shape == (len(mono), 2)
+    scale = np.abs(mono).max()
+    np.testing.assert_allclose(near, np.stack([mono, mono], axis=1), atol=0.2 * scale)
+    apart = [np.abs(both[:, 0] - both[:, 1]).mean() for both in (near, far)]
+    assert 0 < apart[0] < 0.2 * apart[1]
+    assert np.asarray(np.corrcoef(far.T))[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("sampler", ["clip", "ddpm"])
+def test_twins_are_made_side_by_side(sampler: str) -> None:
+    requests = [wanted(sampler, stereo="twin", seed=seed) for seed in (1, 2)]
+    for request, made in zip(requests, render_clips(requests, FakeBackend()), strict=True):
+        alone = render_samples(Renderer(), request, FakeBackend())
+        np.testing.assert_allclose(made, alone, atol=1e-4)
+
+
+class Asked(FakeBackend):
+    """Remembers how many items it was asked for at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: set[int] = set()
+
+    def predict_noise(self, latents: Any, *told: Any) -> Any:
+        self.items.add(len(latents))
+        return super().predict_noise(latents, *told)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_twin_is_one_batch_and_at_width_nought_half_of_it(sampler: str) -> None:
+    for width, items in ((0.5, 4), (0.0, 2)):
+        backend = Asked()
+        render_samples(Renderer(), wanted(sampler, stereo="twin", width=width, duration_s=1.5), backend)
+        assert backend.items == {items}
+
+
+def test_a_lane_is_heard_in_both_channels() -> None:
+    lane = [{"at_s": 1.0, "prompt": "birds"}]
+    laned = wanted(lane=lane, lane_blend_s=0.5, stereo="twin")
+    both = render_samples(Renderer(), laned, FakeBackend())
+    plain = render_samples(Renderer(), wanted(stereo="twin"), FakeBackend())
+    for channel in (0, 1):
+        assert np.abs(both[2 * RATE :, channel] - plain[2 * RATE :, channel]).max() > 0.01
+
+
 def test_alike_clips_are_made_side_by_side() -> None:
     requests = [wanted("clip", stereo="wide", seed=seed) for seed in (1, 2)]
     for request, made in zip(requests, render_clips(requests, FakeBackend()), strict=True):
@@ -77,7 +130,7 @@ def test_alike_clips_are_made_side_by_side() -> None:
         render_clips([requests[0], wanted("clip")], FakeBackend())
 
 
-@pytest.mark.parametrize("stereo", ["wide"])
+@pytest.mark.parametrize("stereo", ["wide", "twin"])
 def test_a_take_goes_on_from_its_save_point_as_if_nothing_had_been(stereo: str, tmp_path: Path) -> None:
     request = wanted(stereo=stereo)
     events = heard(request)
@@ -107,10 +160,12 @@ def test_what_a_mono_take_depends_on_is_what_it_was() -> None:
 def test_a_recording_is_spread_as_what_follows_it() -> None:
     samples = np.random.default_rng(1).normal(0, 0.1, 6 * RATE).astype(np.float32)
     field = Recording(samples, Source(file="field.wav", sha256="0" * 64, duration_s=6.0))
-    mono, wide, middle = (
+    mono, wide, middle, twin = (
         sound(heard(wanted(duration_s=8.0, stereo=stereo, width=width), FromRecording(field)))
-        for stereo, width in (("mono", 0.7), ("wide", 0.7), ("twin", 0.0))
+        for stereo, width in (("mono", 0.7), ("wide", 0.7), ("twin", 0.0), ("twin", 0.7))
     )
+    np.testing.assert_array_equal(twin[:RATE], middle[:RATE])
+    assert np.abs(twin[-RATE:, 0] - twin[-RATE:, 1]).max() > 0.001
     np.testing.assert_allclose(wide.mean(axis=1, dtype=np.float64), mono, atol=1e-6)
     np.testing.assert_array_equal(middle, np.stack([mono, mono], axis=1))
     side = np.abs(wide[:, 0] - wide[:, 1])
