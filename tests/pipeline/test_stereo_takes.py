@@ -21,7 +21,7 @@ from studio.pipeline.recording import Recording
 from studio.pipeline.renderer import Renderer
 from studio.pipeline.start import FRESH, FromCheckpoint, FromRecording, Start
 from studio.service.takes.savepoint import read_savepoint, write_savepoint
-from studio.testing import FakeBackend
+from studio.testing import FakeBackend, FakeSpeakingBackend
 from tests.service.service_fakes import RATE
 
 ENDLESS = MappingProxyType(
@@ -119,6 +119,17 @@ def test_a_lane_is_heard_in_both_channels() -> None:
     plain = render_samples(Renderer(), wanted(stereo="twin"), FakeBackend())
     for channel in (0, 1):
         assert np.abs(both[2 * RATE :, channel] - plain[2 * RATE :, channel]).max() > 0.01
+
+
+@pytest.mark.parametrize("sampler", ["endless", "clip"])
+def test_words_are_said_in_both_channels(sampler: str) -> None:
+    told = {"speech": {"text": "Stay inside."}, "duration_s": 2.5}
+    mono, near, silent = (
+        render_samples(Renderer(), wanted(sampler, **(told | more)), FakeSpeakingBackend())
+        for more in ({}, {"stereo": "twin", "width": 1e-6}, {"speech": {"text": ""}})
+    )
+    off, without = np.abs(near - mono[:, None]).mean(axis=0), np.abs(silent - mono).mean()
+    assert (off < 0.2 * without).all()
 
 
 def test_alike_clips_are_made_side_by_side() -> None:
