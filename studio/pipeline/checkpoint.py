@@ -21,7 +21,7 @@ DAMAGED = (
     "new take can go on from its end."
 )
 # What a state means nothing without. Prompts, lane and length may change: what is to come follows the new.
-_SETTINGS = ("mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft")
+_SETTINGS = ("mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft", "stereo", "width")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class MadeOf:
 
 def made_of(request: GenerationRequest, weights: str) -> MadeOf:
     """What a checkpoint of this request depends on."""
-    return MadeOf(weights, request.model_dump(mode="json", include=set(_SETTINGS)))
+    own = request.own_settings
+    return MadeOf(weights, {name: own[name] for name in _SETTINGS if name in own})
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,9 @@ def _fifo(values: object) -> FifoState:
             raise ValueError("no latents")
     if not all(isinstance(count, int) and count >= 0 for count in (state.position, state.steps_done)):
         raise ValueError("no place in a take")
-    torch.Generator().set_state(state.generator_state)
+    for generator_state in (state.generator_state, state.side_state):
+        if generator_state is not None:
+            torch.Generator().set_state(generator_state)
     return state
 
 

@@ -167,12 +167,13 @@ class Renderer:
             acoustics is not None,
             bool(plan.speech.text),
             plan.guidance.passes,
+            plan.stereo.sampled,
         )
         with self._lock:
             if alike not in self._calibrations:
                 speech = clip_speech(backend, plan.speech, backend.geometry.frames(clip.duration_s))
                 denoise = build_denoiser(plan, backend, cancel, acoustics=acoustics, speech=speech)
-                self._calibrations[alike] = calibrate(denoise, backend)
+                self._calibrations[alike] = calibrate(denoise, backend, plan.stereo.sampled)
             return self._calibrations[alike]
 
     def _strategy_for(
