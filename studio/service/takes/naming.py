@@ -11,7 +11,7 @@ from pathlib import Path
 from studio.core.request import GenerationRequest
 
 MAX_SLUG_BYTES = 100
-TAKE_SUFFIXES = (".json", ".state", ".wav", ".flac", ".mp3", ".ogg")
+TAKE_SUFFIXES = (".json", ".state", ".wav", ".flac", ".mp3", ".ogg", ".opus")
 _ILLEGAL = frozenset('\\/:*?"<>|')
 # Windows' devices, with any ending; it reads the superscript digits as digits.
 _DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|CLOCK\$|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
