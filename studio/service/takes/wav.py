@@ -140,7 +140,7 @@ class GrowingWav:
         if self._file.closed:
             return
         try:
-            if comment or tags or chunks:
+            if comment or tags or chunks or self._data_bytes % 2:
                 self._write_tail(comment, tags, chunks)
             self.sync()
         finally:

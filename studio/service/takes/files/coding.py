@@ -14,6 +14,7 @@ _LOSSY = {".mp3": "MPEG_LAYER_III", ".ogg": "VORBIS", ".opus": "OPUS"}
 _BITS = {".wav": (16, 24, 32), ".flac": (16, 24)}
 RATES_HZ = (16000, 44100, 48000)
 OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
+OPUS_COMMENT_BYTES = 50_000  # longer ones libsndfile writes over pages that no reader joins
 OPUS_LEVEL = 0.64  # of compression: some 96 kbit/s a channel; its own is 25 at 16 kHz, which is heard
 _RATE_WORDS = {word: rate for rate in RATES_HZ for word in (str(rate), f"{rate / 1000:g}")}
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import soundfile as sf
 
+from studio.core.errors import InvalidRequestError
 from studio.service.takes.files import id3, vorbis, wav_chunks
-from studio.service.takes.files.coding import AS_IT_IS, KINDS, OPUS_LEVEL, Coding
+from studio.service.takes.files.coding import AS_IT_IS, KINDS, OPUS_COMMENT_BYTES, OPUS_LEVEL, Coding
 from studio.service.takes.files.marks import NOTHING, About
 from studio.service.takes.files.samples import Samples
 from studio.service.takes.wav import GrowingWav
@@ -34,6 +36,7 @@ def encode(
         about: what else its tags say.
 
     Raises:
+        InvalidRequestError: a comment that Opus has no room for.
         OSError: what the disk says.
         soundfile.LibsndfileError: libsndfile, which says no more of a full disk (`disk_is_full`).
     """
@@ -43,12 +46,24 @@ def encode(
         tag = id3.frames(about, comment, sample_rate, about.frames)
         _by_libsndfile(path, suffix, sample_rate, channels, samples, id3.room_for(comment, tag), coding)
         id3.put(path, tag)
-    elif wanted := [] if suffix == ".mp3" else vorbis.comments(about, sample_rate, suffix):
+    elif wanted := [] if suffix == ".mp3" else _comments(comment, about, sample_rate, suffix):
         room = vorbis.room_for(comment, wanted)
         _by_libsndfile(path, suffix, sample_rate, channels, samples, room, coding)
         vorbis.put(path, comment, wanted)
     else:
         _by_libsndfile(path, suffix, sample_rate, channels, samples, comment, coding)
+
+
+def _comments(comment: str, about: About, sample_rate: int, suffix: str) -> list[vorbis.Comment]:
+    """What is said beside the settings; in Opus without the chapters that libsndfile has no room for."""
+    wanted = vorbis.comments(about, sample_rate, suffix)
+    if suffix != ".opus":
+        return wanted
+    if len(vorbis.room_for(comment, wanted).encode()) > OPUS_COMMENT_BYTES:
+        wanted = vorbis.comments(replace(about, marks=()), sample_rate, suffix)
+    if len(vorbis.room_for(comment, wanted).encode()) > OPUS_COMMENT_BYTES:
+        raise InvalidRequestError("This take's settings are too long for Opus: choose another format.")
+    return wanted
 
 
 def _by_libsndfile(

@@ -1,7 +1,7 @@
 """The chunks that a WAV file of ours has beside its sound: what editors, engines and archives read of it.
 
 `bext` is EBU Tech 3285 v2 (with loudness), `iXML` its open companion; `cue ` and `LIST`/`adtl` are of
-Microsoft's and IBM's multimedia interface 1.0, `smpl` its later addition, whose end is the last sample played.
+Microsoft's and IBM's multimedia interface 1.0, `smpl` a later addition, whose end is the last sample played.
 """
 
 from __future__ import annotations
