@@ -47,6 +47,7 @@ NAMES = {
     "description": "Description",
     "settings": "Settings",
     "take": "The take's record",
+    "take.loop": "The take's loop",
 }
 # Where no bound tells what a value has to be.
 WANTED = {
