@@ -24,6 +24,7 @@ from studio.pipeline.speech import clip_speech
 from studio.samplers.ddim import ddim_steps
 from studio.samplers.ddpm import ddpm_steps
 from studio.samplers.schedule import add_noise
+from studio.samplers.variation import Noise, gaussian
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft
@@ -140,7 +141,7 @@ class ClipBatch:
             for plan, draft, control in zip(plans, heard, told, strict=True)
         ]
         self._denoise = denoise_together(takes, backend, cancel)
-        self._generators = [torch.Generator().manual_seed(plan.seed) for plan in plans]
+        self._generators = [plan.noise() for plan in plans]
         drawn = _noise(self._generators, clip, backend)  # whatever they begin from: the steps draw on
         noise = drawn if latents is None else latents.to(backend.device)
         _require_as_many("latents", len(noise), plans)
@@ -198,11 +199,11 @@ def _require_as_many(what: str, given: int, plans: Sequence[RenderPlan]) -> None
         raise ValueError(f"{given} {what} for {len(plans)} clips")
 
 
-def _noise(generators: Sequence[torch.Generator], clip: ClipPlan, backend: Backend) -> Tensor:
+def _noise(generators: Sequence[Noise], clip: ClipPlan, backend: Backend) -> Tensor:
     """Each clip's own, whatever stands beside it."""
     geometry = backend.geometry
     shape = (1, geometry.channels, geometry.frames(clip.duration_s), geometry.bands)
-    return torch.cat([torch.randn(shape, generator=own) for own in generators]).to(backend.device)
+    return torch.cat([gaussian(shape, own) for own in generators]).to(backend.device)
 
 
 def _draft_of(heard: EncodedAcoustics) -> AcousticDraft:

@@ -13,20 +13,28 @@ from torch import Tensor
 from studio.core.attention import DenseAttention
 from studio.core.audio import NO_SOUND
 from studio.core.errors import NoSoundError
-from studio.core.events import AttentionMap, Event, StepDone
+from studio.core.events import AttentionMap, StepDone
 from studio.modules.patches.probe import AttentionProbe, attention_probe, region_averages
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.checkpoint import EndlessCheckpoint, RenderEvent, SavePoint, damaged, refusal
+from studio.pipeline.checkpoint import (
+    EndlessCheckpoint,
+    KeptLatents,
+    RenderEvent,
+    SavePoint,
+    damaged,
+    refusal,
+)
 from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.continuation import Join, join, lead_latents
 from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan
 from studio.pipeline.progress import step_events
-from studio.pipeline.start import Fresh, FromCheckpoint, FromRecording, Start
+from studio.pipeline.start import Fresh, FromCheckpoint, FromEdit, FromRecording, Start
 from studio.samplers.curve import choose_strategy, key_regions
 from studio.samplers.ddim import DdimStep, run_steps
 from studio.samplers.fifo import FifoPlan, FifoState, continuation_steps, fifo_step, warm_start_steps
+from studio.samplers.variation import Noise
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -77,6 +85,7 @@ def render_endless(
             yield from cutter.cut(decoder.flush())
             raise NoSoundError(NO_SOUND)
         yield from cutter.cut(decoder.push(frames))
+        yield KeptLatents(frames, state.position - window.group_size)
         if decoder.joined and not cutter.fading:
             grown = None if beside is None else beside.state_dict()
             yield SavePoint(
@@ -95,7 +104,7 @@ def _begun(
     start: Start,
     beside: StreamingAcoustics | SpokenTrack | None,
     cutter: ChunkCutter,
-) -> Generator[Event, None, tuple[Join, FifoState]]:
+) -> Generator[RenderEvent, None, tuple[Join, FifoState]]:
     """The first window and the decoder of what leaves it; the sound that there is by then goes first."""
     match start:
         case FromCheckpoint(checkpoint):
@@ -109,7 +118,7 @@ def _begun(
                     denoise,
                     backend.schedule,
                     endless.window,
-                    torch.Generator().manual_seed(plan.seed),
+                    plan.noise(),
                     lead,
                     warmup_steps=endless.warmup_steps,
                     position=len(recording.samples) // backend.geometry.hop_samples,
@@ -119,10 +128,11 @@ def _begun(
             yield from cutter.cut(samples[cutter.position : len(samples) - decoder.fade_samples])
             yield from cutter.cut(decoder.push(lead))
             return decoder, state
-        case Fresh():
+        case Fresh() | FromEdit():
             decoder = Join(backend.stream_decoder())
-            state, frames = yield from step_events(_warm_start(plan.seed, endless, denoise, backend))
+            state, frames = yield from step_events(_warm_start(plan.noise(), endless, denoise, backend))
             yield from cutter.cut(decoder.push(frames))
+            yield KeptLatents(frames, 0)
             return decoder, state
 
 
@@ -151,13 +161,13 @@ def _taken_up(
 
 
 def _warm_start(
-    seed: int, endless: EndlessPlan, denoise: Denoise, backend: Backend
+    noise: Noise, endless: EndlessPlan, denoise: Denoise, backend: Backend
 ) -> Generator[DdimStep, None, tuple[FifoState, Tensor]]:
     return warm_start_steps(
         denoise,
         backend.schedule,
         endless.window,
-        torch.Generator().manual_seed(seed),
+        noise,
         channels=backend.geometry.channels,
         bands=backend.geometry.bands,
         warmup_steps=endless.warmup_steps,
@@ -178,7 +188,7 @@ def measure_strategy(backend: Backend, window: FifoPlan, cancel: CancelToken) ->
     endless = EndlessPlan(window, "equal", MEASURE_WARMUP_STEPS)
     plan = RenderPlan(Prompts(MEASURE_PROMPT), MEASURE_SEED, Guidance(1.0), DenseAttention(), endless)
     denoise = build_denoiser(plan, backend, cancel)
-    state, _ = run_steps(_warm_start(plan.seed, endless, denoise, backend))
+    state, _ = run_steps(_warm_start(plan.noise(), endless, denoise, backend))
     with _watch(backend, window) as probe:
         fifo_step(denoise, state, window, backend.schedule)
     regions = key_regions(window.buffer_frames, window.window_frames)

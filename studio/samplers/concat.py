@@ -13,12 +13,13 @@ from studio.core.errors import InvalidRequestError
 from studio.samplers.ddim import DdimStep, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule
+from studio.samplers.variation import Noise, gaussian
 
 
 def clip_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     shape: tuple[int, int, int, int],
     steps: int,
@@ -42,7 +43,7 @@ def clip_steps(
         The steps of each clip, counted over all clips, which return its clean latents, shaped `shape`.
     """
     for clip in range(count):
-        noise = torch.randn(shape, generator=generator).to(device)
+        noise = gaussian(shape, generator).to(device)
         start_frame = clip * (shape[2] - overlap_frames)
         own = ddim_steps(denoise, schedule, noise, steps, start_frame)
         yield _counted(own, clip * steps, count * steps)
@@ -63,7 +64,7 @@ def _counted(
 def clip_latents(
     denoise: Denoise,
     schedule: NoiseSchedule,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     shape: tuple[int, int, int, int],
     steps: int,

@@ -11,6 +11,7 @@ from torch import Tensor
 from studio.samplers.ddim import DdimStep, run_steps, walk
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, level_as
+from studio.samplers.variation import Noise, gaussian
 
 
 def ddpm_step(
@@ -45,7 +46,7 @@ def ddpm_steps(
     schedule: NoiseSchedule,
     latents: Tensor,
     steps: int,
-    generators: Sequence[torch.Generator],
+    generators: Sequence[Noise],
     start_frame: int = 0,
     skipped: int = 0,
 ) -> Generator[DdimStep, None, Tensor]:
@@ -76,7 +77,7 @@ def ddpm_steps(
     dtype = torch.promote_types(latents.dtype, torch.float32)
 
     def move(latents: Tensor, noise_pred: Tensor, alpha_bar: Tensor, alpha_bar_prev: Tensor) -> Tensor:
-        drawn = [torch.randn(latents.shape[1:], generator=own, dtype=dtype) for own in generators]
+        drawn = [gaussian(latents.shape[1:], own, dtype) for own in generators]
         noise = torch.stack(drawn).to(latents.device)
         return ddpm_step(latents, noise_pred, alpha_bar, alpha_bar_prev, noise)
 
@@ -88,7 +89,7 @@ def ddpm_sample(
     schedule: NoiseSchedule,
     latents: Tensor,
     steps: int,
-    generators: Sequence[torch.Generator],
+    generators: Sequence[Noise],
     on_step: OnStep | None = None,
     start_frame: int = 0,
     skipped: int = 0,

@@ -17,6 +17,7 @@ from torch import Tensor
 from studio.samplers.ddim import DdimStep, ddim_step, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, add_noise
+from studio.samplers.variation import Noise, gaussian, source_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class FifoPlan:
 class FifoState:
     """Everything an endless take needs to go on: pause it, move it to another machine, resume it.
 
-    `buffer` [1, C, Nb, F] and `queue` [1, C, n·k, F]; `generator_state` is that of a CPU `torch.Generator`.
+    `buffer` [1, C, Nb, F] and `queue` [1, C, n·k, F]; `generator_state` is that of a CPU `torch.Generator`,
+    or of `variation.Varied`.
     `position` counts the clean frames that have left, so it is also the queue's first frame in the take.
     """
 
@@ -123,7 +125,7 @@ def fifo_step(
     queue = ddim_step(queue, noise_pred, here, there)
     # A copy: whoever keeps the frames of a long take must not keep every queue they came from.
     frames, rest = queue[:, :, : plan.group_size].clone(), queue[:, :, plan.group_size :]
-    generator = torch.Generator().set_state(state.generator_state)
+    generator = source_of(state.generator_state)
     fresh = _noise_like(frames, generator)
     after = FifoState(
         buffer=torch.cat([buffered, frames], dim=2)[:, :, plan.group_size :].contiguous(),
@@ -140,7 +142,7 @@ def warm_start_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     channels: int,
     bands: int,
@@ -167,7 +169,7 @@ def warm_start_steps(
         at once.
     """
     shape = (1, channels, plan.window_frames, bands)
-    noise = torch.randn(shape, generator=generator).to(device)
+    noise = gaussian(shape, generator).to(device)
     clip = yield from ddim_steps(denoise, schedule, noise, warmup_steps)
     state = _ramp(clip, plan, schedule, generator, position=plan.buffer_frames)
     return state, state.buffer
@@ -177,7 +179,7 @@ def warm_start(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     channels: int,
     bands: int,
@@ -204,7 +206,7 @@ def continuation_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     latents: Tensor,
     *,
     warmup_steps: int,
@@ -245,7 +247,7 @@ def continuation_steps(
         return denoise(torch.cat([latents, rest], dim=2), at, start_frame - length)[:, :, length:]
 
     shape = (1, latents.shape[1], plan.queue_frames, latents.shape[3])
-    noise = torch.randn(shape, generator=generator).to(latents)
+    noise = gaussian(shape, generator).to(latents)
     rest = yield from ddim_steps(denoise_rest, schedule, noise, warmup_steps, start_frame=end)
     window = torch.cat([latents[:, :, length - size :], rest], dim=2)
     return _ramp(window, plan, schedule, generator, position=end)
@@ -255,7 +257,7 @@ def state_from_latents(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     latents: Tensor,
     *,
     warmup_steps: int,
@@ -270,7 +272,7 @@ def state_from_latents(
 
 
 def _ramp(
-    clip: Tensor, plan: FifoPlan, schedule: NoiseSchedule, generator: torch.Generator, position: int
+    clip: Tensor, plan: FifoPlan, schedule: NoiseSchedule, generator: Noise, position: int
 ) -> FifoState:
     """The state whose window is the clean clip [1, C, window, F], its queue noised to the plan's ramp."""
     buffer, queue = clip[:, :, : plan.buffer_frames], clip[:, :, plan.buffer_frames :]
@@ -279,6 +281,6 @@ def _ramp(
     return FifoState(buffer.clone(), noisy, generator.get_state(), position, steps_done=0)
 
 
-def _noise_like(latents: Tensor, generator: torch.Generator) -> Tensor:
+def _noise_like(latents: Tensor, generator: Noise) -> Tensor:
     """Drawn on the CPU, so that a seed gives the same noise on every device."""
-    return torch.randn(latents.shape, generator=generator).to(latents)
+    return gaussian(latents.shape, generator).to(latents)

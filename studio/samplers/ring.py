@@ -85,7 +85,7 @@ def ring_sample(
 
 
 def around(latents: Tensor, before: int, after: int) -> Tensor:
-    """A ring [B, C, N, F] with so many of its frames once more on each side: [B, C, before + N + after, F]."""
+    """A ring [B, C, N, F], some of its frames once more on each side: [B, C, before + N + after, F]."""
     frames = latents.shape[2]
     index = torch.arange(-before, frames + after) % frames
     return latents[:, :, index.to(latents.device)]

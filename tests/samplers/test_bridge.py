@@ -53,7 +53,9 @@ def test_what_is_skipped_whole_or_has_no_unknown_stays_bit_for_bit(schedule, fee
 def test_known_frames_are_fed_as_they_are_at_the_lowest_timestep(schedule):
     left, right = _noise(4, 1), _noise(2, 2)
     model = Watched(uneven_model)
-    bridge(model, schedule, _noise(6), BridgePlan(3, "clean"), seeded(), left=left, right=right, start_frame=9)
+    bridge(
+        model, schedule, _noise(6), BridgePlan(3, "clean"), seeded(), left=left, right=right, start_frame=9
+    )
     for told, at in zip(model.calls, schedule.timesteps(3), strict=True):
         assert told.start_frame == 5
         assert torch.equal(told.latents[:, :, :4], left)
@@ -96,9 +98,7 @@ def test_a_seed_gives_the_same_bridge_and_the_steps_are_counted(schedule, feedin
     plan = BridgePlan(4, feeding, skipped=1, resamples=2)
     made = []
     for seed in (3, 3, 4):
-        told = list(
-            bridge_steps(uneven_model, schedule, _noise(6), plan, seeded(seed), left=_noise(4, 1))
-        )
+        told = list(bridge_steps(uneven_model, schedule, _noise(6), plan, seeded(seed), left=_noise(4, 1)))
         assert [step.step for step in told] == list(range(1, plan.forwards + 1))
         assert {step.total for step in told} == {plan.forwards}
         made.append(told[-1].latents)

@@ -89,9 +89,7 @@ def test_any_length_is_a_ring(frames, multiple, lap, steps):
     model = Watched(_edged)
     schedule = NoiseSchedule.from_config(AUDIOLDM)
     told = list(
-        ring_steps(
-            model, schedule, _noise(frames), steps, seeded(), frame_multiple=multiple, lap_frames=lap
-        )
+        ring_steps(model, schedule, _noise(frames), steps, seeded(), frame_multiple=multiple, lap_frames=lap)
     )
     assert [(one.step, one.total, one.latents.shape[2]) for one in told] == [
         (step, steps, frames) for step in range(1, steps + 1)

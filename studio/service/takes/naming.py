@@ -11,7 +11,8 @@ from pathlib import Path
 from studio.core.request import GenerationRequest
 
 MAX_SLUG_BYTES = 100
-TAKE_SUFFIXES = (".json", ".state", ".wav", ".flac", ".mp3", ".ogg")
+LATENTS = ".latents.safetensors"
+TAKE_SUFFIXES = (".json", ".state", LATENTS, ".wav", ".flac", ".mp3", ".ogg")
 _ILLEGAL = frozenset('\\/:*?"<>|')
 # Windows' devices, with any ending; it reads the superscript digits as digits.
 _DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|CLOCK\$|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
@@ -37,6 +38,11 @@ def portable(name: str) -> str:
 def take_stem(request: GenerationRequest, when: datetime) -> str:
     """`2026-01-31_14-02-11__infinite__rain_on_tin__s42`."""
     return f"{when:%Y-%m-%d_%H-%M-%S}__{request.mode}__{slug(request.prompt)}__s{request.seed}"
+
+
+def ending_of(path: Path) -> str:
+    """What comes behind the stem of a take's file."""
+    return LATENTS if path.name.endswith(LATENTS) else path.suffix
 
 
 def free_stem(folder: Path, stem: str) -> str:
