@@ -138,8 +138,8 @@ class KeptLatents:
 
 @dataclass(frozen=True)
 class EditedPart:
-    """So many `samples` of an edited take: those of one of its takes from `start` on; or new ones, where there
-    is no `take`, which `prompt` is heard in, empty where that is whatever is heard around.
+    """So many `samples` of an edited take: those of one of its takes from `start` on; or new ones, where
+    there is no `take`, with a `prompt` where they have one of their own.
     """
 
     samples: int
@@ -152,8 +152,8 @@ class EditedPart:
 class Edited:
     """What an edited take consists of, told before its sound. For its writer, as a `SavePoint`.
 
-    `ring` says that its end leads to its beginning, `encoded` that latents of what was known had to be made of
-    the sound again.
+    `ring` says that its end leads to its beginning, `encoded` that latents of what was known had to be made
+    of the sound again.
     """
 
     parts: tuple[EditedPart, ...]

@@ -105,7 +105,7 @@ def notes_of(start: FromEdit, edited: Edited | None) -> EditNotes:
     for part in edited.parts:
         if part.take is None:
             spans.append((position, position + part.samples))
-            prompt = part.prompt or (cues[-1].prompt if cues else takes[0].request.prompt)
+            prompt = part.prompt or (cues[-1].prompt if cues else takes[0].cues[0].prompt)
             cues.append(PromptChange(at_s=position / rate, prompt=prompt))
         else:
             cues += _cues_within(takes[part.take], part, position)
@@ -120,10 +120,9 @@ def _cues_within(take: TakeOnDisk, part: EditedPart, position: int) -> Iterator[
     """The prompts heard in a kept part, at the new take's times, the first from its beginning on."""
     start_s, end_s = part.start / take.sample_rate, (part.start + part.samples) / take.sample_rate
     at_s = position / take.sample_rate
-    cues = take.about.cues if take.about and take.about.cues else ()
-    before = [cue.prompt for cue in cues if cue.at_s <= start_s] or [take.request.prompt]
+    before = [take.cues[0].prompt, *(cue.prompt for cue in take.cues if cue.at_s <= start_s)]
     yield PromptChange(at_s=at_s, prompt=before[-1])
-    for cue in cues:
+    for cue in take.cues:
         if start_s < cue.at_s < end_s:
             yield PromptChange(at_s=at_s + cue.at_s - start_s, prompt=cue.prompt)
 

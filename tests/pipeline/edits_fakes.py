@@ -11,6 +11,7 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import Edited, KeptLatents
 from studio.pipeline.renderer import Renderer
 from studio.pipeline.start import FromEdit
+from studio.service.takes.record import cues_of
 
 RATE, HOP = 16000, 640
 
@@ -21,6 +22,7 @@ class TakeInMemory:
     def __init__(self, samples, request: GenerationRequest | None = None, latents=None, loop=None):
         self.name, self.loop = "take.flac", loop
         self.request = request or parse_request(prompt="rain", seed=1)
+        self.cues = cues_of(self.request, len(samples) / RATE)
         self.samples, self.sample_rate = len(samples), RATE
         self.sound, self._latents = samples, latents
         self.largest = 0

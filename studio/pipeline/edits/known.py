@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.core.preset import PromptChange
 from studio.core.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ MARGIN_FRAMES = 32  # encoded around what is wanted, and dropped: the encoder's 
 class KnownTake(Protocol):
     """A take that is there, read in parts: however long it is, it is never held whole.
 
-    `loop` is the span that plays round, where one does; `name` what the take's file is called.
+    `cues` are the prompts as they are heard in it, the first from its beginning on; `loop` is the span that
+    plays round, where one does; `name` what the take's file is called.
     """
 
     name: str
     request: GenerationRequest
     samples: int
     sample_rate: int
+    cues: tuple[PromptChange, ...]
     loop: tuple[int, int] | None
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from studio.core.audio import format_time
 from studio.core.edit import BridgeEdit, Extend, Loop, Repaint, Splice
 from studio.core.errors import InvalidRequestError
-from studio.core.request import GenerationRequest, PromptPoint
+from studio.core.request import PromptPoint
 from studio.pipeline.checkpoint import Edited, EditedPart
 from studio.pipeline.edits.known import KnownTake
 from studio.pipeline.plan import Prompts
@@ -118,7 +118,7 @@ def _repaint(edit: Repaint, take: KnownTake, geometry: Geometry) -> Layout:
     made = Made(
         frames=-(-(end - start) // hop),
         samples=end - start,
-        prompts=_overlaid(take.request, edit.prompt, start / rate, end / rate),
+        prompts=_overlaid(take, edit.prompt, start / rate, end / rate),
         at_frame=start // hop,
         left=Edge(0, start) if start else None,
         right=Edge(0, end) if end < take.samples else None,
@@ -134,11 +134,11 @@ def _extend(edit: Extend, take: KnownTake, geometry: Geometry) -> Layout:
     parts: list[Part] = [Kept(0, 0, take.samples)]
     length_s = take.samples / take.sample_rate
     if frames := -(-round(edit.left_s * take.sample_rate) // hop):
-        prompts = _overlaid(take.request, edit.prompt, -edit.left_s, 0.0)
+        prompts = _overlaid(take, edit.prompt, -edit.left_s, 0.0)
         right = Edge(0, 0)
         parts.insert(0, Made(frames, frames * hop, prompts, -frames, right=right, own_prompt=edit.prompt))
     if frames := -(-round(edit.right_s * take.sample_rate) // hop):
-        prompts = _overlaid(take.request, edit.prompt, length_s, length_s + edit.right_s)
+        prompts = _overlaid(take, edit.prompt, length_s, length_s + edit.right_s)
         at, left = round(length_s * rate), Edge(0, take.samples)
         parts.append(Made(frames, frames * hop, prompts, at, left=left, own_prompt=edit.prompt))
     return Layout(tuple(parts))
@@ -156,7 +156,7 @@ def _splice(edit: Splice, first: KnownTake, second: KnownTake, geometry: Geometr
     frames = max(1, round(edit.bridge_s * geometry.frame_rate))
     at_frame = round(leave / hop)
     middle_s = (at_frame + frames / 2) / geometry.frame_rate
-    before, after = _in_force(first.request, leave / rate), _in_force(second.request, enter / rate)
+    before, after = _in_force(first, leave / rate), _in_force(second, enter / rate)
     points = (PromptPoint(at_s=middle_s - edit.bridge_s / 4, prompt=after),) if after != before else ()
     prompts = Prompts(before, points, edit.bridge_s / 2)
     if edit.prompt:
@@ -187,7 +187,7 @@ def _loop(edit: Loop, take: KnownTake, geometry: Geometry) -> Layout:
             f"The loop is to last {samples / rate:.2f} s and the take has {there_s:.2f} from there on: take "
             "fewer bars, a longer bridge, or a longer take."
         )
-    prompts = _overlaid(take.request, edit.prompt, (start + kept) / rate, (start + samples) / rate)
+    prompts = _overlaid(take, edit.prompt, (start + kept) / rate, (start + samples) / rate)
     made = Made(
         frames,
         frames * hop,
@@ -230,18 +230,20 @@ def _without_empty(*parts: Part) -> Layout:
     return Layout(tuple(part for part in parts if part.samples))
 
 
-def _in_force(request: GenerationRequest, at_s: float) -> str:
+def _in_force(take: KnownTake, at_s: float) -> str:
     """The prompt that is heard at a time of a take."""
-    return [request.prompt, *(point.prompt for point in request.lane if point.at_s <= at_s)][-1]
+    return [take.cues[0].prompt, *(cue.prompt for cue in take.cues if cue.at_s <= at_s)][-1]
 
 
-def _overlaid(request: GenerationRequest, prompt: str, start_s: float, end_s: float) -> Prompts:
+def _overlaid(take: KnownTake, prompt: str, start_s: float, end_s: float) -> Prompts:
     """A take's prompts, with another in a span of it, if one is given."""
+    opening, blend_s = take.cues[0].prompt, take.request.lane_blend_s
+    points = tuple(PromptPoint(at_s=cue.at_s, prompt=cue.prompt) for cue in take.cues[1:])
     if not prompt:
-        return Prompts(request.prompt, request.lane, request.lane_blend_s)
-    before = tuple(point for point in request.lane if point.at_s < start_s)
-    after = tuple(point for point in request.lane if point.at_s > end_s)
+        return Prompts(opening, points, blend_s)
+    before = tuple(point for point in points if point.at_s < start_s)
+    after = tuple(point for point in points if point.at_s > end_s)
     begun = (PromptPoint(at_s=start_s, prompt=prompt),) if start_s > 0 else ()
-    opening = request.prompt if begun else prompt
-    back = PromptPoint(at_s=max(0.0, end_s), prompt=_in_force(request, max(0.0, end_s)))
-    return Prompts(opening, (*before, *begun, back, *after), min(BLEND_S, request.lane_blend_s))
+    back_s = max(0.0, end_s)
+    back = PromptPoint(at_s=back_s, prompt=_in_force(take, back_s))
+    return Prompts(opening if begun else prompt, (*before, *begun, back, *after), min(BLEND_S, blend_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from studio.core.preset import Preset, TakeRecord
 from studio.core.text import one_line
 from studio.service.takes.latents import StoredLatents
 from studio.service.takes.naming import LATENTS
+from studio.service.takes.record import cues_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +36,8 @@ class TakeOnDisk:
         self.record = record
         self.request = record.request()
         self.loop = record.take.loop if record.take else None
+        played = record.take.cues if record.take else ()
+        self.cues = played or cues_of(self.request, math.inf)
         try:
             about = sf.info(path)
         except (OSError, RuntimeError) as error:
