@@ -45,8 +45,8 @@ def test_a_repaint_leaves_the_rest_to_the_sample(backend, kept):
         (0, start), (None, end - start), (0, take.samples - end),
     ]  # fmt: skip
     assert told.encoded is not kept
-    if kept:  # what is made says again what is known, but for the frame that laps over what is new
-        fades = np.r_[start - FADE : start - HOP, end + HOP : end + FADE]
+    if kept:  # what is made says again what is known, but for the frames that lap over what is new
+        fades = np.r_[start - FADE : start - 2 * HOP, end + 2 * HOP : end + FADE]
         np.testing.assert_allclose(samples[fades], take.sound[fades], atol=0.01)
         whole = torch.cat([latents[at] for at in sorted(latents)], dim=2)
         assert whole.shape[2] == 300
