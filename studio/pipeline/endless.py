@@ -30,7 +30,7 @@ from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan
 from studio.pipeline.progress import step_events
-from studio.pipeline.start import Fresh, FromCheckpoint, FromEdit, FromRecording, Start
+from studio.pipeline.start import AsRing, Fresh, FromCheckpoint, FromEdit, FromRecording, Start
 from studio.samplers.curve import choose_strategy, key_regions
 from studio.samplers.ddim import DdimStep, run_steps
 from studio.samplers.fifo import FifoPlan, FifoState, continuation_steps, fifo_step, warm_start_steps
@@ -128,7 +128,7 @@ def _begun(
             yield from cutter.cut(samples[cutter.position : len(samples) - decoder.fade_samples])
             yield from cutter.cut(decoder.push(lead))
             return decoder, state
-        case Fresh() | FromEdit():
+        case Fresh() | FromEdit() | AsRing():
             decoder = Join(backend.stream_decoder())
             state, frames = yield from step_events(_warm_start(plan.noise(), endless, denoise, backend))
             yield from cutter.cut(decoder.push(frames))

@@ -20,7 +20,7 @@ from studio.core.sampling import EndlessSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import RenderEvent
 from studio.pipeline.control import TakeControl
-from studio.pipeline.start import FRESH, FromCheckpoint, FromEdit, FromRecording, Start
+from studio.pipeline.start import FRESH, AsRing, FromCheckpoint, FromEdit, FromRecording, Start
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from studio.samplers.fifo import FifoPlan
 
 LOADING_DRAFTER = "Loading what makes the draft"
+NO_RING = "Only a clip of text alone, by DDIM, is sampled as a loop: make it first, and close it then."
 UNSTEERED = "Only an endless take can change while it plays: start a new one."
 
 
@@ -70,12 +71,15 @@ class Renderer:
         from studio.pipeline.clip import render_concat
         from studio.pipeline.edits.render import render_edit
         from studio.pipeline.plan import ClipPlan, ConcatPlan, EndlessPlan, Variation, resolve_plan
+        from studio.pipeline.ring import can_be_ring, render_ring
 
         control = control or TakeControl(request.prompt, request.lane, script=request.speech.text)
         if isinstance(start, FromEdit) and not isinstance(start.edit, Vary):
             control.refuse(UNSTEERED)
             yield from render_edit(start.edit, start.takes, backend, cancel)
             return
+        if isinstance(start, AsRing) and not can_be_ring(request):
+            raise InvalidRequestError(NO_RING)
         if not isinstance(request.draft, NoDraft):
             self._drafts_for(backend, start)  # who hears none is told before anything is measured
         strategy = None
@@ -87,6 +91,9 @@ class Renderer:
         match plan.sampler:
             case EndlessPlan() as endless:
                 yield from self._endless(plan, endless, backend, cancel, control, start)
+            case ClipPlan() as clip if isinstance(start, AsRing):
+                control.refuse(UNSTEERED)
+                yield from render_ring(plan, clip, backend, cancel)
             case ClipPlan() as clip:
                 control.refuse(UNSTEERED)
                 yield from self._clip(plan, clip, backend, cancel, control)

@@ -58,5 +58,15 @@ class FromEdit:
         return 0
 
 
-Start: TypeAlias = Fresh | FromRecording | FromCheckpoint | FromEdit
+@dataclass(frozen=True)
+class AsRing:
+    """A take of its own that is sampled as a loop (`pipeline.ring`)."""
+
+    @property
+    def first_sample(self) -> int:
+        """It is heard from its beginning."""
+        return 0
+
+
+Start: TypeAlias = Fresh | FromRecording | FromCheckpoint | FromEdit | AsRing
 FRESH = Fresh()

@@ -96,6 +96,7 @@ class Studio:
         out: Path | None = None,
         recording: Recording | None = None,
         client: str = "",
+        ring: bool = False,
     ) -> Job:
         """Queue a take.
 
@@ -106,6 +107,7 @@ class Studio:
             out: exactly this file instead of one under the outputs folder; replaced if it exists.
             recording: the take begins with it, and goes on from its end; the request's length counts both.
             client: who asks; where strangers may, each has so many takes at once.
+            ring: a clip is sampled as a loop.
 
         Raises:
             InvalidRequestError: `out` is of no format the studio writes, can't be a file, or is being written
@@ -114,7 +116,13 @@ class Studio:
             OutOfResourcesError: too many takes are waiting.
         """
         return self._intake.submit(
-            request, listen=listen, keep_running=keep_running, out=out, recording=recording, client=client
+            request,
+            listen=listen,
+            keep_running=keep_running,
+            out=out,
+            recording=recording,
+            client=client,
+            ring=ring,
         )
 
     def submit_all(self, requests: Sequence[GenerationRequest], *, client: str = "") -> Job:

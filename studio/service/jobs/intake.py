@@ -54,6 +54,7 @@ class Intake:
         out: Path | None,
         recording: Recording | None,
         client: str,
+        ring: bool = False,
     ) -> Job:
         """Queue a take; arguments and errors as of `Studio.submit`."""
         self._check([request], client)
@@ -69,6 +70,7 @@ class Intake:
             claim=claim,
             client=client,
             notes=self._noticed(request, recording),
+            ring=ring,
         )
         try:
             return self._scheduler.submit(job)

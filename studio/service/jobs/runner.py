@@ -24,6 +24,7 @@ from studio.pipeline.checkpoint import (
     SavePoint,
     made_of,
 )
+from studio.pipeline.chunks import total_samples
 from studio.pipeline.control import TakeControl
 from studio.pipeline.model_cache import ModelCache
 from studio.pipeline.start import Start
@@ -136,6 +137,8 @@ class Runner:
         )
         if job.edit is not None:
             take.tell_edit(notes_of(job.edit, None))
+        if job.ring and job.request.duration_s is not None:
+            take.tell_loop((0, total_samples(job.request.duration_s, sample_rate)))
         return take
 
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[RenderEvent]) -> None:

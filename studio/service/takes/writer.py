@@ -63,6 +63,7 @@ class TakeWriter:
         self._unheard = _NOTHING
         self._said: tuple[Said, ...] = ()
         self._notes: EditNotes | None = None
+        self._loop: tuple[int, int] | None = None
         self._latents: GrowingLatents | None = None
 
     @classmethod
@@ -226,11 +227,15 @@ class TakeWriter:
         Raises:
             OutOfResourcesError: the disk is full.
         """
-        self._notes, self._said, self._name = notes, notes.said, notes.name
+        self._notes, self._said, self._name, self._loop = notes, notes.said, notes.name, notes.loop
         try:
             self._write_sidecar(self._wav.path, "running", {})
         except OSError as error:
             raise self._lost(error) from error
+
+    def tell_loop(self, loop: tuple[int, int]) -> None:
+        """Let the record say, once the take is whole, which samples [first, after the last) play round."""
+        self._loop = loop
 
     def keep_latents(self, latents: Tensor, start_frame: int) -> None:
         """Keep latents [channels, C, t, F] from `start_frame` on beside the take, where they are kept."""
@@ -330,7 +335,7 @@ class TakeWriter:
             favourite=self._favourite,
             source=self._source,
             group=self._group,
-            loop=None if self._notes is None else self._notes.loop,
+            loop=self._loop if status == "finished" else None,
             edit=None if self._notes is None else self._notes.edit,
         )
         settings = self._request.model_dump(mode="json")
