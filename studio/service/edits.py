@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from studio.core.request import GenerationRequest
 
 _VERSION = re.compile(r"\.v[0-9]{1,6}$")
-ENCODED = "No latents were kept of the take: they were made of its sound again, which keeps less of it."
+ENCODED = "What lies around was encoded from its sound again: no latents of it were kept where they were wanted."
 
 
 def open_take(name: str, library: Library) -> TakeOnDisk:

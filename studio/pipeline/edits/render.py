@@ -58,7 +58,8 @@ def render_edit(
             yield from _latents(made[index], position, backend.geometry.hop_samples)
             yield AudioChunk(made[index].samples, backend.geometry.sample_rate, position)
         else:
-            yield from _kept(part, takes[part.take], patches[index], position, backend, cancel)
+            last = index == len(layout.parts) - 1
+            yield from _kept(part, takes[part.take], patches[index], position, backend, cancel, last=last)
         position += part.samples
 
 
@@ -114,7 +115,14 @@ def blended(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[
 
 
 def _kept(
-    part: Kept, take: KnownTake, patch: _Patch, position: int, backend: Backend, cancel: CancelToken
+    part: Kept,
+    take: KnownTake,
+    patch: _Patch,
+    position: int,
+    backend: Backend,
+    cancel: CancelToken,
+    *,
+    last: bool,
 ) -> Iterator[RenderEvent]:
     """A kept part's latents, where they lie on the take's own frames, and its samples, block by block."""
     hop, rate = backend.geometry.hop_samples, backend.geometry.sample_rate
@@ -123,8 +131,10 @@ def _kept(
         cancel.check()
         count = min(block, part.samples - start)
         if (part.start + start) % hop == (position + start) % hop == 0:
-            kept = take.latents((part.start + start) // hop, -(-count // hop))
-            if kept is not None:
+            # Of a frame that what follows cuts into nothing is known any more.
+            whole = -(-count // hop) if last else count // hop
+            kept = take.latents((part.start + start) // hop, whole)
+            if whole and kept is not None:
                 yield KeptLatents(kept, (position + start) // hop)
         samples = take.read(part.start + start, count).copy()
         _lay_over(samples, patch.head, -start)
