@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from studio.core.request import GenerationRequest
 
 _VERSION = re.compile(r"\.v[0-9]{1,6}$")
-ENCODED = "What lies around was encoded from its sound again: no latents of it were kept where they were wanted."
+ENCODED = "What lies around was encoded from its sound again: its latents were not kept, or not there."
 
 
 def open_take(name: str, library: Library) -> TakeOnDisk:
@@ -31,14 +31,18 @@ def open_take(name: str, library: Library) -> TakeOnDisk:
     Raises:
         InvalidRequestError: there is none, it is still being made, or it holds no settings.
     """
-    path = Path(name)
-    if path.is_file():
-        sidecar = path.with_suffix(".json")
-        return TakeOnDisk(path, settings_of(sidecar if sidecar.is_file() else path))
+    if Path(name).is_file():
+        return open_sound(Path(name))
     take = library.get(name)
     if take.status == "running":
         raise InvalidRequestError("That take is still being made: stop it first.")
     return TakeOnDisk(take.path, take.record)
+
+
+def open_sound(path: Path) -> TakeOnDisk:
+    """A sound file that the studio made. Raises `InvalidRequestError` for any other."""
+    sidecar = path.with_suffix(".json")
+    return TakeOnDisk(path, settings_of(sidecar if sidecar.is_file() else path))
 
 
 def start_of(edit: AnyEdit, takes: Sequence[TakeOnDisk]) -> FromEdit:
