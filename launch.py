@@ -35,7 +35,9 @@ STAMP = VENV / "longwave.json"
 TRIED = LOCAL / "tried.json"  # the same of an environment that is not ours
 ENTRY = "studio.app"
 GROUPS = {"test": ("test", "aisfx", "ray"), "lint": ("lint",)}
-SUITE = ("-n", "auto", "-m", "not soak and not gpu")  # in as many processes as tests/conftest.py says
+# In as many processes as tests/conftest.py says. One that dies ends the run: pytest-xdist begins another in
+# its place, but leaves it waiting for tests where whole files are handed out.
+SUITE = ("-n", "auto", "--max-worker-restart=0", "-m", "not soak and not gpu")
 # Runs a module as `python -m` does, with the project's folder, and not the current one, at the head of the
 # path. The folder is an argument: in PYTHONPATH its name could hold no colon.
 RUNNER = (

@@ -67,7 +67,8 @@ def test_wrong_torch_is_one_sentence(words: list[str], capsys: pytest.CaptureFix
 
 def test_test_leaves_out_soak_and_gpu() -> None:
     (command,) = launch.command_for("py", ["test", "-q"])
-    assert command[-7:] == [str(ROOT), "pytest", "-n", "auto", "-m", "not soak and not gpu", "-q"]
+    words = ["-n", "auto", "--max-worker-restart=0", "-m", "not soak and not gpu", "-q"]
+    assert command[-8:] == [str(ROOT), "pytest", *words]
 
 
 def test_other_words_reach_the_command_line() -> None:

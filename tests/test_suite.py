@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from launch import SUITE as WORDS
+
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow
 SUITE = """
@@ -82,3 +84,18 @@ def test_the_pages_are_one_process_s_and_its_last(suite: pytest.Pytester) -> Non
     assert False in its
     out = suite.runpytest_subprocess(*words, "tests/test_0.py").stdout.str()
     assert "created: " not in out, "a file is sooner done by one"
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one process")
+def test_a_process_that_dies_ends_the_run_by_its_name(suite: pytest.Pytester) -> None:
+    """Rather than have the other wait for ever for what that one had still to do."""
+    folder = suite.mkdir("tests")
+    (folder / "test_dies.py").write_text(
+        "import os\ndef test_before(): pass\ndef test_deadly(): os._exit(1)\ndef test_behind(): pass"
+    )
+    for name in ("a", "b"):
+        (folder / f"test_{name}.py").write_text("def test(): pass")
+    words = [word for word in WORDS if "not " not in word and word != "-m"]
+    done = suite.runpytest_subprocess(*words, "-m", "not gpu", "-p", "no:cacheprovider", "tests", timeout=120)
+    assert done.ret != 0
+    done.stdout.fnmatch_lines(["*crashed while running 'tests/test_dies.py::test_deadly'*"])

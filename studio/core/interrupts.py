@@ -16,8 +16,6 @@ from typing import Any
 
 Handler = Callable[[int, FrameType | None], Any]
 _KIN = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
-
-
 AGAIN_S = 0.05
 
 
@@ -50,6 +48,22 @@ def _never_lost() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+
+
+@contextmanager
+def own_handlers() -> Iterator[None]:
+    """Behind it signals are handled as before it, whatever a library made of that inside (Ray ends the
+    program on SIGTERM, and nothing is put away).
+    """
+    numbers = (signal.SIGINT, *_KIN)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # no other could have changed them
+            for number, own in before.items():
+                if own is not None and signal.getsignal(number) is not own:
+                    signal.signal(number, own)
 
 
 def _interrupt() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from studio.core.interrupts import all_as_interrupt, deferred
+from studio.core.interrupts import all_as_interrupt, deferred, own_handlers
 
 
 def receive(*numbers: int) -> None:
@@ -45,6 +45,17 @@ def test_what_was_set_before_comes_back() -> None:
     with all_as_interrupt():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_a_library_makes_of_signals_does_not_stay() -> None:
+    with all_as_interrupt():
+        with own_handlers():
+            signal.signal(signal.SIGTERM, lambda *_: None)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with pytest.raises(KeyboardInterrupt):
+            receive(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            receive(signal.SIGINT)
 
 
 def test_under_nohup_a_lost_terminal_ends_nothing() -> None:

@@ -21,7 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from studio.core.errors import InvalidRequestError, ModelNotFoundError, OutOfResourcesError, StudioError
-from studio.core.interrupts import deferred
+from studio.core.interrupts import deferred, own_handlers
 from studio.pipeline.cancel import CancelToken
 from studio.service.batch.folder import SetFolder
 from studio.service.batch.ledger import Ledger
@@ -278,7 +278,8 @@ def _cluster(address: str, cores: int) -> Iterator[Any]:
 def _connect(ray: Any, address: str, options: Mapping[str, Any]) -> None:
     try:
         # Without the workers' words, which would go to stdout.
-        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+        with own_handlers():
+            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if not address:

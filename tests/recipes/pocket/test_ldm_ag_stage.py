@@ -23,7 +23,6 @@ POCKET = data_dir("assets") / "pocket"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "folder", "encoding"), [
     ("ldm-ag", "ldm_ag", "AG"), ("ldm-ag-vae", "ldm_ag_vae", "AG_VAE"),
 ])  # fmt: skip

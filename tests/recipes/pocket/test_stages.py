@@ -198,7 +198,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("small")
 @pytest.mark.skipif(not is_installed(), reason=MISSING)
 def test_every_stage_runs_on_what_it_says_that_it_needs(tmp_path: Path) -> None:

@@ -55,7 +55,9 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # or Ray would write one into the home folder
+        handler = signal.getsignal(signal.SIGTERM)
         with ray_engine._cluster("", cores=2) as ray:
+            assert signal.getsignal(signal.SIGTERM) is handler
             yield ray
     assert left_behind() <= before
 
