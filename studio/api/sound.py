@@ -40,7 +40,7 @@ class Sound:
         return len(self.samples) / self.sample_rate
 
     def save(self, path: str | Path) -> Path:
-        """Write a .wav, .flac, .ogg or .mp3 that holds its settings, and beside it the same as JSON.
+        """Write a .wav, .flac, .ogg, .opus or .mp3 that holds its settings, and beside it the same as JSON.
 
         Either opens in the page's form, or by `load_preset`. A file that is there is replaced.
 

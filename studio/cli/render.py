@@ -41,7 +41,7 @@ def _command(spec: ModeSpec) -> Callable[..., None]:
         out: Annotated[
             Path | None,
             typer.Option(
-                help="The file: .wav, .flac, .mp3 or .ogg.", show_default="a new one under --outputs"
+                help="The file: .wav, .flac, .mp3, .ogg or .opus.", show_default="a new one under --outputs"
             ),
         ] = None,
         outputs: Annotated[Path, typer.Option(help="The folder of takes.")] = DEFAULTS.outputs,
