@@ -15,6 +15,7 @@ import numpy as np
 
 from studio.api.sound import Sound
 from studio.api.stream import Events, Stream
+from studio.core.audio import SAMPLE_RATE
 from studio.core.defaults import ModelDefaults
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
@@ -293,7 +294,10 @@ def _recording(path: str | Path) -> Recording:
 def _collected(stream: Stream) -> Sound:
     recording, pieces, sample_rate = stream.recording, [], 0
     if recording is not None:
-        pieces.append(recording.samples[: recording.silent_samples])
+        from studio.pipeline.stereo import recorded_channels
+
+        unheard = recording.samples[: recording.silent_samples]
+        pieces.append(recorded_channels(stream.request, unheard, SAMPLE_RATE))
     for chunk in stream.chunks():
         pieces.append(chunk.samples)
         sample_rate = chunk.sample_rate

@@ -17,7 +17,8 @@ from studio.service.takes.record import EditNotes
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A whole sound: mono float32 `samples` [n] in [−1, 1] at `sample_rate` Hz, and the request it is of.
+    """A whole sound: float32 `samples` in [−1, 1] at `sample_rate` Hz, [n] or of stereo [n, 2], and the
+    request it is of.
 
     `recording` is what the sound begins with, where it goes on from one; `said` the words in it, and when;
     `edited` what it was made of, where it is an edit of another.

@@ -23,7 +23,7 @@ DAMAGED = (
     "new take can go on from its end."
 )
 # What a state means nothing without. Prompts, lane and length may change: what is to come follows the new.
-_SETTINGS = ("mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft")
+_SETTINGS = ("mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft", "stereo", "width")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class MadeOf:
 
 def made_of(request: GenerationRequest, weights: str) -> MadeOf:
     """What a checkpoint of this request depends on."""
-    return MadeOf(weights, request.model_dump(mode="json", include=set(_SETTINGS)))
+    own = request.own_settings
+    return MadeOf(weights, {name: own[name] for name in _SETTINGS if name in own})
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,8 @@ def _fifo(values: object) -> FifoState:
     if not all(isinstance(count, int) and count >= 0 for count in (state.position, state.steps_done)):
         raise ValueError("no place in a take")
     source_of(state.generator_state)
+    if state.side_state is not None:
+        torch.Generator().set_state(state.side_state)
     return state
 
 

@@ -11,7 +11,7 @@ from studio.backends.acoustic.base import Sampling
 from studio.core.attention import Attention, DenseAttention
 from studio.core.draft import AudioGenDraft, NoDraft, RecordedDraft
 from studio.core.errors import InvalidRequestError
-from studio.core.request import GenerationRequest, PromptPoint
+from studio.core.request import GenerationRequest, PromptPoint, Stereo
 from studio.core.sampling import ClipMethod, ClipSampler, ConcatSampler, EndlessSampler
 from studio.core.speech import Speech
 from studio.pipeline.chunks import total_samples
@@ -107,6 +107,22 @@ SamplerPlan: TypeAlias = EndlessPlan | ClipPlan | ConcatPlan
 
 
 @dataclass(frozen=True)
+class StereoPlan:
+    """How a take comes to its channels: `kind` and `width` as `GenerationRequest` has them."""
+
+    kind: Stereo = "mono"
+    width: float = 0.0
+
+    @property
+    def sampled(self) -> int:
+        """Channels that are sampled: at width 0 both are the mono take, which is sampled once."""
+        return 2 if self.kind == "twin" and self.width > 0 else 1
+
+
+MONO = StereoPlan()
+
+
+@dataclass(frozen=True)
 class RenderPlan:
     """A take: `total_samples` of it, None where it has no end; no `draft` where the text alone is heard, and
     a `speech` without text where nothing is said. With a `variation` it is the take of its seed, nearly.
@@ -120,6 +136,7 @@ class RenderPlan:
     total_samples: int | None = None
     draft: DraftPlan | None = None
     speech: Speech = Speech()
+    stereo: StereoPlan = MONO
     variation: Variation | None = None
 
     def noise(self) -> Noise:
@@ -151,7 +168,13 @@ def resolve_plan(request: GenerationRequest, backend: Backend, strategy: str | N
         total_samples=None if length_s is None else total_samples(length_s, rate),
         draft=draft_plan(request),
         speech=request.speech,
+        stereo=stereo_plan(request),
     )
+
+
+def stereo_plan(request: GenerationRequest) -> StereoPlan:
+    """How the request comes to its channels."""
+    return MONO if request.stereo == "mono" else StereoPlan(request.stereo, request.width)
 
 
 def guidance_plan(request: GenerationRequest, backend: Backend) -> Guidance:

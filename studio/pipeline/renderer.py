@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from studio.samplers.fifo import FifoPlan
 
 LOADING_DRAFTER = "Loading what makes the draft"
-NO_RING = "Only a clip of text alone, by DDIM, is sampled as a loop: make it first, and close it then."
+NO_RING = "Only a mono clip of text alone, by DDIM, is sampled as a loop: make it first, and close it then."
 UNSTEERED = "Only an endless take can change while it plays: start a new one."
 
 
@@ -183,12 +183,13 @@ class Renderer:
             acoustics is not None,
             bool(plan.speech.text),
             plan.guidance.passes,
+            plan.stereo.sampled,
         )
         with self._lock:
             if alike not in self._calibrations:
                 speech = clip_speech(backend, plan.speech, backend.geometry.frames(clip.duration_s))
                 denoise = build_denoiser(plan, backend, cancel, acoustics=acoustics, speech=speech)
-                self._calibrations[alike] = calibrate(denoise, backend)
+                self._calibrations[alike] = calibrate(denoise, backend, plan.stereo.sampled)
             return self._calibrations[alike]
 
     def _strategy_for(

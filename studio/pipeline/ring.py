@@ -30,9 +30,9 @@ CONTEXT_FRAMES = 32  # decoded once more on each side, and dropped: as far as VA
 
 
 def can_be_ring(request: GenerationRequest) -> bool:
-    """Whether a take can be sampled as a ring: a clip by DDIM, with nothing beside its text."""
+    """Whether a take can be sampled as a ring: a mono clip by DDIM, with nothing beside its text."""
     sampler = request.sampler
-    alone = request.draft.kind == "none" and not request.speech.text
+    alone = request.draft.kind == "none" and not request.speech.text and request.channels == 1
     return isinstance(sampler, ClipSampler) and sampler.method == "ddim" and alone
 
 

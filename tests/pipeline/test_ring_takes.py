@@ -58,8 +58,8 @@ def test_where_the_length_is_no_number_of_frames_no_latents_are_kept():
 def test_what_can_not_be_a_ring_is_told():
     for values, sentence in (
         ({"duration_s": 0.5}, "lasts 1 s at least"),
-        ({"duration_s": 4, "sampler": {"kind": "concat"}}, "Only a clip"),
-        ({"duration_s": 4, "sampler": {"kind": "clip", "method": "ddpm"}}, "Only a clip"),
+        ({"duration_s": 4, "sampler": {"kind": "concat"}}, "Only a mono clip"),
+        ({"duration_s": 4, "sampler": {"kind": "clip", "method": "ddpm"}}, "Only a mono clip"),
     ):
         with pytest.raises(InvalidRequestError, match=sentence):
             _events(**values)

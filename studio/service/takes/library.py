@@ -11,6 +11,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from studio.core.audio import middle
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
 from studio.core.locks import grows
@@ -286,7 +287,7 @@ def picture_of(path: Path, width: int = PICTURE_WIDTH) -> NDArray[np.uint8]:
         with sf.SoundFile(path) as sound:
             for column in range(width):
                 sound.seek(min(column * sound.frames // width, max(0, sound.frames - PICTURE_BLOCK)))
-                blocks.append(sound.read(PICTURE_BLOCK, dtype="float32"))
+                blocks.append(middle(sound.read(PICTURE_BLOCK, dtype="float32")))
             return overview(blocks, sound.samplerate)
     except (OSError, RuntimeError) as error:
         raise InvalidRequestError(f"Can't read {path.name}: it is no sound file.") from error

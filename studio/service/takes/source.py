@@ -24,7 +24,7 @@ _FULL_SCALE = np.float32(32767)  # of `core.audio.to_int16`: what is kept stays 
 
 
 class TakeOnDisk:
-    """A `pipeline.edits.known.KnownTake`: a sound file of one channel and what is known of it."""
+    """A `pipeline.edits.known.KnownTake`: a sound file and what is known of it."""
 
     def __init__(self, path: Path, record: Preset) -> None:
         """Look at the file.
@@ -42,10 +42,7 @@ class TakeOnDisk:
             about = sf.info(path)
         except (OSError, RuntimeError) as error:
             raise InvalidRequestError(f"Can't read {one_line(path.name)}: it is no sound file.") from error
-        if about.channels != 1:
-            raise InvalidRequestError(
-                f"{one_line(path.name)} has {about.channels} channels: edit a mono take."
-            )
+        self.channels = int(about.channels)
         self.samples, self.sample_rate = int(about.frames), int(about.samplerate)
         self._exact = about.subtype == "PCM_16"
         self._kept = _stored(path)
@@ -56,7 +53,7 @@ class TakeOnDisk:
         return self.record.take
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Samples [count] in [−1, 1] from `start` on. Raises `InvalidRequestError` for a damaged file."""
+        """Samples [count] in [−1, 1] from `start` on, of one channel. Raises `InvalidRequestError` for a damaged file."""
         try:
             with sf.SoundFile(self.path) as sound:
                 sound.seek(start)

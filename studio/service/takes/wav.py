@@ -44,17 +44,18 @@ class GrowingWav:
             raise
 
     @classmethod
-    def reopen(cls, path: Path, frames: int) -> GrowingWav:
-        """Go on with a mono file of this writer's after its first `frames` samples; the rest is cut off.
+    def reopen(cls, path: Path, frames: int, channels: int = 1) -> GrowingWav:
+        """Go on with a file of this writer's after its first `frames` samples; the rest is cut off.
 
         Raises:
-            ValueError: it is no such file, or has fewer samples.
+            ValueError: it is no such file, has fewer samples or other channels.
             BlockingIOError: another writer holds it.
         """
         with open(path, "rb") as whole:
             head = whole.read(HEADER_BYTES)
-        size = HEADER_BYTES + frames * _BYTES_PER_SAMPLE
-        if not _is_own(head) or path.stat().st_size < size:
+        size = HEADER_BYTES + frames * channels * _BYTES_PER_SAMPLE
+        its_own = _is_own(head) and struct.unpack_from("<H", head, 58)[0] == channels
+        if not its_own or path.stat().st_size < size:
             raise ValueError(f"{path.name} does not hold {frames} samples")
         file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
         if not lock(file):
@@ -62,7 +63,7 @@ class GrowingWav:
             raise BlockingIOError(errno.EWOULDBLOCK, "another Longwave writes it", str(path))
         file.truncate(size)
         wav = cls.__new__(cls)
-        wav._take_up(file, path, struct.unpack_from("<I", head, 60)[0], frames)
+        wav._take_up(file, path, struct.unpack_from("<I", head, 60)[0], frames, channels)
         return wav
 
     def _take_up(

@@ -96,7 +96,7 @@ class TakeWriter:
         final = out or folder / f"{stem}.flac"
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
-            wav, place = open_new(final, sample_rate, chosen=out is not None)
+            wav, place = open_new(final, sample_rate, request.channels, chosen=out is not None)
         except OSError as error:
             raise disk_error(error, final) from error
         take = cls(request, wav, place, created)
@@ -106,7 +106,7 @@ class TakeWriter:
             take._latents = GrowingLatents(wav.path.with_suffix(LATENTS))
         if recording is not None:
             take._source = recording.source
-            take._unheard = to_int16(recording.samples[: recording.silent_samples])
+            take._unheard = _unheard(request, recording, sample_rate)
         try:
             take._write_sidecar(wav.path, "running", {})
         except OSError as error:
@@ -130,7 +130,7 @@ class TakeWriter:
         created = datetime.fromisoformat(record.take.created) if record.take else datetime.now()
         try:
             place = Place(path.with_suffix(".flac"), chosen=False)
-            take = cls(request, GrowingWav.reopen(path, samples), place, created)
+            take = cls(request, GrowingWav.reopen(path, samples, request.channels), place, created)
             take._name = record.name
             if record.take is not None:
                 take._favourite, take._source = record.take.favourite, record.take.source
@@ -159,7 +159,8 @@ class TakeWriter:
         return self._wav.frames / self._wav.sample_rate
 
     def write(self, samples: NDArray[np.float32]) -> NDArray[np.int16]:
-        """Append samples [n] in [−1, 1]; the 16-bit samples that the file now holds, for the listener.
+        """Append samples in [−1, 1], [n] of a mono take, else [n, 2]; the 16-bit samples that the file now
+        holds, for the listener.
 
         Raises:
             OutOfResourcesError: the disk is full; what fitted is kept.
@@ -349,3 +350,13 @@ class TakeWriter:
 
     def _write_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
         write_sidecar(self._wav.path.with_suffix(".json"), self._record(path, status, figures))
+
+
+def _unheard(request: GenerationRequest, recording: Recording, sample_rate: int) -> NDArray[np.int16]:
+    """What of a recording nobody waits to hear, in the take's channels."""
+    samples = recording.samples[: recording.silent_samples]
+    if request.channels > 1:
+        from studio.pipeline.stereo import recorded_channels  # torch, which a page that opens waits for not
+
+        samples = recorded_channels(request, samples, sample_rate)
+    return to_int16(samples)
