@@ -41,7 +41,7 @@ def looped(given: Values, loop: bool, bpm: float | None, bars: int | None) -> Va
 
 
 def require_end(request: GenerationRequest, loop: bool) -> None:
-    """Raise `InvalidRequestError` for a loop that has none, is too short to be closed, or is of two channels."""
+    """Raise `InvalidRequestError` for a loop that has none, is too short, or of two channels."""
     if loop and request.duration_s is None:
         raise InvalidRequestError("An endless take is no loop: give --seconds, or --bpm and --bars.")
     if loop and request.channels > 1:

@@ -71,7 +71,8 @@ class FifoState:
 
     `buffer` [B, C, Nb, F] and `queue` [B, C, n·k, F], B being 1, or 2 of channels that are sampled together;
     `generator_state` is that of a CPU `torch.Generator`, or of `variation.Varied`; `side_state` that of the
-    generator of their side. `position` counts the clean frames that have left, so it is also the queue's first frame in the take.
+    generator of their side. `position` counts the clean frames that have left, so it is also the queue's
+    first frame in the take.
     """
 
     buffer: Tensor

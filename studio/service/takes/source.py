@@ -53,7 +53,11 @@ class TakeOnDisk:
         return self.record.take
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Samples [count] in [−1, 1] from `start` on, of one channel. Raises `InvalidRequestError` for a damaged file."""
+        """Samples [count] in [−1, 1] of a mono take from `start` on.
+
+        Raises:
+            InvalidRequestError: the file is damaged.
+        """
         try:
             with sf.SoundFile(self.path) as sound:
                 sound.seek(start)
