@@ -54,6 +54,8 @@ def test_marks_and_loops_lie_inside_any_span(
     assert all(0 <= mark.at <= mark.at + mark.length <= span.frames for mark in found.marks)
     if found.loop is not None:
         assert 0 <= found.loop[0] < found.loop[1] <= span.frames
+        assert take.loop is not None
+        assert span.start <= take.loop[0] < take.loop[1] <= span.stop, "half a loop is none"
     told = json.loads(record_within(comment, span, TOTAL))["take"]
     assert all(0 <= cue["at_s"] <= told["duration_s"] for cue in told["cues"])
 
