@@ -77,11 +77,16 @@ def test_a_state_goes_on_as_if_it_had_not_been_put_down(schedule: NoiseSchedule)
     assert not torch.equal(wanted[0], wanted[1])
 
 
-def test_what_comes_in_is_the_mono_take_s_noise_in_both(schedule: NoiseSchedule) -> None:
-    """Of the last group, which no step has touched yet."""
+def test_what_comes_in_is_the_mono_take_s_noise_and_a_side_that_is_drawn_on(schedule: NoiseSchedule) -> None:
+    """Of the last group, which no step has touched yet; each step's is the next draw of either generator."""
     plan, power = small_plan(), 0.05
-    mono, _ = fifo_step(uneven_model, begun(None, schedule), plan, schedule)
-    both, _ = fifo_step(uneven_model, begun(side(power), schedule), plan, schedule, power)
-    m, (left, right) = mono.queue[0, :, -plan.group_size :], both.queue[:, :, -plan.group_size :]
-    torch.testing.assert_close((left + right) / 2, math.sqrt(1 - power) * m)
-    assert (left - right).abs().max() > 0.1
+    mono, both, drawn = begun(None, schedule), begun(side(power), schedule), side_generator(0)
+    for frames in (plan.window_frames, plan.queue_frames):
+        torch.randn(1, 3, frames, 4, generator=drawn)
+    for _ in range(3):
+        mono, _ = fifo_step(uneven_model, mono, plan, schedule)
+        both, _ = fifo_step(uneven_model, both, plan, schedule, power)
+        m, (left, right) = mono.queue[0, :, -plan.group_size :], both.queue[:, :, -plan.group_size :]
+        s = torch.randn(1, 3, plan.group_size, 4, generator=drawn)[0]
+        torch.testing.assert_close((left + right) / 2, math.sqrt(1 - power) * m)
+        torch.testing.assert_close((left - right) / 2, math.sqrt(power) * s)
