@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationError
 
+from studio.core.edit import EditRecord
 from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_problem
 from studio.core.modes import MODES
@@ -103,6 +104,7 @@ class TakeRecord(Frozen):
     source: Source | None = None
     group: Group | None = None
     batch: BatchRow | None = None
+    edit: EditRecord | None = None
 
 
 class Preset(Frozen):

@@ -25,6 +25,7 @@ from studio.pipeline.stereo import decode_channels, side_of
 from studio.samplers.ddim import ddim_steps
 from studio.samplers.ddpm import ddpm_steps
 from studio.samplers.schedule import add_noise
+from studio.samplers.variation import Noise, gaussian
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft
@@ -143,7 +144,7 @@ class ClipBatch:
         ]
         sampled = plans[0].stereo.sampled
         self._denoise = denoise_together(takes, backend, cancel, sampled)
-        self._generators = [torch.Generator().manual_seed(plan.seed) for plan in plans]
+        self._generators = [plan.noise() for plan in plans]
         self._sides = [side for plan in plans if (side := side_of(plan)) is not None]
         drawn = _noise(self._generators, clip, backend)  # whatever they begin from: the steps draw on
         common = drawn if latents is None else latents
@@ -203,11 +204,11 @@ def _require_as_many(what: str, given: int, plans: Sequence[RenderPlan]) -> None
         raise ValueError(f"{given} {what} for {len(plans)} clips")
 
 
-def _noise(generators: Sequence[torch.Generator], clip: ClipPlan, backend: Backend) -> Tensor:
+def _noise(generators: Sequence[Noise], clip: ClipPlan, backend: Backend) -> Tensor:
     """Each clip's own, whatever stands beside it."""
     geometry = backend.geometry
     shape = (1, geometry.channels, geometry.frames(clip.duration_s), geometry.bands)
-    return torch.cat([torch.randn(shape, generator=own) for own in generators])
+    return torch.cat([gaussian(shape, own) for own in generators])
 
 
 def _both(common: Tensor, sides: Sequence[SideNoise]) -> Tensor:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from studio.core.events import Event, Progress
 from studio.pipeline.batch import ClipBatch
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import KeptLatents, RenderEvent
 from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.control import TakeControl
 from studio.pipeline.denoiser import build_denoiser
@@ -33,7 +33,7 @@ def render_clip(
     cancel: CancelToken,
     control: TakeControl | None = None,
     acoustics: ClipAcoustics | None = None,
-) -> Iterator[Event]:
+) -> Iterator[RenderEvent]:
     """The whole take denoised at once: one chunk, after all steps; previews before, if `control` is watched.
 
     With a draft that it hears, and steps that are skipped, it begins from the draft's own latents.
@@ -53,6 +53,7 @@ def render_clip(
     yield Progress("Decoding")
     samples = decode_channels(latents, plan.stereo, backend)
     cancel.check()
+    yield KeptLatents(latents, 0)
     yield from ChunkCutter(geometry.sample_rate, plan.total_samples).cut(samples)
 
 
@@ -71,7 +72,7 @@ def render_concat(
     made = clip_steps(
         build_denoiser(plan, backend, cancel),
         backend.schedule,
-        torch.Generator().manual_seed(plan.seed),
+        plan.noise(),
         shape=(1, geometry.channels, clips.clip_frames, geometry.bands),
         steps=clips.steps,
         count=clips.count,

@@ -13,10 +13,17 @@ from torch import Tensor
 from studio.core.attention import DenseAttention
 from studio.core.audio import NO_SOUND
 from studio.core.errors import NoSoundError
-from studio.core.events import AttentionMap, Event, StepDone
+from studio.core.events import AttentionMap, StepDone
 from studio.modules.patches.probe import AttentionProbe, attention_probe, region_averages
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.checkpoint import EndlessCheckpoint, RenderEvent, SavePoint, damaged, refusal
+from studio.pipeline.checkpoint import (
+    EndlessCheckpoint,
+    KeptLatents,
+    RenderEvent,
+    SavePoint,
+    damaged,
+    refusal,
+)
 from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.continuation import Join, join, lead_latents
 from studio.pipeline.control import FADE_OUT_S, TakeControl
@@ -24,12 +31,13 @@ from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan
 from studio.pipeline.progress import step_events
 from studio.pipeline.recording import Recording
-from studio.pipeline.start import Fresh, FromCheckpoint, FromRecording, Start
+from studio.pipeline.start import AsRing, Fresh, FromCheckpoint, FromEdit, FromRecording, Start
 from studio.pipeline.stereo import Channels, side_of
 from studio.samplers.curve import choose_strategy, key_regions
 from studio.samplers.ddim import DdimStep, run_steps
 from studio.samplers.fifo import FifoPlan, FifoState, continuation_steps, fifo_step, warm_start_steps
 from studio.samplers.twin import SideNoise, side_power
+from studio.samplers.variation import Noise
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -80,6 +88,7 @@ def render_endless(
             yield from cutter.cut(decoder.flush())
             raise NoSoundError(NO_SOUND)
         yield from cutter.cut(decoder.push(frames))
+        yield KeptLatents(frames, state.position - window.group_size)
         if decoder.joined and not cutter.fading:
             grown = None if beside is None else beside.state_dict()
             yield SavePoint(
@@ -98,7 +107,7 @@ def _begun(
     start: Start,
     beside: StreamingAcoustics | SpokenTrack | None,
     cutter: ChunkCutter,
-) -> Generator[Event, None, tuple[Channels, FifoState]]:
+) -> Generator[RenderEvent, None, tuple[Channels, FifoState]]:
     """The first window and the decoder of what leaves it; the sound that there is by then goes first."""
     match start:
         case FromCheckpoint(checkpoint):
@@ -112,7 +121,7 @@ def _begun(
                     denoise,
                     backend.schedule,
                     endless.window,
-                    torch.Generator().manual_seed(plan.seed),
+                    plan.noise(),
                     lead,
                     warmup_steps=endless.warmup_steps,
                     position=len(recording.samples) // backend.geometry.hop_samples,
@@ -123,12 +132,13 @@ def _begun(
             yield from cutter.cut(decoder.recorded(samples, cutter.position))
             yield from cutter.cut(decoder.push(lead))
             return decoder, state
-        case Fresh():
+        case Fresh() | FromEdit() | AsRing():
             decoder = _channels(plan, backend)
             state, frames = yield from step_events(
-                _warm_start(plan.seed, endless, denoise, backend, side_of(plan))
+                _warm_start(plan.noise(), endless, denoise, backend, side_of(plan))
             )
             yield from cutter.cut(decoder.push(frames))
+            yield KeptLatents(frames, 0)
             return decoder, state
 
 
@@ -171,13 +181,13 @@ def _channels(
 
 
 def _warm_start(
-    seed: int, endless: EndlessPlan, denoise: Denoise, backend: Backend, side: SideNoise | None = None
+    noise: Noise, endless: EndlessPlan, denoise: Denoise, backend: Backend, side: SideNoise | None = None
 ) -> Generator[DdimStep, None, tuple[FifoState, Tensor]]:
     return warm_start_steps(
         denoise,
         backend.schedule,
         endless.window,
-        torch.Generator().manual_seed(seed),
+        noise,
         channels=backend.geometry.channels,
         bands=backend.geometry.bands,
         warmup_steps=endless.warmup_steps,
@@ -199,7 +209,7 @@ def measure_strategy(backend: Backend, window: FifoPlan, cancel: CancelToken) ->
     endless = EndlessPlan(window, "equal", MEASURE_WARMUP_STEPS)
     plan = RenderPlan(Prompts(MEASURE_PROMPT), MEASURE_SEED, Guidance(1.0), DenseAttention(), endless)
     denoise = build_denoiser(plan, backend, cancel)
-    state, _ = run_steps(_warm_start(plan.seed, endless, denoise, backend))
+    state, _ = run_steps(_warm_start(plan.noise(), endless, denoise, backend))
     with _watch(backend, window) as probe:
         fifo_step(denoise, state, window, backend.schedule)
     regions = key_regions(window.buffer_frames, window.window_frames)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+import torch
+
 from studio.backends.acoustic.base import Sampling
 from studio.core.attention import Attention, DenseAttention
 from studio.core.draft import AudioGenDraft, NoDraft, RecordedDraft
@@ -17,6 +19,7 @@ from studio.pipeline.drafts import DraftPlan, GeneratedDraft
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.fifo import FifoPlan
 from studio.samplers.guidance import Weights, dual_weights, needs_negative, voice_weights
+from studio.samplers.variation import Noise, Varied
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -57,6 +60,14 @@ class Guidance:
     def needs_negative(self) -> bool:
         """Whether the model is asked about the negative prompt at all."""
         return needs_negative(self.scale) or not all(part.prompt for part in self.weights)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A `share` of the take's noise is redrawn by another `seed`."""
+
+    seed: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ MONO = StereoPlan()
 @dataclass(frozen=True)
 class RenderPlan:
     """A take: `total_samples` of it, None where it has no end; no `draft` where the text alone is heard, and
-    a `speech` without text where nothing is said.
+    a `speech` without text where nothing is said. With a `variation` it is the take of its seed, nearly.
     """
 
     prompts: Prompts
@@ -126,6 +137,13 @@ class RenderPlan:
     draft: DraftPlan | None = None
     speech: Speech = Speech()
     stereo: StereoPlan = MONO
+    variation: Variation | None = None
+
+    def noise(self) -> Noise:
+        """What all of the take's noise is drawn from, at its beginning."""
+        if self.variation is None:
+            return torch.Generator().manual_seed(self.seed)
+        return Varied.of(self.seed, self.variation.seed, self.variation.share)
 
 
 def resolve_plan(request: GenerationRequest, backend: Backend, strategy: str | None = None) -> RenderPlan:

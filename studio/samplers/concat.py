@@ -14,12 +14,13 @@ from studio.samplers.ddim import DdimStep, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule
 from studio.samplers.twin import SideNoise
+from studio.samplers.variation import Noise, gaussian
 
 
 def clip_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     shape: tuple[int, int, int, int],
     steps: int,
@@ -46,7 +47,7 @@ def clip_steps(
         [2, C, T, F] of two channels.
     """
     for clip in range(count):
-        common = torch.randn(shape, generator=generator)
+        common = gaussian(shape, generator)
         noise = (common if side is None else side.both(common)).to(device)
         start_frame = clip * (shape[2] - overlap_frames)
         own = ddim_steps(denoise, schedule, noise, steps, start_frame)
@@ -68,7 +69,7 @@ def _counted(
 def clip_latents(
     denoise: Denoise,
     schedule: NoiseSchedule,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     shape: tuple[int, int, int, int],
     steps: int,

@@ -12,6 +12,7 @@ from studio.samplers.ddim import DdimStep, run_steps, walk
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, level_as
 from studio.samplers.twin import SideNoise
+from studio.samplers.variation import Noise, gaussian
 
 
 def ddpm_step(
@@ -46,7 +47,7 @@ def ddpm_steps(
     schedule: NoiseSchedule,
     latents: Tensor,
     steps: int,
-    generators: Sequence[torch.Generator],
+    generators: Sequence[Noise],
     start_frame: int = 0,
     skipped: int = 0,
     sides: Sequence[SideNoise] = (),
@@ -80,7 +81,7 @@ def ddpm_steps(
     dtype = torch.promote_types(latents.dtype, torch.float32)
 
     def move(latents: Tensor, noise_pred: Tensor, alpha_bar: Tensor, alpha_bar_prev: Tensor) -> Tensor:
-        drawn = [torch.randn(latents.shape[1:], generator=own, dtype=dtype) for own in generators]
+        drawn = [gaussian(latents.shape[1:], own, dtype) for own in generators]
         if sides:
             drawn = [
                 one for side, common in zip(sides, drawn, strict=True) for one in side.both(common[None])
@@ -96,7 +97,7 @@ def ddpm_sample(
     schedule: NoiseSchedule,
     latents: Tensor,
     steps: int,
-    generators: Sequence[torch.Generator],
+    generators: Sequence[Noise],
     on_step: OnStep | None = None,
     start_frame: int = 0,
     skipped: int = 0,

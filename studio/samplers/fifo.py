@@ -18,6 +18,7 @@ from studio.samplers.ddim import DdimStep, ddim_step, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, add_noise
 from studio.samplers.twin import SideNoise
+from studio.samplers.variation import Noise, gaussian, source_of
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ class FifoState:
     """Everything an endless take needs to go on: pause it, move it to another machine, resume it.
 
     `buffer` [B, C, Nb, F] and `queue` [B, C, n·k, F], B being 1, or 2 of channels that are sampled together;
-    `generator_state` is that of a CPU `torch.Generator`, `side_state` that of the generator of their side.
-    `position` counts the clean frames that have left, so it is also the queue's first frame in the take.
+    `generator_state` is that of a CPU `torch.Generator`, or of `variation.Varied`; `side_state` that of the
+    generator of their side. `position` counts the clean frames that have left, so it is also the queue's
+    first frame in the take.
     """
 
     buffer: Tensor
@@ -128,7 +130,7 @@ def fifo_step(
     queue = ddim_step(queue, noise_pred, here, there)
     # A copy: whoever keeps the frames of a long take must not keep every queue they came from.
     frames, rest = queue[:, :, : plan.group_size].clone(), queue[:, :, plan.group_size :]
-    generator = _generator(state.generator_state)
+    generator = source_of(state.generator_state)
     side = None if state.side_state is None else SideNoise(_generator(state.side_state), side_power)
     fresh = _noise_like(frames, generator, side)
     after = FifoState(
@@ -147,7 +149,7 @@ def warm_start_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     channels: int,
     bands: int,
@@ -175,7 +177,7 @@ def warm_start_steps(
         The state, and the clip's clean frames [B, C, buffer_frames, F]: the take's first, which can be played
         at once.
     """
-    common = torch.randn((1, channels, plan.window_frames, bands), generator=generator)
+    common = gaussian((1, channels, plan.window_frames, bands), generator)
     noise = (common if side is None else side.both(common)).to(device)
     clip = yield from ddim_steps(denoise, schedule, noise, warmup_steps)
     state = _ramp(clip, plan, schedule, generator, side, position=plan.buffer_frames)
@@ -186,7 +188,7 @@ def warm_start(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     channels: int,
     bands: int,
@@ -213,7 +215,7 @@ def continuation_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     latents: Tensor,
     *,
     warmup_steps: int,
@@ -255,7 +257,7 @@ def continuation_steps(
         at = torch.cat([lead, timesteps[:, None].expand(-1, rest.shape[2])], dim=1)
         return denoise(torch.cat([latents, rest], dim=2), at, start_frame - length)[:, :, length:]
 
-    common = torch.randn((1, latents.shape[1], plan.queue_frames, latents.shape[3]), generator=generator)
+    common = gaussian((1, latents.shape[1], plan.queue_frames, latents.shape[3]), generator)
     noise = (common if side is None else side.both(common)).to(latents)
     rest = yield from ddim_steps(denoise_rest, schedule, noise, warmup_steps, start_frame=end)
     window = torch.cat([latents[:, :, length - size :], rest], dim=2)
@@ -266,7 +268,7 @@ def state_from_latents(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     latents: Tensor,
     *,
     warmup_steps: int,
@@ -284,7 +286,7 @@ def _ramp(
     clip: Tensor,
     plan: FifoPlan,
     schedule: NoiseSchedule,
-    generator: torch.Generator,
+    generator: Noise,
     side: SideNoise | None,
     position: int,
 ) -> FifoState:
@@ -296,9 +298,9 @@ def _ramp(
     return FifoState(buffer.clone(), noisy, generator.get_state(), position, steps_done=0, side_state=apart)
 
 
-def _noise_like(latents: Tensor, generator: torch.Generator, side: SideNoise | None) -> Tensor:
+def _noise_like(latents: Tensor, generator: Noise, side: SideNoise | None) -> Tensor:
     """Drawn on the CPU, so that a seed gives the same noise on every device."""
-    common = torch.randn((1, *latents.shape[1:]), generator=generator)
+    common = gaussian((1, *latents.shape[1:]), generator)
     return (common if side is None else side.both(common)).to(latents)
 
 

@@ -17,10 +17,11 @@ from studio.core.text import one_line
 from studio.service.takes.export_range import ExportRangeError
 
 MAX_SLUG_BYTES = 100
+LATENTS = ".latents.safetensors"
 MAX_PATTERN_BYTES = 180  # of an export's stem, before what tells it from others of its name
 _MAX_FIELD_BYTES = 80
 _FIELDS = ("date", "time", "prompt", "seed", "variation", "category", "mode", "model")
-TAKE_SUFFIXES = (".json", ".state", ".wav", ".flac", ".mp3", ".ogg", ".opus")
+TAKE_SUFFIXES = (".json", ".state", LATENTS, ".wav", ".flac", ".mp3", ".ogg", ".opus")
 _ILLEGAL = frozenset('\\/:*?"<>|')
 # Windows' devices, with any ending; it reads the superscript digits as digits.
 _DEVICES = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|CLOCK\$|(COM|LPT)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
@@ -46,6 +47,11 @@ def portable(name: str) -> str:
 def take_stem(request: GenerationRequest, when: datetime) -> str:
     """`2026-01-31_14-02-11__infinite__rain_on_tin__s42`."""
     return f"{when:%Y-%m-%d_%H-%M-%S}__{request.mode}__{slug(request.prompt)}__s{request.seed}"
+
+
+def ending_of(path: Path) -> str:
+    """What comes behind the stem of a take's file."""
+    return LATENTS if path.name.endswith(LATENTS) else path.suffix
 
 
 def pattern_stem(pattern: str, record: Preset | None, stem: str, more: Mapping[str, str]) -> str:
