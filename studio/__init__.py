@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studio.api.default import default_session, generate, stream, unload
+    from studio.api.default import default_session, edit, generate, stream, unload
     from studio.api.presets import load_preset
     from studio.api.session import Session
     from studio.api.sound import Sound
@@ -80,6 +80,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "default_session",
+    "edit",
     "generate",
     "load_preset",
     "stream",
@@ -88,7 +89,7 @@ __all__ = [
 
 _ERRORS = "CancelledError InvalidRequestError ModelNotFoundError NoSoundError OutOfResourcesError StudioError"
 _HOMES = {
-    "api.default": "default_session generate stream unload",
+    "api.default": "default_session edit generate stream unload",
     "api.presets": "load_preset",
     "api.session": "Session",
     "api.sound": "Sound",

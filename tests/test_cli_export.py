@@ -49,9 +49,31 @@ def test_a_take_of_the_library_is_found_by_its_id(tmp_path: Path, monkeypatch: p
     assert result.stdout == f"{Path(name).name}.wav\n", result.output
 
 
+def test_depth_rate_and_name_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_take(tmp_path / "outputs")
+    monkeypatch.chdir(tmp_path)
+    words = (path, "--bits", 24, "--rate", 48, "--name", "{category}_{prompt}_{seed}_{variation}_{format}")
+    for number in ("", "_2"):
+        result = longwave("library", "export", *words)
+        assert result.stdout == f"weather_rain_on_tin_42_1_48kHz_24bit{number}.wav\n", (
+            "nothing is overwritten"
+        )
+        about = sf.info(tmp_path / result.stdout.strip())
+        assert (about.samplerate, about.subtype) == (48000, "PCM_24")
+    result = longwave("library", "export", path, "--out", ".opus", "--rate", "48000")
+    assert result.stdout == f"{path.stem}__48kHz.opus\n"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (("--bits", "12"), "--bits: WAV has 16, 24 or 32 bits (float): choose one of them."),
+        (("--out", "a.flac", "--bits", "32"), "--bits: FLAC has 16 or 24 bits"),
+        (("--rate", "96"), "--rate: Choose a sample rate of 16, 44.1 or 48 kHz."),
+        (("--out", ".opus", "--rate", "44.1"), "--rate: Opus has no 44.1 kHz"),
+        (("--name", "{mood}"), "--name: No name has a field {mood}: choose from {date}, {time}, {prompt}"),
+        (("--name", "{prompt"), "--name: A brace in the name"),
+        (("--name", "x", "--out", "a.wav"), "--name: Give an ending alone with it"),
         (("--from", "3", "--to", "2"), "--to: The end lies before the beginning"),
         (("--from", "2", "--to", "2"), "--to: Nothing lies between"),
         (("--to", "0:05"), "--to: The take is 0:04 long"),

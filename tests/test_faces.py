@@ -102,7 +102,17 @@ def test_the_api_has_it(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None
         client_api.build(studio, Callers())
     told: Any = page.get_api_info()["named_endpoints"]["/chant"]
     names = [one["parameter_name"] for one in told["parameters"]]
-    assert names == ["prompt", "negative_prompt", "seconds", "seed", "model", "drone", "preset"]
+    assert names == [
+        "prompt",
+        "negative_prompt",
+        "seconds",
+        "seed",
+        "model",
+        "drone",
+        "preset",
+        "stereo",
+        "width",
+    ]
     drone = told["parameters"][names.index("drone")]
     assert (drone["label"], drone["parameter_default"], drone["component"]) == ("Drone", -1, "Number")
     assert told["description"] == "Chant."

@@ -76,7 +76,8 @@ def use_everything(folder: Path) -> None:
     from studio.cli import Factories, build_cli
     from studio.core.settings import Settings
     from studio.service.recordings.read import read_recording
-    from studio.service.takes.export import FORMATS, convert
+    from studio.service.takes.export import FORMATS, export
+    from studio.service.takes.files.coding import Coding
 
     made = folder / "made.wav"
     words = [
@@ -97,9 +98,9 @@ def use_everything(folder: Path) -> None:
     samples, rate = sf.read(made)
     sf.write(folder / "read.aiff", samples, rate)
     for suffix in FORMATS:
-        convert(made, folder / f"read{suffix}")
+        export(made, folder / f"read{suffix}", coding=Coding(rate=48000))
     files = sorted(folder.glob("read.*"))
-    assert [file.suffix for file in files] == [".aiff", ".flac", ".mp3", ".ogg", ".wav"]
+    assert [file.suffix for file in files] == [".aiff", ".flac", ".mp3", ".ogg", ".opus", ".wav"]
     for file in files:
         recording = read_recording(file)
         assert abs(len(recording.samples) - 2 * 16000) < 2000, file

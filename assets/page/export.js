@@ -4,7 +4,8 @@
 import { words } from './words.js';
 import { clock, fill, parseTime, setText } from './text.js';
 
-const FORMATS = ['flac', 'wav', 'mp3', 'ogg'];
+const FORMATS = ['flac', 'wav', 'mp3', 'ogg', 'opus'];
+const WITH_DEPTH = ['flac', 'wav'];
 const CEILING = [-20, 0];
 const said = words.transport;
 
@@ -102,6 +103,9 @@ export class ExportForm extends EventTarget {
       url.searchParams.set('lufs', fields.lufs.value);
       url.searchParams.set('ceiling', fields.ceiling.value);
     }
+    const [rate, bits] = fields.quality.value.split(' ');
+    if (rate) url.searchParams.set('rate', rate);
+    if (bits && WITH_DEPTH.includes(format)) url.searchParams.set('bits', bits);
     return url;
   }
 

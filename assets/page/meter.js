@@ -13,12 +13,15 @@ const REACH = 16; // samples on either side that a value between two of them is 
 const KAISER_BETA = 8;
 const SLACK = 512; // samples that were rendered between the looks at the clock and at the sound
 const FULL_SCALE = 32767 / 32768;
+const AGREEMENT_S = 0.4; // over which the channels are compared
 
 export class Meter {
   #context;
   #node;
   #splitter;
   #channels;
+  #middle; // hears the mean of the channels
+  #squares = [0, 0, 0]; // of the channels and of their mean, lately
   #buffer = new Float32Array(SAMPLES);
   #phases;
   #bound; // what the curve can be at most, for samples of 1
@@ -46,12 +49,15 @@ export class Meter {
       this.#splitter.connect(filters[0], channel).connect(filters[1]).connect(weighted);
       return { plain, weighted };
     });
+    this.#middle = analyser(context);
+    node.connect(this.#middle);
     this.#read = this.#now();
   }
 
   /**
    * `momentary` (of 0.4 s) and `shortTerm` (of 3 s) in LUFS, `truePeak` in dBTP and whether anything was
-   * `clipped` since the last reset. Call some ten times a second.
+   * `clipped` since the last reset; the `correlation` of both channels, from −1 to 1, null where one is silent
+   * or there is one alone. Call some ten times a second.
    */
   read() {
     this.#takeIn();
@@ -60,6 +66,7 @@ export class Meter {
       shortTerm: this.#loudness(SHORT_TERM_HOPS),
       truePeak: 20 * Math.log10(this.#peak),
       clipped: this.#clipped || this.#peak > 1,
+      correlation: this.#correlation(),
     };
   }
 
@@ -67,11 +74,13 @@ export class Meter {
     this.#read = this.#now();
     this.#filled = this.#energy = this.#peak = 0;
     this.#hops = [];
+    this.#squares = [0, 0, 0];
     this.#clipped = false;
   }
 
   close() {
     this.#node.disconnect(this.#splitter);
+    this.#node.disconnect(this.#middle);
     this.#splitter.disconnect();
   }
 
@@ -84,11 +93,30 @@ export class Meter {
     const fresh = Math.min(now - this.#read, SAMPLES - SLACK - 2 * REACH);
     if (fresh <= 0) return;
     this.#read = now;
-    for (const { plain } of this.#channels) {
+    const squares = this.#channels.map(({ plain }) => {
       plain.getFloatTimeDomainData(this.#buffer);
       this.#lookForPeak(SAMPLES - fresh - SLACK);
-    }
+      return this.#energyOf(fresh);
+    });
+    this.#middle.getFloatTimeDomainData(this.#buffer);
+    squares.push(this.#energyOf(fresh));
+    const kept = Math.exp(-fresh / (AGREEMENT_S * this.#context.sampleRate));
+    this.#squares = this.#squares.map((before, which) => kept * before + squares[which]);
     this.#addEnergy(fresh);
+  }
+
+  /** The sum of the squares of what is newest in the buffer. */
+  #energyOf(fresh) {
+    let sum = 0;
+    for (let index = SAMPLES - fresh; index < SAMPLES; index += 1) sum += this.#buffer[index] ** 2;
+    return sum;
+  }
+
+  /** By the energies alone, as what the analysers hear may lie some samples apart: 4 m² = l² + r² + 2 l r. */
+  #correlation() {
+    const [left, right, middle] = this.#squares;
+    const scale = Math.sqrt(left * right);
+    return scale > 1e-9 ? Math.min(1, Math.max(-1, (4 * middle - left - right) / 2 / scale)) : null;
   }
 
   /** Both channels' squares together, hop by hop. */

@@ -35,7 +35,7 @@ export class LivePlayer {
     this.underruns = 0;
     const way = output.open(rate);
     const take = {
-      rate, leadS, way, context: way.context, nodes: new Set(), abort: new AbortController(), wake: () => {},
+      rate, leadS, channels: 1, way, context: way.context, nodes: new Set(), abort: new AbortController(), wake: () => {},
       received: 0, held: [], heldSamples: 0, run: null, dry: false, refillS: null, complete: false,
       arrivals: [],
     };
@@ -116,7 +116,8 @@ export class LivePlayer {
     if (!response.ok) throw new Error(await response.text());
     // A page that comes back hears from here on: its position counts from the take's beginning all the same.
     take.received = Number(response.headers.get('X-First-Sample')) || 0;
-    const pieces = receive(response.body.getReader(), codec, take.rate);
+    take.channels = Number(response.headers.get('X-Channels')) || 1;
+    const pieces = receive(response.body.getReader(), codec, take.rate, take.channels);
     for (;;) {
       while (this.#ahead(take) > AHEAD_S) await this.#pause(take);
       const [since, held] = [performance.now(), this.bufferedS];
@@ -124,7 +125,7 @@ export class LivePlayer {
       if (this.#take !== take) return;
       if (done) break;
       // A wait for the first sound is none for more of it, and one for room in the lead is the listener's.
-      if (take.received && held < LEAD_SHARE * take.leadS) note(take, value.length, since);
+      if (take.received && held < LEAD_SHARE * take.leadS) note(take, value.length / take.channels, since);
       this.#accept(take, value);
     }
     take.complete = true;
@@ -143,15 +144,16 @@ export class LivePlayer {
 
   #accept(take, sound) {
     if (take.run && !take.dry && this.#ahead(take) < 0.02) this.#ranDry(take);
-    take.received += sound.length;
+    const samples = sound.length / take.channels;
+    take.received += samples;
     take.held.push(sound);
-    take.heldSamples += sound.length;
+    take.heldSamples += samples;
     if (!take.dry || take.heldSamples >= take.refillS * take.rate) this.#schedule(take);
   }
 
   /** Let everything sound that is held: after what sounds, or soon where nothing does. */
   #schedule(take) {
-    const { context, rate } = take;
+    const { context, rate, channels } = take;
     if (!take.heldSamples) return;
     if (!take.run || take.dry) {
       const soon = context.currentTime + (take.run ? RESTART_S : START_S);
@@ -159,8 +161,7 @@ export class LivePlayer {
       take.dry = false;
     }
     for (const sound of take.held) {
-      const buffer = context.createBuffer(1, sound.length, rate);
-      buffer.copyToChannel(sound, 0);
+      const buffer = bufferOf(context, sound, channels, rate);
       const node = context.createBufferSource();
       node.buffer = buffer;
       node.connect(take.way.input);
@@ -170,7 +171,7 @@ export class LivePlayer {
       };
       take.nodes.add(node);
       node.start((take.run.frame + scheduled(take) - take.run.sample) / rate);
-      take.heldSamples -= sound.length;
+      take.heldSamples -= buffer.length;
     }
     take.held = [];
   }
@@ -209,6 +210,17 @@ export class LivePlayer {
       take.way.close();
     }, FADE_S * 8000);
   }
+}
+
+/** What a context plays, of samples whose channels alternate. */
+function bufferOf(context, sound, channels, rate) {
+  const buffer = context.createBuffer(channels, sound.length / channels, rate);
+  if (channels === 1) buffer.copyToChannel(sound, 0);
+  for (let channel = 0; channels > 1 && channel < channels; channel += 1) {
+    const one = buffer.getChannelData(channel);
+    for (let index = 0; index < one.length; index += 1) one[index] = sound[channels * index + channel];
+  }
+  return buffer;
 }
 
 /** Samples that were given to the loudspeaker, from the take's beginning on. */

@@ -4,24 +4,27 @@
 
 const HEAD_BYTES = 16;
 
-/** The stream's sound, each piece a Float32Array at `rate`. Throws where the browser can't decode it. */
-export function receive(reader, codec, rate) {
-  return codec === 'raw' ? raw(reader) : framed(reader, new OfflineAudioContext(1, 1, rate));
+/**
+ * The stream's sound, each piece a Float32Array at `rate`, whose channels alternate where there are several.
+ * Throws where the browser can't decode it.
+ */
+export function receive(reader, codec, rate, channels = 1) {
+  return codec === 'raw' ? raw(reader, channels) : framed(reader, new OfflineAudioContext(1, 1, rate), channels);
 }
 
-async function* raw(reader) {
+async function* raw(reader, channels) {
   let odd = new Uint8Array(0); // a network chunk may end within a sample
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
     const bytes = joined([odd, value]);
-    const whole = bytes.length - (bytes.length % 2);
+    const whole = bytes.length - (bytes.length % (2 * channels));
     odd = bytes.slice(whole);
     if (whole) yield Float32Array.from(new Int16Array(bytes.buffer, 0, whole / 2), (sample) => sample / 32768);
   }
 }
 
-async function* framed(reader, decoder) {
+async function* framed(reader, decoder, channels) {
   const bytes = new Bytes(reader);
   let beyond = new Float32Array(0); // the last block's own idea of what comes now
   for (;;) {
@@ -31,13 +34,18 @@ async function* framed(reader, decoder) {
     const file = await bytes.take(size);
     if (!file) return;
     const decoded = await decoder.decodeAudioData(file.buffer);
-    const sound = new Float32Array(count + tail);
-    sound.set(decoded.getChannelData(0).subarray(lead, lead + count + tail));
-    beyond.forEach((value, index) => {
-      if (index < count) sound[index] += (value - sound[index]) * (1 - (index + 0.5) / beyond.length);
+    const sound = new Float32Array(channels * (count + tail));
+    for (let channel = 0; channel < channels; channel += 1) {
+      const one = decoded.getChannelData(channel).subarray(lead, lead + count + tail);
+      one.forEach((value, index) => { sound[channels * index + channel] = value; });
+    }
+    const frames = beyond.length / channels;
+    beyond.forEach((value, at) => {
+      const index = Math.floor(at / channels);
+      if (index < count) sound[at] += (value - sound[at]) * (1 - (index + 0.5) / frames);
     });
-    beyond = sound.slice(count);
-    yield sound.subarray(0, count);
+    beyond = sound.slice(channels * count);
+    yield sound.subarray(0, channels * count);
   }
 }
 

@@ -309,7 +309,9 @@ class Transport extends EventTarget {
     const heard = this.playing ? output.meter.read() : null;
     const text = heard && Number.isFinite(heard.shortTerm)
       ? fill(said.meter, { lufs: decibels(heard.shortTerm), peak: decibels(heard.truePeak) }) : '';
-    setText(this.#find('.lw-lufs'), text);
+    const both = text && heard.correlation !== null
+      ? fill(said.correlation, { value: heard.correlation.toFixed(1).replace('-', '−') }) : '';
+    setText(this.#find('.lw-lufs'), text + both);
     const canvas = this.#find('.lw-meter canvas');
     const level = heard && Number.isFinite(heard.momentary) ? Math.max(0, 1 - heard.momentary / METER.floor) : 0;
     const drawn = `${level.toFixed(3)} ${heard?.truePeak > METER.peak} ${canvas.clientWidth}`;

@@ -64,6 +64,11 @@ def stream(
     )
 
 
+def edit(take: str | Path, kind: str, *, other: str | Path | None = None, **values: Any) -> Sound:
+    """Another sound, made of one in a file, by the default session: see `Session.edit`."""
+    return default_session().edit(take, kind, other=other, **values)
+
+
 def unload() -> int:
     """Let go of the default session's models; the bytes that came back."""
     return default_session().unload()

@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 import numpy as np
 
 from studio.api.sound import Sound
 from studio.api.stream import Events, Stream
+from studio.core.audio import SAMPLE_RATE
 from studio.core.defaults import ModelDefaults
 from studio.core.draft import POCKET_DRAFTS, RecordedDraft
 from studio.core.errors import InvalidRequestError
+from studio.core.events import AudioChunk
 from studio.core.modes import MODES
 from studio.core.preset import Preset
 from studio.core.request import GenerationRequest, ModelChoice, parse_request
 from studio.core.settings import Settings
 from studio.core.usual import with_usual
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.checkpoint import for_readers
+from studio.pipeline.checkpoint import Edited, RenderEvent, for_readers
 from studio.pipeline.control import TakeControl
 from studio.pipeline.model_cache import ModelCache
 from studio.pipeline.recording import Recording, check_continuation
-from studio.pipeline.start import FRESH, FromRecording
+from studio.pipeline.start import FRESH, FromRecording, Start
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
 
+Told = TypeVar("Told")
 Asked = str | Preset | GenerationRequest
 ENDLESS = "An endless sound has no end to wait for: give duration_s, or read it by stream()."
 
@@ -132,6 +135,38 @@ class Session:
         request = self._request(asked, duration_s, model, seed, settings)
         return self._stream(request, continue_from, previews=previews)
 
+    def edit(self, take: str | Path, kind: str, *, other: str | Path | None = None, **values: Any) -> Sound:
+        """Another sound, made of one that lies in a file with its settings, as `Sound.save` leaves it.
+
+        Args:
+            take: the file.
+            kind: repaint, extend, splice, loop or vary.
+            other: the file that a splice goes on with.
+            values: fields of the edit (`core.edit`): `start_s`, `end_s`, `prompt`, `seed`, ….
+
+        Raises:
+            InvalidRequestError: no such edit, a value out of its bounds, or a sound that can't be edited so.
+            ModelNotFoundError, WeightsError: the model is not there, or not whole.
+        """
+        from studio.core.edit import Vary, parse_edit
+        from studio.service.edits import notes_of, open_sound, start_of, varied_request
+
+        chosen = parse_edit(kind, **values)
+        files = [take] if other is None else [take, other]
+        if (kind == "splice") != (other is not None):
+            raise InvalidRequestError("A splice goes on with another sound: give it as other.")
+        takes = [open_sound(Path(file)) for file in files]
+        start = start_of(chosen, takes)
+        request = varied_request(takes[0]) if isinstance(chosen, Vary) else takes[0].request
+        pieces, told = [], None
+        for event in self._in_turn(self._rendered(request, start)):
+            if isinstance(event, Edited):
+                told = event
+            elif isinstance(event, AudioChunk):
+                pieces.append(event.samples)
+        notes = notes_of(start, told)
+        return Sound(np.concatenate(pieces), takes[0].sample_rate, request, None, notes.said, notes)
+
     def recorded_draft(self, path: str | Path, model: str = POCKET_DRAFTS) -> RecordedDraft:
         """A sound file as the draft of a request; `model` names the AudioGen whose codec reads it.
 
@@ -226,7 +261,11 @@ class Session:
         with self._models.lease(request.model) as backend:
             yield from for_readers(self._render(request, backend, cancel, control, start))
 
-    def _in_turn(self, events: Events) -> Events:
+    def _rendered(self, request: GenerationRequest, start: Start) -> Generator[RenderEvent, None, None]:
+        with self._models.lease(request.model) as backend:
+            yield from self._render(request, backend, CancelToken(), None, start)
+
+    def _in_turn(self, events: Generator[Told, None, None]) -> Generator[Told, None, None]:
         """The same, one step of the session's sounds at a time: a model is patched for each."""
         try:
             while True:
@@ -255,7 +294,10 @@ def _recording(path: str | Path) -> Recording:
 def _collected(stream: Stream) -> Sound:
     recording, pieces, sample_rate = stream.recording, [], 0
     if recording is not None:
-        pieces.append(recording.samples[: recording.silent_samples])
+        from studio.pipeline.stereo import recorded_channels
+
+        unheard = recording.samples[: recording.silent_samples]
+        pieces.append(recorded_channels(stream.request, unheard, SAMPLE_RATE))
     for chunk in stream.chunks():
         pieces.append(chunk.samples)
         sample_rate = chunk.sample_rate

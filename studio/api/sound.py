@@ -12,13 +12,16 @@ from studio.core.errors import StudioError
 from studio.core.request import GenerationRequest
 from studio.core.speech import Said
 from studio.pipeline.recording import Recording
+from studio.service.takes.record import EditNotes
 
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A whole sound: mono float32 `samples` [n] in [−1, 1] at `sample_rate` Hz, and the request it is of.
+    """A whole sound: float32 `samples` in [−1, 1] at `sample_rate` Hz, [n] or of stereo [n, 2], and the
+    request it is of.
 
-    `recording` is what the sound begins with, where it goes on from one; `said` the words in it, and when.
+    `recording` is what the sound begins with, where it goes on from one; `said` the words in it, and when;
+    `edited` what it was made of, where it is an edit of another.
     """
 
     samples: NDArray[np.float32]
@@ -26,13 +29,19 @@ class Sound:
     request: GenerationRequest
     recording: Recording | None = field(default=None, repr=False)
     said: tuple[Said, ...] = ()
+    edited: EditNotes | None = field(default=None, repr=False)
+
+    @property
+    def loop(self) -> tuple[int, int] | None:
+        """The samples [first, after the last) that play round, where any do."""
+        return None if self.edited is None else self.edited.loop
 
     @property
     def duration_s(self) -> float:
         return len(self.samples) / self.sample_rate
 
     def save(self, path: str | Path) -> Path:
-        """Write a .wav, .flac, .ogg or .mp3 that holds its settings, and beside it the same as JSON.
+        """Write a .wav, .flac, .ogg, .opus or .mp3 that holds its settings, and beside it the same as JSON.
 
         Either opens in the page's form, or by `load_preset`. A file that is there is replaced.
 
@@ -50,6 +59,8 @@ class Sound:
             take = TakeWriter.begin(self.request, self.sample_rate, out.parent, out, self.recording)
             if self.said:
                 take.tell_said(self.said)
+            if self.edited is not None:
+                take.tell_edit(self.edited)
             unheard = self.recording.silent_samples if self.recording else 0
             try:
                 take.write(self.samples[unheard:])

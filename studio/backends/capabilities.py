@@ -15,8 +15,11 @@ class Capabilities:
             "tokens" do not, so each prompt is predicted for by itself.
         drafts: it hears acoustic drafts, and its backend is a `base.DualBackend`.
         speaks: it says words, and its backend is a `base.SpeakingBackend`.
+        bridge: how a bridge feeds it what is known on either side (`samplers.bridge`): "noised" to the level
+            of the rest, or "clean" at the lowest timestep.
     """
 
     text: Literal["pooled", "tokens"]
     drafts: bool = False
     speaks: bool = False
+    bridge: Literal["clean", "noised"] = "noised"

@@ -15,6 +15,7 @@ from studio.cli import export as _export  # noqa: F401 - adds its command to the
 from studio.cli.batch import batch_commands
 from studio.cli.bench import bench_commands
 from studio.cli.common import Factories, OneSentenceGroup
+from studio.cli.edit import edit_commands
 from studio.cli.evaluate import eval_commands
 from studio.cli.library import library_commands
 from studio.cli.listen import listen_commands
@@ -41,6 +42,7 @@ def build_cli(factories: Factories) -> typer.Typer:
     cli.callback(invoke_without_command=True)(_root)
     cli.command()(serve)
     cli.add_typer(render_commands(), name="render")
+    cli.add_typer(edit_commands, name="edit")
     cli.add_typer(batch_commands, name="batch")
     cli.add_typer(bench_commands, name="bench")
     cli.add_typer(eval_commands, name="eval")

@@ -25,7 +25,7 @@ MAX_BENCH_S = 1200.0
 MAX_WORKERS = 64
 ENDLESS = (
     "prompt", "negative_prompt", "seconds", "seed", "compare", "model", "guidance", "strategy", "steps",
-    "skip_factor", "group_size", "buffer", "device", "dtype",
+    "skip_factor", "group_size", "buffer", "stereo", "width", "device", "dtype",
 )  # fmt: skip
 CLIP = (
     "more", "seconds", "model", "shape", "shares_only", "repeats", "batch", "ratio", "blocks", "device",

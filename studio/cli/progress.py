@@ -53,6 +53,7 @@ def report(job: Job, outcome: Finished | Failed, as_json: bool) -> None:
         about: dict[str, Any] = {"seed": request.seed, "model": request.model.id, "stopped": outcome.stopped}
         about |= {"guidance": request.guidance_scale, "sampler": request.sampler.model_dump()}
         about |= {"notes": list(job.notes)} if job.notes else {}
+        about |= {"edit": job.edit.edit.model_dump()} if job.edit else {}
         print_json({"file": str(outcome.path), "seconds": outcome.duration_s, **about, **outcome.figures})
     else:
         typer.echo(str(outcome.path))

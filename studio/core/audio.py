@@ -27,9 +27,15 @@ def to_int16(samples: NDArray[np.floating]) -> NDArray[np.int16]:
 
 
 def sound_before_fault(samples: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Samples [n] up to the first that is infinite or not a number."""
-    faults = np.flatnonzero(~np.isfinite(samples))
+    """Samples [n] or [n, channels] up to the first that is infinite or not a number."""
+    finite = np.isfinite(samples)
+    faults = np.flatnonzero(~(finite if finite.ndim == 1 else finite.all(axis=1)))
     return samples[: faults[0]] if len(faults) else samples
+
+
+def middle(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Samples [n] or [n, channels] → what is common to their channels [n]: their mean."""
+    return samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
 
 
 def format_time(seconds: float) -> str:

@@ -48,7 +48,10 @@ class Preview:
 
 @dataclass(frozen=True)
 class AudioChunk:
-    """Consecutive samples: float32 in [−1, 1], shape [n]. `start_sample` counts from the take's beginning."""
+    """Consecutive samples: float32 in [−1, 1], [n] of a mono take, else [n, 2].
+
+    `start_sample` counts from the take's beginning; a sample is one of all channels.
+    """
 
     samples: NDArray[np.float32]
     sample_rate: int

@@ -67,7 +67,8 @@ class Parameter:
     """How a function of the API takes a field: by `name`, after those of a lower `place`.
 
     A client fills in `empty` where its caller gives nothing: of what may be left to a preset that is an empty
-    text, 0, or -1 and with it any negative number.
+    text, 0, or -1 and with it any negative number. One that is `late` came when programs were there that call
+    without a client: their lists may end before it.
     """
 
     place: int
@@ -75,6 +76,7 @@ class Parameter:
     name: str = ""  # the field's own where empty
     widget: Literal["text", "digits", "number", "file"] = "text"
     empty: Any = ""
+    late: bool = False
 
     def is_given(self, value: Any) -> bool:
         """Whether the caller gave it. NaN was given: it is refused with whatever else is out of bounds."""

@@ -173,6 +173,21 @@ FIELDS: tuple[Field, ...] = (
         _number(12, "Strength"),
     ),
     Field(
+        "stereo", "stereo", "Stereo", EVERY,
+        OnPage(
+            "stereo", "radio", choices=(("Mono", "mono"), ("Wide", "wide"), ("Twin", "twin")),
+            info="Wide spreads one sound over both ears. Twin makes one for each, and takes twice as long.",
+        ),
+        Option("mono; wide: one sound spread over two channels; or twin: two sampled together."),
+        Parameter(31, "Stereo", late=True),
+    ),
+    Field(
+        "width", "width", "Stereo width", EVERY,
+        OnPage("width", "slider", span=(0, 1), step=0.05),
+        Option("From 0, both channels alike, to 1.", shown="{:g}"),
+        Parameter(32, "Stereo width", widget="number", empty=-1, late=True),
+    ),
+    Field(
         "strategy", "sampler.strategy", "Curve", INFINITE,
         OnPage(
             "strategy", depth="expert",

@@ -47,6 +47,21 @@ NAMES = {
     "description": "Description",
     "settings": "Settings",
     "take": "The take's record",
+    "take.loop": "The take's loop",
+    "take.edit": "What the take was made of",
+    # Of an edit.
+    "start_s": "The span's beginning",
+    "end_s": "The span's end",
+    "strength": "Strength",
+    "steps": "Steps",
+    "left_s": "Seconds on the left",
+    "right_s": "Seconds on the right",
+    "bridge_s": "The bridge's length",
+    "leave_s": "Where the first take is left",
+    "enter_s": "Where the second take is entered",
+    "bpm": "The tempo in BPM",
+    "bars": "The number of bars",
+    "share": "The share of the noise",
 }
 # Where no bound tells what a value has to be.
 WANTED = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from studio.core.values import Frozen
 from studio.core.vocabulary import Vocabulary
 
@@ -113,6 +115,19 @@ GROUPS = (
         ),
     ),
 )  # fmt: skip
+
+
+def category_of(prompt: str) -> str:
+    """The name of the group whose sound a prompt names first, "other" where it names none of them."""
+    said = f" {' '.join(re.findall(r'[a-z]+', prompt.lower()))} "
+    found = [
+        (said.find(f" {name} "), group.name)
+        for group in GROUPS
+        for sound in group.sounds
+        for name in {sound.family, sound.label}
+        if f" {name} " in said
+    ]
+    return min(found)[1] if found else "other"
 
 
 def palette_of(known: Vocabulary) -> tuple[PaletteGroup, ...]:

@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, ValidationError
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError
 
+from studio.core.edit import EditRecord
 from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_problem
 from studio.core.modes import MODES
@@ -74,8 +75,20 @@ class BatchRow(Frozen):
     format: Annotated[int, Field(ge=1)] = 1
 
 
+def _ordered(points: tuple[int, int]) -> tuple[int, int]:
+    if points[1] <= points[0]:
+        raise ValueError("must end after it begins")
+    return points
+
+
+_Sample = Annotated[int, Field(ge=0)]
+LoopPoints = Annotated[tuple[_Sample, _Sample], AfterValidator(_ordered)]
+
+
 class TakeRecord(Frozen):
-    """What came of a request. Absent in a preset. `said` is what is heard of words, and when."""
+    """What came of a request. Absent in a preset. `said` is what is heard of words, and when; `loop` the span
+    that plays round for ever, as its first sample and the one after its last, None where the take doesn't.
+    """
 
     file: FileName
     created: str
@@ -85,11 +98,13 @@ class TakeRecord(Frozen):
     status: str = Field("finished", pattern="^(running|finished|stopped|interrupted|failed)$")
     cues: tuple[PromptChange, ...] = ()
     said: tuple[Said, ...] = ()
+    loop: LoopPoints | None = None
     figures: dict[str, float] = Field(default_factory=dict)
     favourite: bool = False
     source: Source | None = None
     group: Group | None = None
     batch: BatchRow | None = None
+    edit: EditRecord | None = None
 
 
 class Preset(Frozen):

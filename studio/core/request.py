@@ -26,6 +26,9 @@ MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
 MAX_CLIP_S = 600.0  # in one piece
 MAX_LANE_POINTS = 500
+DEFAULT_WIDTH = 0.7
+
+Stereo = Literal["mono", "wide", "twin"]
 
 
 def _known(mode: str) -> str:
@@ -67,6 +70,9 @@ class GenerationRequest(Frozen):
 
     `duration_s` None means endless. `seed` None draws one at validation, so a request always holds the seed
     it will use; 0 is a seed like any other.
+
+    `stereo` "wide" spreads the mono take over two channels, "twin" samples two that differ in their noise;
+    both by `width`, at 0 the mono take in either channel. To "mono" the width is nothing.
     """
 
     mode: Mode = "infinite"
@@ -82,6 +88,8 @@ class GenerationRequest(Frozen):
     attention: Attention = DenseAttention()
     draft: Draft = NoDraft()
     speech: Speech = Speech()
+    stereo: Stereo = "mono"
+    width: float = Field(DEFAULT_WIDTH, ge=0, le=1)
 
     @field_validator("seed", mode="before")
     @classmethod
@@ -111,6 +119,18 @@ class GenerationRequest(Frozen):
         if not isinstance(self.sampler, EndlessSampler):
             raise InvalidRequestError("This is for endless takes alone: choose the endless sampler.")
         return self.sampler
+
+    @property
+    def channels(self) -> int:
+        """Of its sound, which is [n] of one and [n, 2] of two."""
+        return 1 if self.stereo == "mono" else 2
+
+    @property
+    def own_settings(self) -> dict[str, Any]:
+        """All that its sound follows from, as JSON: without what it says of stereo where that is mono, as of
+        before there was any.
+        """
+        return self.model_dump(mode="json", exclude={"stereo", "width"} if self.stereo == "mono" else None)
 
     @property
     def acoustic_scale(self) -> float:

@@ -42,6 +42,7 @@ class Settings:
     unattended_limit_s: float = 4 * 3600.0
     jobs_per_client: int = 2  # made or waiting at once; where the page is private there is but one client
     upload_bytes_per_client: int = 2 * 10**9  # within a day, likewise
+    keep_latents: bool = True  # beside takes, for edits of them: 6.4 kB a second
     queue: Path | None = None  # a folder of sets that other processes make
 
     def __getstate__(self) -> dict[str, Any]:

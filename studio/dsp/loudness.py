@@ -8,7 +8,7 @@ from scipy.signal import sosfilt
 
 BLOCK_S, HOP_S = 0.4, 0.1
 SHORT_TERM_S = 3.0
-ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU = -70.0, -10.0
+ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU, RANGE_GATE_LU = -70.0, -10.0, -20.0
 _OFFSET = -0.691  # so that a full-scale sine of 997 Hz on one channel reads −3.01 LKFS
 _HOPS_A_BLOCK = round(BLOCK_S / HOP_S)
 
@@ -76,19 +76,45 @@ class LoudnessMeter:
         gated = heard[heard > _power(_lufs(heard.mean()) + RELATIVE_GATE_LU)]
         return _lufs(gated.mean())
 
+    def momentary(self) -> NDArray[np.float64]:
+        """Momentary loudness by EBU Tech 3341: LUFS of each 0.4 s, 0.1 s apart [n]; −inf for silence.
+
+        Not gated; none where less than that was pushed.
+        """
+        return self._sliding(_HOPS_A_BLOCK)
+
     def short_term(self) -> NDArray[np.float64]:
         """Short-term loudness by EBU Tech 3341: LUFS of each 3 s, 0.1 s apart [n]; −inf for silence.
 
         Not gated; none where less than 3 s were pushed.
         """
+        return self._sliding(round(SHORT_TERM_S / HOP_S))
+
+    def loudness_range(self) -> float | None:
+        """Loudness range by EBU Tech 3342 in LU: between the 10th and the 95th percentile of the short-term
+        loudness above its gates; None where nothing is.
+        """
+        found = self.short_term()
+        found = found[found > ABSOLUTE_GATE_LUFS]
+        if not len(found):
+            return None
+        mean_power = float(np.mean(10 ** ((found - _OFFSET) / 10)))
+        gated = found[found > _lufs(mean_power) + RANGE_GATE_LU]
+        low, high = np.percentile(gated, [10, 95])
+        return float(high - low)
+
+    def _sliding(self, count: int) -> NDArray[np.float64]:
         hops = np.concatenate(self._powers) if self._powers else np.zeros(0)
-        count = round(SHORT_TERM_S / HOP_S)
         if len(hops) < count:
             return np.zeros(0)
-        sums = np.concatenate([[0.0], np.cumsum(hops)])
-        powers = np.maximum(sums[count:] - sums[:-count], 0.0) / count
         with np.errstate(divide="ignore"):
-            return _OFFSET + 10 * np.log10(powers)
+            return _OFFSET + 10 * np.log10(_means(hops, count))
+
+
+def _means(hops: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Of every `count` neighbours."""
+    sums = np.concatenate([[0.0], np.cumsum(hops)])
+    return np.maximum(sums[count:] - sums[:-count], 0.0) / count
 
 
 def _lufs(power: float) -> float:

@@ -25,6 +25,21 @@ def resample(
     return resample_poly(samples, up, down).astype(np.float32)
 
 
+def resample_blocks(
+    blocks: Iterable[NDArray[np.float64]], channels: int, sample_rate: int, target_rate: int
+) -> Iterator[NDArray[np.float64]]:
+    """Blocks [n, channels] → at another rate, by soxr's VHQ: within 0.01 dB up to 91 % of the lower
+    rate's half, what aliases 120 dB down, no shift in time. At constant memory; before the first and after
+    the last is silence.
+    """
+    import soxr
+
+    stream = soxr.ResampleStream(sample_rate, target_rate, channels, dtype="float64", quality="VHQ")
+    for block in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(block))
+    yield stream.resample_chunk(np.zeros((0, channels)), last=True)
+
+
 def ratio(sample_rate: int, target_rate: int) -> tuple[int, int]:
     """By how much the rate goes up and down between two, in lowest terms."""
     common = math.gcd(sample_rate, target_rate)

@@ -21,9 +21,11 @@ from studio.pipeline.denoiser import BoundTake, denoise_together
 from studio.pipeline.plan import ClipPlan, RenderPlan, draft_plan, resolve_plan
 from studio.pipeline.progress import step_events
 from studio.pipeline.speech import clip_speech
+from studio.pipeline.stereo import decode_channels, side_of
 from studio.samplers.ddim import ddim_steps
 from studio.samplers.ddpm import ddpm_steps
 from studio.samplers.schedule import add_noise
+from studio.samplers.variation import Noise, gaussian
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft
@@ -31,13 +33,14 @@ if TYPE_CHECKING:
     from studio.pipeline.control import TakeControl
     from studio.pipeline.drafts import Drafts
     from studio.samplers.ddim import DdimStep
+    from studio.samplers.twin import SideNoise
 
 NO_DRAFTS = "There is nothing here that makes drafts: take no draft."
 
 
 @dataclass(frozen=True)
 class Clip:
-    """The samples [n] of one of the requests that were made side by side."""
+    """The samples [n] or [n, 2] of one of the requests that were made side by side."""
 
     index: int
     samples: NDArray[np.float32]
@@ -53,7 +56,7 @@ def render_clips(
     latents: Tensor | None = None,
     cancel: CancelToken | None = None,
 ) -> list[NDArray[np.float32]]:
-    """The samples [n] of each request; arguments and errors are as `clip_events`'."""
+    """The samples [n] or [n, 2] of each request; arguments and errors are as `clip_events`'."""
     events = clip_events(
         requests, backend, drafts=drafts, acoustics=acoustics, texts=texts, latents=latents, cancel=cancel
     )
@@ -105,10 +108,10 @@ def clip_events(
         plans = [_saying(plan, text) for plan, text in zip(plans, texts, strict=True)]
     batch = ClipBatch(plans, clip_of(plans[0]), backend, cancel, acoustics, latents, controls)
     made = yield from step_events(batch.steps())
-    for index, clip in enumerate(made.split(1)):
+    for index, clip in enumerate(made.split(plans[0].stereo.sampled)):
         if decoded is None or index in decoded:
             cancel.check()
-            yield Clip(index, backend.decode(clip)[: plans[0].total_samples])
+            yield Clip(index, decode_channels(clip, plans[0].stereo, backend)[: plans[0].total_samples])
 
 
 class ClipBatch:
@@ -139,23 +142,26 @@ class ClipBatch:
             BoundTake(plan, backend, None, draft, clip_speech(backend, plan.speech, frames, control))
             for plan, draft, control in zip(plans, heard, told, strict=True)
         ]
-        self._denoise = denoise_together(takes, backend, cancel)
-        self._generators = [torch.Generator().manual_seed(plan.seed) for plan in plans]
+        sampled = plans[0].stereo.sampled
+        self._denoise = denoise_together(takes, backend, cancel, sampled)
+        self._generators = [plan.noise() for plan in plans]
+        self._sides = [side for plan in plans if (side := side_of(plan)) is not None]
         drawn = _noise(self._generators, clip, backend)  # whatever they begin from: the steps draw on
-        noise = drawn if latents is None else latents.to(backend.device)
-        _require_as_many("latents", len(noise), plans)
+        common = drawn if latents is None else latents
+        _require_as_many("latents", len(common), plans)
+        noise = _both(common, self._sides).to(backend.device)
         self._skipped = 0 if acoustics is None else clip.skipped
         if acoustics is not None and self._skipped:
             level = self._schedule.alpha_bar(self._schedule.timesteps(self._steps)[self._skipped])
             sounds = [_latents_of(each, backend, noise.shape[2]) for each in map(_draft_of, acoustics)]
-            noise = add_noise(torch.cat(sounds), noise, level)
+            noise = add_noise(torch.cat(sounds).repeat_interleave(sampled, dim=0), noise, level)
         self._latents = noise
 
     def steps(self) -> Generator[DdimStep, None, Tensor]:
-        """The steps of the run, which returns clean latents [B, C, T, F]."""
+        """The steps of the run, which returns clean latents [B, C, T, F], [2 B, C, T, F] of two channels."""
         run = (self._denoise, self._schedule, self._latents, self._steps)
         if self._method == "ddpm":
-            return ddpm_steps(*run, self._generators, skipped=self._skipped)
+            return ddpm_steps(*run, self._generators, skipped=self._skipped, sides=self._sides)
         return ddim_steps(*run, skipped=self._skipped)
 
 
@@ -198,11 +204,18 @@ def _require_as_many(what: str, given: int, plans: Sequence[RenderPlan]) -> None
         raise ValueError(f"{given} {what} for {len(plans)} clips")
 
 
-def _noise(generators: Sequence[torch.Generator], clip: ClipPlan, backend: Backend) -> Tensor:
+def _noise(generators: Sequence[Noise], clip: ClipPlan, backend: Backend) -> Tensor:
     """Each clip's own, whatever stands beside it."""
     geometry = backend.geometry
     shape = (1, geometry.channels, geometry.frames(clip.duration_s), geometry.bands)
-    return torch.cat([torch.randn(shape, generator=own) for own in generators]).to(backend.device)
+    return torch.cat([gaussian(shape, own) for own in generators])
+
+
+def _both(common: Tensor, sides: Sequence[SideNoise]) -> Tensor:
+    """The noise [B, C, T, F] of clips, of two channels each [2 B, C, T, F] where there are sides."""
+    if not sides:
+        return common
+    return torch.cat([side.both(own) for side, own in zip(sides, common.cpu().split(1), strict=True)])
 
 
 def _draft_of(heard: EncodedAcoustics) -> AcousticDraft:

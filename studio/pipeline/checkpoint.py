@@ -13,6 +13,8 @@ from studio.core.request import GenerationRequest
 from studio.core.sampling import Strategy
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from studio.samplers.fifo import FifoState  # a page that is opened does not wait for torch
 
 SCHEMA_VERSION = 1  # files without one are 0.1.0's: the same, but for `made_of`
@@ -21,7 +23,7 @@ DAMAGED = (
     "new take can go on from its end."
 )
 # What a state means nothing without. Prompts, lane and length may change: what is to come follows the new.
-_SETTINGS = ("mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft")
+_SETTINGS = ("mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft", "stereo", "width")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class MadeOf:
 
 def made_of(request: GenerationRequest, weights: str) -> MadeOf:
     """What a checkpoint of this request depends on."""
-    return MadeOf(weights, request.model_dump(mode="json", include=set(_SETTINGS)))
+    own = request.own_settings
+    return MadeOf(weights, {name: own[name] for name in _SETTINGS if name in own})
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,46 @@ class SavePoint:
         return self.checkpoint.samples
 
 
-RenderEvent: TypeAlias = Event | SavePoint
+@dataclass(frozen=True)
+class KeptLatents:
+    """Clean latents [1, C, t, F] of the take from `start_frame` on. For its writer, as a `SavePoint`."""
+
+    latents: Tensor
+    start_frame: int
+
+
+@dataclass(frozen=True)
+class EditedPart:
+    """So many `samples` of an edited take: those of one of its takes from `start` on; or new ones, where
+    there is no `take`, with a `prompt` where they have one of their own.
+    """
+
+    samples: int
+    take: int | None = None
+    start: int = 0
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What an edited take consists of, told before its sound. For its writer, as a `SavePoint`.
+
+    `ring` says that its end leads to its beginning, `encoded` that latents of what was known had to be made
+    of the sound again.
+    """
+
+    parts: tuple[EditedPart, ...]
+    ring: bool
+    encoded: bool
+
+
+RenderEvent: TypeAlias = Event | SavePoint | KeptLatents | Edited
+FOR_WRITERS = (SavePoint, KeptLatents, Edited)
 
 
 def for_readers(events: Iterable[RenderEvent]) -> Iterator[Event]:
     """A render's events without what is for the take's writer."""
-    return (event for event in events if not isinstance(event, SavePoint))
+    return (event for event in events if not isinstance(event, FOR_WRITERS))
 
 
 def refusal(samples: int, why: str) -> InvalidRequestError:
@@ -152,6 +189,7 @@ def _fifo(values: object) -> FifoState:
     import torch
 
     from studio.samplers.fifo import FifoState
+    from studio.samplers.variation import source_of
 
     state = FifoState.from_dict(_state(values))
     for latents in (state.buffer, state.queue):
@@ -159,7 +197,9 @@ def _fifo(values: object) -> FifoState:
             raise ValueError("no latents")
     if not all(isinstance(count, int) and count >= 0 for count in (state.position, state.steps_done)):
         raise ValueError("no place in a take")
-    torch.Generator().set_state(state.generator_state)
+    source_of(state.generator_state)
+    if state.side_state is not None:
+        torch.Generator().set_state(state.side_state)
     return state
 
 

@@ -38,12 +38,15 @@ class ChunkCutter:
         return self._fade is not None
 
     def cut(self, samples: NDArray[np.float32]) -> Iterator[AudioChunk]:
-        """The next samples [n] as one chunk, or none where nothing of them belongs to the take."""
+        """The next samples [n] or [n, channels] as one chunk, or none where nothing of them belongs to the
+        take.
+        """
         if self._total is not None:
             samples = samples[: self._total - self._position]
         if self._fade and self._total is not None:
             left = self._total - self._position - np.arange(len(samples))
-            samples = samples * np.sin(np.pi / 2 * left / self._fade).astype(np.float32) ** 2
+            gain = np.sin(np.pi / 2 * left / self._fade).astype(np.float32) ** 2
+            samples = samples * (gain if samples.ndim == 1 else gain[:, None])
         if len(samples):
             yield AudioChunk(samples, self._sample_rate, self._position)
             self._position += len(samples)

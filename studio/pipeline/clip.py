@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from studio.core.events import Event, Progress
 from studio.pipeline.batch import ClipBatch
 from studio.pipeline.cancel import CancelToken
+from studio.pipeline.checkpoint import KeptLatents, RenderEvent
 from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.control import TakeControl
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import ClipPlan, ConcatPlan, RenderPlan
 from studio.pipeline.preview import Previews
 from studio.pipeline.progress import step_events
+from studio.pipeline.stereo import decode_channels, decode_sampled, side_of, spread_of
 from studio.samplers.concat import Crossfade, clip_steps
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ def render_clip(
     cancel: CancelToken,
     control: TakeControl | None = None,
     acoustics: ClipAcoustics | None = None,
-) -> Iterator[Event]:
+) -> Iterator[RenderEvent]:
     """The whole take denoised at once: one chunk, after all steps; previews before, if `control` is watched.
 
     With a draft that it hears, and steps that are skipped, it begins from the draft's own latents.
@@ -45,11 +48,12 @@ def render_clip(
     previews = Previews(backend)
     latents = yield from step_events(
         batch.steps(),
-        (lambda done: previews.look(*done)) if control.watched else None,
+        (lambda done: previews.look(done.step, done.total, done.latents[:1])) if control.watched else None,
     )
     yield Progress("Decoding")
-    samples = backend.decode(latents)
+    samples = decode_channels(latents, plan.stereo, backend)
     cancel.check()
+    yield KeptLatents(latents, 0)
     yield from ChunkCutter(geometry.sample_rate, plan.total_samples).cut(samples)
 
 
@@ -60,17 +64,23 @@ def render_concat(
     geometry = backend.geometry
     joined = Crossfade(clips.overlap_frames * geometry.hop_samples)
     cutter = ChunkCutter(geometry.sample_rate, plan.total_samples)
+    spread = spread_of(plan.stereo, geometry.sample_rate)
+
+    def heard(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        return samples if spread is None else spread.push(samples)
+
     made = clip_steps(
         build_denoiser(plan, backend, cancel),
         backend.schedule,
-        torch.Generator().manual_seed(plan.seed),
+        plan.noise(),
         shape=(1, geometry.channels, clips.clip_frames, geometry.bands),
         steps=clips.steps,
         count=clips.count,
         overlap_frames=clips.overlap_frames,
         device=backend.device,
+        side=side_of(plan),
     )
     for steps in made:
         latents = yield from step_events(steps)
-        yield from cutter.cut(joined.push(backend.decode(latents)))
-    yield from cutter.cut(joined.flush())
+        yield from cutter.cut(heard(joined.push(decode_sampled(latents, backend))))
+    yield from cutter.cut(heard(joined.flush()))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def render_samples(
     renderer: Renderer, request: GenerationRequest, backend: Backend, cancel: CancelToken | None = None
 ) -> NDArray[np.float32]:
-    """All samples [n] of a take of a set length, n = round(duration_s · sample_rate).
+    """All samples [n] or [n, 2] of a take of a set length, n = round(duration_s · sample_rate).
 
     Raises:
         InvalidRequestError: the take has no end, or the model can't do what is asked.

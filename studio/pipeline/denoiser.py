@@ -111,22 +111,27 @@ def build_denoiser(
     Raises:
         InvalidRequestError: the model lacks what is to be made sparse.
     """
-    return denoise_together([BoundTake(plan, backend, control, acoustics, speech)], backend, cancel)
+    take = BoundTake(plan, backend, control, acoustics, speech)
+    return denoise_together([take], backend, cancel, plan.stereo.sampled)
 
 
-def denoise_together(takes: Sequence[BoundTake], backend: Backend, cancel: CancelToken) -> Denoise:
-    """A denoiser of latents [B, C, T, F], an item a take, whose guidance and attention are alike."""
+def denoise_together(
+    takes: Sequence[BoundTake], backend: Backend, cancel: CancelToken, channels: int = 1
+) -> Denoise:
+    """A denoiser of latents [B, C, T, F], an item for each of so many channels of a take, one take after the
+    other, whose guidance and attention are alike.
+    """
     count = len(takes)
-    if takes[0].alone and count > 1:
-        groups = [(slice(index, None, count), [take]) for index, take in enumerate(takes)]
-    else:
-        groups = [(slice(None), list(takes))]
 
     def predict(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        if not (takes[0].alone and count > 1):
+            return _predict(takes, channels, backend, latents, timesteps, start_frame)
+        places = torch.arange(len(latents)).view(-1, count, channels)
         noise = [
-            _predict(group, backend, latents[rows], timesteps[rows], start_frame) for rows, group in groups
+            _predict([take], channels, backend, latents[rows], timesteps[rows], start_frame)
+            for take, rows in zip(takes, places.transpose(0, 1).flatten(1), strict=True)
         ]
-        return noise[0] if len(noise) == 1 else torch.stack(noise, dim=1).flatten(0, 1)
+        return torch.stack([each.unflatten(0, (-1, channels)) for each in noise], dim=1).flatten(0, 2)
 
     guidance = takes[0].guidance
     by_text, by_both = guided(predict, guidance.scale), weighted(predict, list(guidance.weights.values()))
@@ -140,11 +145,17 @@ def denoise_together(takes: Sequence[BoundTake], backend: Backend, cancel: Cance
 
 
 def _predict(
-    takes: Sequence[BoundTake], backend: Backend, latents: Tensor, timesteps: Tensor, start_frame: int
+    takes: Sequence[BoundTake],
+    channels: int,
+    backend: Backend,
+    latents: Tensor,
+    timesteps: Tensor,
+    start_frame: int,
 ) -> Tensor:
-    """ε of latents [P · B, C, T, F]: each take's item for one part of the guidance, then for the next."""
+    """ε of latents [P · B, C, T, F]: each take's items for one part of the guidance, then for the next."""
     frames = latents.shape[2]
-    said = _side_by_side([take.window(start_frame, frames) for take in takes])
+    windows = [take.window(start_frame, frames) for take in takes]  # once each: it takes up what was asked
+    said = _side_by_side([window for window in windows for _ in range(channels)])
     with takes[0].attention.step(frames, timesteps, start_frame):
         noise = [backend.predict_noise(latents, timesteps, start_frame, part.conditioning) for part in said]
     return noise[0] if len(said) == 1 else _blended(noise, [part.share for part in said])

@@ -13,20 +13,31 @@ from torch import Tensor
 from studio.core.attention import DenseAttention
 from studio.core.audio import NO_SOUND
 from studio.core.errors import NoSoundError
-from studio.core.events import AttentionMap, Event, StepDone
+from studio.core.events import AttentionMap, StepDone
 from studio.modules.patches.probe import AttentionProbe, attention_probe, region_averages
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.checkpoint import EndlessCheckpoint, RenderEvent, SavePoint, damaged, refusal
+from studio.pipeline.checkpoint import (
+    EndlessCheckpoint,
+    KeptLatents,
+    RenderEvent,
+    SavePoint,
+    damaged,
+    refusal,
+)
 from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.continuation import Join, join, lead_latents
 from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import EndlessPlan, Guidance, Prompts, RenderPlan
 from studio.pipeline.progress import step_events
-from studio.pipeline.start import Fresh, FromCheckpoint, FromRecording, Start
+from studio.pipeline.recording import Recording
+from studio.pipeline.start import AsRing, Fresh, FromCheckpoint, FromEdit, FromRecording, Start
+from studio.pipeline.stereo import Channels, side_of
 from studio.samplers.curve import choose_strategy, key_regions
 from studio.samplers.ddim import DdimStep, run_steps
 from studio.samplers.fifo import FifoPlan, FifoState, continuation_steps, fifo_step, warm_start_steps
+from studio.samplers.twin import SideNoise, side_power
+from studio.samplers.variation import Noise
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -71,12 +82,13 @@ def render_endless(
         with ExitStack() as stack:
             layers = backend.attention_layers() if due else ()
             probe = stack.enter_context(_watch(backend, window)) if layers else None
-            state, frames = fifo_step(denoise, state, window, backend.schedule)
+            state, frames = fifo_step(denoise, state, window, backend.schedule, side_power(plan.stereo.width))
         yield StepDone(state.steps_done, None, time.perf_counter() - began)
         if not torch.isfinite(frames).all():  # before a save point holds them, and all that follows is lost
             yield from cutter.cut(decoder.flush())
             raise NoSoundError(NO_SOUND)
         yield from cutter.cut(decoder.push(frames))
+        yield KeptLatents(frames, state.position - window.group_size)
         if decoder.joined and not cutter.fading:
             grown = None if beside is None else beside.state_dict()
             yield SavePoint(
@@ -95,49 +107,56 @@ def _begun(
     start: Start,
     beside: StreamingAcoustics | SpokenTrack | None,
     cutter: ChunkCutter,
-) -> Generator[Event, None, tuple[Join, FifoState]]:
+) -> Generator[RenderEvent, None, tuple[Channels, FifoState]]:
     """The first window and the decoder of what leaves it; the sound that there is by then goes first."""
     match start:
         case FromCheckpoint(checkpoint):
-            decoder = Join(backend.stream_decoder())
-            return decoder, _taken_up(checkpoint, endless.window, backend, decoder, beside)
+            decoder = _channels(plan, backend)
+            return decoder, _taken_up(checkpoint, plan, endless.window, backend, decoder, beside)
         case FromRecording(recording):
-            lead = lead_latents(recording, endless.window, backend)
-            decoder = join(recording, lead.shape[2], backend)
+            lead = lead_latents(recording, endless.window, backend).expand(plan.stereo.sampled, -1, -1, -1)
+            decoder = _channels(plan, backend, recording, lead.shape[2])
             state = yield from step_events(
                 continuation_steps(
                     denoise,
                     backend.schedule,
                     endless.window,
-                    torch.Generator().manual_seed(plan.seed),
+                    plan.noise(),
                     lead,
                     warmup_steps=endless.warmup_steps,
                     position=len(recording.samples) // backend.geometry.hop_samples,
+                    side=side_of(plan),
                 )
             )
-            samples = recording.samples
-            yield from cutter.cut(samples[cutter.position : len(samples) - decoder.fade_samples])
+            samples = recording.samples[: len(recording.samples) - decoder.fade_samples]
+            yield from cutter.cut(decoder.recorded(samples, cutter.position))
             yield from cutter.cut(decoder.push(lead))
             return decoder, state
-        case Fresh():
-            decoder = Join(backend.stream_decoder())
-            state, frames = yield from step_events(_warm_start(plan.seed, endless, denoise, backend))
+        case Fresh() | FromEdit() | AsRing():
+            decoder = _channels(plan, backend)
+            state, frames = yield from step_events(
+                _warm_start(plan.noise(), endless, denoise, backend, side_of(plan))
+            )
             yield from cutter.cut(decoder.push(frames))
+            yield KeptLatents(frames, 0)
             return decoder, state
 
 
 def _taken_up(
     checkpoint: EndlessCheckpoint,
+    plan: RenderPlan,
     window: FifoPlan,
     backend: Backend,
-    decoder: Join,
+    decoder: Channels,
     beside: StreamingAcoustics | SpokenTrack | None,
 ) -> FifoState:
     """The state that a checkpoint holds; the decoder and the draft or script go on from where they were."""
     geometry, fifo = backend.geometry, checkpoint.fifo
     lengths = (window.buffer_frames, window.queue_frames)
-    wanted = [(1, geometry.channels, frames, geometry.bands) for frames in lengths]
-    if [tuple(fifo.buffer.shape), tuple(fifo.queue.shape)] != wanted:
+    sampled = plan.stereo.sampled
+    wanted = [(sampled, geometry.channels, frames, geometry.bands) for frames in lengths]
+    both = fifo.side_state is not None
+    if [tuple(fifo.buffer.shape), tuple(fifo.queue.shape)] != wanted or both != (sampled == 2):
         raise refusal(checkpoint.samples, "it was saved with another window, or by another model")
     try:
         decoder.load_state_dict(checkpoint.decoder)
@@ -150,18 +169,30 @@ def _taken_up(
     return fifo.to(backend.device)
 
 
+def _channels(
+    plan: RenderPlan, backend: Backend, recording: Recording | None = None, lead_frames: int = 0
+) -> Channels:
+    """A decoder for each channel that is sampled, the first frames those of the recording's end."""
+    joins = [
+        Join(backend.stream_decoder()) if recording is None else join(recording, lead_frames, backend)
+        for _ in range(plan.stereo.sampled)
+    ]
+    return Channels(joins, plan.stereo, backend.geometry.sample_rate)
+
+
 def _warm_start(
-    seed: int, endless: EndlessPlan, denoise: Denoise, backend: Backend
+    noise: Noise, endless: EndlessPlan, denoise: Denoise, backend: Backend, side: SideNoise | None = None
 ) -> Generator[DdimStep, None, tuple[FifoState, Tensor]]:
     return warm_start_steps(
         denoise,
         backend.schedule,
         endless.window,
-        torch.Generator().manual_seed(seed),
+        noise,
         channels=backend.geometry.channels,
         bands=backend.geometry.bands,
         warmup_steps=endless.warmup_steps,
         device=backend.device,
+        side=side,
     )
 
 
@@ -178,7 +209,7 @@ def measure_strategy(backend: Backend, window: FifoPlan, cancel: CancelToken) ->
     endless = EndlessPlan(window, "equal", MEASURE_WARMUP_STEPS)
     plan = RenderPlan(Prompts(MEASURE_PROMPT), MEASURE_SEED, Guidance(1.0), DenseAttention(), endless)
     denoise = build_denoiser(plan, backend, cancel)
-    state, _ = run_steps(_warm_start(plan.seed, endless, denoise, backend))
+    state, _ = run_steps(_warm_start(plan.noise(), endless, denoise, backend))
     with _watch(backend, window) as probe:
         fifo_step(denoise, state, window, backend.schedule)
     regions = key_regions(window.buffer_frames, window.window_frames)

@@ -69,16 +69,21 @@ class Calibration:
         return max(0.0, free_mb - RESERVE_MB) / per_second
 
 
-def calibrate(denoise: Denoise, backend: Backend) -> Calibration:
-    """Run a step and a decode of short clips; takes about as long as three steps of 10 s."""
-    short, long = (_step(denoise, backend, length) for length in (SHORT_S, LONG_S))
+def calibrate(denoise: Denoise, backend: Backend, channels: int = 1) -> Calibration:
+    """Run a step and a decode of short clips; takes about as long as three steps of 10 s.
+
+    `channels` are those that the denoiser is of; a clip is one of all of them.
+    """
+    short, long = (_step(denoise, backend, length, channels) for length in (SHORT_S, LONG_S))
     _timed(short)  # the first call of a model pays for more than itself
     steps = [(_timed(step), rise_mb(str(backend.device), step)) for step in (short, long)]
     latents = _noise(backend, SHORT_S)
 
     decode = partial(backend.decode, latents)
     decode_mb = rise_mb(str(backend.device), decode)
-    return Calibration((steps[0][0], steps[1][0]), (steps[0][1], steps[1][1]), _timed(decode), decode_mb)
+    return Calibration(
+        (steps[0][0], steps[1][0]), (steps[0][1], steps[1][1]), channels * _timed(decode), decode_mb
+    )
 
 
 def require_fit(calibration: Calibration, clip: ClipPlan, backend: Backend) -> Estimate:
@@ -103,9 +108,9 @@ def _line_and_square(step_s: tuple[float, float]) -> tuple[float, float]:
     return max(0.0, long - curve * LONG_S), curve
 
 
-def _step(denoise: Denoise, backend: Backend, duration_s: float) -> Callable[[], object]:
-    timesteps = backend.schedule.timesteps(1).to(backend.device)
-    return partial(denoise, _noise(backend, duration_s), timesteps, 0)
+def _step(denoise: Denoise, backend: Backend, duration_s: float, channels: int) -> Callable[[], object]:
+    timesteps = backend.schedule.timesteps(1).expand(channels).to(backend.device)
+    return partial(denoise, _noise(backend, duration_s).expand(channels, -1, -1, -1), timesteps, 0)
 
 
 def _noise(backend: Backend, duration_s: float) -> Tensor:

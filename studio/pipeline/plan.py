@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+import torch
+
 from studio.backends.acoustic.base import Sampling
 from studio.core.attention import Attention, DenseAttention
 from studio.core.draft import AudioGenDraft, NoDraft, RecordedDraft
 from studio.core.errors import InvalidRequestError
-from studio.core.request import GenerationRequest, PromptPoint
+from studio.core.request import GenerationRequest, PromptPoint, Stereo
 from studio.core.sampling import ClipMethod, ClipSampler, ConcatSampler, EndlessSampler
 from studio.core.speech import Speech
 from studio.pipeline.chunks import total_samples
@@ -17,6 +19,7 @@ from studio.pipeline.drafts import DraftPlan, GeneratedDraft
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.fifo import FifoPlan
 from studio.samplers.guidance import Weights, dual_weights, needs_negative, voice_weights
+from studio.samplers.variation import Noise, Varied
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -60,6 +63,14 @@ class Guidance:
 
 
 @dataclass(frozen=True)
+class Variation:
+    """A `share` of the take's noise is redrawn by another `seed`."""
+
+    seed: int
+    share: float
+
+
+@dataclass(frozen=True)
 class EndlessPlan:
     """FIFO sampling: `strategy` is what `window` was laid out by, never "auto".
 
@@ -96,9 +107,25 @@ SamplerPlan: TypeAlias = EndlessPlan | ClipPlan | ConcatPlan
 
 
 @dataclass(frozen=True)
+class StereoPlan:
+    """How a take comes to its channels: `kind` and `width` as `GenerationRequest` has them."""
+
+    kind: Stereo = "mono"
+    width: float = 0.0
+
+    @property
+    def sampled(self) -> int:
+        """Channels that are sampled: at width 0 both are the mono take, which is sampled once."""
+        return 2 if self.kind == "twin" and self.width > 0 else 1
+
+
+MONO = StereoPlan()
+
+
+@dataclass(frozen=True)
 class RenderPlan:
     """A take: `total_samples` of it, None where it has no end; no `draft` where the text alone is heard, and
-    a `speech` without text where nothing is said.
+    a `speech` without text where nothing is said. With a `variation` it is the take of its seed, nearly.
     """
 
     prompts: Prompts
@@ -109,6 +136,14 @@ class RenderPlan:
     total_samples: int | None = None
     draft: DraftPlan | None = None
     speech: Speech = Speech()
+    stereo: StereoPlan = MONO
+    variation: Variation | None = None
+
+    def noise(self) -> Noise:
+        """What all of the take's noise is drawn from, at its beginning."""
+        if self.variation is None:
+            return torch.Generator().manual_seed(self.seed)
+        return Varied.of(self.seed, self.variation.seed, self.variation.share)
 
 
 def resolve_plan(request: GenerationRequest, backend: Backend, strategy: str | None = None) -> RenderPlan:
@@ -133,7 +168,13 @@ def resolve_plan(request: GenerationRequest, backend: Backend, strategy: str | N
         total_samples=None if length_s is None else total_samples(length_s, rate),
         draft=draft_plan(request),
         speech=request.speech,
+        stereo=stereo_plan(request),
     )
+
+
+def stereo_plan(request: GenerationRequest) -> StereoPlan:
+    """How the request comes to its channels."""
+    return MONO if request.stereo == "mono" else StereoPlan(request.stereo, request.width)
 
 
 def guidance_plan(request: GenerationRequest, backend: Backend) -> Guidance:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from studio.core.draft import NoDraft
+from studio.core.edit import Vary
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event, Progress
 from studio.core.request import GenerationRequest
@@ -18,7 +20,7 @@ from studio.core.sampling import EndlessSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import RenderEvent
 from studio.pipeline.control import TakeControl
-from studio.pipeline.start import FRESH, FromCheckpoint, FromRecording, Start
+from studio.pipeline.start import FRESH, AsRing, FromCheckpoint, FromEdit, FromRecording, Start
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from studio.samplers.fifo import FifoPlan
 
 LOADING_DRAFTER = "Loading what makes the draft"
+NO_RING = "Only a mono clip of text alone, by DDIM, is sampled as a loop: make it first, and close it then."
 UNSTEERED = "Only an endless take can change while it plays: start a new one."
 
 
@@ -66,18 +69,31 @@ class Renderer:
             OutOfResourcesError: the clip can't fit the memory that is free.
         """
         from studio.pipeline.clip import render_concat
-        from studio.pipeline.plan import ClipPlan, ConcatPlan, EndlessPlan, resolve_plan
+        from studio.pipeline.edits.render import render_edit
+        from studio.pipeline.plan import ClipPlan, ConcatPlan, EndlessPlan, Variation, resolve_plan
+        from studio.pipeline.ring import can_be_ring, render_ring
 
         control = control or TakeControl(request.prompt, request.lane, script=request.speech.text)
+        if isinstance(start, FromEdit) and not isinstance(start.edit, Vary):
+            control.refuse(UNSTEERED)
+            yield from render_edit(start.edit, start.takes, backend, cancel)
+            return
+        if isinstance(start, AsRing) and not can_be_ring(request):
+            raise InvalidRequestError(NO_RING)
         if not isinstance(request.draft, NoDraft):
             self._drafts_for(backend, start)  # who hears none is told before anything is measured
         strategy = None
         if isinstance(request.sampler, EndlessSampler):
             strategy = yield from self._strategy_for(request.sampler, backend, cancel, start)
         plan = resolve_plan(request, backend, strategy)
+        if isinstance(start, FromEdit) and isinstance(start.edit, Vary):
+            plan, start = replace(plan, variation=Variation(start.edit.seed, start.edit.share)), FRESH
         match plan.sampler:
             case EndlessPlan() as endless:
                 yield from self._endless(plan, endless, backend, cancel, control, start)
+            case ClipPlan() as clip if isinstance(start, AsRing):
+                control.refuse(UNSTEERED)
+                yield from render_ring(plan, clip, backend, cancel)
             case ClipPlan() as clip:
                 control.refuse(UNSTEERED)
                 yield from self._clip(plan, clip, backend, cancel, control)
@@ -112,7 +128,7 @@ class Renderer:
 
     def _clip(
         self, plan: RenderPlan, clip: ClipPlan, backend: Backend, cancel: CancelToken, control: TakeControl
-    ) -> Iterator[Event]:
+    ) -> Iterator[RenderEvent]:
         from studio.pipeline.acoustic import prepare_acoustics
         from studio.pipeline.clip import render_clip
         from studio.pipeline.estimate import require_fit
@@ -167,12 +183,13 @@ class Renderer:
             acoustics is not None,
             bool(plan.speech.text),
             plan.guidance.passes,
+            plan.stereo.sampled,
         )
         with self._lock:
             if alike not in self._calibrations:
                 speech = clip_speech(backend, plan.speech, backend.geometry.frames(clip.duration_s))
                 denoise = build_denoiser(plan, backend, cancel, acoustics=acoustics, speech=speech)
-                self._calibrations[alike] = calibrate(denoise, backend)
+                self._calibrations[alike] = calibrate(denoise, backend, plan.stereo.sampled)
             return self._calibrations[alike]
 
     def _strategy_for(

@@ -1,11 +1,13 @@
-"""What a take begins from: nothing, a recording of the user's, or where it was interrupted."""
+"""What a take begins from: nothing, a recording of the user's, where it was interrupted, or another take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from studio.core.edit import AnyEdit
 from studio.pipeline.checkpoint import EndlessCheckpoint
+from studio.pipeline.edits.known import KnownTake
 from studio.pipeline.recording import Recording
 
 
@@ -43,5 +45,28 @@ class FromCheckpoint:
         return self.checkpoint.samples
 
 
-Start: TypeAlias = Fresh | FromRecording | FromCheckpoint
+@dataclass(frozen=True)
+class FromEdit:
+    """The take is an edit of another, or of two; the request is the first's."""
+
+    edit: AnyEdit
+    takes: tuple[KnownTake, ...]
+
+    @property
+    def first_sample(self) -> int:
+        """It is heard from its beginning."""
+        return 0
+
+
+@dataclass(frozen=True)
+class AsRing:
+    """A take of its own that is sampled as a loop (`pipeline.ring`)."""
+
+    @property
+    def first_sample(self) -> int:
+        """It is heard from its beginning."""
+        return 0
+
+
+Start: TypeAlias = Fresh | FromRecording | FromCheckpoint | FromEdit | AsRing
 FRESH = Fresh()

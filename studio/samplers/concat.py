@@ -13,18 +13,21 @@ from studio.core.errors import InvalidRequestError
 from studio.samplers.ddim import DdimStep, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule
+from studio.samplers.twin import SideNoise
+from studio.samplers.variation import Noise, gaussian
 
 
 def clip_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     shape: tuple[int, int, int, int],
     steps: int,
     count: int,
     overlap_frames: int = 0,
     device: torch.device | str = "cpu",
+    side: SideNoise | None = None,
 ) -> Iterator[Generator[DdimStep, None, Tensor]]:
     """Clips one after another, each from noise of its own, a step made each time that one is asked for.
 
@@ -37,12 +40,15 @@ def clip_steps(
         count: clips in all.
         overlap_frames: frames that two neighbours share in a crossfade; clip i starts at i · (T − overlap).
         device: where the latents live.
+        side: of the noise of two channels that are sampled together; None of one.
 
     Yields:
-        The steps of each clip, counted over all clips, which return its clean latents, shaped `shape`.
+        The steps of each clip, counted over all clips, which return its clean latents, shaped `shape`, or
+        [2, C, T, F] of two channels.
     """
     for clip in range(count):
-        noise = torch.randn(shape, generator=generator).to(device)
+        common = gaussian(shape, generator)
+        noise = (common if side is None else side.both(common)).to(device)
         start_frame = clip * (shape[2] - overlap_frames)
         own = ddim_steps(denoise, schedule, noise, steps, start_frame)
         yield _counted(own, clip * steps, count * steps)
@@ -63,7 +69,7 @@ def _counted(
 def clip_latents(
     denoise: Denoise,
     schedule: NoiseSchedule,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     shape: tuple[int, int, int, int],
     steps: int,
@@ -109,7 +115,7 @@ class Crossfade:
         self._tail: NDArray[np.float32] | None = None
 
     def push(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take the next clip, mono [n]; give the samples [m] that are settled by now.
+        """Take the next clip, [n] or [n, channels]; give the samples that are settled by now.
 
         Raises:
             InvalidRequestError: it is shorter than two crossfades.
@@ -119,7 +125,10 @@ class Crossfade:
             raise InvalidRequestError("The crossfade must be at most half a clip; shorten it.")
         settled = np.array(clip[: len(clip) - shared], dtype=np.float32)
         if self._tail is not None:
-            settled[:shared] = settled[:shared] * self._rise + self._tail * self._fall
+            rise, fall = self._rise, self._fall
+            if clip.ndim == 2:
+                rise, fall = rise[:, None], fall[:, None]
+            settled[:shared] = settled[:shared] * rise + self._tail * fall
         self._tail = np.array(clip[len(clip) - shared :], dtype=np.float32)
         return settled
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from studio.samplers.ddim import DdimStep, run_steps, walk
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, level_as
+from studio.samplers.twin import SideNoise
+from studio.samplers.variation import Noise, gaussian
 
 
 def ddpm_step(
@@ -45,9 +47,10 @@ def ddpm_steps(
     schedule: NoiseSchedule,
     latents: Tensor,
     steps: int,
-    generators: Sequence[torch.Generator],
+    generators: Sequence[Noise],
     start_frame: int = 0,
     skipped: int = 0,
+    sides: Sequence[SideNoise] = (),
 ) -> Generator[DdimStep, None, Tensor]:
     """Denoise whole clips, a step each time that one is asked for.
 
@@ -58,9 +61,11 @@ def ddpm_steps(
         schedule: noise levels of the checkpoint.
         latents: Gaussian noise [B, C, T, F], or a sound noised to the first timestep that is not skipped.
         steps: denoising steps, at most the schedule's training steps.
-        generators: on the CPU, one an item: what each draws does not follow from what stands beside it.
+        generators: on the CPU, one an item, or for two where there are sides: what each draws does not
+            follow from what stands beside it.
         start_frame: position in the whole take of the clips' first frame.
         skipped: how many of the noisiest steps are left out.
+        sides: of the noise of clips of two channels, one a generator; none of clips of one.
 
     Yields:
         Each step, once it is done.
@@ -71,12 +76,16 @@ def ddpm_steps(
     Raises:
         ValueError: more steps than the schedule has, or none, or not a generator an item.
     """
-    if len(generators) != len(latents):
+    if len(generators) + len(sides) != len(latents):
         raise ValueError(f"{len(generators)} generators for {len(latents)} clips")
     dtype = torch.promote_types(latents.dtype, torch.float32)
 
     def move(latents: Tensor, noise_pred: Tensor, alpha_bar: Tensor, alpha_bar_prev: Tensor) -> Tensor:
-        drawn = [torch.randn(latents.shape[1:], generator=own, dtype=dtype) for own in generators]
+        drawn = [gaussian(latents.shape[1:], own, dtype) for own in generators]
+        if sides:
+            drawn = [
+                one for side, common in zip(sides, drawn, strict=True) for one in side.both(common[None])
+            ]
         noise = torch.stack(drawn).to(latents.device)
         return ddpm_step(latents, noise_pred, alpha_bar, alpha_bar_prev, noise)
 
@@ -88,7 +97,7 @@ def ddpm_sample(
     schedule: NoiseSchedule,
     latents: Tensor,
     steps: int,
-    generators: Sequence[torch.Generator],
+    generators: Sequence[Noise],
     on_step: OnStep | None = None,
     start_frame: int = 0,
     skipped: int = 0,

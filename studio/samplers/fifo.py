@@ -17,6 +17,8 @@ from torch import Tensor
 from studio.samplers.ddim import DdimStep, ddim_step, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, add_noise
+from studio.samplers.twin import SideNoise
+from studio.samplers.variation import Noise, gaussian, source_of
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,10 @@ class FifoPlan:
 class FifoState:
     """Everything an endless take needs to go on: pause it, move it to another machine, resume it.
 
-    `buffer` [1, C, Nb, F] and `queue` [1, C, n·k, F]; `generator_state` is that of a CPU `torch.Generator`.
-    `position` counts the clean frames that have left, so it is also the queue's first frame in the take.
+    `buffer` [B, C, Nb, F] and `queue` [B, C, n·k, F], B being 1, or 2 of channels that are sampled together;
+    `generator_state` is that of a CPU `torch.Generator`, or of `variation.Varied`; `side_state` that of the
+    generator of their side. `position` counts the clean frames that have left, so it is also the queue's
+    first frame in the take.
     """
 
     buffer: Tensor
@@ -76,10 +80,11 @@ class FifoState:
     generator_state: Tensor
     position: int
     steps_done: int
+    side_state: Tensor | None = None
 
     def to_dict(self) -> dict[str, Tensor | int]:
         """Tensors and integers only: `torch.load(weights_only=True)` opens what `torch.save` made of it."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def to(self, device: torch.device | str) -> FifoState:
         """The same state with its latents on another device."""
@@ -87,13 +92,14 @@ class FifoState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FifoState:
-        """Undo `to_dict`. The generator's state goes back to the CPU wherever the file was opened."""
-        return cls(**{**values, "generator_state": values["generator_state"].cpu()})
+        """Undo `to_dict`. The generators' states go back to the CPU wherever the file was opened."""
+        states = {name: values[name].cpu() for name in ("generator_state", "side_state") if name in values}
+        return cls(**{**values, **states})
 
 
 @torch.no_grad()
 def fifo_step(
-    denoise: Denoise, state: FifoState, plan: FifoPlan, schedule: NoiseSchedule
+    denoise: Denoise, state: FifoState, plan: FifoPlan, schedule: NoiseSchedule, side_power: float = 0.0
 ) -> tuple[FifoState, Tensor]:
     """One forward over the window, one DDIM step of the whole queue; a clean group leaves, noise comes in.
 
@@ -102,9 +108,10 @@ def fifo_step(
         state: the take so far; left as it is.
         plan: the window's shape, the same for the whole take.
         schedule: noise levels of the checkpoint.
+        side_power: of two channels' noise (`SideNoise`), the same for the whole take.
 
     Returns:
-        The state after the step, and the clean frames [1, C, k, F] at `state.position`.
+        The state after the step, and the clean frames [B, C, k, F] at `state.position`.
 
     Raises:
         ValueError: the state was made with another plan.
@@ -116,21 +123,23 @@ def fifo_step(
             f"the plan {plan.buffer_frames} + {plan.queue_frames}"
         )
     window = torch.cat([buffered, queue], dim=2)
-    at = plan.frame_timesteps()[None].to(window.device)
+    at = plan.frame_timesteps().expand(len(window), -1).to(window.device)
     noise_pred = denoise(window, at, state.position - plan.buffer_frames)[:, :, plan.buffer_frames :]
     here = schedule.alpha_bar(plan.queue_timesteps())[None]
     there = schedule.alpha_bar(plan.queue_timesteps(target=True))[None]
     queue = ddim_step(queue, noise_pred, here, there)
     # A copy: whoever keeps the frames of a long take must not keep every queue they came from.
     frames, rest = queue[:, :, : plan.group_size].clone(), queue[:, :, plan.group_size :]
-    generator = torch.Generator().set_state(state.generator_state)
-    fresh = _noise_like(frames, generator)
+    generator = source_of(state.generator_state)
+    side = None if state.side_state is None else SideNoise(_generator(state.side_state), side_power)
+    fresh = _noise_like(frames, generator, side)
     after = FifoState(
         buffer=torch.cat([buffered, frames], dim=2)[:, :, plan.group_size :].contiguous(),
         queue=torch.cat([rest, fresh], dim=2),
         generator_state=generator.get_state(),
         position=state.position + plan.group_size,
         steps_done=state.steps_done + 1,
+        side_state=None if side is None else side.generator.get_state(),
     )
     return after, frames
 
@@ -140,12 +149,13 @@ def warm_start_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     channels: int,
     bands: int,
     warmup_steps: int,
     device: torch.device | str = "cpu",
+    side: SideNoise | None = None,
 ) -> Generator[DdimStep, None, tuple[FifoState, Tensor]]:
     """Begin a take from an ordinary clip as long as the window, noised again to the queue's ramp.
 
@@ -158,18 +168,19 @@ def warm_start_steps(
         bands: F of the latents.
         warmup_steps: DDIM steps of the clip.
         device: where the latents live.
+        side: of the noise of two channels that are sampled together; None of one.
 
     Yields:
         Each of the clip's steps, once it is done.
 
     Returns:
-        The state, and the clip's clean frames [1, C, buffer_frames, F]: the take's first, which can be played
+        The state, and the clip's clean frames [B, C, buffer_frames, F]: the take's first, which can be played
         at once.
     """
-    shape = (1, channels, plan.window_frames, bands)
-    noise = torch.randn(shape, generator=generator).to(device)
+    common = gaussian((1, channels, plan.window_frames, bands), generator)
+    noise = (common if side is None else side.both(common)).to(device)
     clip = yield from ddim_steps(denoise, schedule, noise, warmup_steps)
-    state = _ramp(clip, plan, schedule, generator, position=plan.buffer_frames)
+    state = _ramp(clip, plan, schedule, generator, side, position=plan.buffer_frames)
     return state, state.buffer
 
 
@@ -177,7 +188,7 @@ def warm_start(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     *,
     channels: int,
     bands: int,
@@ -204,11 +215,12 @@ def continuation_steps(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     latents: Tensor,
     *,
     warmup_steps: int,
     position: int | None = None,
+    side: SideNoise | None = None,
 ) -> Generator[DdimStep, None, FifoState]:
     """Go on from sound that exists: its last frames become the buffer, and a clip is grown beside all of it.
 
@@ -220,10 +232,11 @@ def continuation_steps(
         schedule: noise levels of the checkpoint.
         plan: the window's shape.
         generator: CPU generator of all the take's further noise.
-        latents: clean latents [1, C, T, F] of the recording's end, T ≥ the plan's buffer. More than a buffer
+        latents: clean latents [B, C, T, F] of the recording's end, T ≥ the plan's buffer. More than a buffer
             lets the clip hear more of it; T + the plan's queue must suit the U-Net.
         warmup_steps: DDIM steps of the clip.
         position: where in the take the recording ends, in frames; by default T.
+        side: of the noise of two channels that are sampled together; None of one.
 
     Yields:
         Each of the clip's steps, once it is done; their latents are the clip's own.
@@ -238,24 +251,24 @@ def continuation_steps(
     if length < size:
         raise ValueError(f"the recording has {length} frames, the buffer needs {size}")
     end = length if position is None else position
-    lead = torch.full((1, length), plan.timesteps[0], device=latents.device)
+    lead = torch.full((len(latents), length), plan.timesteps[0], device=latents.device)
 
     def denoise_rest(rest: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         at = torch.cat([lead, timesteps[:, None].expand(-1, rest.shape[2])], dim=1)
         return denoise(torch.cat([latents, rest], dim=2), at, start_frame - length)[:, :, length:]
 
-    shape = (1, latents.shape[1], plan.queue_frames, latents.shape[3])
-    noise = torch.randn(shape, generator=generator).to(latents)
+    common = gaussian((1, latents.shape[1], plan.queue_frames, latents.shape[3]), generator)
+    noise = (common if side is None else side.both(common)).to(latents)
     rest = yield from ddim_steps(denoise_rest, schedule, noise, warmup_steps, start_frame=end)
     window = torch.cat([latents[:, :, length - size :], rest], dim=2)
-    return _ramp(window, plan, schedule, generator, position=end)
+    return _ramp(window, plan, schedule, generator, side, position=end)
 
 
 def state_from_latents(
     denoise: Denoise,
     schedule: NoiseSchedule,
     plan: FifoPlan,
-    generator: torch.Generator,
+    generator: Noise,
     latents: Tensor,
     *,
     warmup_steps: int,
@@ -270,15 +283,26 @@ def state_from_latents(
 
 
 def _ramp(
-    clip: Tensor, plan: FifoPlan, schedule: NoiseSchedule, generator: torch.Generator, position: int
+    clip: Tensor,
+    plan: FifoPlan,
+    schedule: NoiseSchedule,
+    generator: Noise,
+    side: SideNoise | None,
+    position: int,
 ) -> FifoState:
-    """The state whose window is the clean clip [1, C, window, F], its queue noised to the plan's ramp."""
+    """The state whose window is the clean clip [B, C, window, F], its queue noised to the plan's ramp."""
     buffer, queue = clip[:, :, : plan.buffer_frames], clip[:, :, plan.buffer_frames :]
-    noise = _noise_like(queue, generator)
+    noise = _noise_like(queue, generator, side)
     noisy = add_noise(queue, noise, schedule.alpha_bar(plan.queue_timesteps())[None])
-    return FifoState(buffer.clone(), noisy, generator.get_state(), position, steps_done=0)
+    apart = None if side is None else side.generator.get_state()
+    return FifoState(buffer.clone(), noisy, generator.get_state(), position, steps_done=0, side_state=apart)
 
 
-def _noise_like(latents: Tensor, generator: torch.Generator) -> Tensor:
+def _noise_like(latents: Tensor, generator: Noise, side: SideNoise | None) -> Tensor:
     """Drawn on the CPU, so that a seed gives the same noise on every device."""
-    return torch.randn(latents.shape, generator=generator).to(latents)
+    common = gaussian((1, *latents.shape[1:]), generator)
+    return (common if side is None else side.both(common)).to(latents)
+
+
+def _generator(state: Tensor) -> torch.Generator:
+    return torch.Generator().set_state(state)

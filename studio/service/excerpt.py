@@ -29,7 +29,7 @@ _NAME_CHARS = 180  # of the take's own, so that the span has room
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Samples [n] of a take, and the settings that ask for such a sound from its beginning."""
+    """Samples [n] or [n, channels] of a take, and the settings that ask for such a sound from its start."""
 
     samples: NDArray[np.int16]
     sample_rate: int
@@ -122,7 +122,8 @@ def as_flac(excerpt: Excerpt) -> tuple[str, bytes]:
     settings = excerpt.request.model_dump(mode="json")
     record = Preset(name=excerpt.name, description=about, settings=settings)
     file = io.BytesIO()
-    with sf.SoundFile(file, "w", excerpt.sample_rate, 1, "PCM_16", format="FLAC") as sound:
+    channels = 1 if excerpt.samples.ndim == 1 else excerpt.samples.shape[1]
+    with sf.SoundFile(file, "w", excerpt.sample_rate, channels, "PCM_16", format="FLAC") as sound:
         sound.comment = json.dumps(record.model_dump(mode="json"))
         sound.write(excerpt.samples)
     return name, file.getvalue()

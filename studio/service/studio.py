@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from studio.core.defaults import DefaultsOf, usual_defaults
 from studio.core.draft import RecordedDraft
+from studio.core.edit import AnyEdit, Splice
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event
 from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
@@ -22,6 +23,7 @@ from studio.service.analyses import attention_to_draft
 from studio.service.batch.maker import UnitMaker
 from studio.service.batch.queued_sets import QueuedSets
 from studio.service.batch.sets import Sets
+from studio.service.edits import open_take
 from studio.service.jobs.device_queue import MAX_WAITING
 from studio.service.jobs.intake import Intake
 from studio.service.jobs.job import Job
@@ -94,6 +96,7 @@ class Studio:
         out: Path | None = None,
         recording: Recording | None = None,
         client: str = "",
+        ring: bool = False,
     ) -> Job:
         """Queue a take.
 
@@ -104,6 +107,7 @@ class Studio:
             out: exactly this file instead of one under the outputs folder; replaced if it exists.
             recording: the take begins with it, and goes on from its end; the request's length counts both.
             client: who asks; where strangers may, each has so many takes at once.
+            ring: a clip is sampled as a loop.
 
         Raises:
             InvalidRequestError: `out` is of no format the studio writes, can't be a file, or is being written
@@ -112,7 +116,13 @@ class Studio:
             OutOfResourcesError: too many takes are waiting.
         """
         return self._intake.submit(
-            request, listen=listen, keep_running=keep_running, out=out, recording=recording, client=client
+            request,
+            listen=listen,
+            keep_running=keep_running,
+            out=out,
+            recording=recording,
+            client=client,
+            ring=ring,
         )
 
     def submit_all(self, requests: Sequence[GenerationRequest], *, client: str = "") -> Job:
@@ -125,6 +135,26 @@ class Studio:
             OutOfResourcesError: too many takes are waiting.
         """
         return self._intake.submit_all(requests, client)
+
+    def edit(
+        self, edit: AnyEdit, take: str, other: str = "", *, out: Path | None = None, client: str = ""
+    ) -> Job:
+        """Queue an edit of a take, which makes a new one beside it.
+
+        Args:
+            edit: what is to be done.
+            take: its id, or the path of a sound that the studio made.
+            other: likewise, the take that it is spliced to.
+            out: exactly this file instead of the take's next version.
+            client: as of `submit`.
+
+        Raises:
+            InvalidRequestError: there is no such take, it can't be edited so, or `out` can't be written.
+            OutOfResourcesError: too many takes are waiting.
+        """
+        named = [take, other] if isinstance(edit, Splice) else [take]
+        takes = [open_take(name, self.library) for name in named]
+        return self._intake.edit(edit, takes, out=out, client=client)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
         """Go on with a take that was interrupted, or failed, from its last save point.

@@ -88,7 +88,7 @@ def test_a_check_can_be_stopped_and_goes_with_its_take(
         try:
             while True:
                 yield 0.25
-                left.wait(0.05)
+                left.wait(0.5)  # a page on busy cores must keep up with its words
         finally:
             left.set()
 

@@ -107,16 +107,20 @@ def test_a_span_is_exported_in_every_format(
     page.fill(".lw-export [name=start]", "0:01")
     page.fill(".lw-export [name=end]", "3.5")
     page.select_option(".lw-export [name=lufs]", "-23")
-    expect(page.locator(".lw-export a[href*='lufs=-23']")).to_have_count(4)
+    page.select_option(".lw-export [name=quality]", "48 24")
+    expect(page.locator(".lw-export a[href*='lufs=-23'][href*='rate=48']")).to_have_count(5)
     for link in page.locator(".lw-export a[href]").all():
         with page.expect_download() as download:
             link.click()
         target = tmp_path / download.value.suggested_filename
         download.value.save_as(target)
-        assert "__1-3.5s__-23.0LUFS" in target.name
-        samples, rate = sf.read(target)
-        assert len(samples) / rate == pytest.approx(2.5, abs=0.1)
-    assert {path.suffix for path in tmp_path.iterdir()} == {".wav", ".flac", ".mp3", ".ogg"}
+        depth = "_24bit" if target.suffix in (".wav", ".flac") else ""
+        assert f"__1-3.5s__48kHz{depth}__-23.0LUFS" in target.name
+        about = sf.info(target)
+        assert about.samplerate == 48000
+        assert (about.subtype == "PCM_24") == bool(depth)
+        assert about.duration == pytest.approx(2.5, abs=0.1)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".wav", ".flac", ".mp3", ".ogg", ".opus"}
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1], "nothing scrolls sideways"
 

@@ -18,6 +18,7 @@ from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.events import AudioChunk, Drafted, Progress, StepDone
 from studio.core.request import GenerationRequest, parse_request
 from studio.pipeline.acoustic import ClipAcoustics, StreamingAcoustics, clip_acoustics, streaming_acoustics
+from studio.pipeline.batch import render_clips
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import RenderEvent, SavePoint
 from studio.pipeline.control import TakeControl
@@ -110,6 +111,34 @@ def test_all_eight_combine(
     ):
         changed = parse_request(**{**request.model_dump(), **other})
         assert (sound != sound_of(Renderer(drafts)(changed, backend, CancelToken()))).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draft", ["none", "audiogen"])
+@pytest.mark.parametrize("attention", [{"kind": "dense"}, LITE], ids=["dense", "lite_focus"])
+@pytest.mark.parametrize("sampler", [CLIP, ENDLESS], ids=["clip", "endless"])
+def test_all_eight_combine_in_stereo(
+    backend: DcLdmBackend, drafts: Drafts, sampler: dict[str, Any], attention: dict[str, Any], draft: str
+) -> None:
+    """A channel of a twin is its mono take, the nearer the less wide it is."""
+    mode = "infinite" if sampler is ENDLESS else "dual"
+    told = {"mode": mode, "sampler": sampler, "attention": attention, "draft": {"kind": draft}}
+    mono, near, far = (
+        sound_of(Renderer(drafts)(wanted(**told, stereo=stereo, width=width), backend, CancelToken()))
+        for stereo, width in (("mono", 0.0), ("twin", 1e-6), ("twin", 1.0))
+    )
+    assert near.shape == far.shape == (len(mono), 2)
+    assert np.isfinite(far).all()
+    off = [np.abs(both - mono[:, None]).mean(axis=0) for both in (near, far)]
+    assert (off[0] < 0.2 * off[1]).all(), "the draft, and the tokens that are attended to, are the take's own"
+
+
+@pytest.mark.slow
+def test_sparse_twins_side_by_side_are_what_they_are_alone(backend: DcLdmBackend) -> None:
+    told = {"attention": LITE, "draft": {"kind": "none"}, "stereo": "twin"}
+    requests = [wanted(**told, seed=seed) for seed in (1, 2)]
+    for request, made in zip(requests, render_clips(requests, backend), strict=True):
+        np.testing.assert_allclose(made, render_clips([request], backend)[0], atol=1e-4)
 
 
 def test_the_draft_comes_first_and_says_how_far_it_is(backend: DcLdmBackend, drafts: Drafts) -> None:

@@ -78,6 +78,7 @@ def bench_endless(
         "strategy": strategy,
         "skip_factor": sampler.skip_factor,
         "guidance": request.guidance_scale,
+        "stereo": request.stereo,
     }
 
 

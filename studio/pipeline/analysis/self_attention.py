@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from studio.core.attention import LiteFocusAttention
+from studio.core.audio import middle
 from studio.core.errors import InvalidRequestError
 from studio.core.request import GenerationRequest
 from studio.core.values import FRAME_S
@@ -171,7 +172,7 @@ def _unet(backend: Backend) -> nn.Module:
 
 
 def beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
-    """The samples [n] of a take that are looked at, as many as the model takes."""
+    """The samples [n] of a take that are looked at, the mean of its channels, as many as the model takes."""
     try:
         with sf.SoundFile(path) as sound:
             if sound.samplerate != geometry.sample_rate:
@@ -183,5 +184,4 @@ def beginning(path: Path, geometry: Geometry) -> NDArray[np.float32]:
     whole = len(samples) // unit * unit
     if not whole:
         raise InvalidRequestError(f"{path.name} is too short to look at.")
-    first: NDArray[np.float32] = samples[:whole, 0]
-    return first
+    return middle(samples[:whole])

@@ -166,7 +166,8 @@ def _clip(request: GenerationRequest, backend: Backend) -> TimeOf:
 
     plan = resolve_plan(request, backend)
     speech = clip_speech(backend, plan.speech, backend.geometry.frames(request.duration_s or 0.0))
-    calibration = calibrate(build_denoiser(plan, backend, CancelToken(), speech=speech), backend)
+    denoise = build_denoiser(plan, backend, CancelToken(), speech=speech)
+    calibration = calibrate(denoise, backend, plan.stereo.sampled)
 
     def time_of(row: GenerationRequest) -> float:
         steps = row.sampler.steps - row.skipped_steps

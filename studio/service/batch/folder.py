@@ -59,7 +59,8 @@ class FolderError(StudioError):
 
 @dataclass
 class Made:
-    """A row as it is made: `chunks` are consecutive samples [n] in [−1, 1], taken once, as they are written.
+    """A row as it is made: `chunks` are consecutive samples [n], or of stereo [n, 2], in [−1, 1], taken once,
+    as they are written.
 
     What else there is to tell may be set until they have ended: `figures`, what is `said` in the take and
     when, and the `script` as it was read where that is another than the request's.
@@ -196,7 +197,7 @@ class SetFolder:
             frames = self._take_in(made, spool, sound)
             record = self._record(made, frames, unit)
             with self._disk(sound):
-                self._put(sound, record, spool, before)
+                self._put(sound, record, spool, made.row.request.channels, before)
         return frames / made.sample_rate
 
     def settle(self) -> None:
@@ -281,7 +282,9 @@ class SetFolder:
             raise InvalidRequestError(NO_SOUND)
         return frames
 
-    def _put(self, sound: Path, record: Preset, kept: IO[bytes], before: Callable[[], None]) -> None:
+    def _put(
+        self, sound: Path, record: Preset, kept: IO[bytes], channels: int, before: Callable[[], None]
+    ) -> None:
         """The sound first, then the record. Raises `OSError` and what libsndfile does."""
         take = _take(record)
         batch = take.batch and take.batch.model_copy(update={"line": 0})
@@ -291,7 +294,8 @@ class SetFolder:
         )
         partial = part_beside(sound)
         try:
-            encode(partial, self.suffix, take.sample_rate, 1, _blocks(kept), comment_of(plain))
+            blocks = _blocks(kept, channels)
+            encode(partial, self.suffix, take.sample_rate, channels, blocks, comment_of(plain))
             with open(partial, "rb+") as file:
                 os.fsync(file.fileno())
             before()
@@ -347,7 +351,9 @@ def _take(record: Preset, **changes: object) -> TakeRecord:
     return record.take.model_copy(update=changes)
 
 
-def _blocks(kept: IO[bytes]) -> Iterator[NDArray[np.int16]]:
+def _blocks(kept: IO[bytes], channels: int) -> Iterator[NDArray[np.int16]]:
+    """What was kept, as samples [n] or [n, channels]."""
     kept.seek(0)
-    while block := kept.read(_BLOCK_BYTES):
-        yield np.frombuffer(block, "<i2")
+    while block := kept.read(channels * _BLOCK_BYTES):
+        samples = np.frombuffer(block, "<i2")
+        yield samples if channels == 1 else samples.reshape(-1, channels)

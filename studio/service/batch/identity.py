@@ -30,7 +30,7 @@ def own_seed(request: GenerationRequest, number: int) -> int:
 
 def canonical(request: GenerationRequest) -> str:
     """A request as JSON that is the same however its settings came to be said."""
-    return json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return json.dumps(request.own_settings, sort_keys=True, separators=(",", ":"))
 
 
 def digest(parts: Sequence[str | int]) -> str:

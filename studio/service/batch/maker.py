@@ -17,7 +17,7 @@ from studio.core.events import AudioChunk, Event
 from studio.core.request import ModelChoice
 from studio.core.sampling import ClipSampler
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.checkpoint import SavePoint
+from studio.pipeline.checkpoint import FOR_WRITERS
 from studio.pipeline.control import TakeControl
 from studio.pipeline.start import FRESH
 from studio.service.batch.folder import Made
@@ -100,7 +100,7 @@ class UnitMaker:
         clip_s = request.duration_s if isinstance(request.sampler, ClipSampler) else None
         meter = Meter(str(backend.device), clip_s=clip_s)
         for event in self._render(request, backend, cancel, control, FRESH):
-            if isinstance(event, SavePoint):
+            if isinstance(event, FOR_WRITERS):
                 continue
             meter.see(event)
             if isinstance(event, AudioChunk):

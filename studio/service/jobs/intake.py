@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.core.draft import RecordedDraft
+from studio.core.edit import AnyEdit, Vary
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.request import GenerationRequest, ModelChoice
 from studio.core.settings import Settings
 from studio.pipeline.recording import Recording, check_continuation
+from studio.service.edits import start_of, varied_request, version_of
 from studio.service.jobs.job import Job, Resumed
 from studio.service.jobs.scheduler import Scheduler
 from studio.service.live.pcm_stream import PcmStream, stream_for
 from studio.service.takes.library import Take
 from studio.service.takes.place import claimed
 from studio.service.takes.savepoint import SUFFIX, read_savepoint
+from studio.service.takes.source import TakeOnDisk
 
 if TYPE_CHECKING:
     from studio.pipeline.drafts import Drafts
@@ -51,6 +54,7 @@ class Intake:
         out: Path | None,
         recording: Recording | None,
         client: str,
+        ring: bool = False,
     ) -> Job:
         """Queue a take; arguments and errors as of `Studio.submit`."""
         self._check([request], client)
@@ -66,6 +70,7 @@ class Intake:
             claim=claim,
             client=client,
             notes=self._noticed(request, recording),
+            ring=ring,
         )
         try:
             return self._scheduler.submit(job)
@@ -79,6 +84,21 @@ class Intake:
         self._check(requests, client)
         first, *others = requests
         return self._scheduler.submit(Job(first, others=others, client=client))
+
+    def edit(self, edit: AnyEdit, takes: Sequence[TakeOnDisk], *, out: Path | None, client: str) -> Job:
+        """Queue an edit of a take, or of two; errors as of `Studio.edit`."""
+        start = start_of(edit, takes)
+        request = varied_request(takes[0]) if isinstance(edit, Vary) else takes[0].request
+        self._check([request], client)
+        claim = claimed(out) if out is not None else None
+        version = version_of(takes[0], self._settings.outputs)
+        job = Job(request, out=out, claim=claim, client=client, edit=start, version=version)
+        try:
+            return self._scheduler.submit(job)
+        except StudioError:
+            if claim is not None:
+                claim.release()
+            raise
 
     def resume(self, take: Take, *, listen: bool) -> Job:
         """Queue the rest of a take from its last save point; errors as of `Studio.resume`."""

@@ -19,7 +19,7 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.control import FADE_OUT_S, TakeControl
 from studio.pipeline.recording import Recording
-from studio.pipeline.start import FRESH, FromCheckpoint, FromRecording, Start
+from studio.pipeline.start import FRESH, AsRing, FromCheckpoint, FromEdit, FromRecording, Start
 from studio.service.jobs.event_bus import EventBus
 from studio.service.live.pcm_stream import PcmStream
 
@@ -49,10 +49,14 @@ class Job:
         client: str = "",
         others: Sequence[GenerationRequest] = (),
         notes: Sequence[str] = (),
+        edit: FromEdit | None = None,
+        version: tuple[Path, str] | None = None,
+        ring: bool = False,
     ) -> None:
         """`keep_running`: a listener who leaves does not end it. `claim` holds `out` until the end; `client`
         is who asked. `others` are made after `request`. `notes` are what its user is to know of the
-        recordings that it was given.
+        recordings that it was given. An `edit` is what the take begins from, and `version` the folder and the
+        stem of its file, where those follow from the take that was edited. A `ring` is sampled as a loop.
 
         `first_sample` is where in its file the sound begins that the job makes and its listener hears.
         """
@@ -69,6 +73,9 @@ class Job:
         self.resumed = resumed
         self.recording = recording  # until the end
         self.notes = tuple(notes)
+        self.edit = edit
+        self.version = version
+        self.ring = ring
         self.first_sample = self.start.first_sample
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
         self.cancel = CancelToken()
@@ -85,7 +92,11 @@ class Job:
         """What its take begins from."""
         if self.resumed is not None:
             return FromCheckpoint(self.resumed.checkpoint)
-        return FRESH if self.recording is None else FromRecording(self.recording)
+        if self.edit is not None:
+            return self.edit
+        if self.recording is not None:
+            return FromRecording(self.recording)
+        return AsRing() if self.ring else FRESH
 
     @property
     def status(self) -> Status:

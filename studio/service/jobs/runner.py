@@ -15,10 +15,20 @@ from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.core.settings import Settings
 from studio.core.values import FRAME_S
 from studio.pipeline.cancel import CancelToken
-from studio.pipeline.checkpoint import RenderEvent, SavePoint, made_of
+from studio.pipeline.checkpoint import (
+    FOR_WRITERS,
+    Edited,
+    KeptLatents,
+    MadeOf,
+    RenderEvent,
+    SavePoint,
+    made_of,
+)
+from studio.pipeline.chunks import total_samples
 from studio.pipeline.control import TakeControl
 from studio.pipeline.model_cache import ModelCache
 from studio.pipeline.start import Start
+from studio.service.edits import ENCODED, notes_of
 from studio.service.jobs.job import Job
 from studio.service.jobs.telemetry import INTERVAL_S, Meter, WorkWindow
 from studio.service.takes.writer import TakeWriter
@@ -112,10 +122,24 @@ class Runner:
 
     def _open(self, job: Job, sample_rate: int) -> TakeWriter:
         if job.resumed is not None:
-            return TakeWriter.reopen(job.request, job.resumed.path, job.resumed.checkpoint.samples)
-        return TakeWriter.begin(
-            job.request, sample_rate, self.settings.outputs, job.out, job.recording, group=job.group
+            checkpoint = job.resumed.checkpoint
+            frames = checkpoint.fifo.position if self.settings.keep_latents else None
+            return TakeWriter.reopen(job.request, job.resumed.path, checkpoint.samples, frames)
+        take = TakeWriter.begin(
+            job.request,
+            sample_rate,
+            self.settings.outputs,
+            job.out,
+            job.recording,
+            group=job.group,
+            version=job.version,
+            latents=self.settings.keep_latents,
         )
+        if job.edit is not None:
+            take.tell_edit(notes_of(job.edit, None))
+        if job.ring and job.request.duration_s is not None:
+            take.tell_loop((0, total_samples(job.request.duration_s, sample_rate)))
+        return take
 
     def _play(self, job: Job, take: TakeWriter, meter: Meter, events: Iterator[RenderEvent]) -> None:
         lane, said = job.control.points, job.control.said
@@ -129,8 +153,8 @@ class Runner:
             if job.control.said is not said:
                 said = job.control.said
                 take.tell_said(said, job.control.script)
-            if isinstance(event, SavePoint):
-                take.save(replace(event.checkpoint, made_of=made))
+            if isinstance(event, FOR_WRITERS):
+                self._note(job, take, event, made)
                 continue
             meter.see(event)
             if isinstance(event, AudioChunk):
@@ -141,6 +165,20 @@ class Runner:
                         job.stream.write(pcm, job.cancel)
             else:
                 job.publish(event)
+
+    def _note(
+        self, job: Job, take: TakeWriter, event: SavePoint | KeptLatents | Edited, made: MadeOf | None
+    ) -> None:
+        """Let the take's writer know what no reader sees."""
+        match event:
+            case SavePoint(checkpoint):
+                take.save(replace(checkpoint, made_of=made))
+            case KeptLatents(latents, start_frame):
+                take.keep_latents(latents, start_frame)
+            case Edited() if job.edit is not None:
+                take.tell_edit(notes_of(job.edit, event))
+                if event.encoded:
+                    job.notes = (*job.notes, ENCODED)
 
 
 class _Ticker:

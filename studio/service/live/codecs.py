@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 HEAD = struct.Struct("<4I")
 BLOCK_S = 2.0  # a clip comes in one piece, and is to be heard before all of it is here
-_NOTHING: NDArray[np.int16] = np.zeros(0, np.int16)
 
 
 class Encoder(Protocol):
     """Of one listener's stream: what `push` and `flush` give is sent in turn."""
 
     def push(self, samples: NDArray[np.int16]) -> bytes:
-        """The next samples [n]."""
+        """The next samples [n] or [n, channels], which are sent interleaved."""
 
     def flush(self) -> bytes:
         """What is held back, at the stream's end."""
@@ -51,9 +50,9 @@ _FRAMED = {
 CODECS = ("raw", *_FRAMED)
 
 
-def encoder(codec: str, sample_rate: int) -> Encoder:
+def encoder(codec: str, sample_rate: int, channels: int = 1) -> Encoder:
     """An encoder of one of `CODECS`. Raises `KeyError` for another."""
-    return _Raw() if codec == "raw" else _Framed(_FRAMED[codec], sample_rate)
+    return _Raw() if codec == "raw" else _Framed(_FRAMED[codec], sample_rate, channels)
 
 
 class _Raw:
@@ -67,13 +66,14 @@ class _Raw:
 
 
 class _Framed:
-    def __init__(self, codec: _Codec, sample_rate: int) -> None:
+    def __init__(self, codec: _Codec, sample_rate: int, channels: int) -> None:
         self._codec = codec
         self._rate = sample_rate
         self._lead, self._tail = round(codec.lead_s * sample_rate), round(codec.tail_s * sample_rate)
         self._beyond = self._tail + round(codec.spare_s * sample_rate)
-        self._before = _NOTHING  # what the next block begins with, to come to itself
-        self._held = _NOTHING
+        self._nothing = np.zeros(0 if channels == 1 else (0, channels), np.int16)
+        self._before = self._nothing  # what the next block begins with, to come to itself
+        self._held = self._nothing
 
     def push(self, samples: NDArray[np.int16]) -> bytes:
         self._held = np.concatenate([self._held, samples])
@@ -94,6 +94,6 @@ class _Framed:
         sf.write(file, sound, self._rate, subtype=codec.subtype, format=codec.kind, **level)
         head = HEAD.pack(len(file.getvalue()), len(self._before), count, min(beyond, self._tail))
         so_far = len(self._before) + count
-        self._before = sound[max(0, so_far - self._lead) : so_far] if self._lead else _NOTHING
+        self._before = sound[max(0, so_far - self._lead) : so_far] if self._lead else self._nothing
         self._held = self._held[count:]
         return head + file.getvalue()

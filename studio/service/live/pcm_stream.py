@@ -24,16 +24,17 @@ EMPTY: NDArray[np.int16] = np.zeros(0, dtype="<i2")
 
 
 class PcmStream:
-    """One listener's sound, little-endian int16 mono.
+    """One listener's sound, little-endian int16: blocks [n] of one channel, [n, channels] of more.
 
     At most `lead_s` of sound plus one write is ever held or under way: a write is taken whole once the
     listener is less than `lead_s` behind, hence the first one at once. The token is the key to the stream:
     unguessable, and good for one reader at a time.
     """
 
-    def __init__(self, lead_s: float, sample_rate: int = SAMPLE_RATE) -> None:
+    def __init__(self, lead_s: float, sample_rate: int = SAMPLE_RATE, channels: int = 1) -> None:
         self.token = secrets.token_urlsafe(24)
         self.sample_rate = sample_rate
+        self.channels = channels
         self._lead = max(1, int(lead_s * sample_rate))
         self._blocks: deque[NDArray[np.int16]] = deque()
         self._changed = threading.Condition()
@@ -91,7 +92,7 @@ class PcmStream:
             self._touch()
 
     def read(self, timeout_s: float = 2.0) -> NDArray[np.int16] | None:
-        """The next samples [n]; empty when none came within `timeout_s`; None at the end."""
+        """The next samples [n] or [n, channels]; empty when none came within `timeout_s`; None at the end."""
         with self._changed:
             self._touch()
             if not self._blocks and not self._closed:
@@ -117,7 +118,7 @@ class PcmStream:
             self._changed.notify_all()
 
     def write(self, samples: NDArray[np.int16], cancel: CancelToken) -> None:
-        """Hand samples [n] over, waiting while the listener is `lead_s` or more behind.
+        """Hand samples [n] or [n, channels] over, waiting while the listener is `lead_s` or more behind.
 
         A closed stream takes nothing and does not wait.
 
@@ -174,4 +175,5 @@ class PcmStream:
 def stream_for(request: GenerationRequest, lead_s: float) -> PcmStream:
     """The stream of a take's listener. A clip is whole at once, and its file is not to wait for it."""
     whole = isinstance(request.sampler, ClipSampler)
-    return PcmStream((request.duration_s or 0.0) + 1.0 if whole else lead_s)
+    lead_s = (request.duration_s or 0.0) + 1.0 if whole else lead_s
+    return PcmStream(lead_s, channels=request.channels)

@@ -1,4 +1,4 @@
-"""A take, or a span of it, in another format: by soundfile, in blocks, its settings in the comment tag."""
+"""A take, or a span of it, in another format: in blocks, its settings in the comment tag."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -16,24 +15,20 @@ from numpy.typing import NDArray
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error, part_beside
-from studio.core.preset import SYNTHETIC
-from studio.core.speech import Said, within
 from studio.service.takes.export_range import ExportRange
+from studio.service.takes.files.coding import AS_IT_IS, FORMATS, LOSSLESS, Coding
+from studio.service.takes.files.encode import encode
+from studio.service.takes.files.marks import NOTHING, About, Span, about, record_of, record_within
+from studio.service.takes.files.samples import BLOCK_FRAMES, Samples, Source, rounded
+from studio.service.takes.files.wav_chunks import write_loudness
 from studio.service.takes.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
 from studio.service.takes.tags import read_comment
-from studio.service.takes.wav import GrowingWav
 
-BLOCK_FRAMES = 1 << 16
-_ENCODINGS = {
-    ".flac": ("FLAC", "PCM_16"),
-    ".mp3": ("MP3", "MPEG_LAYER_III"),
-    ".ogg": ("OGG", "VORBIS"),
-}
-FORMATS = (".wav", *_ENCODINGS)
-_LOSSLESS = {".wav", ".flac"}
 WHOLE = ExportRange()
 _ATTEMPTS = 7  # at a format whose own noise lifts loudness, and peaks over the ceiling
 _ASTRAY_LU = 0.05
+
+__all__ = ["FORMATS", "Export", "checked_suffix", "convert", "disk_is_full", "encode", "export"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,13 @@ def convert(source: Path, target: Path, comment: str = "", cut: ExportRange = WH
 
 
 def export(
-    source: Path, target: Path, comment: str = "", cut: ExportRange = WHOLE, *, labelled: bool = False
+    source: Path,
+    target: Path,
+    comment: str = "",
+    cut: ExportRange = WHOLE,
+    *,
+    labelled: bool = False,
+    coding: Coding = AS_IT_IS,
 ) -> Export:
     """Write the sound of `source` to `target` in the format its suffix names, atomically.
 
@@ -72,29 +73,29 @@ def export(
         source: a file libsndfile reads.
         target: replaced if it exists; untouched unless the whole conversion went well.
         comment: ASCII text for the comment tag, the take's JSON. Empty keeps the source's own. The level
-            that was reached is added to a take's figures.
+            that was reached is added to a take's figures; what is heard when, and a take's loop, are told as
+            they lie in the file, in the comment and in what other programs read (`files`).
         cut: the span, and the loudness it is brought to; samples of an untouched level stay bit by bit.
+        coding: the bit depth and the rate; what has to be rounded for them is dithered.
         labelled: the file's name, of what else it is, also says the loudness reached.
 
     Raises:
         InvalidRequestError: unknown suffix, unreadable source, a folder that can't be written, or the source
             itself as the target.
-        ExportRangeError: a span outside the take.
+        ExportRangeError: a span outside the take, a depth or a rate that the format has not.
         OutOfResourcesError: the disk is full.
     """
     suffix = checked_suffix(target)
+    coding.check(suffix)
     if target.exists() and source.exists() and target.samefile(source):
         raise InvalidRequestError(f"{target.name} is the take itself: choose another name.")
     if not target.parent.is_dir():
         raise InvalidRequestError(f"There is no folder {target.parent}: choose another, or make it first.")
     partial = part_beside(target)
     try:
-        comment = comment or read_comment(source)
         with sf.SoundFile(source) as sound:
-            start, stop = cut.frames(sound.frames, sound.samplerate)
-            if (start, stop) != (0, sound.frames):
-                comment = with_said_within(comment, start / sound.samplerate, stop / sound.samplerate)
-            level = _write(_Source(sound, cut), partial, suffix, comment, cut)
+            file = _file_of(sound, comment or read_comment(source), cut, suffix, coding, partial)
+            level = _write(file, cut)
         if labelled and level is not None:
             target = target.with_name(f"{target.stem}__{level.label}{target.suffix}")
         _sync(partial)  # or a power cut after the replacement could leave an empty file
@@ -108,50 +109,81 @@ def export(
     return Export(target, level)
 
 
-class _Source:
-    """The span of an open sound, to be read over and over in blocks [n, channels]."""
+@dataclass(frozen=True)
+class _File:
+    """What is to be written where, and how."""
 
-    def __init__(self, sound: sf.SoundFile, cut: ExportRange) -> None:
-        self._sound = sound
-        self._start, self._stop = cut.frames(sound.frames, sound.samplerate)
-        self.sample_rate, self.channels = sound.samplerate, sound.channels
+    source: Source
+    path: Path
+    suffix: str
+    comment: str
+    coding: Coding
+    about: About
 
-    def samples(self) -> Iterator[NDArray[np.int16]]:
-        """As they are."""
-        return self._blocks("int16")
+    @property
+    def exact(self) -> bool:
+        """Whether the source's samples can be written as they are."""
+        return self.source.fits(self.coding.depth if self.suffix in LOSSLESS else 16)
 
-    def floats(self) -> Iterator[NDArray[np.float64]]:
-        """With full scale 1."""
-        return self._blocks("float64")
+    def encode(self, samples: Iterable[Samples], comment: str) -> None:
+        self.path.unlink(missing_ok=True)
+        encode(
+            self.path, self.suffix, self.source.sample_rate, self.source.channels, samples, comment,
+            coding=self.coding, about=self.about,
+        )  # fmt: skip
 
-    def _blocks(self, dtype: str) -> Iterator[NDArray[Any]]:
-        if self._sound.tell() != self._start:  # in an MP3 a needless seek costs the frame before
-            self._sound.seek(self._start)
-        while (left := self._stop - self._sound.tell()) > 0:
-            block = self._sound.read(min(left, BLOCK_FRAMES), dtype=dtype, always_2d=True)
-            if not len(block):
-                return
-            yield block
+    def as_it_is(self) -> Iterator[Samples]:
+        """The source's samples at no other level."""
+        if self.exact and (self.suffix not in LOSSLESS or self.coding.depth == 16):
+            return self.source.samples()
+        return self.coded(self.source.floats(), dither=not self.exact)
+
+    def coded(self, blocks: Iterable[NDArray[np.float64]], *, dither: bool) -> Iterator[Samples]:
+        """Blocks as the format takes them: a lossy one rounds by itself."""
+        return rounded(blocks, self.coding.depth if self.suffix in LOSSLESS else 32, dither=dither)
+
+    def measured(self) -> Measured:
+        """What was written, as it is read back."""
+        with sf.SoundFile(self.path) as sound:
+            whole = Source(sound, 0, sound.frames, sound.samplerate)
+            return measure(whole.floats(), whole.sample_rate, whole.channels)
 
 
-def _write(source: _Source, partial: Path, suffix: str, comment: str, cut: ExportRange) -> Level | None:
+def _file_of(
+    sound: sf.SoundFile, comment: str, cut: ExportRange, suffix: str, coding: Coding, path: Path
+) -> _File:
+    start, stop = cut.frames(sound.frames, sound.samplerate)
+    record = record_of(comment)
+    loops = record is not None and record.take is not None and record.take.loop == (start, stop)
+    source = Source(sound, start, stop, coding.rate_of(suffix, sound.samplerate), goes_round=loops)
+    span = Span(start, stop, sound.samplerate, source.sample_rate, source.frames)
+    told = record_within(comment, span, sound.frames)
+    return _File(source, path, suffix, told, coding, about(comment, span))
+
+
+def _write(file: _File, cut: ExportRange) -> Level | None:
     """Write the samples wanted; the level that they came to, where a loudness is asked for.
 
     It is measured on the file as it is read back. What a lossy format adds is taken off in another attempt;
     a file whose comment does not yet say its level is written once more.
     """
     if cut.lufs is None:
-        _encode(source, source.samples(), partial, suffix, comment)
+        file.encode(file.as_it_is(), file.comment)
+        if file.suffix == ".wav" and file.about is not NOTHING:
+            write_loudness(file.path, file.measured())
         return None
+    source = file.source
     leveller = Leveller(source.floats, source.sample_rate, source.channels)
     wanted, ceiling = cut.lufs, cut.ceiling_dbtp
     plan, told = leveller.settle(wanted, ceiling), None
     written, reached = plan, Measured(None, None)
     for attempt in range(_ATTEMPTS):
-        text = comment if told is None else with_figures(comment, told.figures)
-        _encode(source, leveller.made(plan), partial, suffix, text)
-        if told is None or plan != written or suffix not in _LOSSLESS:  # the samples are others than before
-            reached = _measured(partial)
+        text = file.comment if told is None else with_figures(file.comment, told.figures)
+        nothing_done = plan.gain_db == 0 and plan.limit_dbtp is None
+        made = file.as_it_is() if nothing_done else file.coded(leveller.made(plan), dither=True)
+        file.encode(made, text)
+        if told is None or plan != written or file.suffix not in LOSSLESS:  # no longer the samples measured
+            reached = file.measured()
         written = plan
         level = Level(cut.lufs, cut.ceiling_dbtp, reached, plan.gain_db, leveller.reduction_db)
         over_db, louder_lu = _astray(level, plan)
@@ -163,6 +195,8 @@ def _write(source: _Source, partial: Path, suffix: str, comment: str, cut: Expor
         elif told is not None and told.figures == level.figures:
             break
         told = level
+    if file.suffix == ".wav":
+        write_loudness(file.path, reached)
     return level
 
 
@@ -173,47 +207,6 @@ def _astray(level: Level, plan: Plan) -> tuple[float, float]:
     return over_db, 0.0 if lufs is None or plan.lufs is None else lufs - plan.lufs
 
 
-def _encode(
-    source: _Source, samples: Iterable[NDArray[np.int16]], partial: Path, suffix: str, comment: str
-) -> None:
-    partial.unlink(missing_ok=True)
-    encode(partial, suffix, source.sample_rate, source.channels, samples, comment)
-
-
-def encode(
-    path: Path,
-    suffix: str,
-    sample_rate: int,
-    channels: int,
-    samples: Iterable[NDArray[np.int16]],
-    comment: str,
-) -> None:
-    """A new file `path` of 16-bit samples [n] or [n, channels] in the format that `suffix` names.
-
-    Raises:
-        OSError: what the disk says.
-        soundfile.LibsndfileError: libsndfile, which says no more of a full disk (`disk_is_full`).
-    """
-    if suffix == ".wav":
-        with GrowingWav(path, sample_rate, channels) as wav:
-            for block in samples:
-                wav.write(block)
-            wav.close(comment)
-        return
-    kind, subtype = _ENCODINGS[suffix]
-    with sf.SoundFile(path, "w", sample_rate, channels, subtype, format=kind) as out:
-        if comment:
-            out.comment = comment
-        for block in samples:
-            out.write(block)
-
-
-def _measured(path: Path) -> Measured:
-    with sf.SoundFile(path) as sound:
-        source = _Source(sound, WHOLE)
-        return measure(source.floats(), source.sample_rate, source.channels)
-
-
 def with_figures(comment: str, figures: Mapping[str, float]) -> str:
     """A take's JSON with these among its figures; any other comment as it is."""
     try:
@@ -221,23 +214,6 @@ def with_figures(comment: str, figures: Mapping[str, float]) -> str:
         record["take"]["figures"] = {**record["take"].get("figures", {}), **figures}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return comment
-    return json.dumps(record)
-
-
-def with_said_within(comment: str, start_s: float, end_s: float) -> str:
-    """A take's JSON with what is said from a time of it to another, in the time from there on; one of which
-    nothing is said, and any other comment, as it is.
-    """
-    try:
-        record = json.loads(comment)
-        said = tuple(Said(**one) for one in record["take"]["said"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return comment
-    if not said:
-        return comment
-    kept = within(said, start_s, end_s)
-    record["take"]["said"] = [one.model_dump() for one in kept]
-    record["description"] = SYNTHETIC if kept else ""
     return json.dumps(record)
 
 

@@ -15,7 +15,6 @@ TOLERANCE_LU = 0.05
 REACHED_LU = 0.3
 MARGIN_DB = 0.05  # for rounding to 16 bits, and for what the moving gain does between two samples
 _PASSES = 10
-_FULL_SCALE = 32768
 
 Block = NDArray[np.float64]
 Blocks = Callable[[], Iterable[Block]]
@@ -23,10 +22,13 @@ Blocks = Callable[[], Iterable[Block]]
 
 @dataclass(frozen=True)
 class Measured:
-    """Integrated loudness and true peak of a sound; None where it is too short, too quiet, or silence."""
+    """Loudness and true peak of a sound; None where it is too short, too quiet, or silence."""
 
     lufs: float | None
     true_peak_dbtp: float | None
+    range_lu: float | None = None  # by EBU Tech 3342
+    momentary_lufs: float | None = None  # the loudest 0.4 s
+    short_term_lufs: float | None = None  # the loudest 3 s
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,18 @@ def measure(blocks: Iterable[Block], sample_rate: int, channels: int) -> Measure
     for block in blocks:
         loudness.push(block)
         peak.push(block)
-    lufs, highest = loudness.integrated(), peak.peak()
+    highest = peak.peak()
     return Measured(
-        float(lufs) if np.isfinite(lufs) else None, 20 * float(np.log10(highest)) if highest > 0 else None
+        _finite(loudness.integrated()),
+        20 * float(np.log10(highest)) if highest > 0 else None,
+        loudness.loudness_range(),
+        _finite(loudness.momentary().max(initial=-np.inf)),
+        _finite(loudness.short_term().max(initial=-np.inf)),
     )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 class Leveller:
@@ -123,19 +133,19 @@ class Leveller:
         self._channels = channels
         self.reduction_db = 0.0  # of what was made last
 
-    def made(self, plan: Plan) -> Iterator[NDArray[np.int16]]:
-        """The sound as 16-bit samples [n, channels]."""
+    def made(self, plan: Plan) -> Iterator[Block]:
+        """The sound by a plan, as blocks [n, channels] that no rounding has touched yet."""
         from studio.dsp.limiter import Limiter
 
         self.reduction_db = 0.0
         if plan.limit_dbtp is None:
             for block in self._read():
-                yield _to_16_bits(block * 10 ** (plan.gain_db / 20))
+                yield block * 10 ** (plan.gain_db / 20)
             return
         limiter = Limiter(self._rate, self._channels, plan.gain_db, plan.limit_dbtp)
         for block in self._read():
-            yield _to_16_bits(limiter.push(block))
-        yield _to_16_bits(limiter.flush())
+            yield limiter.push(block)
+        yield limiter.flush()
         self.reduction_db = limiter.reduction_db
 
     def loudness(self, plan: Plan) -> float:
@@ -144,7 +154,7 @@ class Leveller:
 
         meter = LoudnessMeter(self._rate, self._channels)
         for made in self.made(plan):
-            meter.push(made / _FULL_SCALE)
+            meter.push(np.clip(made, -1.0, 1.0))
         return float(meter.integrated())
 
     def settle(self, lufs: float, ceiling_dbtp: float) -> Plan:
@@ -182,10 +192,6 @@ class Leveller:
             if abs(lufs - reached) <= TOLERANCE_LU:
                 break
         return best
-
-
-def _to_16_bits(samples: Block) -> NDArray[np.int16]:
-    return np.clip(np.rint(samples * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
 
 
 def _tenth(value: float) -> str:

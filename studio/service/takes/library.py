@@ -11,13 +11,14 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from studio.core.audio import middle
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
 from studio.core.locks import grows
 from studio.core.preset import Preset, load_preset, parse_preset
 from studio.core.text import one_line
 from studio.dsp.spectrogram import overview
-from studio.service.takes.naming import free_stem, slug
+from studio.service.takes.naming import LATENTS, free_stem, slug
 from studio.service.takes.order import Order, ordered
 from studio.service.takes.savepoint import SUFFIX
 from studio.service.takes.shelf import (
@@ -227,9 +228,10 @@ class Library:
             write_sidecar(sidecar, record)
             if path != take.path:
                 take.path.rename(path)
-                saved = take.path.with_suffix(SUFFIX)
-                if saved.exists():
-                    saved.rename(path.with_suffix(SUFFIX))
+                for suffix in (SUFFIX, LATENTS):
+                    beside = take.path.with_suffix(suffix)
+                    if beside.exists():
+                        beside.rename(path.with_suffix(suffix))
             if sidecar != take.sidecar:
                 take.sidecar.unlink()
         except OSError as error:
@@ -245,10 +247,11 @@ def _whole(take: Take) -> Take:
 def _files_of(found: Found) -> tuple[Path, ...]:
     """What belongs to a take, its sound first, there or not; one that can't be read has what lies there."""
     if isinstance(found, Take):
-        return found.path, found.path.with_suffix(SUFFIX), found.sidecar
+        return found.path, found.path.with_suffix(SUFFIX), found.path.with_suffix(LATENTS), found.sidecar
     if not found.paths:
         return ()
-    return *found.paths[:0:-1], found.paths[0].with_suffix(SUFFIX), found.paths[0]
+    record = found.paths[0]
+    return *found.paths[:0:-1], record.with_suffix(SUFFIX), record.with_suffix(LATENTS), record
 
 
 def _continued(sentence: str) -> str:
@@ -284,7 +287,7 @@ def picture_of(path: Path, width: int = PICTURE_WIDTH) -> NDArray[np.uint8]:
         with sf.SoundFile(path) as sound:
             for column in range(width):
                 sound.seek(min(column * sound.frames // width, max(0, sound.frames - PICTURE_BLOCK)))
-                blocks.append(sound.read(PICTURE_BLOCK, dtype="float32"))
+                blocks.append(middle(sound.read(PICTURE_BLOCK, dtype="float32")))
             return overview(blocks, sound.samplerate)
     except (OSError, RuntimeError) as error:
         raise InvalidRequestError(f"Can't read {path.name}: it is no sound file.") from error

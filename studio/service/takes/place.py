@@ -66,14 +66,14 @@ class Place:
             yield self.final.with_name(f"{stem}.{secrets.token_hex(4)}.growing.wav")
 
 
-def open_new(final: Path, sample_rate: int, *, chosen: bool) -> tuple[GrowingWav, Place]:
+def open_new(final: Path, sample_rate: int, channels: int = 1, *, chosen: bool) -> tuple[GrowingWav, Place]:
     """A file that grows under a name of nobody's, and the place it will have. Raises `OSError`."""
     while True:  # until no other process is quicker
         stem = final.stem if chosen else free_stem(final.parent, final.stem)
         place = Place(final.with_name(f"{stem}{final.suffix}"), chosen)
         for growing in place.growing():
             try:
-                return GrowingWav(growing, sample_rate), place
+                return GrowingWav(growing, sample_rate, channels), place
             except FileExistsError:
                 continue
 

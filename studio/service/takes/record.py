@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
+from studio.core.edit import EditRecord
 from studio.core.preset import Preset, PromptChange
 from studio.core.request import GenerationRequest
-from studio.core.speech import Sentence, format_script
+from studio.core.speech import Said, Sentence, format_script
+
+
+@dataclass(frozen=True)
+class EditNotes:
+    """What the record of an edited take says beside its settings; `cues` None are the settings' own."""
+
+    name: str
+    edit: EditRecord
+    cues: tuple[PromptChange, ...] | None = None
+    said: tuple[Said, ...] = ()
+    loop: tuple[int, int] | None = None
 
 
 def cues_of(request: GenerationRequest, duration_s: float) -> tuple[PromptChange, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from studio.core.errors import InvalidRequestError
 from studio.core.files import abandoned, remove_left, sweep_parts
 from studio.core.preset import load_preset
+from studio.service.takes.naming import LATENTS
 from studio.service.takes.wav import HEADER_BYTES, is_growing_wav
 
 OLDER_DRAFTS = f"{'[0-9a-f]' * 64}.*.partial"  # half-written drafts of version 0.1.0
@@ -35,4 +36,5 @@ def _remove_empty_take(path: Path) -> None:
         if about is None or about.file != path.name or about.status != "running":
             return
         remove_left(sidecar)
+    remove_left(path.with_suffix(LATENTS))
     remove_left(path)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.files import disk_error
-from studio.service.takes.naming import TAKE_SUFFIXES, free_stem
+from studio.service.takes.naming import TAKE_SUFFIXES, ending_of, free_stem
 from studio.service.takes.shelf import Found, Shelf, Take, Unreadable, place_of, shown
 
 TRASH = "trash"
@@ -181,7 +181,7 @@ def _move(files: Iterable[Path], folder: Path, stem: str) -> None:
     try:
         for path in files:
             if os.path.lexists(path):
-                target = folder / f"{stem}{path.suffix}"
+                target = folder / f"{stem}{ending_of(path)}"
                 path.rename(target)
                 done.append((path, target))
     except OSError:

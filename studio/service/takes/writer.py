@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +18,22 @@ from studio import __version__
 from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
 from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
 from studio.core.files import disk_error
-from studio.core.preset import SYNTHETIC, Group, Preset, Source, TakeRecord, load_preset
+from studio.core.preset import SYNTHETIC, Group, Preset, PromptChange, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.core.speech import Said, Sentence, within
 from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.recording import Recording
 from studio.service.takes.export import convert
-from studio.service.takes.naming import take_stem
+from studio.service.takes.latents import GrowingLatents
+from studio.service.takes.naming import LATENTS, take_stem
 from studio.service.takes.place import Place, open_new
-from studio.service.takes.record import comment_of, cues_of, with_script
+from studio.service.takes.record import EditNotes, comment_of, cues_of, with_script
 from studio.service.takes.savepoint import INTERVAL_S, SUFFIX, write_savepoint
 from studio.service.takes.sidecar import write_sidecar
 from studio.service.takes.wav import GrowingWav
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,9 @@ class TakeWriter:
         self._group: Group | None = None
         self._unheard = _NOTHING
         self._said: tuple[Said, ...] = ()
+        self._notes: EditNotes | None = None
+        self._loop: tuple[int, int] | None = None
+        self._latents: GrowingLatents | None = None
 
     @classmethod
     def begin(
@@ -69,29 +77,36 @@ class TakeWriter:
         when: datetime | None = None,
         group: Group | None = None,
         name: str = "",
+        version: tuple[Path, str] | None = None,
+        latents: bool = False,
     ) -> TakeWriter:
         """Open the files: in `outputs`/DATE under a name made from the request, or exactly at `out`.
 
         What of a `recording` nobody waits to hear is written before the first sound. `group` are the takes
-        that this one is made together with. The take is called `name`, or by its prompt.
+        that this one is made together with. The take is called `name`, or by its prompt. A `version` of
+        another take lies in that one's folder, by a stem that follows from its own. With `latents` those that
+        the take's sound is decoded from are kept beside it, in the library.
 
         Raises:
             InvalidRequestError: `out` has an unknown suffix, or the folder can't be written.
             OutOfResourcesError: the disk is full.
         """
         created = when or datetime.now()
-        final = out or outputs / f"{created:%Y-%m-%d}" / f"{take_stem(request, created)}.flac"
+        folder, stem = version or (outputs / f"{created:%Y-%m-%d}", take_stem(request, created))
+        final = out or folder / f"{stem}.flac"
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
-            wav, place = open_new(final, sample_rate, chosen=out is not None)
+            wav, place = open_new(final, sample_rate, request.channels, chosen=out is not None)
         except OSError as error:
             raise disk_error(error, final) from error
         take = cls(request, wav, place, created)
         take._group = group
         take._name = name or take._name
+        if latents and out is None:
+            take._latents = GrowingLatents(wav.path.with_suffix(LATENTS))
         if recording is not None:
             take._source = recording.source
-            take._unheard = to_int16(recording.samples[: recording.silent_samples])
+            take._unheard = _unheard(request, recording, sample_rate)
         try:
             take._write_sidecar(wav.path, "running", {})
         except OSError as error:
@@ -100,8 +115,11 @@ class TakeWriter:
         return take
 
     @classmethod
-    def reopen(cls, request: GenerationRequest, path: Path, samples: int) -> TakeWriter:
-        """Go on with the growing file `path` of the library after its first `samples`.
+    def reopen(
+        cls, request: GenerationRequest, path: Path, samples: int, latent_frames: int | None = None
+    ) -> TakeWriter:
+        """Go on with the growing file `path` of the library after its first `samples`, and with the latents
+        beside it after `latent_frames`, where they are kept.
 
         Raises:
             InvalidRequestError: the file can't be written, or does not hold them.
@@ -112,11 +130,13 @@ class TakeWriter:
         created = datetime.fromisoformat(record.take.created) if record.take else datetime.now()
         try:
             place = Place(path.with_suffix(".flac"), chosen=False)
-            take = cls(request, GrowingWav.reopen(path, samples), place, created)
+            take = cls(request, GrowingWav.reopen(path, samples, request.channels), place, created)
             take._name = record.name
             if record.take is not None:
                 take._favourite, take._source = record.take.favourite, record.take.source
                 take._group, take._said = record.take.group, record.take.said
+            if latent_frames is not None:
+                take._latents = GrowingLatents.reopen(path.with_suffix(LATENTS), latent_frames)
             take._write_sidecar(path, "running", {})
         except BlockingIOError as error:
             raise InvalidRequestError("This take goes on already, in another Longwave.") from error
@@ -139,7 +159,8 @@ class TakeWriter:
         return self._wav.frames / self._wav.sample_rate
 
     def write(self, samples: NDArray[np.float32]) -> NDArray[np.int16]:
-        """Append samples [n] in [−1, 1]; the 16-bit samples that the file now holds, for the listener.
+        """Append samples in [−1, 1], [n] of a mono take, else [n, 2]; the 16-bit samples that the file now
+        holds, for the listener.
 
         Raises:
             OutOfResourcesError: the disk is full; what fitted is kept.
@@ -201,6 +222,27 @@ class TakeWriter:
         except OSError as error:
             raise self._lost(error) from error
 
+    def tell_edit(self, notes: EditNotes) -> None:
+        """Record of what the take is made, by which edit.
+
+        Raises:
+            OutOfResourcesError: the disk is full.
+        """
+        self._notes, self._said, self._name, self._loop = notes, notes.said, notes.name, notes.loop
+        try:
+            self._write_sidecar(self._wav.path, "running", {})
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def tell_loop(self, loop: tuple[int, int]) -> None:
+        """Let the record say, once the take is whole, which samples [first, after the last) play round."""
+        self._loop = loop
+
+    def keep_latents(self, latents: Tensor, start_frame: int) -> None:
+        """Keep latents [channels, C, t, F] from `start_frame` on beside the take, where they are kept."""
+        if self._latents is not None:
+            self._latents.append(latents, start_frame)
+
     def save(self, checkpoint: EndlessCheckpoint) -> None:
         """Keep where the take stands, now and then, so that it can go on after a kill.
 
@@ -229,6 +271,8 @@ class TakeWriter:
             if self._wav.frames == 0 or not growing.exists():
                 self.discard()
                 return None
+            if self._latents is not None:
+                self._latents.close()
             path = self._conclude(status, figures)
             self._write_last_sidecar(path, status, figures)
             if status in STATUSES_WHOLE:
@@ -245,6 +289,8 @@ class TakeWriter:
             OSError: as the disk says.
         """
         growing = self._wav.path
+        if self._latents is not None:
+            self._latents.discard()
         for path in (growing.with_suffix(SUFFIX), growing.with_suffix(".json"), growing):
             path.unlink(missing_ok=True)
         self._wav.close()
@@ -284,16 +330,33 @@ class TakeWriter:
             duration_s=self.duration_s,
             sample_rate=self._wav.sample_rate,
             status=status,
-            cues=cues_of(self._request, self.duration_s),
+            cues=self._cues(),
             said=within(self._said, 0.0, self.duration_s),
             figures=dict(figures),
             favourite=self._favourite,
             source=self._source,
             group=self._group,
+            loop=self._loop if status == "finished" else None,
+            edit=None if self._notes is None else self._notes.edit,
         )
         settings = self._request.model_dump(mode="json")
         about = SYNTHETIC if take.said else ""
         return Preset(name=self._name, description=about, settings=settings, take=take)
 
+    def _cues(self) -> tuple[PromptChange, ...]:
+        if self._notes is not None and self._notes.cues is not None:
+            return self._notes.cues
+        return cues_of(self._request, self.duration_s)
+
     def _write_sidecar(self, path: Path, status: str, figures: Mapping[str, float]) -> None:
         write_sidecar(self._wav.path.with_suffix(".json"), self._record(path, status, figures))
+
+
+def _unheard(request: GenerationRequest, recording: Recording, sample_rate: int) -> NDArray[np.int16]:
+    """What of a recording nobody waits to hear, in the take's channels."""
+    samples = recording.samples[: recording.silent_samples]
+    if request.channels > 1:
+        from studio.pipeline.stereo import recorded_channels  # torch, which a page that opens waits for not
+
+        samples = recorded_channels(request, samples, sample_rate)
+    return to_int16(samples)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from studio.core.audio import format_time
+from studio.core.audio import format_time, middle
 from studio.core.binding import fill
 from studio.core.events import (
     AttentionMap,
@@ -204,7 +204,7 @@ class LiveView:
         # A reader that fell behind loses chunks; silence in their place keeps the picture's time right.
         start = chunk.start_sample - self._offset
         lost = np.zeros(max(0, start - self._next_sample), np.float32)
-        self._append(self._spectrogram.push(np.concatenate([lost, chunk.samples])))
+        self._append(self._spectrogram.push(np.concatenate([lost, middle(chunk.samples)])))
         self._next_sample = start + len(chunk.samples)
 
     def _append(self, columns: np.ndarray) -> None:

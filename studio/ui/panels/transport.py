@@ -45,6 +45,9 @@ _TRANSPORT = """
     <label hidden>{ceiling} <input name="ceiling" value="-1" size="4" inputmode="decimal"
       title="{ceiling_help}"> dBTP
       <span class="lw-wrong"></span></label>
+    <label>{quality} <select name="quality" title="{quality_help}"><option value="">{as_it_is}</option>
+      <option value="48 24">{film}</option><option value="48 16">{games}</option>
+      <option value="44.1 16">{music}</option><option value="48 32">{mixing}</option></select></label>
     <span class="lw-formats"></span>
     <p class="lw-told" role="status" aria-live="polite"></p>
   </form>

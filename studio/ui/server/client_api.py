@@ -32,6 +32,7 @@ from studio.service.studio import Studio
 from studio.ui.callers import Callers, client_of
 from studio.ui.forms import own_audio
 from studio.ui.handing import handed
+from studio.ui.server.blocks import LATE
 from studio.ui.server.queued_calls import queued_take
 
 MAX_CALLS = 4  # at once; the service makes one take at a time anyway
@@ -132,7 +133,8 @@ def _component(parameter: Parameter) -> Any:
     if parameter.widget == "file":
         return gr.File(visible=False, label=parameter.label)
     kind = gr.Number if parameter.widget == "number" else gr.Textbox
-    return kind(parameter.empty, visible=False, label=parameter.label)
+    classes = LATE if parameter.late else None
+    return kind(parameter.empty, visible=False, label=parameter.label, elem_classes=classes)
 
 
 def _preset(preset: str, folder: Path) -> Preset | None:

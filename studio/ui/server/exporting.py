@@ -14,6 +14,7 @@ from studio.core.files import disk_error
 from studio.service.takes.export import FORMATS, Export
 from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.export_range import ExportRangeError, read_export_range
+from studio.service.takes.files.coding import read_coding
 from studio.service.takes.naming import portable
 from studio.service.takes.shelf import shown
 
@@ -30,14 +31,15 @@ class Refusal:
 
 
 async def made(exports: ExportCache, path: Path, query: QueryParams) -> Export | Refusal:
-    """The export of a take's sound that an address asks for: `format`, `start`, `end`, `lufs`, `ceiling`;
-    or why there is none, in a sentence for the field at fault.
+    """The export of a take's sound that an address asks for: `format`, `start`, `end`, `lufs`, `ceiling`,
+    `bits`, `rate`, `name`; or why there is none, in a sentence for the field at fault.
     """
     suffix = query.get("format", path.suffix)
     if suffix not in FORMATS:
         return Refusal(f"Choose one of {', '.join(FORMATS)}.", 400, "format")
     try:
-        return await run_in_threadpool(exports.make, path, suffix, read_export_range(query))
+        cut, coding = read_export_range(query), read_coding(query, suffix)
+        return await run_in_threadpool(exports.make, path, suffix, cut, coding, query.get("name", ""))
     except ExportRangeError as error:
         return Refusal(str(error), 400, error.field)
     except InvalidRequestError as error:

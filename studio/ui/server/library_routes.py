@@ -27,7 +27,10 @@ from studio.ui.server.pictures import picture_png, width_of
 from studio.ui.words import words
 
 CHUNK_BYTES = 1 << 16
-MEDIA_TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg"}
+MEDIA_TYPES = {
+    ".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg", ".opus": "audio/ogg",
+}  # fmt: skip
 FOR_A_DAY = {"Cache-Control": "private, max-age=86400"}  # the page's addresses say when the sound changed
 
 

@@ -54,7 +54,12 @@ def live_routes(views: LiveViews, page_files: Path) -> list[BaseRoute]:
         return StreamingResponse(
             _sound(view.stream, codec, request),
             media_type="application/octet-stream",
-            headers={**NO_STORE, "X-Accel-Buffering": "no", "X-First-Sample": str(view.stream.sent)},
+            headers={
+                **NO_STORE,
+                "X-Accel-Buffering": "no",
+                "X-First-Sample": str(view.stream.sent),
+                "X-Channels": str(view.stream.channels),
+            },
         )
 
     async def beat(request: Request) -> Response:
@@ -111,7 +116,7 @@ async def _sound(stream: PcmStream, codec: str, request: Request) -> AsyncIterat
     Polls instead of waiting in a thread: paused listeners would use up the server's threads. A listener who
     left while nothing was to be sent shows in `is_disconnected` alone.
     """
-    sent = encoder(codec, stream.sample_rate)
+    sent = encoder(codec, stream.sample_rate, stream.channels)
     try:
         while not await request.is_disconnected():
             block: Any = stream.read(timeout_s=0.0)

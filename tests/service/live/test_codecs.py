@@ -83,3 +83,12 @@ def test_raw_is_two_bytes_a_sample_and_nothing_else() -> None:
 
 def test_a_stream_of_nothing_sends_nothing() -> None:
     assert [encoder(codec, RATE).flush() for codec in CODECS] == [b""] * 3
+
+
+def test_two_channels_are_sent_as_one_stream() -> None:
+    both = np.stack([SOUND, -SOUND // 2], axis=1)
+    encode = encoder("flac", RATE, 2)
+    stream = b"".join(map(encode.push, np.split(both, [1, 9000]))) + encode.flush()
+    np.testing.assert_array_equal(np.concatenate([samples for samples, *_ in blocks(stream)]), both)
+    raw = encoder("raw", RATE, 2)
+    assert np.frombuffer(raw.push(both[:2]), "<i2").tolist() == both[:2].flatten().tolist()

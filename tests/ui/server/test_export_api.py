@@ -14,7 +14,7 @@ from studio.service.takes.export_cache import ExportCache
 from studio.ui.server import export_api
 from tests.service.takes.test_files import write_take
 
-WORDS = ("format", "start", "end", "lufs", "ceiling")
+WORDS = ("format", "start", "end", "lufs", "ceiling", "bits", "rate", "name")
 
 
 @pytest.fixture
@@ -33,6 +33,9 @@ def test_a_take_is_exported_with_its_level(call: Any, studio: Studio) -> None:
     assert sf.info(file).duration == pytest.approx(0.8)
     assert level["said"].endswith(".")
     assert call(take.id)[1] == {}
+    file, _ = call(take.id, "wav", "", "", "", "", "24", "44.1", "{prompt} {seed}")
+    assert Path(file).name == "rain_on_tin_42.wav"
+    assert (sf.info(file).samplerate, sf.info(file).subtype) == (44100, "PCM_24")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,9 @@ def test_a_take_is_exported_with_its_level(call: Any, studio: Studio) -> None:
         (("flac", "", "", "9"), "Loudness: Choose a number"),
         (("flac", "", "", "-14", "nan"), "Ceiling: Choose a number"),
         (("exe",), "Choose one of wav"),
+        (("wav", "", "", "", "", "12"), "Bit depth: WAV has 16, 24 or 32"),
+        (("wav", "", "", "", "", "", "96"), "Sample rate: Choose a sample rate"),
+        (("wav", "", "", "", "", "", "", "{x}"), "Name: No name has a field"),
     ],
 )
 def test_what_can_t_be_is_one_sentence(call: Any, studio: Studio, words: tuple[str, ...], says: str) -> None:

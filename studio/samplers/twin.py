@@ -1,0 +1,41 @@
+"""Noise of two channels that are sampled together: what they share makes one scene of them.
+
+Of a take's own noise m and noise s of the same kind, left is a·m + b·s and right a·m − b·s with a² + b² = 1:
+each is Gaussian of variance 1, and they correlate by ρ = a² − b².
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+APART_AT_FULL_WIDTH = 0.1  # 1 − ρ: beyond it a scene's events come apart
+
+
+def side_power(width: float) -> float:
+    """b² of a width from 0 to 1."""
+    return APART_AT_FULL_WIDTH * width / 2
+
+
+def side_generator(seed: int) -> torch.Generator:
+    """A CPU generator of the side's noise alone: what the take itself draws stays what it was."""
+    digest = hashlib.sha256(f"side of {seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+@dataclass(frozen=True)
+class SideNoise:
+    """Draws s, whose share of the noise is `power`, b²."""
+
+    generator: torch.Generator
+    power: float
+
+    def both(self, common: Tensor) -> Tensor:
+        """Noise m [B, …] on the CPU → that of both channels [2 B, …], left and right of each item in turn."""
+        side = torch.randn(common.shape, generator=self.generator, dtype=common.dtype)
+        middle, apart = math.sqrt(1 - self.power) * common, math.sqrt(self.power) * side
+        return torch.stack([middle + apart, middle - apart], dim=1).flatten(0, 1)
