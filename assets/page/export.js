@@ -39,7 +39,9 @@ export class ExportForm extends EventTarget {
       return link;
     });
     this.#form.querySelector('.lw-formats').replaceChildren(...links);
+    const { value } = this.#form.elements.name; // it suits the next take as well
     this.#form.reset();
+    this.#form.elements.name.value = value;
     this.#say('');
     this.#check();
   }
@@ -80,6 +82,7 @@ export class ExportForm extends EventTarget {
     const ceiling = Number(fields.ceiling.value.replace('−', '-'));
     const [low, high] = CEILING;
     const within = ceiling >= low && ceiling <= high;
+    this.#mark('name', '');
     this.#mark('ceiling', !fields.lufs.value || within ? '' : said.wrong_ceiling);
     this.#link();
   }
@@ -103,6 +106,7 @@ export class ExportForm extends EventTarget {
       url.searchParams.set('lufs', fields.lufs.value);
       url.searchParams.set('ceiling', fields.ceiling.value);
     }
+    if (fields.name.value.trim()) url.searchParams.set('name', fields.name.value.trim());
     const [rate, bits] = fields.quality.value.split(' ');
     if (rate) url.searchParams.set('rate', rate);
     if (bits && WITH_DEPTH.includes(format)) url.searchParams.set('bits', bits);

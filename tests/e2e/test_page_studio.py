@@ -121,6 +121,15 @@ def test_a_span_is_exported_in_every_format(
         assert (about.subtype == "PCM_24") == bool(depth)
         assert about.duration == pytest.approx(2.5, abs=0.1)
     assert {path.suffix for path in tmp_path.iterdir()} == {".wav", ".flac", ".mp3", ".ogg", ".opus"}
+    page.fill(".lw-export [name=name]", "{mood}")
+    page.click(".lw-export a[data-format=wav]")
+    expect(page.locator(".lw-export label:has([name=name]) .lw-wrong")).to_contain_text(
+        "No name has a field {mood}"
+    )
+    page.fill(".lw-export [name=name]", "{category}_{span}")
+    with page.expect_download() as download:
+        page.click(".lw-export a[data-format=wav]")
+    assert download.value.suggested_filename == "weather_1-3.5s.wav"
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1], "nothing scrolls sideways"
 

@@ -98,6 +98,10 @@ class GrowingWav:
         self.close()
 
     @property
+    def channels(self) -> int:
+        return self._channels
+
+    @property
     def frames(self) -> int:
         """Samples that the header vouches for."""
         return self._data_bytes // self._frame_bytes

@@ -24,6 +24,7 @@ from studio.core.speech import Said, Sentence, within
 from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.recording import Recording
 from studio.service.takes.export import convert
+from studio.service.takes.files.encode import close_take
 from studio.service.takes.latents import GrowingLatents
 from studio.service.takes.naming import LATENTS, take_stem
 from studio.service.takes.place import Place, open_new
@@ -302,7 +303,7 @@ class TakeWriter:
             return growing
         comment = comment_of(self._record(final, status, figures))
         if final.suffix.lower() == ".wav":
-            self._wav.close(comment)
+            close_take(self._wav, comment)
             os.replace(growing, final)
             return final
         self._wav.close()

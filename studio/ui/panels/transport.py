@@ -48,6 +48,8 @@ _TRANSPORT = """
     <label>{quality} <select name="quality" title="{quality_help}"><option value="">{as_it_is}</option>
       <option value="48 24">{film}</option><option value="48 16">{games}</option>
       <option value="44.1 16">{music}</option><option value="48 32">{mixing}</option></select></label>
+    <label>{name} <input name="name" class="lw-name" placeholder="{name_as}" title="{name_help}"
+      maxlength="200"><span class="lw-wrong"></span></label>
     <span class="lw-formats"></span>
     <p class="lw-told" role="status" aria-live="polite"></p>
   </form>

@@ -12,7 +12,8 @@ import soundfile as sf
 from studio.core.errors import InvalidRequestError
 from studio.service.takes.files import id3, vorbis, wav_chunks
 from studio.service.takes.files.coding import AS_IT_IS, KINDS, OPUS_COMMENT_BYTES, OPUS_LEVEL, Coding
-from studio.service.takes.files.marks import NOTHING, About
+from studio.service.takes.files.marks import NOTHING, About, Span
+from studio.service.takes.files.marks import about as about_take
 from studio.service.takes.files.samples import Samples
 from studio.service.takes.wav import GrowingWav
 
@@ -96,12 +97,21 @@ def _encode_wav(
     lead = tags = chunks = b""
     if about is not NOTHING:
         lead = wav_chunks.bext(about, sample_rate, bits, channels)
-        tags = wav_chunks.info(about)
-        chunks = wav_chunks.ixml(about, sample_rate, bits, channels)
-        chunks += wav_chunks.cues(about.marks) + wav_chunks.sampler(about.loop, sample_rate)
+        tags, chunks = wav_chunks.tail(about, sample_rate, bits, channels)
     with GrowingWav(path, sample_rate, channels, bits=bits, lead=lead) as wav:
         for block in samples:
             wav.write(block)
         if bits == 32:  # how long it is, which only whole numbers need not say
             chunks += wav_chunks.chunk(b"fact", struct.pack("<I", min(wav.frames, 0xFFFFFFFF)))
         wav.close(comment, tags, chunks)
+
+
+def close_take(wav: GrowingWav, comment: str) -> None:
+    """Finish a take that stays the 16-bit WAV it grew as: it says what an export of it says, but for `bext`,
+    whose place would be before the sound. Raises `OSError`.
+    """
+    told = about_take(comment, Span(0, wav.frames, wav.sample_rate, wav.sample_rate, wav.frames))
+    if told is NOTHING:
+        wav.close(comment)
+    else:
+        wav.close(comment, *wav_chunks.tail(told, wav.sample_rate, 16, wav.channels))

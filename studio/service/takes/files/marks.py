@@ -33,8 +33,8 @@ class Span:
 
     def at(self, sample: float) -> int:
         """Where a sample of the take lies in the file, or the file's end it lies beyond."""
-        place = round((sample - self.start) * self.rate / self.sample_rate)
-        return min(max(place, 0), self.frames)
+        inside = min(max(sample, self.start), self.stop)
+        return min(round((inside - self.start) * self.rate / self.sample_rate), self.frames)
 
     def loop(self, points: tuple[int, int] | None) -> tuple[int, int] | None:
         """A loop of the take in the file; None where not all of it is in it."""

@@ -112,6 +112,12 @@ def ixml(about: About, sample_rate: int, bits: int, channels: int) -> bytes:
     return chunk(b"iXML", (head + "\n".join(lines) + "\n</BWFXML>\n").encode())
 
 
+def tail(about: About, sample_rate: int, bits: int, channels: int) -> tuple[bytes, bytes]:
+    """What lies behind the sound: tags for its list of information, and chunks."""
+    chunks = ixml(about, sample_rate, bits, channels) + cues(about.marks) + sampler(about.loop, sample_rate)
+    return info(about), chunks
+
+
 def cues(marks: tuple[Mark, ...]) -> bytes:
     """Marks as `cue ` points, and what they are called in `LIST`/`adtl`: a stretch's length in `ltxt`.
 

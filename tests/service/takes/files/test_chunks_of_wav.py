@@ -26,6 +26,7 @@ from tests.service.takes.files.file_fakes import RATE, SECONDS, record
 
 TOTAL = RATE * SECONDS
 TEXTS = st.text(max_size=40)
+CHANGES = st.lists(st.tuples(st.floats(-1e300, 1e300), TEXTS), max_size=6)
 
 
 @st.composite
@@ -36,9 +37,7 @@ def spans(draw: st.DrawFn) -> Span:
     return Span(start, stop, RATE, rate, max(1, round((stop - start) * rate / RATE)))
 
 
-@given(
-    spans(), st.lists(st.tuples(st.floats(0, SECONDS), TEXTS), max_size=6), st.floats(0, 4), st.floats(0, 4)
-)
+@given(spans(), CHANGES, st.floats(0, 4), st.floats(0, 4))
 def test_marks_and_loops_lie_inside_any_span(
     span: Span, changes: list[tuple[float, str]], from_s: float, to_s: float
 ) -> None:

@@ -20,6 +20,8 @@ from studio.service.takes.export import FORMATS, export
 from studio.service.takes.export_range import ExportRange
 from studio.service.takes.files.coding import Coding
 from studio.service.takes.library import settings_of
+from studio.service.takes.writer import TakeWriter
+from tests.service.service_fakes import request
 from tests.service.takes.files.file_fakes import record, write_source
 
 Probe = Callable[[Path], dict[str, Any]]
@@ -111,6 +113,21 @@ def test_a_wav_is_a_broadcast_wave_with_markers_and_a_loop(
     names = [name for name, _ in chunks_of(made.read_bytes())]
     assert names[:2] == [b"JUNK", b"fmt "]
     assert names.index(b"bext") < names.index(b"data")
+
+
+def test_a_take_that_stays_a_wav_says_where_it_changes(tmp_path: Path, probe: Probe) -> None:
+    wanted = request(prompt="rain", lane=[{"at_s": 0.5, "prompt": "wind"}])
+    take = TakeWriter.begin(wanted, 16000, tmp_path, out=tmp_path / "a.wav")
+    take.write(np.zeros(16000, np.float32))
+    made = take.finish("finished", {})
+    assert made is not None
+    read = WavInfoReader(str(made))
+    assert read.cues is not None
+    assert [cue.position for cue in read.cues.cues] == [0, 8000]
+    assert read.ixml is not None
+    assert read.ixml.scene == "rain"
+    assert settings_of(made).request() == wanted
+    assert probe(made)["streams"][0]["duration_ts"] == 16000
 
 
 def test_loudness_in_the_file_is_that_of_the_file(tmp_path: Path, require_tool: Callable[[str], str]) -> None:
