@@ -139,7 +139,10 @@ def test_settings_outlive_another_program(
     """Copied where the sound fits the new container, else encoded anew."""
     source, target = take(tmp_path, suffix), tmp_path / f"copy{other}"
     how = ("-c", "copy") if suffix == other else ("-ar", "48000")
-    if suffix in (".ogg", ".opus"):  # whose tags are a stream's, which ffmpeg hands on to other containers only if told
+    if suffix in (
+        ".ogg",
+        ".opus",
+    ):  # whose tags are a stream's, which ffmpeg hands on to other containers only if told
         how = (*how, "-map_metadata", "0:s:0")
     command = [require_tool("ffmpeg"), "-v", "error", "-nostdin", "-i", str(source), *how, str(target)]
     subprocess.run(command, check=True, timeout=60)
