@@ -268,6 +268,14 @@ def test_bench_sparse_measures_every_method_at_every_length() -> None:
 
 
 @pytest.mark.slow
+def test_bench_sparse_tells_where_the_time_goes_alone() -> None:
+    result = longwave("bench", "sparse", "--seconds", 0.64, "--repeats", 1, "--shares")
+    assert result.exit_code == 0, result.output
+    assert "self_attention" in result.stdout
+    assert "kernel_ms" not in result.stdout
+
+
+@pytest.mark.slow
 def test_bench_sparse_measures_the_ratio_and_the_blocks_it_is_given() -> None:
     asked = ("--seconds", 0.64, "--repeats", 1, "--ratio", "0.5", "--block", "mid", "--block", "up3")
     result = longwave("bench", "sparse", *asked)

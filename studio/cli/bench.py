@@ -27,7 +27,10 @@ ENDLESS = (
     "prompt", "negative_prompt", "seconds", "seed", "compare", "model", "guidance", "strategy", "steps",
     "skip_factor", "group_size", "buffer", "stereo", "width", "device", "dtype",
 )  # fmt: skip
-CLIP = ("more", "seconds", "model", "shape", "repeats", "batch", "ratio", "blocks", "device", "dtype")
+CLIP = (
+    "more", "seconds", "model", "shape", "shares_only", "repeats", "batch", "ratio", "blocks", "device",
+    "dtype",
+)  # fmt: skip
 SIDE_BY_SIDE = (
     "seconds", "model", "steps", "guidance", "batches", "workers", "repeats", "outputs", "device", "dtype",
 )  # fmt: skip
@@ -88,6 +91,9 @@ def bench_sparse(
     shape: Annotated[
         str | None, typer.Option(help="audioldm2-full: the real U-Net's shape, with random weights.")
     ] = None,
+    shares_only: Annotated[
+        bool, typer.Option("--shares", help="No more than where a dense step's time goes.")
+    ] = False,
     repeats: Annotated[int, typer.Option(min=1, max=100, help="Medians of so many.")] = 3,
     batch: Annotated[int, typer.Option(min=1, max=16, help="2 is what guidance takes.")] = 1,
     as_json: AsJson = False,
@@ -109,16 +115,19 @@ def bench_sparse(
     r = None if attention.ratio == "auto" else attention.ratio
     with terminal().status("Loading the model") as line:
         unet, about = load_unet(request.model, shape, studio.backends)
-        rows = measure(
-            unet, durations_s, repeats=repeats, batch=batch, ratio=r,
-            blocks=attention.blocks, show=line.update,
-        )  # fmt: skip
+        rows: list[dict[str, Any]] = []
+        if not shares_only:
+            rows = measure(
+                unet, durations_s, repeats=repeats, batch=batch, ratio=r,
+                blocks=attention.blocks, show=line.update,
+            )  # fmt: skip
         shares = bench_shares(unet, durations_s, repeats=repeats, batch=batch, show=line.update)
     if as_json:
         print_json({**about, "batch": batch, "repeats": repeats, "rows": rows, "shares": shares})
         return
-    _print_columns(rows)
-    typer.echo()
+    if rows:
+        _print_columns(rows)
+        typer.echo()
     _print_columns(shares)
 
 

@@ -63,6 +63,22 @@ def test_a_take_is_checked_where_it_was_made_and_in_the_library(
     )
 
 
+def test_the_take_that_is_chosen_is_checked_not_the_latest(
+    tone_site: Any, visit: Callable[..., Page]
+) -> None:
+    page = visit(tone_site.url)
+    set_length(page, 2)
+    page.locator("#infinite-variations label").nth(1).click()
+    page.click("#infinite-generate")
+    page.wait_for_selector("#infinite-status:has-text('All 2 takes are made')")
+    open_pane(page, "inside")
+    page.click("#infinite-take-strip .lw-tile >> nth=0")
+    first, latest = page.evaluate("window.longwave.infinite.strip.takes.map(({ file }) => file)")
+    check(page, "infinite")
+    page.wait_for_selector("#infinite-look-card .lw-look")
+    assert page.get_attribute("#infinite-look-card .lw-look", "data-file") == first != latest
+
+
 def test_a_check_can_be_stopped_and_goes_with_its_take(
     tone_site: Any, visit: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:

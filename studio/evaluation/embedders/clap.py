@@ -22,7 +22,7 @@ from studio.backends.hub import companion_folder
 from studio.core.errors import ModelNotFoundError
 from studio.evaluation.embedders.base import Samples, Vectors
 from studio.evaluation.embedders.laion import FILE, REPOSITORY, load_laion
-from studio.evaluation.embedders.weights import digest, find
+from studio.evaluation.embedders.weights import digest, find, on_hub
 
 SAMPLE_RATE = 48000
 WINDOW_S = 10
@@ -65,7 +65,7 @@ class Clap:
             vocabulary = _vocabulary(path.parent)
             self._model, self.source, self.licence = load_laion(path), REPOSITORY, "CC0-1.0, as its code"
         else:
-            vocabulary = _folder(REPOSITORIES[name], weights)
+            vocabulary = _folder(name, weights)
             self._model = load_network(ClapModel, vocabulary, torch.device("cpu"), torch.float32)
             self.source, self.licence = REPOSITORIES[name].repository, "Apache-2.0"
         self._model = self._model.to(device).eval()
@@ -122,16 +122,28 @@ def _unit(found: Any) -> Tensor:
     return functional.normalize(vectors.float(), dim=-1)
 
 
-def _folder(companion: Companion, weights: str | None) -> Path:
+def _folder(name: str, weights: str | None) -> Path:
     """Where a repository lies: a folder of the user's, another repository, or the Hub's cache."""
-    if weights is not None and (place := Path(weights)).is_dir():
+    companion = REPOSITORIES[name]
+    hub = companion.repository
+    if weights is not None and (place := Path(weights)).exists():
+        if not (place / "config.json").is_file():
+            raise ModelNotFoundError(
+                f"{weights} is no folder of a CLAP: give one that holds config.json and what else "
+                f"huggingface.co/{hub} has."
+            )
         return place
+    if weights is not None and (repository := on_hub(weights)):
+        return companion_folder(Companion(repository[0], companion.shows))
     if weights is not None:
-        return companion_folder(Companion(weights, companion.shows))
+        raise ModelNotFoundError(
+            f"There is no folder {weights}: give one that holds what huggingface.co/{hub} has, "
+            f"or --weights {name}={hub} to get it from the Hub."
+        )
     if (here := companion.place()) is None:
         raise ModelNotFoundError(
-            f"CLAP's weights are not here: say where they are by --weights, or get {companion.repository} "
-            f"from the Hub by --weights NAME={companion.repository}."
+            f"CLAP's weights are not here: get them from the Hub by --weights {name}={hub}, or name a "
+            f"folder that holds what huggingface.co/{hub} has, by --weights {name}=FOLDER."
         )
     return here
 
@@ -140,7 +152,8 @@ def _laion_file(weights: str | None) -> Path:
     from studio.backends.companions import cached
 
     place = cached(REPOSITORY, [FILE]) or Path.home() / ".cache" / "laion_clap"
-    return find(weights, FILE, (place,), f"The file is on the Hub in {REPOSITORY}")
+    hint = f"--weights {MUSIC}={REPOSITORY} gets it from the Hub"
+    return find(MUSIC, weights, FILE, (place,), f"LAION's CLAP is at huggingface.co/{REPOSITORY} ({hint})")
 
 
 def _vocabulary(beside: Path) -> Path:
@@ -151,5 +164,6 @@ def _vocabulary(beside: Path) -> Path:
         if (place := companion.place()) is not None:
             return place
     raise ModelNotFoundError(
-        f"LAION's file brings no vocabulary: put vocab.json and merges.txt of {ROBERTA.repository} beside it."
+        f"LAION's file brings no vocabulary: put vocab.json and merges.txt of "
+        f"huggingface.co/{ROBERTA.repository} beside it, in {beside}."
     )

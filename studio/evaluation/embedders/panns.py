@@ -116,8 +116,9 @@ class Panns:
         self.sample_rate = self._variant.sample_rate
         self.labels = tuple(f"AudioSet {i}" for i in range(CLASSES))
         home = Path.home()
+        hint = f"PANNs' weights are at {self._variant.record}"
         places = (home / ".cache" / "audioldm_eval" / "ckpt", home / "panns_data")
-        path = find(weights, self._variant.file, places, f"PANNs' weights are at {self._variant.record}")
+        path = find(name, weights, self._variant.file, places, hint)
         self._net = put(Cnn14, read_state(path, ("model",)), "PANNs' Cnn14", path).to(device)
         self._device = device
         self.version = digest(self._net)

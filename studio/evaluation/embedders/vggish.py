@@ -87,7 +87,7 @@ class Vggish:
             ModelNotFoundError: they are not here.
             WeightsError: the file is damaged or another network's.
         """
-        path = find(weights, FILE, (Path(torch.hub.get_dir()) / "checkpoints",), HINT)
+        path = find(self.name, weights, FILE, (Path(torch.hub.get_dir()) / "checkpoints",), HINT)
         self._net = put(VggishNet, read_state(path), "VGGish", path).to(device)
         self._device = device
         self.version = digest(self._net)

@@ -98,10 +98,17 @@ def digest(network: nn.Module) -> str:
     return content.hexdigest()[:16]
 
 
-def find(weights: str | None, file: str, places: Sequence[Path], hint: str) -> Path:
+def on_hub(weights: str) -> tuple[str, str | None] | None:
+    """The repository that `owner/name` or `owner/name:file` means, and the file; None for anything else."""
+    found = _REPOSITORY.fullmatch(weights)
+    return (found[1], found[2]) if found else None
+
+
+def find(name: str, weights: str | None, file: str, places: Sequence[Path], hint: str) -> Path:
     """Where a weight file is.
 
     Args:
+        name: the embedder's, which `--weights` names too.
         weights: a path; or a repository on the Hub, `owner/name`, `owner/name:file` where the file has
             another name than its authors'; None looks at `places`.
         file: the name that its authors gave it.
@@ -115,15 +122,24 @@ def find(weights: str | None, file: str, places: Sequence[Path], hint: str) -> P
         for place in places:
             if (place / file).is_file():
                 return place / file
-        raise ModelNotFoundError(f"{hint}: put {file} into {places[0]}, or say where it is by --weights.")
-    if (path := Path(weights)).exists():
+        raise ModelNotFoundError(
+            f"{hint}: put {file} into {places[0]}, or say where it is by --weights {name}=FILE."
+        )
+    path = Path(weights)
+    if path.is_dir() and not (path / file).is_file():
+        raise ModelNotFoundError(
+            f"{weights} holds no {file}. {hint}: put it into that folder, or name another."
+        )
+    if path.exists():
         return path / file if path.is_dir() else path
-    if not (on_hub := _REPOSITORY.fullmatch(weights)):
-        raise ModelNotFoundError(f"There is no file {weights}: say where the weights are. {hint}.")
+    if (repository := on_hub(weights)) is None:
+        raise ModelNotFoundError(
+            f"There is no file {weights}. {hint}: say where {file} is by --weights {name}=FILE."
+        )
     from huggingface_hub import hf_hub_download
 
-    with hub_errors(on_hub[1]):
-        return Path(hf_hub_download(on_hub[1], on_hub[2] or file))
+    with hub_errors(repository[0]):
+        return Path(hf_hub_download(repository[0], repository[1] or file))
 
 
 def packaged(package: str, file: str, sentence: str) -> Path:

@@ -39,10 +39,17 @@ MOST_PLACES = 8
 STEREO_LOSS_DB = -3.3  # what two unlike channels lose; beyond it they work against each other
 CURVE_POINTS = 240
 _ATTACH = "import(new URL('page/look.js', document.baseURI)).then(look => look.attach(element, '{tab}'));"
+_CHOSEN = "(asked) => [asked, window.longwave?.{tab}?.strip?.selected ?? '']"
 Shown = tuple[Any, Any, str]  # words, the card, the name of what goes on
 
 
-def build(looks: Looks, tab: str, path_of: Callable[[str], Path], asked: gr.State) -> None:
+def build(
+    looks: Looks,
+    tab: str,
+    path_of: Callable[[str], Path],
+    asked: gr.State,
+    in_strip: Callable[[str], Path | None] = lambda token: None,
+) -> None:
     """Lay the card out in the column one is in.
 
     Args:
@@ -50,8 +57,10 @@ def build(looks: Looks, tab: str, path_of: Callable[[str], Path], asked: gr.Stat
         tab: the elements' ids begin with its name.
         path_of: the file of what is `asked`; raises `StudioError` where there is none.
         asked: holds a job's id, or a take's.
+        in_strip: the file of a take by its token. That of the take chosen in the tab's strip goes before what
+            is `asked`.
     """
-    handlers = Handlers(looks, path_of)
+    handlers = Handlers(looks, path_of, in_strip)
     with gr.Accordion(texts.title, open=False, elem_id=f"{tab}-look"):
         gr.Markdown(texts.help, elem_classes="lw-said")
         with gr.Row(elem_classes="lw-actions"):
@@ -62,29 +71,39 @@ def build(looks: Looks, tab: str, path_of: Callable[[str], Path], asked: gr.Stat
             "", js_on_load=_ATTACH.format(tab=tab), apply_default_css=False, elem_id=f"{tab}-look-card"
         )
     looking = gr.State("")
+    token = gr.Textbox("", visible=False)  # no state: the page's scripts alone know which take is chosen
     start.click(
-        handlers.look, asked, [said, card, looking],
+        handlers.look, [asked, token], [said, card, looking], js=_CHOSEN.format(tab=tab),
         show_progress="hidden", concurrency_limit=2, concurrency_id="looks", api_visibility="private",
     )  # fmt: skip
     stop.click(handlers.stop, looking, None, **HIDDEN)
-    # What is told is of one take: it goes when another is made, or chosen.
+    # What is told is of one take, and names it: it goes when another is made, or chosen in the Library.
     asked.change(handlers.leave, looking, [said, card], **HIDDEN)
 
 
 class Handlers:
     """What the buttons do."""
 
-    def __init__(self, looks: Looks, path_of: Callable[[str], Path]) -> None:
+    def __init__(
+        self,
+        looks: Looks,
+        path_of: Callable[[str], Path],
+        in_strip: Callable[[str], Path | None] = lambda token: None,
+    ) -> None:
         self._looks = looks
         self._path_of = path_of
+        self._in_strip = in_strip
         self._going: dict[str, threading.Event] = {}
 
-    def look(self, asked: str) -> Iterator[Shown]:
-        """Yields how far it is, then what was found, with the name to `stop` it by; a closed page ends it."""
+    def look(self, asked: str, token: str = "") -> Iterator[Shown]:
+        """Yields how far it is, then what was found, with the name to `stop` it by; a closed page ends it.
+
+        `token` is of the take in the strip that is chosen; without one it is what is `asked`.
+        """
         name, stopped = secrets.token_hex(8), threading.Event()
         self._going[name] = stopped
         try:
-            for step in self._looks.look(self._path_of(asked)):
+            for step in self._looks.look(self._in_strip(token) or self._path_of(asked)):
                 if stopped.is_set():
                     yield texts.stopped, gr.skip(), ""
                     return

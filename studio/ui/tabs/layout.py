@@ -115,7 +115,7 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
                         form.rest("expert")
                 with gr.Column(elem_id=f"{tab}-inside", elem_classes="lw-pane"):
                     _gauges(tab, own.gauges)
-                    look.build(handlers.looks, tab, handlers.looks.of_job, job_id)
+                    look.build(handlers.looks, tab, handlers.looks.of_job, job_id, handlers.in_strip)
                     own.inside(Inside(form, picture, job_id))
     form.join()
     known.bind(form.fields["prompt"], form.fields["model"])

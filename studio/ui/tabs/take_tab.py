@@ -64,6 +64,10 @@ class TakeHandlers:
         self.looks = shared.looks
         self._mode = mode
 
+    def in_strip(self, token: str) -> Path | None:
+        """The file of a take that this page has in its strip, while it is there."""
+        return self._offers.path(token) if token else None
+
     def generate(self, **values: Any) -> Iterator[Following]:
         """Start a take of the form's values, or several, and follow."""
         yield from self._begin(values)

@@ -95,6 +95,7 @@ class Steps:
         self.steps = steps
 
     def look(self, path: Path) -> Iterator[Any]:
+        self.path = path
         for step in self.steps:
             if isinstance(step, Exception):
                 raise step
@@ -123,6 +124,14 @@ def test_a_stop_ends_the_look_that_it_names_and_no_other() -> None:
     assert panel.leave(next(last)[2]) == ("", "")
     assert [words for words, *_ in last] == ["Stopped."]
     panel.stop(name)  # long over
+
+
+def test_what_is_chosen_in_the_strip_goes_before_the_jobs_take_while_it_is_there() -> None:
+    looks: Any = Steps(PLAIN)
+    panel = Handlers(looks, Path, {"here": Path("chosen.wav")}.get)
+    for token, file in (("here", "chosen.wav"), ("gone", "latest.wav"), ("", "latest.wav")):
+        assert list(panel.look("latest.wav", token))[-1][1] == card(PLAIN)
+        assert looks.path == Path(file)
 
 
 def test_progress_is_told_and_then_the_card() -> None:
