@@ -66,6 +66,13 @@ def test_what_leaves_a_gap_is_kept_no_more(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_what_is_no_number_is_not_kept(tmp_path: Path) -> None:
+    for fault in (float("nan"), float("inf"), 1e6):
+        kept = _kept(tmp_path / f"a{LATENTS}", 0, 10)
+        kept.append(FRAMES[:, :, 10:12] + fault, 10)
+        assert not list(tmp_path.iterdir())
+
+
 def test_a_disk_that_refuses_is_no_harm(tmp_path: Path) -> None:
     kept = GrowingLatents(tmp_path / "nowhere" / f"a{LATENTS}")
     kept.append(FRAMES, 0)
