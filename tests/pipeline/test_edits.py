@@ -16,6 +16,7 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.edits.layout import Kept, Made, lay_out
 from studio.pipeline.edits.make import FADE_S
 from studio.pipeline.edits.render import BLOCK_FRAMES, blended
+from studio.pipeline.prompts import prompt_weights
 from studio.testing import FakeBackend
 from tests.pipeline.edits_fakes import HOP, RATE, TakeInMemory, edited, take_of
 
@@ -256,3 +257,14 @@ def test_an_endless_take_is_varied_along_all_of_it(backend):
         span = slice(second * RATE, (second + 1) * RATE)
         near, far = (np.abs(made[share][span] - made[0][span]).mean() for share in (0.3, 1))
         assert 0 < near < far
+
+
+def test_a_span_s_prompt_gives_way_within_it():
+    take = TakeInMemory(np.zeros(10 * RATE, np.float32))
+    layout = lay_out(_edit("repaint", start_s=3, end_s=7, prompt="a dog"), [take], Geometry())
+    (made,) = [part for part in layout.parts if isinstance(part, Made)]
+    weights = prompt_weights(
+        made.prompts.points, made.prompts.blend_s, torch.tensor([2.9, 3.5, 6.5, 7.0], dtype=torch.float64)
+    )
+    assert made.prompts.opening == "rain"
+    assert weights[:, 1].tolist() == pytest.approx([0, 1, 1, 0])

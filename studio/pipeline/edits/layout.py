@@ -162,7 +162,8 @@ def _splice(edit: Splice, first: KnownTake, second: KnownTake, geometry: Geometr
     if edit.prompt:
         end_s = (at_frame + frames) / geometry.frame_rate
         told = PromptPoint(at_s=at_frame / geometry.frame_rate, prompt=edit.prompt)
-        prompts = Prompts(before, (told, PromptPoint(at_s=end_s, prompt=after)), BLEND_S)
+        back = PromptPoint(at_s=_back_s(told.at_s, end_s), prompt=after)
+        prompts = Prompts(before, (told, back), BLEND_S)
     made = Made(frames, frames * hop, prompts, at_frame, Edge(0, leave), Edge(1, enter), edit.prompt)
     return Layout((Kept(0, 0, leave), made, Kept(1, enter, second.samples)))
 
@@ -244,6 +245,11 @@ def _overlaid(take: KnownTake, prompt: str, start_s: float, end_s: float) -> Pro
     before = tuple(point for point in points if point.at_s < start_s)
     after = tuple(point for point in points if point.at_s > end_s)
     begun = (PromptPoint(at_s=start_s, prompt=prompt),) if start_s > 0 else ()
-    back_s = max(0.0, end_s)
-    back = PromptPoint(at_s=back_s, prompt=_in_force(take, back_s))
+    back = PromptPoint(at_s=_back_s(start_s, end_s), prompt=_in_force(take, max(0.0, end_s)))
     return Prompts(opening if begun else prompt, (*before, *begun, back, *after), min(BLEND_S, blend_s))
+
+
+def _back_s(start_s: float, end_s: float) -> float:
+    """When a span's prompt begins to give way, so that what follows has its own from its beginning."""
+    blended = end_s - BLEND_S if end_s - start_s >= 2 * BLEND_S else end_s
+    return max(0.0, blended)

@@ -32,7 +32,7 @@ _MAX_SIZES = (8, 64, 1024)  # of channels of sound, C, F
 class GrowingLatents:
     """Keeps frames that follow each other. Never raises: a take is whole without them.
 
-    What leaves a gap, or can't be written, ends it, and the file goes.
+    What leaves a gap, is no number in float16, or can't be written, ends it, and the file goes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,7 +69,8 @@ class GrowingLatents:
             return
         frames = latents.detach().cpu().half().movedim(2, 0).contiguous().numpy()
         sizes = frames.shape[1:]
-        if start_frame != self._frames or self._sizes not in ((), sizes):
+        follows = start_frame == self._frames and self._sizes in ((), sizes)
+        if not follows or not np.isfinite(frames).all():
             self.discard()
             return
         try:

@@ -136,6 +136,8 @@ class TakeWriter:
             if record.take is not None:
                 take._favourite, take._source = record.take.favourite, record.take.source
                 take._group, take._said = record.take.group, record.take.said
+                if record.take.edit is not None:  # a variation: nothing else that is edited goes on
+                    take._notes = EditNotes(record.name, record.take.edit)
             if latent_frames is not None:
                 take._latents = GrowingLatents.reopen(path.with_suffix(LATENTS), latent_frames)
             take._write_sidecar(path, "running", {})

@@ -10,10 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from studio.core.edit import EditRecord, parse_edit
 from studio.core.errors import InvalidRequestError
+from studio.core.preset import load_preset
 from studio.service.takes.latents import GrowingLatents, StoredLatents
 from studio.service.takes.library import Library
 from studio.service.takes.naming import LATENTS
+from studio.service.takes.record import EditNotes
 from studio.service.takes.writer import TakeWriter
 from tests.service.service_fakes import RATE, ramp, request
 
@@ -63,6 +66,13 @@ def test_what_leaves_a_gap_is_kept_no_more(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_what_is_no_number_is_not_kept(tmp_path: Path) -> None:
+    for fault in (float("nan"), float("inf"), 1e6):
+        kept = _kept(tmp_path / f"a{LATENTS}", 0, 10)
+        kept.append(FRAMES[:, :, 10:12] + fault, 10)
+        assert not list(tmp_path.iterdir())
+
+
 def test_a_disk_that_refuses_is_no_harm(tmp_path: Path) -> None:
     kept = GrowingLatents(tmp_path / "nowhere" / f"a{LATENTS}")
     kept.append(FRAMES, 0)
@@ -94,6 +104,26 @@ def _take(outputs: Path, *, latents: bool = True) -> Path:
     path = take.finish("finished", {})
     assert path is not None
     return path
+
+
+def test_a_variation_that_goes_on_keeps_what_it_was_made_of(tmp_path: Path) -> None:
+    begun = TakeWriter.begin(request(), RATE, tmp_path, latents=True)
+    begun.tell_edit(EditNotes("mine", EditRecord(of=("a.flac",), settings=parse_edit("vary", seed=3))))
+    begun.write(ramp(0, RATE))
+    begun.keep_latents(FRAMES, 0)
+    begun._wav.close()  # as a kill does
+    assert begun._latents is not None
+    begun._latents.close()
+    again = TakeWriter.reopen(request(), begun.path, RATE // 2, 12)
+    again.keep_latents(FRAMES[:, :, 12:], 12)
+    path = again.finish("finished", {})
+    assert path is not None
+    record = load_preset(path.with_suffix(".json"))
+    assert record.name == "mine"
+    assert record.take is not None
+    assert record.take.edit is not None
+    assert record.take.edit.of == ("a.flac",)
+    assert torch.equal(StoredLatents(path.with_suffix(LATENTS)).read(0, 30), FRAMES)
 
 
 def test_they_lie_beside_the_take_and_go_where_it_goes(tmp_path: Path) -> None:
