@@ -151,10 +151,12 @@ def test_a_waiting_take_ends_with_its_call(studio: Studio) -> None:
             await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_default_executor()  # what was being submitted is by then
 
     aio.run(call())
     second = studio.jobs()[-1]
     assert second is not first
+    assert ended(second)
     assert second.status == "stopped"
     assert not first.ended
     studio.stop(first.id)
