@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -10,7 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_error
 from studio.core.text import Line
-from studio.core.values import MAX_SEED, Frozen, exact_seed
+from studio.core.values import MAX_SEED, Frozen, drawn_seed
 
 MAX_MADE_S = 600.0  # of new sound in one edit
 BEATS_A_BAR = 4
@@ -28,8 +27,7 @@ class _Made(Frozen):
     @field_validator("seed", mode="before")
     @classmethod
     def _draw_seed(cls, seed: Any) -> Any:
-        wanted = exact_seed(seed)
-        return secrets.randbelow(2**32) if wanted is None else wanted
+        return drawn_seed(seed)
 
 
 class Repaint(_Made):
@@ -113,8 +111,7 @@ class Vary(Frozen):
     @field_validator("seed", mode="before")
     @classmethod
     def _draw_seed(cls, seed: Any) -> Any:
-        wanted = exact_seed(seed)
-        return secrets.randbelow(2**32) if wanted is None else wanted
+        return drawn_seed(seed)
 
 
 BridgeEdit = Repaint | Extend | Splice | Loop

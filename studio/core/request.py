@@ -6,7 +6,6 @@ page nor a raw API call can be trusted to keep them.
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
@@ -20,7 +19,7 @@ from studio.core.modes import MODES, POCKET
 from studio.core.sampling import EndlessSampler, Sampler
 from studio.core.speech import Speech
 from studio.core.text import Line
-from studio.core.values import MAX_SEED, Frozen, exact_seed
+from studio.core.values import MAX_SEED, Frozen, drawn_seed
 
 MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
@@ -94,8 +93,7 @@ class GenerationRequest(Frozen):
     @field_validator("seed", mode="before")
     @classmethod
     def _draw_seed(cls, seed: Any) -> Any:
-        wanted = exact_seed(seed)
-        return secrets.randbelow(2**32) if wanted is None else wanted
+        return drawn_seed(seed)
 
     @model_validator(mode="after")
     def _coherent(self) -> GenerationRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -38,6 +39,12 @@ def exact_seed(seed: Any) -> Any:
     if isinstance(seed, float) and abs(seed) > EXACT_FLOAT:
         raise ValueError(f"is exact as a number up to {EXACT_FLOAT:,} only: give its digits as text")
     return None if seed == -1 else seed
+
+
+def drawn_seed(seed: Any) -> Any:
+    """`exact_seed`, or one that is drawn where any will do. Raises as it does."""
+    wanted = exact_seed(seed)
+    return secrets.randbelow(2**32) if wanted is None else wanted
 
 
 Seed = Annotated[Annotated[int, Field(ge=0, le=MAX_SEED)] | None, BeforeValidator(exact_seed)]
