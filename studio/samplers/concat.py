@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.core.errors import InvalidRequestError
-from studio.samplers.ddim import DdimStep, ddim_steps, run_steps
+from studio.samplers.ddim import DdimStep, counted, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule
 from studio.samplers.twin import SideNoise
@@ -51,19 +51,7 @@ def clip_steps(
         noise = (common if side is None else side.both(common)).to(device)
         start_frame = clip * (shape[2] - overlap_frames)
         own = ddim_steps(denoise, schedule, noise, steps, start_frame)
-        yield _counted(own, clip * steps, count * steps)
-
-
-def _counted(
-    clip: Generator[DdimStep, None, Tensor], before: int, total: int
-) -> Generator[DdimStep, None, Tensor]:
-    while True:
-        try:
-            done = next(clip)
-        except StopIteration as end:
-            result: Tensor = end.value
-            return result
-        yield DdimStep(before + done.step, total, done.latents)
+        yield counted(own, clip * steps, count * steps)
 
 
 def clip_latents(

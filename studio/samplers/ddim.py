@@ -114,6 +114,19 @@ def ddim_sample(
     return run_steps(ddim_steps(denoise, schedule, latents, steps, start_frame, skipped), on_step)
 
 
+def counted(
+    steps: Generator[DdimStep, None, Result], before: int, total: int
+) -> Generator[DdimStep, None, Result]:
+    """The same steps as a part of `total`, of which `before` were done; they return what they do."""
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield DdimStep(before + done.step, total, done.latents)
+
+
 def run_steps(steps: Generator[DdimStep, None, Result], on_step: OnStep | None = None) -> Result:
     """Take the steps one after the other, telling `on_step` of each; what they return in the end."""
     while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from studio.pipeline.edits.windows import KNOWN_FRAMES, Window, windows
 from studio.pipeline.plan import ClipPlan, Prompts, RenderPlan, guidance_plan
 from studio.pipeline.progress import step_events
 from studio.samplers.bridge import BridgePlan, bridge_steps
-from studio.samplers.ddim import DdimStep
+from studio.samplers.ddim import DdimStep, counted
 from studio.samplers.schedule import add_noise
 
 if TYPE_CHECKING:
@@ -172,8 +172,7 @@ def _fill(
         noise[:, :, :there] = add_noise(begun, noise[:, :, :there], level)
     after = canvas.shape[2] - known - made.frames
     pieces = windows(made.frames, known, after, backend.geometry.frame_multiple)
-    count = _counter(len(pieces) * plan.forwards)
-    for piece in pieces:
+    for number, piece in enumerate(pieces):
         start, stop = known + piece.start, known + piece.stop
         own, spare = noise[:, :, piece.start : piece.stop], drawn(piece.spare)
         early = piece.spare if _ends_known(piece) else 0
@@ -188,32 +187,9 @@ def _fill(
             right=canvas[:, :, stop : stop + piece.after],
             start_frame=made.at_frame + piece.start - early,
         )
-        clean = yield from _counted(steps, count)
+        clean = yield from counted(steps, number * plan.forwards, len(pieces) * plan.forwards)
         canvas[:, :, start:stop] = clean[:, :, early : early + stop - start]
 
 
 def _ends_known(piece: Window) -> bool:
     return piece.after > 0
-
-
-def _counter(total: int) -> Callable[[Tensor], DdimStep]:
-    done = 0
-
-    def count(latents: Tensor) -> DdimStep:
-        nonlocal done
-        done += 1
-        return DdimStep(done, total, latents)
-
-    return count
-
-
-def _counted(
-    steps: Generator[DdimStep, None, Tensor], count: Callable[[Tensor], DdimStep]
-) -> Generator[DdimStep, None, Tensor]:
-    while True:
-        try:
-            done = next(steps)
-        except StopIteration as end:
-            result: Tensor = end.value
-            return result
-        yield count(done.latents)
