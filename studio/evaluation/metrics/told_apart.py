@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -66,16 +66,19 @@ def told_apart(
     vectors = np.concatenate([first, second]).astype(np.float64)
     positive = np.arange(len(vectors)) >= len(first)
     scores = held_out_scores(vectors, positive, fold_of(names, min(folds, len(set(names)))))
-    return bootstrap(
-        lambda drawn: area_under_curve(drawn[:, 0], drawn[:, 1] > 0)
-        if 0 < drawn[:, 1].sum() < len(drawn)
-        else 0.5,
-        np.stack([scores, positive.astype(float)], axis=1),
-        within=(0.0, 1.0),
-    )
+    rows = np.stack([scores, positive.astype(float)], axis=1)
+    return bootstrap(_area, rows, within=(0.0, 1.0))
 
 
-def _fit(vectors: NDArray[np.floating], positive: NDArray[np.bool_]):  # type: ignore[no-untyped-def]
+def _area(rows: NDArray[np.floating]) -> float:
+    """Of scores and truths [n, 2]; chance where a draw holds one kind only."""
+    positive = rows[:, 1] > 0
+    return area_under_curve(rows[:, 0], positive) if 0 < positive.sum() < len(rows) else 0.5
+
+
+def _fit(
+    vectors: NDArray[np.floating], positive: NDArray[np.bool_]
+) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
     mean, scale = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
     seen = torch.from_numpy((vectors - mean) / scale)
     wanted = torch.from_numpy(positive.astype(np.float64))

@@ -5,7 +5,9 @@ The baseline mirrors the band below about 8 kHz, at the one gain that serves all
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,17 @@ from studio.modules.band_extension import (
 
 Samples = NDArray[np.float32]
 Through = Callable[[Tensor], tuple[Tensor, Tensor]]
+_MULTIPLE = FACTOR * HOP_SAMPLES
 MEASURED_BINS = slice(0, KNOWN_BINS)  # of those above: 8 to 16 kHz
 FLOOR = 1e-6  # power below which a bin is silent
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a sound: log-mel [1, m, 64] and sound [1, 160·m] at 16 kHz, of one kind."""
+
+    mel: Tensor
+    sound: Tensor
 
 
 def measure_bandwidth(
@@ -52,84 +63,104 @@ def measure_bandwidth(
     - `lsd`, `lsd_mirror`: log-spectral distance between 8 and 16 kHz in dB; `lsd_share`: their ratio.
     - `auc`, `auc_mirror`: how well each is told from the real sounds (0.5: not at all).
     """
-    parts = []
-    for number, sound in enumerate(sounds, start=1):
-        parts.append(_Part.of(extension, through, sound))
-        report(f"{number} of {len(sounds)} extended")
-    gain = {kind: _shelf([part.versions[kind] for part in parts]) for kind in ("known", "decoded")}
-    figures: dict[str, Any] = {
-        "mel_l1_16k": _mean([part.mel_l1[0] for part in parts]).as_json(),
-        "mel_l1_48k": _mean([part.mel_l1[1] for part in parts]).as_json(),
-    }
-    for kind in ("known", "decoded"):
-        made = np.array([_distance(part.versions[kind].made, part.versions[kind].real) for part in parts])
-        mirror = np.array(
-            [_distance(part.versions[kind].image + gain[kind], part.versions[kind].real) for part in parts]
-        )
-        figures[kind] = {
-            "lsd": _mean(made).as_json(),
-            "lsd_mirror": _mean(mirror).as_json(),
-            "lsd_share": bootstrap(
-                lambda rows: float(rows[:, 0].mean() / rows[:, 1].mean()), np.stack([made, mirror], axis=1)
-            ).as_json(),
-        }
+    real = [sound[: len(sound) // _MULTIPLE * _MULTIPLE] for sound in sounds]
+    known = [known_of(sound) for sound in real]
+    decoded = [_decoded(through, one) for one in known]
+    figures: dict[str, Any] = {}
+    for kind, given in (("known", known), ("decoded", decoded)):
+        made = [extended(extension, one) for one in given]
+        shelf = best_shelf(real, given)
+        mirror = [mirrored(one.sound, shelf) for one in given]
+        report(f"{kind}: extended")
+        figures[kind] = _distances(real, made, mirror)
         if embedder is not None:
-            real = _embedded(embedder, list(sounds))
-            ours = _embedded(embedder, [part.sounds[kind] for part in parts])
-            theirs = _embedded(embedder, [part.mirrored(kind, gain[kind]) for part in parts])
-            figures[kind]["auc"] = told_apart(real, ours, (groups, groups)).as_json()
-            figures[kind]["auc_mirror"] = told_apart(real, theirs, (groups, groups)).as_json()
+            heard = [_embedded(embedder, kept) for kept in (real, made, mirror)]
+            figures[kind]["auc"] = told_apart(heard[0], heard[1], (groups, groups)).as_json()
+            figures[kind]["auc_mirror"] = told_apart(heard[0], heard[2], (groups, groups)).as_json()
             report(f"{kind}: told apart")
-    return figures
+    brought_down = [known_of(sound).mel for sound in made]
+    return {
+        "mel_l1_16k": _mel_l1(known, [log_mel(one.sound) for one in decoded]).as_json(),
+        "mel_l1_48k": _mel_l1(known, brought_down).as_json(),
+        **figures,
+    }
 
 
-class _Version:
-    """Log-powers [160, frames] between 8 and 16 kHz: the real ones, those made, the mirrored band's."""
-
-    def __init__(self, real: Tensor, made: Tensor, known: Tensor) -> None:
-        self.real, self.made, self.image = _logs(spectrum_above(real)), _logs(spectrum_above(made)), None
-        image = spectrum_above(_stuffed(known))
-        self.image = _logs(image)
+def known_of(sound: Samples) -> Known:
+    """What is below 8 kHz of a sound [n] at 48 kHz, n a multiple of 480."""
+    narrow = torch.from_numpy(resample(sound, SAMPLE_RATE, KNOWN_RATE))[None]
+    return Known(log_mel(narrow), narrow)
 
 
-class _Part:
-    """One sound and all that is made of it."""
+@torch.inference_mode()
+def extended(extension: BandExtension, known: Known) -> Samples:
+    """The extension's sound [3·n] of what is known [n]."""
+    made: Samples = extension(known.mel, known.sound)[0].numpy()
+    return made
 
-    def __init__(self) -> None:
-        self.versions: dict[str, _Version] = {}
-        self.sounds: dict[str, Samples] = {}
-        self.narrow: dict[str, Tensor] = {}
-        self.mel_l1 = (0.0, 0.0)
 
-    @classmethod
-    @torch.inference_mode()
-    def of(cls, extension: BandExtension, through: Through, sound: Samples) -> _Part:
-        part = cls()
-        whole = len(sound) // (FACTOR * HOP_SAMPLES) * HOP_SAMPLES
-        real = torch.from_numpy(sound[: FACTOR * whole])[None]
-        known = torch.from_numpy(resample(sound, SAMPLE_RATE, KNOWN_RATE)[:whole])[None]
-        mel = log_mel(known)
-        blurred, decoded = through(mel)
-        part.narrow = {"known": known, "decoded": decoded[:, :whole]}
-        for kind, heard, seen in (("known", known, mel), ("decoded", decoded, blurred)):
-            made = extension(seen, heard)
-            part.versions[kind] = _Version(real, made, heard[:, :whole])
-            part.sounds[kind] = made[0].numpy()
-        back = torch.from_numpy(resample(part.sounds["decoded"], SAMPLE_RATE, KNOWN_RATE)[:whole])[None]
-        part.mel_l1 = (
-            float((log_mel(decoded[:, :whole]) - mel).abs().mean()),
-            float((log_mel(back) - mel).abs().mean()),
+@torch.inference_mode()
+def mirrored(known: Tensor, shelf: float) -> Samples:
+    """The baseline's sound [3·n] at 48 kHz of sound [1, n]: 0 to 8 kHz mirrored upwards, `shelf` louder.
+
+    `shelf` is in nepers of power.
+    """
+    image = spectrum_above(_stuffed(known)) * math.exp(shelf / 2)
+    image[:, KNOWN_BINS:] = 0
+    whole = torch.cat([analyse(known)[:, :KNOWN_BINS], image], dim=1)
+    made: Samples = synthesise(whole, FACTOR * known.shape[1])[0].numpy()
+    return made
+
+
+def best_shelf(real: Sequence[Samples], known: Sequence[Known]) -> float:
+    """The shelf of `mirrored` that brings it nearest to the real sounds, all clips together."""
+    return float(
+        np.median(
+            np.concatenate(
+                [
+                    (log_powers(torch.from_numpy(sound)[None]) - log_powers(_stuffed(one.sound))).mean(axis=0)
+                    for sound, one in zip(real, known, strict=True)
+                ]
+            )
         )
-        return part
+    )
 
-    @torch.inference_mode()
-    def mirrored(self, kind: str, gain: float) -> Samples:
-        """The baseline's sound at 48 kHz."""
-        known = self.narrow[kind]
-        image = spectrum_above(_stuffed(known)) * float(np.exp(gain / 2))
-        image[:, KNOWN_BINS:] = 0
-        low = analyse(known)[:, :KNOWN_BINS]
-        return synthesise(torch.cat([low, image], dim=1), FACTOR * known.shape[1])[0].numpy()
+
+@torch.inference_mode()
+def log_powers(sound: Tensor) -> NDArray[np.float64]:
+    """Of the bins between 8 and 16 kHz of sound [1, n] at 48 kHz [160, frames]."""
+    power = spectrum_above(sound)[0, MEASURED_BINS].abs().square().double()
+    powers: NDArray[np.float64] = (power + FLOOR).log().numpy()
+    return powers
+
+
+def spectral_distance(made: Samples, real: Samples) -> float:
+    """Log-spectral distance in dB between 8 and 16 kHz: the mean over frames of the rms over bins."""
+    apart = log_powers(torch.from_numpy(made)[None]) - log_powers(torch.from_numpy(real)[None])
+    return float(np.sqrt(np.square(10 / np.log(10) * apart).mean(axis=0)).mean())
+
+
+def _distances(real: Sequence[Samples], made: Sequence[Samples], mirror: Sequence[Samples]) -> dict[str, Any]:
+    rows = np.array(
+        [
+            [spectral_distance(m, r), spectral_distance(b, r)]
+            for r, m, b in zip(real, made, mirror, strict=True)
+        ]
+    )
+    return {
+        "lsd": _mean(rows[:, 0]).as_json(),
+        "lsd_mirror": _mean(rows[:, 1]).as_json(),
+        "lsd_share": bootstrap(lambda drawn: float(drawn[:, 0].mean() / drawn[:, 1].mean()), rows).as_json(),
+    }
+
+
+def _decoded(through: Through, known: Known) -> Known:
+    mel, sound = through(known.mel)
+    return Known(mel, sound[:, : known.sound.shape[1]].clone())
+
+
+def _mel_l1(known: Sequence[Known], mels: Sequence[Tensor]) -> Figure:
+    return _mean([float((mel - one.mel).abs().mean()) for mel, one in zip(mels, known, strict=True)])
 
 
 def _stuffed(known: Tensor) -> Tensor:
@@ -137,22 +168,6 @@ def _stuffed(known: Tensor) -> Tensor:
     out = known.new_zeros(known.shape[0], known.shape[1], FACTOR)
     out[..., 0] = FACTOR * known
     return out.flatten(1)
-
-
-def _logs(above: Tensor) -> NDArray[np.float64]:
-    power = above[0, MEASURED_BINS].abs().square().double().numpy()
-    return np.log(power + FLOOR)
-
-
-def _shelf(versions: Sequence[_Version]) -> float:
-    """The gain in nepers of power that brings the mirrored band nearest to the real one, all clips together."""
-    return float(np.median(np.concatenate([(v.real - v.image).mean(axis=0) for v in versions])))
-
-
-def _distance(made: NDArray[np.float64], real: NDArray[np.float64]) -> float:
-    """Log-spectral distance in dB: the mean over frames of the root mean square over bins."""
-    decibels = 10 / np.log(10) * (made - real)
-    return float(np.sqrt(np.square(decibels).mean(axis=0)).mean())
 
 
 def _mean(values: Sequence[float] | NDArray[np.float64]) -> Figure:
