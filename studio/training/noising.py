@@ -62,8 +62,8 @@ def fifo_ramps(count: int, frames: int, generator: torch.Generator, train_steps:
 def bridge_timesteps(count: int, frames: int, generator: torch.Generator, train_steps: int = 1000) -> Tensor:
     """Timesteps [count, frames] as a bridge has them: clean frames before, behind or on both sides of others.
 
-    A third of the items is known on the left alone, a third on the right alone; what is unknown shares a timestep
-    drawn as `clip_timesteps` does, and is at least a fifth of all.
+    A third of the items is known on the left alone, a third on the right alone. What is unknown shares a
+    timestep, drawn as `clip_timesteps` does, and is at least a fifth of all.
     """
     most = 4 * frames // 5
     rows = torch.ones(count, frames, dtype=torch.long)
