@@ -2,9 +2,9 @@
 
 Spectral band replication (Dietz et al. 2002, "Spectral Band Replication, a novel approach in audio coding")
 whose envelope a network foresees: the octave from 4 to 8 kHz is copied to the four places above it, so that
-strokes and hiss keep their fine structure, and gains of `BAND_EDGES_HZ` a hundred times a second shape the
-copies. What is below 8 kHz stays as it is. The network sees a log-mel of AudioLDM's kind, so that it serves
-every checkpoint that has one.
+strokes and hiss keep their fine structure, made even where it is coarser, so that no whistle is copied, and
+levels of `BAND_EDGES_HZ` a hundred times a second shape the copies. What is below 8 kHz stays as it is. The
+network sees a log-mel of AudioLDM's kind, so that it serves every checkpoint that has one.
 
 Everything is convolutional in time, without state or chance: sound in pieces equals sound as a whole.
 """
@@ -33,9 +33,10 @@ COPIES = 4
 BAND_EDGES_HZ = (*range(8000, 12_000, 500), *range(12_000, 25_000, 1000))
 BANDS = len(BAND_EDGES_HZ) - 1
 SOURCE_BANDS = 8  # of what is copied, that the network is told of
-SMOOTHED_FRAMES = 9  # 45 ms: what is finer in the copied octave is not undone
+SMOOTHED_BINS, SMOOTHED_FRAMES = 5, 9  # 250 Hz and 45 ms: what is finer in the copied octave is kept
 POWER_FLOOR = 1e-5  # of a bin: some −75 dB of full scale over the band
-MAX_GAIN = 4.0  # nepers: 35 dB
+SILENCE = 1e-9  # power of a bin below which nothing is made louder
+LOUDEST = 10.0  # log-power of a bin: more than full scale has
 
 
 class BandExtension(ModelMixin, ConfigMixin):
@@ -67,21 +68,25 @@ class BandExtension(ModelMixin, ConfigMixin):
         """Log-mel [B, m, 64] and `analyse`'s spectrum [B, 161, 2m + 1] → what the network sees [B, m, 72]."""
         return torch.cat([mel, source_levels(spectrum)], dim=-1)
 
-    def gains(self, features: Tensor) -> Tensor:
-        """`features` [B, m, 72] → logarithms of the gains of the bins above 8 kHz [B, 320, 2m + 1]."""
+    def levels(self, features: Tensor) -> Tensor:
+        """`features` [B, m, 72] → log-powers of the bins above 8 kHz [B, 320, 2m + 1]."""
         hidden = self.enter((features - self.mean) / self.scale)
         for block in self.blocks:
             hidden = block(hidden)
-        by_band = MAX_GAIN * torch.tanh(self.leave(self.norm(hidden)) / MAX_GAIN)
+        by_band = self.leave(self.norm(hidden)).clamp(max=LOUDEST)
         return (_at_frames(by_band) @ self.weights).transpose(1, 2)
+
+    def above(self, mel: Tensor, spectrum: Tensor) -> Tensor:
+        """Log-mel [B, m, 64] and `analyse`'s spectrum → bins 8 to 24 kHz [B, 320, 2m + 1]."""
+        return copies(spectrum) * (self.levels(self.features(mel, spectrum)) / 2).exp()
 
     def forward(self, mel: Tensor, samples: Tensor) -> Tensor:
         """Log-mel [B, m, 64] and its sound [B, ≥ 160·m] at 16 kHz → sound [B, 480·m] at 48 kHz, float32."""
         mel, samples = mel.float(), samples.float()
         length = mel.shape[1] * HOP_SAMPLES
         spectrum = analyse(samples[:, :length])
-        above = copies(spectrum) * self.gains(self.features(mel, spectrum)).exp()
-        return synthesise(torch.cat([spectrum[:, :KNOWN_BINS], above], dim=1), FACTOR * length)
+        whole = torch.cat([spectrum[:, :KNOWN_BINS], self.above(mel, spectrum)], dim=1)
+        return synthesise(whole, FACTOR * length)
 
 
 class _Block(nn.Module):
@@ -114,11 +119,21 @@ def synthesise(spectrum: Tensor, length: int) -> Tensor:
 
 
 def copies(spectrum: Tensor) -> Tensor:
-    """`analyse`'s spectrum → bins 8 to 24 kHz [B, 320, frames], the copies as they are.
+    """`analyse`'s spectrum → bins 8 to 24 kHz [B, 320, frames], the copies made even: of power 1 on average.
 
     Shifts of 4 kHz are whole turns a hop, so that the frames of a copy fit together.
     """
-    return spectrum[:, COPIED].repeat(1, COPIES, 1)
+    source = spectrum[:, COPIED]
+    power = source.abs().square()[:, None]
+    around = F.avg_pool2d(
+        power,
+        (SMOOTHED_BINS, SMOOTHED_FRAMES),
+        stride=1,
+        padding=(SMOOTHED_BINS // 2, SMOOTHED_FRAMES // 2),
+        count_include_pad=False,
+    )
+    even = source * torch.rsqrt(around[:, 0] + SILENCE)
+    return even.repeat(1, COPIES, 1)
 
 
 def spectrum_above(samples: Tensor) -> Tensor:

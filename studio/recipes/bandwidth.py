@@ -20,7 +20,7 @@ from studio.recipes.corpus.families import FAMILIES
 from studio.recipes.corpus.synthesis import rendering_at
 from studio.recipes.data.clips import HELD_OUT_SEED
 from studio.recipes.data.wide import CLIP_S, recorded_clips
-from studio.recipes.pocket.extension import as_decoded
+from studio.recipes.pocket.extension import as_decoded, as_vocoded
 
 FIRST_SEED = HELD_OUT_SEED + 50_000_000
 
@@ -45,7 +45,7 @@ def evaluate_bandwidth(
         if not (assets / part / "config.json").is_file():
             raise ModelNotFoundError(f"{assets} has no {part}: train it with `longwave train pocket`.")
     extension = BandExtension.from_pretrained(assets / "extension", torch_dtype=torch.float32).eval()
-    through = as_decoded(assets / "audioldm")
+    through = {"vocoded": as_vocoded(assets / "audioldm"), "decoded": as_decoded(assets / "audioldm")}
     if recordings is not None:
         sounds, groups = [], []
         for file in sound_files(recordings):

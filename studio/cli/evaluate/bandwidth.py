@@ -14,8 +14,21 @@ from studio.cli.evaluate.commands import eval_commands
 from studio.cli.evaluate.listening import Weights, weights_of
 from studio.core.settings import Settings
 
-ROWS = (("lsd", "spectral distance, dB"), ("lsd_mirror", "the baseline's"), ("lsd_share", "share of it"),
-        ("auc", "told from the real"), ("auc_mirror", "the baseline's"))  # fmt: skip
+KINDS = {
+    "known": "Above the real lower band",
+    "vocoded": "Above what the vocoder makes of the real log-mel",
+    "decoded": "Above what VAE and vocoder make of it",
+}
+ROWS = (
+    ("lsd", "spectral distance 8 to 16 kHz, dB"),
+    ("lsd_mirror", "  of the mirrored lower band"),
+    ("lsd_share", "  share of it"),
+    ("mel_l1_16k", "log-mel L1 below 8 kHz, at 16 kHz"),
+    ("mel_l1_48k", "  at 48 kHz"),
+    ("auc", "told from the real sound, 0.5 to 1"),
+    ("auc_mirror", "  the mirrored lower band"),
+    ("auc_floor", "  the real upper band over it"),
+)
 
 
 @eval_commands.command("bandwidth")
@@ -48,14 +61,11 @@ def eval_bandwidth(
     if as_json:
         print_json({"embedder": embedder, "clips": clips, **found})
         return
-    typer.echo(
-        f"log-mel L1 below 8 kHz: {_interval(found['mel_l1_16k'])} at 16 kHz, "
-        f"{_interval(found['mel_l1_48k'])} at 48"
-    )
-    for kind, title in (("known", "above the real lower band"), ("decoded", "above what the models decode")):
-        typer.echo(title)
+    for kind, figures in found.items():
+        typer.echo(KINDS[kind])
         for key, said in ROWS:
-            typer.echo(f"  {said:<24}{_interval(found[kind][key])}")
+            if key in figures:
+                typer.echo(f"  {said:<38}{_interval(figures[key])}")
 
 
 def _interval(figure: dict[str, Any]) -> str:

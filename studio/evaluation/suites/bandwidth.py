@@ -6,7 +6,7 @@ The baseline mirrors the band below about 8 kHz, at the one gain that serves all
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ class Known:
 
 def measure_bandwidth(
     extension: BandExtension,
-    through: Through,
+    through: Mapping[str, Through],
     sounds: Sequence[Samples],
     groups: Sequence[str],
     embedder: Embedder | None,
@@ -56,34 +56,34 @@ def measure_bandwidth(
 ) -> dict[str, Any]:
     """Figures of `sounds` [n] at 48 kHz, each of its group (such as its family), and of what is made of them.
 
-    `through` gives a log-mel and its sound at 16 kHz as VAE and vocoder make them: `decoded` figures are of
-    those, `known` ones of the sounds' own lower band. Without an embedder nothing is told apart.
+    `through` gives a log-mel and its sound at 16 kHz as networks make them, by the name that their figures
+    have; `known` figures are of the sounds' own lower band. Without an embedder nothing is told apart.
 
-    - `mel_l1_16k`, `mel_l1_48k`: log-mel L1 below 8 kHz, of the vocoder's sound, and of that extended.
+    - `mel_l1_16k`, `mel_l1_48k`: log-mel L1 below 8 kHz, of the networks' sound, and of that extended.
     - `lsd`, `lsd_mirror`: log-spectral distance between 8 and 16 kHz in dB; `lsd_share`: their ratio.
-    - `auc`, `auc_mirror`: how well each is told from the real sounds (0.5: not at all).
+    - `auc`, `auc_mirror`: how well each is told from the real sounds (0.5: not at all); `auc_floor`: how well
+      the real band above is, over what the networks make of the lower one.
     """
     real = [sound[: len(sound) // _MULTIPLE * _MULTIPLE] for sound in sounds]
     known = [known_of(sound) for sound in real]
-    decoded = [_decoded(through, one) for one in known]
+    given = {"known": known, **{name: [_made(make, one) for one in known] for name, make in through.items()}}
+    heard = None if embedder is None else _embedded(embedder, real)
     figures: dict[str, Any] = {}
-    for kind, given in (("known", known), ("decoded", decoded)):
-        made = [extended(extension, one) for one in given]
-        shelf = best_shelf(real, given)
-        mirror = [mirrored(one.sound, shelf) for one in given]
-        report(f"{kind}: extended")
-        figures[kind] = _distances(real, made, mirror)
-        if embedder is not None:
-            heard = [_embedded(embedder, kept) for kept in (real, made, mirror)]
-            figures[kind]["auc"] = told_apart(heard[0], heard[1], (groups, groups)).as_json()
-            figures[kind]["auc_mirror"] = told_apart(heard[0], heard[2], (groups, groups)).as_json()
-            report(f"{kind}: told apart")
-    brought_down = [known_of(sound).mel for sound in made]
-    return {
-        "mel_l1_16k": _mel_l1(known, [log_mel(one.sound) for one in decoded]).as_json(),
-        "mel_l1_48k": _mel_l1(known, brought_down).as_json(),
-        **figures,
-    }
+    for name, versions in given.items():
+        made = [extended(extension, one) for one in versions]
+        shelf = best_shelf(real, versions)
+        mirror = [mirrored(one.sound, shelf) for one in versions]
+        figures[name] = _distances(real, made, mirror)
+        if name != "known":
+            figures[name]["mel_l1_16k"] = _mel_l1(known, [log_mel(one.sound) for one in versions])
+            figures[name]["mel_l1_48k"] = _mel_l1(known, [known_of(sound).mel for sound in made])
+        if embedder is not None and heard is not None:
+            floor = [_joined(one, sound) for one, sound in zip(versions, real, strict=True)]
+            for key, kept in (("auc", made), ("auc_mirror", mirror), ("auc_floor", floor)):
+                vectors = _embedded(embedder, kept)
+                figures[name][key] = told_apart(heard, vectors, (groups, groups)).as_json()
+        report(f"{name}: measured")
+    return figures
 
 
 def known_of(sound: Samples) -> Known:
@@ -154,13 +154,24 @@ def _distances(real: Sequence[Samples], made: Sequence[Samples], mirror: Sequenc
     }
 
 
-def _decoded(through: Through, known: Known) -> Known:
+@torch.inference_mode()
+def _joined(known: Known, real: Samples) -> Samples:
+    """What is known, and the real sound above it."""
+    above = spectrum_above(torch.from_numpy(real)[None])
+    whole = torch.cat([analyse(known.sound)[:, :KNOWN_BINS], above], dim=1)
+    joined: Samples = synthesise(whole, len(real))[0].numpy()
+    return joined
+
+
+def _made(through: Through, known: Known) -> Known:
     mel, sound = through(known.mel)
     return Known(mel, sound[:, : known.sound.shape[1]].clone())
 
 
-def _mel_l1(known: Sequence[Known], mels: Sequence[Tensor]) -> Figure:
-    return _mean([float((mel - one.mel).abs().mean()) for mel, one in zip(mels, known, strict=True)])
+def _mel_l1(known: Sequence[Known], mels: Sequence[Tensor]) -> dict[str, Any]:
+    return _mean(
+        [float((mel - one.mel).abs().mean()) for mel, one in zip(mels, known, strict=True)]
+    ).as_json()
 
 
 def _stuffed(known: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Recipe: the extension from 16 to 48 kHz (`studio.modules.band_extension`), by the powers of its bands.
 
-What a network foresees of noise is its mean; the fine structure is the copied octave's, whose gains alone are
-learned. So no adversary is needed for the hiss not to be smooth. The loss compares powers at three grains of
-time: a stroke must be in its place, and a texture as loud as it is.
+What a network foresees of noise is its mean; the fine structure is the copied octave's, of which the levels
+alone are learned, so no adversary is needed for the hiss not to be smooth. The loss compares powers at three
+grains of time: a stroke must be in its place, and a texture as loud as it is.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from studio.modules.band_extension import (
-    POWER_FLOOR,
     BandExtension,
     analyse,
     band_powers,
-    copies,
     source_levels,
 )
 from studio.recipes.data.wide import WideClips
@@ -61,11 +59,12 @@ def draw_batch(clips: Sequence[WideClips], count: int, generator: torch.Generato
 
 @torch.no_grad()
 def set_statistics(extension: BandExtension, clips: Sequence[WideClips]) -> None:
-    """Let the network standardise what it sees by the clips' own statistics."""
+    """Let the network standardise what it sees, and begin with the mean levels, by the clips' statistics."""
     batch = draw_batch(clips[:1], min(STATISTICS_CLIPS, 4 * len(clips[0])), torch.Generator().manual_seed(0))
     seen = torch.cat([batch.mel, source_levels(analyse(batch.known))], dim=-1).flatten(0, 1)
     extension.mean.copy_(seen.mean(dim=0))
     extension.scale.copy_(seen.std(dim=0).clamp(min=1e-3))
+    extension.leave.bias.copy_(batch.above.log().mean(dim=(0, 2)))
 
 
 def extension_loss(made: Tensor, real: Tensor) -> Tensor:
@@ -94,8 +93,7 @@ def train_extension(
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         batch = draw_batch(clips, BATCH, generator)
         spectrum = analyse(batch.known)
-        gains = extension.gains(extension.features(batch.mel, spectrum))
-        loss = extension_loss(band_powers(copies(spectrum) * gains.exp()), batch.above.clamp(min=POWER_FLOOR))
+        loss = extension_loss(band_powers(extension.above(batch.mel, spectrum)), batch.above)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(extension.parameters(), 1.0)

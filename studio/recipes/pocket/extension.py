@@ -36,14 +36,25 @@ def run_extension(options: PocketOptions) -> bool:
     return is_complete(loop)
 
 
-def as_decoded(audioldm: Path) -> Through:
-    """What the VAE and the vocoder in `audioldm` make of a log-mel."""
-    vae = AutoencoderKL.from_pretrained(audioldm / "vae", dtype=torch.float32).eval()
+def as_vocoded(audioldm: Path) -> Through:
+    """What the vocoder in `audioldm` makes of a log-mel."""
     vocoder = SpeechT5HifiGan.from_pretrained(audioldm / "vocoder", dtype=torch.float32).eval()
 
     @torch.inference_mode()
     def through(mel: Tensor) -> tuple[Tensor, Tensor]:
+        return mel, vocoder(mel)
+
+    return through
+
+
+def as_decoded(audioldm: Path) -> Through:
+    """What the VAE and the vocoder in `audioldm` make of a log-mel."""
+    vae = AutoencoderKL.from_pretrained(audioldm / "vae", dtype=torch.float32).eval()
+    vocode = as_vocoded(audioldm)
+
+    @torch.inference_mode()
+    def through(mel: Tensor) -> tuple[Tensor, Tensor]:
         blurred = vae.decode(vae.encode(mel[:, None]).latent_dist.mode()).sample[:, 0]
-        return blurred, vocoder(blurred)
+        return vocode(blurred)
 
     return through
