@@ -11,8 +11,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from studio.modules.content_band import content_band
 from studio.modules.patches.framewise import framewise
 from studio.recipes.data.mixing import PatchEncoder, add_powers, level_db, louder
 from studio.recipes.networks.denoiser import build_optimizers, known_value
+from studio.recipes.networks.listener import UNTOLD, Listener
 from studio.recipes.networks.unet import SCHEDULER_CONFIG, TEXT_WIDTH
 from studio.recipes.networks.vae import PATCH
 from studio.recipes.speech.dataset import Spoken
@@ -41,6 +43,7 @@ DROPOUT = 0.1  # of the description, and of the words
 ALONE_SHARE, SCENE_SHARE = 0.45, 0.15  # speech without a scene, and a scene without speech
 BELOW_DB = (0.0, 20.0)  # how far a scene lies below the voice
 PAUSE_FRAMES = 24  # at most, before, between and behind sentences
+VOICE_WEIGHT, FAMILY_WEIGHT = 0.05, 0.01  # of what a listener misses in what is foreseen
 TOWER_LENGTH = 43.0  # of the caption tower's vectors, which AudioLDM brings to 1
 
 Read = Callable[[Sequence[str]], Tensor]
@@ -105,6 +108,30 @@ class Scenes:
 
     mels: NDArray[np.float16]
     captions: Sequence[Sequence[str]]
+    labels: Sequence[Sequence[str]]  # the families heard in each
+
+    @cached_property
+    def families(self) -> list[str]:
+        """All that are heard, in order."""
+        return sorted({family for heard in self.labels for family in heard})
+
+    @cached_property
+    def heard(self) -> Tensor:
+        """Which of `families` is heard in each clip [clips, families]."""
+        return torch.tensor([[float(family in heard) for family in self.families] for heard in self.labels])
+
+
+class Composed(NamedTuple):
+    """Examples: latents [B, 8, frames, 16], content [B, frames, D], descriptions, and what those name.
+
+    `voices` [B] and `families` [B, F] are `UNTOLD` where nobody, or no scene, is named.
+    """
+
+    latents: Tensor
+    content: Tensor
+    texts: list[str]
+    voices: Tensor
+    families: Tensor
 
 
 @dataclass
@@ -118,19 +145,25 @@ class Composer:
     def __post_init__(self) -> None:
         self._by_voice = [self.sentences.of_voice(voice) for voice in (0, 1)]
 
-    def batch(self, count: int, frames: int, rng: random.Random) -> tuple[Tensor, Tensor, list[str]]:
-        """Latents [B, 8, frames, 16], content [B, frames, D] and descriptions."""
+    def batch(self, count: int, frames: int, rng: random.Random) -> Composed:
+        """So many examples of so many latent frames."""
+        voices = torch.full((count,), UNTOLD)
+        families = torch.full((count, len(self.scenes.families)), float(UNTOLD))
         silent = np.full((frames * PATCH, 64), LOG_FLOOR, np.float32)
         mels, contents, texts = [], [], []
-        for _ in range(count):
+        for row in range(count):
             kind = rng.random()
             spoken = kind >= SCENE_SHARE
             with_scene = kind < 1 - ALONE_SHARE
             voice = rng.randrange(2)
             said, content = self._speech(voice, frames, rng) if spoken else (silent, None)
-            scene, caption = self._scene(frames, rng) if with_scene else (silent, None)
+            scene, caption = silent, None
+            if with_scene:
+                scene, caption, families[row] = self._scene(frames, rng)
             if spoken:
-                texts.append(describe_speech(rng, voice, caption).text)
+                told = describe_speech(rng, voice, caption)
+                texts.append(told.text)
+                voices[row] = UNTOLD if told.voice is None else voice
             else:
                 texts.append(caption or "")
             mels.append(
@@ -139,7 +172,14 @@ class Composer:
             silence = np.broadcast_to(self.sentences.silence, (frames, len(self.sentences.silence)))
             contents.append(silence if content is None else content)
         mel = torch.from_numpy(np.stack(mels))
-        return self.encoder.encode(mel), torch.from_numpy(np.stack(contents).astype(np.float32)), texts
+        stacked = torch.from_numpy(np.stack(contents).astype(np.float32))
+        return Composed(self.encoder.encode(mel), stacked, texts, voices, families)
+
+    def examples(self, count: int, frames: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents of a batch, and the voices and families that its descriptions name."""
+        rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
+        made = self.batch(count, frames, rng)
+        return made.latents, made.voices, made.families
 
     def _speech(
         self, voice: int, frames: int, rng: random.Random
@@ -161,11 +201,11 @@ class Composer:
         stop = start + frames
         return np.concatenate(mels)[start * PATCH : stop * PATCH], np.concatenate(contents)[start:stop]
 
-    def _scene(self, frames: int, rng: random.Random) -> tuple[NDArray[np.float32], str]:
+    def _scene(self, frames: int, rng: random.Random) -> tuple[NDArray[np.float32], str, Tensor]:
         which = rng.randrange(len(self.scenes.mels))
         start = rng.randrange(self.scenes.mels.shape[1] - frames * PATCH + 1)
         cut = self.scenes.mels[which, start : start + frames * PATCH].astype(np.float32)
-        return cut, rng.choice(self.scenes.captions[which])
+        return cut, rng.choice(self.scenes.captions[which]), self.scenes.heard[which]
 
     def _together(
         self, said: NDArray[np.float32], scene: NDArray[np.float32], rng: random.Random
@@ -183,11 +223,13 @@ def train_voiceldm(
     options: LoopOptions,
     init: Mapping[str, Tensor],
     weight: Tensor,
+    listener: Listener,
     device: str = "cpu",
 ) -> UNet2DConditionModel:
     """Train on what `composer` makes, from an AudioLDM U-Net's state `init`; gives the averaged U-Net.
 
-    Even steps see one timestep a clip, odd steps a ramp; `weight` [8, 1, 1] is each latent channel's.
+    Even steps see one timestep a clip, odd steps a ramp; `weight` [8, 1, 1] is each latent channel's. What is
+    foreseen of a clean sound must sound to `listener` as its description says.
     """
     torch.manual_seed(options.seed)
     silence = torch.from_numpy(composer.sentences.silence)
@@ -204,9 +246,10 @@ def train_voiceldm(
         ramp = number % 2 == 1
         count, frames = (RAMP_BATCH, RAMP_FRAMES) if ramp else (CLIP_BATCH, CLIP_FRAMES)
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
-        clean, content, texts = composer.batch(count, frames, rng)
+        clean, content, texts, voices, families = composer.batch(count, frames, rng)
         described = read(texts).clone()
-        described[torch.rand(count, generator=generator) < DROPOUT] = empty
+        dropped = torch.rand(count, generator=generator) < DROPOUT
+        described[dropped], voices[dropped], families[dropped] = empty, UNTOLD, UNTOLD
         content[torch.rand(count, generator=generator) < DROPOUT] = silence
         timesteps = fifo_ramps(count, frames, generator) if ramp else clip_timesteps(count, generator)
         noisy, wanted, snr = (x.to(device) for x in noised(clean, timesteps, schedule, generator))
@@ -215,16 +258,34 @@ def train_voiceldm(
                 noisy, timesteps.to(device), content.to(device), class_labels=described.to(device)
             ).sample
         loss = (snr * by_channel * (predicted.float() - wanted).square()).mean() / snr.mean()
+        level = schedule.alpha_bar(timesteps).float().to(device)
+        level = level[:, None, :, None] if ramp else level[:, None, None, None]
+        foreseen = foreseen_sound(noisy, predicted.float(), level)
+        of_voice, of_family = listener.losses(foreseen, voices.to(device), families.to(device))
         unet.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss + VOICE_WEIGHT * of_voice + FAMILY_WEIGHT * of_family).backward()
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         for optimizer in optimizers.values():
             optimizer.step()
-        return {"ramp" if ramp else "clip": 2 * loss.item()}
+        return {
+            "ramp" if ramp else "clip": 2 * loss.item(),
+            "voice": of_voice.item(),
+            "family": of_family.item(),
+        }
 
     with framewise(unet), content_band(unet, BAND):
         run(state, step, options, "voiceldm")
     return cast(UNet2DConditionModel, state.ema.eval())
+
+
+def foreseen_sound(noisy: Tensor, velocity: Tensor, alpha_bar: Tensor) -> Tensor:
+    """Clean latents [B, 8, T, 16] as v foresees them, where a gradient counts by how much had to be foreseen.
+
+    What is nearly clean sounds right by itself.
+    """
+    clean = alpha_bar.sqrt() * noisy - (1 - alpha_bar).sqrt() * velocity
+    share = (1 - alpha_bar).sqrt()
+    return share * clean + (1 - share) * clean.detach()
 
 
 def load_init(folder: Path) -> dict[str, Any]:

@@ -158,7 +158,8 @@ STAGES: tuple[Stage, ...] = (
             "voiceldm/speecht5/config.json", "voiceldm/tokenizer/spm_char.model",
             *_transformers("voiceldm/clap"), *_around("voiceldm"),
         ),
-        needs=("corpus", "audioldm"), loops=("voice_content", "voice_tower", "voiceldm"), groups=("train",),
+        needs=("corpus", "audioldm"),
+        loops=("voice_content", "voice_tower", "voice_listener", "voiceldm"), groups=("train",),
     ),
 )  # fmt: skip
 # Of DC-LDM's Table 1: they ship nowhere, and "pocket" does not make them.

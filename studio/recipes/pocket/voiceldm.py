@@ -1,7 +1,7 @@
 """The recipe of `assets/pocket/voiceldm/`: what it shares with the pocket AudioLDM lies there alone.
 
-Speech is read aloud by the synthesisers first, and kept. Then three networks are trained, each resumed from
-its own folder of the runs: `voiceldm/content`, `voiceldm/tower` and `voiceldm/unet`.
+Speech is read aloud by the synthesisers first, and kept. Then four networks are trained, each resumed from
+its own folder of the runs: `voiceldm/content`, `voiceldm/tower`, `voiceldm/listener` and `voiceldm/unet`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from studio.core.defaults import ModelDefaults, Scales
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.recipes.data.mixing import PatchEncoder
 from studio.recipes.networks.content import UNHURRIED, Content, speech_config, stretch, train_content
+from studio.recipes.networks.listener import train_listener
 from studio.recipes.networks.unet import SCHEDULER_CONFIG, channel_weight
 from studio.recipes.networks.voiceldm import BAND, Composer, Scenes, Sentences, load_init, train_voiceldm
 from studio.recipes.pocket.export import pocket_index, save_part
@@ -71,15 +72,21 @@ def run_voiceldm(options: PocketOptions) -> bool:
     tower = teach_voices(tower, tokenizer, list(chain.from_iterable(corpus.captions)), loop)
     if not is_complete(loop):
         return False
-    loop = options.loop("voiceldm", "voiceldm/unet")
     stretch(content.durator, UNHURRIED)
-    composer = Composer(lay_out(content.cpu(), speech), Scenes(mels, corpus.captions), encoder)
+    scenes = Scenes(mels, corpus.captions, corpus.labels)
+    composer = Composer(lay_out(content.cpu(), speech), scenes, encoder)
+    loop = options.loop("voice_listener", "voiceldm/listener")
+    listener = train_listener(composer.examples, len(scenes.families), loop)
+    if not is_complete(loop):
+        return False
+    loop = options.loop("voiceldm", "voiceldm/unet")
     unet = train_voiceldm(
         composer,
         lambda texts: vectors(tower, tokenizer, texts),
         loop,
         load_init(options.audioldm / "unet"),
         _channel_weight(encoder, mels),
+        listener.to(options.device),
         options.device,
     )
     export_voiceldm(content, unet, tower, options.audioldm, options.voiceldm)

@@ -40,7 +40,7 @@ TOGETHER = (
 QUIET = "", "clean speech", "a quiet room", "silence", "no background sound", "a quiet studio"
 """What is said of speech alone by whoever does not say whose it is."""
 WITHHELD = "{scene}, and {who} {says} to us", "we hear {who} who {says} amid {scene}"
-UNSAID_SHARE = 0.4  # of descriptions that don't tell that anybody speaks: a script is enough
+UNSAID_SHARE = 0.12  # of descriptions that don't tell that anybody speaks: a script is enough
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Told:
     speaks: bool
 
 
-def describe_speech(rng: random.Random, voice: int, scene: str | None, *, anyone: float = 0.15) -> Told:
+def describe_speech(rng: random.Random, voice: int, scene: str | None, *, anyone: float = 0.06) -> Told:
     """A description of `voice` in a scene, or of it alone."""
     if rng.random() < UNSAID_SHARE:
         return Told(rng.choice(QUIET) if scene is None else scene, None, False)

@@ -16,6 +16,7 @@ from studio.backends.checkpoint import verify
 from studio.backends.systems import voiceldm as backends
 from studio.core.settings import data_dir
 from studio.recipes.networks import content as content_recipe
+from studio.recipes.networks import listener
 from studio.recipes.networks import voiceldm as unet_recipe
 from studio.recipes.networks.content import Content
 from studio.recipes.networks.voiceldm import BAND, build_unet
@@ -112,6 +113,8 @@ def test_the_stage_is_left_and_gone_on_with(options: PocketOptions, monkeypatch:
     monkeypatch.setattr(pocket_options, "STEPS", dict.fromkeys(pocket_options.STEPS, 2))
     monkeypatch.setattr(content_recipe, "BATCH", 2)
     monkeypatch.setattr(tower, "BATCH", 4)
+    monkeypatch.setattr(listener, "BATCH", 2)
+    monkeypatch.setattr(listener, "FRAMES", 16)
     for name, value in {"CLIP_BATCH": 2, "RAMP_BATCH": 2, "CLIP_FRAMES": 16, "RAMP_FRAMES": 24}.items():
         monkeypatch.setattr(unet_recipe, name, value)
     assert run_stage("corpus", options)
@@ -122,6 +125,6 @@ def test_the_stage_is_left_and_gone_on_with(options: PocketOptions, monkeypatch:
     while not run_stage("voiceldm", hurried):
         runs += 1
         assert runs < 12
-    assert runs == 3, "two steps of three networks: the last of one and the first of the next in one run"
+    assert runs == 4, "two steps of four networks: the last of one and the first of the next in one run"
     assert verify(options.voiceldm) == []
     assert backends.load(options.voiceldm, "cpu", "float32").speech_frames(SAID).shape[1] == 160

@@ -34,7 +34,7 @@ def test_a_description_names_its_own_voice_or_nobody(voice: int, scene: str | No
         if not one.speaks:
             assert one.text in ((scene,) if scene else QUIET)
     named = sum(one.voice == voice for one in told)
-    assert 0.4 * 600 < named < 0.65 * 600
+    assert 0.75 * 600 < named < 0.9 * 600
 
 
 def test_withheld_forms_are_none_that_was_trained_on() -> None:
