@@ -33,11 +33,11 @@ export class Stage extends EventTarget {
     this.redraw();
   }
 
-  /** Show a take from its beginning on, as it is made. */
-  begin(columnsPerSecond) {
+  /** Show a take of sound up to `top` Hz from its beginning on, as it is made. */
+  begin(columnsPerSecond, top) {
     this.span = null;
-    this.#whole.clear();
-    this.#scrolling?.clear(columnsPerSecond);
+    this.#whole.clear(top);
+    this.#scrolling?.clear(columnsPerSecond, top);
     this.#shown = this.#scrolling ?? this.#whole;
     this.#root.classList.add('lw-live');
     this.redraw();
@@ -129,7 +129,8 @@ export class Stage extends EventTarget {
   #point({ clientX, clientY }) {
     const { left, bottom, width, height } = this.#canvas.getBoundingClientRect();
     this.dispatchEvent(new CustomEvent('seek', { detail: this.#secondsAt(clientX) }));
-    this.dispatchEvent(new CustomEvent('point', { detail: [(clientX - left) / width, (bottom - clientY) / height] }));
+    const up = Math.min(1, (bottom - clientY) / height / this.#whole.reach);
+    this.dispatchEvent(new CustomEvent('point', { detail: [(clientX - left) / width, up] }));
   }
 
   #handle(name, other) {

@@ -241,7 +241,7 @@ export class Tab {
     this.#concluded = false;
     this.#caughtUp = false;
     this.#begun = performance.now();
-    this.#stage.begin(state.columns_per_s);
+    this.#stage.begin(state.columns_per_s, state.sample_rate / 2);
     this.#attention?.clear();
     this.#figures.clear();
     this.strip.begin();

@@ -40,6 +40,7 @@ def test_the_studios_own_are_what_a_request_has_anyway(sampler: Any) -> None:
     settings = ModelDefaults().settings(sampler.kind)
     assert settings.pop("guidance_scale") == GenerationRequest.model_fields["guidance_scale"].default
     assert type(sampler).model_validate(settings.pop("sampler")) == sampler
+    assert settings.pop("bandwidth") == GenerationRequest.model_fields["bandwidth"].default
     assert settings == {}
     assert usual_defaults("anything") == ModelDefaults()
 

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.backends.base import at_bandwidth
+from studio.core.audio import Bandwidth
 from studio.core.events import AudioChunk, Event
 from studio.core.memory import process_memory_mb
 from studio.core.request import GenerationRequest
@@ -79,6 +81,7 @@ def bench_endless(
         "skip_factor": sampler.skip_factor,
         "guidance": request.guidance_scale,
         "stereo": request.stereo,
+        "bandwidth": request.bandwidth,
     }
 
 
@@ -166,6 +169,15 @@ class TimedBackend:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
+
+    def at(self, bandwidth: Bandwidth) -> TimedBackend:
+        """The backend at a bandwidth, against the same stopwatches."""
+        backend = at_bandwidth(self._backend, bandwidth)
+        if backend is self._backend:
+            return self
+        timed = TimedBackend(backend)
+        timed.network_watch, timed.decoder_watch = self.network_watch, self.decoder_watch
+        return timed
 
     def predict_noise(self, *args: Any, **options: Any) -> Tensor:
         """As the backend's."""
