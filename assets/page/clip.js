@@ -57,8 +57,9 @@ export class ClipPicture {
     this.draw(this.position);
   }
 
-  /** The whole of a finished take, as a picture of that many seconds. */
-  showImage(image, length) {
+  /** The whole of a finished take, as a picture of that many seconds and up to `top` Hz. */
+  showImage(image, length, top = this.#top) {
+    this.#top = top;
     [this.#image.width, this.#image.height] = [image.naturalWidth, image.naturalHeight];
     this.#image.getContext('2d').drawImage(image, 0, 0);
     this.#scale = htk(this.#top); // that of the sound's own columns

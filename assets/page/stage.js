@@ -62,8 +62,8 @@ export class Stage extends EventTarget {
     if (!this.#scrolling) this.#whole.show(picture);
   }
 
-  /** Show all of a finished take of so many seconds. */
-  async finished(pictureUrl, lengthS) {
+  /** Show all of a finished take of so many seconds, whose sound goes up to `top` Hz. */
+  async finished(pictureUrl, lengthS, top) {
     const image = new Image();
     image.src = pictureUrl;
     try {
@@ -71,7 +71,7 @@ export class Stage extends EventTarget {
     } catch { // no picture: the sound is there all the same
       return;
     }
-    this.#whole.showImage(image, lengthS);
+    this.#whole.showImage(image, lengthS, top);
     this.#shown = this.#whole;
     this.#root.classList.add('lw-live');
     this.#place();

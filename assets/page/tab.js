@@ -342,7 +342,7 @@ export class Tab {
   /** Show a finished take of the strip. */
   #select(source) {
     if (this.#live) return; // the picture is the live take's
-    this.#stage.finished(new URL(source.pictureUrl, document.baseURI), source.lengthS);
+    this.#stage.finished(new URL(source.pictureUrl, document.baseURI), source.lengthS, source.topHz);
   }
 
   #seek(seconds) {

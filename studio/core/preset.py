@@ -77,7 +77,7 @@ class BatchRow(Frozen):
 
 
 class Bands(Frozen):
-    """What of a take's spectrum its model generated, and what was extended from that: from, and up to, in Hz."""
+    """What of a take its model generated, and what was extended from that: from and up to, in Hz."""
 
     generated_hz: tuple[int, int]
     extended_hz: tuple[int, int]
