@@ -37,10 +37,10 @@ def test_a_third_of_the_samples_keeps_what_lies_below_8_khz() -> None:
     def tone(hz: float, rate: int) -> np.ndarray:
         return np.sin(2 * np.pi * hz * np.arange(rate) / rate).astype(np.float32)
 
+    inner = slice(300, -300)
     for hz in (100, 4000, 7700):
-        np.testing.assert_allclose(
-            decimate(tone(hz, 48000), 3)[300:-300], tone(hz, 16000)[300:-300], atol=1e-3
-        )
+        kept = decimate(tone(hz, 48000), 3)
+        np.testing.assert_allclose(kept[inner], tone(hz, 16000)[inner], atol=1e-3)
     for hz in (8300, 20000):
         assert np.abs(decimate(tone(hz, 48000), 3)[inner]).max() < 1e-3
     assert len(decimate(tone(100, 48000), 3)) == 16000
