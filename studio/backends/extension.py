@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from studio.backends.components import load_network
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
+from studio.modules.band_extension import BandExtension
 
 FOLDER = "pocket/extension"  # of the assets: one for all that speak AudioLDM's mel
 NOT_HERE = "What extends sound to 48 kHz is not in {}: reinstall Longwave, or choose 16 kHz."
@@ -18,13 +19,11 @@ OTHER_MEL = "This model's sound can't be extended to 48 kHz, its mel being of an
 
 
 class Extension(Protocol):
-    """`modules.band_extension.BandExtension`, or what stands in for it.
+    """`modules.band_extension.BandExtension`, or what stands in for it."""
 
-    Attributes:
-        context: mel frames on each side that one sample sees, beyond what the vocoder does.
-    """
-
-    context: int
+    def context(self, vocoder: int) -> int:
+        """Mel frames on each side that a sample can see, behind a vocoder which itself sees so many."""
+        ...
 
     def __call__(self, mel: Tensor, samples: Tensor) -> Tensor:
         """Log-mel [B, m, 64], and at 16 kHz its sound [B, >= m · 160] → the sound [B, m · 480] at 48 kHz."""
@@ -52,8 +51,7 @@ def load_extension(folder: Path, device: torch.device) -> Extension:
     """
     if not folder.is_dir():
         raise ModelNotFoundError(NOT_HERE.format(folder.parent.name))
-    network = import_module("studio.modules.band_extension").BandExtension.from_folder(folder)
-    extension: Extension = network.to(device).eval()
+    extension: Extension = load_network(BandExtension, folder, device, torch.float32)
     return extension
 
 

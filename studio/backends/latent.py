@@ -161,7 +161,7 @@ class LatentBackend(ABC):
         extended._own = self
         extended.geometry = self.geometry.at(bandwidth)
         extended._sound = replace(self._sound, extension=extension)
-        extended._context = self._context + extension.context
+        extended._context = extension.context(self._context)
         return extended
 
     @abstractmethod
