@@ -170,6 +170,18 @@ def test_bench_prints_every_figure() -> None:
     assert figures["unet_ms"] > 0
 
 
+def test_bench_has_every_stereo_at_every_bandwidth() -> None:
+    words = ("bench", "infinite", "--model", "tone", "--seconds", 0.5, *QUICK, "--kinds")
+    rows = json.loads(longwave(*words, "--json").stdout)["rows"]
+    kinds = [(row["stereo"], row["bandwidth"]) for row in rows]
+    assert kinds == [(stereo, width) for width in ("16k", "48k") for stereo in ("mono", "wide", "twin")]
+    assert all(row["rtf"] > 0 and row["decode_ms"] > 0 and row["unet_ms"] > 0 for row in rows)
+    head, first, *_ = longwave(*words).stdout.splitlines()
+    assert head.split()[:3] == ["stereo", "bandwidth", "rtf"]
+    assert first.split()[:2] == ["mono", "16k"]
+    assert one_sentence(longwave(*words, "--compare")) == "Give --kinds or --compare, not both."
+
+
 def test_bench_compares_with_ordinary_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.evaluation.benchmarks.endless.bench_clips.__defaults__", ((1.0, 0.5),))
     result = longwave("bench", "infinite", "--model", "tone", "--seconds", 0.5, *QUICK, "--compare", "--json")

@@ -91,6 +91,7 @@ def test_they_are_told(tiny: Path) -> None:
     told = longwave("models", "defaults", "cvssp/audioldm-s-full-v2").stdout.splitlines()
     assert told == [
         "guidance    2.5",
+        "bandwidth   16k",
         "fast        clips: 100 steps; endless: N 50, P 2, k 2, 34 steps, a window of 3.04 s",
         "balanced    clips: 200 steps; endless: N 100, P 2, k 1, 67 steps, a window of 3.00 s",
         "careful     clips: 400 steps; endless: N 200, P 2, k 1, 134 steps, a window of 5.68 s",
@@ -99,6 +100,7 @@ def test_they_are_told(tiny: Path) -> None:
     pocket = json.loads(longwave("models", "defaults", "pocket/audioldm", "--json").stdout)
     assert pocket["model"] == "pocket/audioldm"
     assert (pocket["guidance"]["text"], pocket["balanced"]["base_steps"]) == (4.0, 24)
+    assert pocket["bandwidth"] == "48k"
     assert "nowhere" in one_sentence(longwave("models", "defaults", "nowhere"))
 
 

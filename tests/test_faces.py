@@ -112,6 +112,7 @@ def test_the_api_has_it(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None
         "preset",
         "stereo",
         "width",
+        "bandwidth",
     ]
     drone = told["parameters"][names.index("drone")]
     assert (drone["label"], drone["parameter_default"], drone["component"]) == ("Drone", -1, "Number")

@@ -1,6 +1,6 @@
 // A whole clip at once: what it looks like so far while it is denoised, then with a line where one listens.
 
-import { BANDS, PALETTE, frequencies, seconds } from './spectrogram.js';
+import { BANDS, PALETTE, frequencies, htk, seconds } from './spectrogram.js';
 import { fit } from './canvas.js';
 
 // The models' mel is Slaney's: even steps up to 1 kHz, even ratios above.
@@ -11,6 +11,7 @@ export class ClipPicture {
   #canvas;
   #image = document.createElement('canvas');
   #scale = slaney;
+  #top = 8000; // Hz of the sound's own columns
   position = 0; // what the listener hears now
   length = 0; // seconds of sound, once they are known
   step = 0;
@@ -21,10 +22,17 @@ export class ClipPicture {
     this.clear();
   }
 
-  clear() {
+  /** Begin anew, with sound up to `top` Hz. */
+  clear(top = 8000) {
+    this.#top = top;
     [this.#image.width, this.#image.height] = [1, BANDS];
     [this.step, this.total, this.length, this.position] = [0, 0, 0, 0];
     this.#scale = slaney;
+  }
+
+  /** How far up the whole sound's picture the model's own bands reach, from 0 to 1. */
+  get reach() {
+    return htk(this.#top)(8000);
   }
 
   push(first, bytes) {
@@ -49,11 +57,12 @@ export class ClipPicture {
     this.draw(this.position);
   }
 
-  /** The whole of a finished take, as a picture of that many seconds. */
-  showImage(image, length) {
+  /** The whole of a finished take, as a picture of that many seconds and up to `top` Hz. */
+  showImage(image, length, top = this.#top) {
+    this.#top = top;
     [this.#image.width, this.#image.height] = [image.naturalWidth, image.naturalHeight];
     this.#image.getContext('2d').drawImage(image, 0, 0);
-    this.#scale = undefined; // that of the sound's own columns
+    this.#scale = htk(this.#top); // that of the sound's own columns
     this.step = Math.max(this.step, 1);
     this.length = length;
   }

@@ -7,8 +7,10 @@ export const BANDS = 64;
 const RING = 4096; // columns kept, 40 s
 const VIEW_S = 20;
 const PLAYHEAD = 0.65; // of the width; what lies to its right was made but not heard yet
-const htk = (hz) => Math.log10(1 + hz / 700) / Math.log10(1 + 8000 / 700);
-const FREQUENCIES = [[250, '250'], [500, '500'], [1000, '1k'], [2000, '2k'], [4000, '4k']];
+const FREQUENCIES = [[250, '250'], [500, '500'], [1000, '1k'], [2000, '2k'], [4000, '4k'], [8000, '8k'],
+  [16000, '16k']];
+/** How far up a picture of sound up to `top` Hz a frequency lies, from 0 to 1. */
+export const htk = (top) => (hz) => Math.log10(1 + hz / 700) / Math.log10(1 + top / 700);
 // Magma's stops.
 const STOPS = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 80, 100],
   [251, 135, 97], [254, 194, 135], [252, 253, 191]];
@@ -25,6 +27,7 @@ export class Spectrogram {
   total = 0;
   position = 0; // what the listener hears now
   #perSecond = 100;
+  #scale = htk(8000);
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -35,8 +38,10 @@ export class Spectrogram {
     this.clear(100);
   }
 
-  clear(columnsPerSecond) {
+  /** Begin anew, with sound up to `top` Hz. */
+  clear(columnsPerSecond, top = 8000) {
     this.#perSecond = columnsPerSecond;
+    this.#scale = htk(top);
     this.total = 0;
     this.#paint.fillStyle = 'rgb(0 0 4)';
     this.#paint.fillRect(0, 0, RING, BANDS);
@@ -78,7 +83,7 @@ export class Spectrogram {
     context.fillRect(0, 0, width, height);
     const start = Math.max(0, position - VIEW_S * PLAYHEAD);
     this.#copy(context, start, width, height);
-    frequencies(context, width, height);
+    frequencies(context, width, height, this.#scale);
     seconds(context, start, VIEW_S, 5, width, height);
     if (this.total) this.#playhead(context, ((position - start) / VIEW_S) * width, height);
   }
@@ -105,7 +110,7 @@ export class Spectrogram {
 }
 
 /** Lines and names of the frequencies; `share` says how far up the picture one lies, from 0 to 1. */
-export function frequencies(context, width, height, share = htk) {
+export function frequencies(context, width, height, share) {
   context.font = '11px ui-sans-serif, system-ui, sans-serif';
   context.fillStyle = 'rgb(255 255 255 / 0.55)';
   context.strokeStyle = 'rgb(255 255 255 / 0.08)';
@@ -114,6 +119,7 @@ export function frequencies(context, width, height, share = htk) {
   context.beginPath();
   for (const [hz, text] of FREQUENCIES) {
     const y = height * (1 - share(hz));
+    if (y < 14) continue; // at the edge, or beyond it
     context.moveTo(0, y);
     context.lineTo(width, y);
     context.fillText(text, 6, y - 7);

@@ -33,11 +33,11 @@ export class Stage extends EventTarget {
     this.redraw();
   }
 
-  /** Show a take from its beginning on, as it is made. */
-  begin(columnsPerSecond) {
+  /** Show a take of sound up to `top` Hz from its beginning on, as it is made. */
+  begin(columnsPerSecond, top) {
     this.span = null;
-    this.#whole.clear();
-    this.#scrolling?.clear(columnsPerSecond);
+    this.#whole.clear(top);
+    this.#scrolling?.clear(columnsPerSecond, top);
     this.#shown = this.#scrolling ?? this.#whole;
     this.#root.classList.add('lw-live');
     this.redraw();
@@ -62,8 +62,8 @@ export class Stage extends EventTarget {
     if (!this.#scrolling) this.#whole.show(picture);
   }
 
-  /** Show all of a finished take of so many seconds. */
-  async finished(pictureUrl, lengthS) {
+  /** Show all of a finished take of so many seconds, whose sound goes up to `top` Hz. */
+  async finished(pictureUrl, lengthS, top) {
     const image = new Image();
     image.src = pictureUrl;
     try {
@@ -71,7 +71,7 @@ export class Stage extends EventTarget {
     } catch { // no picture: the sound is there all the same
       return;
     }
-    this.#whole.showImage(image, lengthS);
+    this.#whole.showImage(image, lengthS, top);
     this.#shown = this.#whole;
     this.#root.classList.add('lw-live');
     this.#place();
@@ -129,7 +129,8 @@ export class Stage extends EventTarget {
   #point({ clientX, clientY }) {
     const { left, bottom, width, height } = this.#canvas.getBoundingClientRect();
     this.dispatchEvent(new CustomEvent('seek', { detail: this.#secondsAt(clientX) }));
-    this.dispatchEvent(new CustomEvent('point', { detail: [(clientX - left) / width, (bottom - clientY) / height] }));
+    const up = Math.min(1, (bottom - clientY) / height / this.#whole.reach);
+    this.dispatchEvent(new CustomEvent('point', { detail: [(clientX - left) / width, up] }));
   }
 
   #handle(name, other) {

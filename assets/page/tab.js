@@ -241,7 +241,7 @@ export class Tab {
     this.#concluded = false;
     this.#caughtUp = false;
     this.#begun = performance.now();
-    this.#stage.begin(state.columns_per_s);
+    this.#stage.begin(state.columns_per_s, state.sample_rate / 2);
     this.#attention?.clear();
     this.#figures.clear();
     this.strip.begin();
@@ -342,7 +342,7 @@ export class Tab {
   /** Show a finished take of the strip. */
   #select(source) {
     if (this.#live) return; // the picture is the live take's
-    this.#stage.finished(new URL(source.pictureUrl, document.baseURI), source.lengthS);
+    this.#stage.finished(new URL(source.pictureUrl, document.baseURI), source.lengthS, source.topHz);
   }
 
   #seek(seconds) {

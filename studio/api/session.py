@@ -241,7 +241,7 @@ class Session:
     ) -> Stream:
         recording = None
         if continue_from is not None:
-            recording = _recording(continue_from)
+            recording = _recording(continue_from, request.sample_rate)
             check_continuation(request, recording)
         cancel, script = CancelToken(), request.speech.text
         control = TakeControl(request.prompt, request.lane, script=script, watched=previews)
@@ -285,10 +285,10 @@ def _parse_choice(model: str, settings: Settings) -> ModelChoice:
     return parse_request(prompt="x", model=choice).model
 
 
-def _recording(path: str | Path) -> Recording:
+def _recording(path: str | Path, sample_rate: int = SAMPLE_RATE) -> Recording:
     from studio.service.recordings.read import read_recording
 
-    return read_recording(Path(path))
+    return read_recording(Path(path), sample_rate)
 
 
 def _collected(stream: Stream) -> Sound:
@@ -297,7 +297,7 @@ def _collected(stream: Stream) -> Sound:
         from studio.pipeline.stereo import recorded_channels
 
         unheard = recording.samples[: recording.silent_samples]
-        pieces.append(recorded_channels(stream.request, unheard, SAMPLE_RATE))
+        pieces.append(recorded_channels(stream.request, unheard, recording.sample_rate))
     for chunk in stream.chunks():
         pieces.append(chunk.samples)
         sample_rate = chunk.sample_rate

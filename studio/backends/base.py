@@ -16,12 +16,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from studio.backends.capabilities import Capabilities
+from studio.core.audio import RATES_HZ, Bandwidth
+from studio.core.errors import InvalidRequestError
 from studio.samplers.schedule import NoiseSchedule
 
 if TYPE_CHECKING:
     from studio.backends.acoustic.base import AcousticDraft
     from studio.modules.acoustic_branch import AcousticBranch
     from studio.modules.acoustic_context import AcousticContext
+
+
+ONE_BAND = "This model sounds at 16 kHz alone: choose that bandwidth, or another model."
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class Geometry:
         """Latent frames that hold `duration_s`, rounded up to what the U-Net takes."""
         exact = int(np.ceil(duration_s * self.frame_rate - 1e-9))
         return max(self.frame_multiple, -(-exact // self.frame_multiple) * self.frame_multiple)
+
+    def at(self, bandwidth: Bandwidth) -> Geometry:
+        """The same frames, with the samples that they have at a bandwidth."""
+        rate = RATES_HZ[bandwidth]
+        return replace(self, sample_rate=rate, hop_samples=self.hop_samples * rate // self.sample_rate)
 
 
 @dataclass(frozen=True)
@@ -199,6 +209,35 @@ class Backend(Protocol):
     def unload(self) -> None:
         """Let go of the weights."""
         ...
+
+
+class ExtendableBackend(Backend, Protocol):
+    """A `Backend` whose sound can be had at 48 kHz, extended above what the model says."""
+
+    def at(self, bandwidth: Bandwidth) -> Backend:
+        """This model as it sounds at a bandwidth, "16k" being its own: the same networks, and the geometry
+        of that sound. Its decoders give samples at that rate, and its `encode_audio` takes such.
+
+        Raises:
+            InvalidRequestError: this checkpoint's sound can't be extended.
+            ModelNotFoundError: what extends it is not here.
+            WeightsError: what extends it is damaged.
+        """
+        ...
+
+
+def can_extend(backend: Backend) -> TypeGuard[ExtendableBackend]:
+    """Whether a backend's sound can be had at 48 kHz."""
+    return backend.capabilities.extends
+
+
+def at_bandwidth(backend: Backend, bandwidth: Bandwidth) -> Backend:
+    """A model as it sounds at a bandwidth. Raises as `ExtendableBackend.at`."""
+    if can_extend(backend):
+        return backend.at(bandwidth)
+    if bandwidth != "16k":
+        raise InvalidRequestError(ONE_BAND)
+    return backend
 
 
 class DualBackend(Backend, Protocol):

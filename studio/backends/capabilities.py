@@ -17,9 +17,11 @@ class Capabilities:
         speaks: it says words, and its backend is a `base.SpeakingBackend`.
         bridge: how a bridge feeds it what is known on either side (`samplers.bridge`): "noised" to the level
             of the rest, or "clean" at the lowest timestep.
+        extends: its sound can be had at 48 kHz, and its backend is a `base.ExtendableBackend`.
     """
 
     text: Literal["pooled", "tokens"]
     drafts: bool = False
     speaks: bool = False
     bridge: Literal["clean", "noised"] = "noised"
+    extends: bool = False

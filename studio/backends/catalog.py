@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -179,7 +180,12 @@ def create_backend(choice: ModelChoice, settings: Settings, registry: Registry =
     else:
         folder = resolve(choice.id, settings)
         system = registry.system_of(folder)
-    return system.load(folder, choice.device, choice.dtype, model_id=choice.id)
+    backend = system.load(folder, choice.device, choice.dtype, model_id=choice.id)
+    from studio.backends import extension
+
+    if isinstance(backend, extension.Extended):
+        backend.extend_by(partial(extension.load_extension, settings.assets / extension.FOLDER))
+    return backend
 
 
 def create_drafter(model_id: str, device: str, settings: Settings) -> Drafter:

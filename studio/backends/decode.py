@@ -31,9 +31,9 @@ class BlockPlan:
     """
 
     first: int = 16
-    block: int = 24
-    past: int = 24
-    future: int = 16
+    block: int = 48
+    past: int = 16
+    future: int = 12
     fade: int = 2
 
     def __post_init__(self) -> None:

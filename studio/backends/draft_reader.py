@@ -42,7 +42,7 @@ class DraftReader(LatentBackend):
         """
         if self.encoding == "AG":
             return draft.latents
-        return self.encode_audio(draft.samples).transpose(1, 2).flatten(2)
+        return self.at("16k").encode_audio(draft.samples).transpose(1, 2).flatten(2)
 
     def _tried_conditioning(self) -> Conditioning:
         return super()._tried_conditioning().with_acoustic(Tokens(torch.zeros(1, 2, ACOUSTIC_WIDTH)))

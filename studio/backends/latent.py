@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,14 @@ from studio.backends.decode import (
     vocoder_context,
 )
 from studio.backends.device import ChannelsLast
+from studio.backends.extension import OTHER_MEL, Extension, LoadExtension, no_extension
 from studio.backends.prediction import to_noise
 from studio.backends.reading import is_file, read_json
 from studio.backends.registry import SystemSpec
-from studio.core.errors import WeightsError
-from studio.dsp.mel import CENTRED, SEAMLESS, log_mel
+from studio.core.audio import Bandwidth
+from studio.core.errors import InvalidRequestError, WeightsError
+from studio.dsp.mel import CENTRED, HOP_SAMPLES, N_MELS, SAMPLE_RATE, SEAMLESS, log_mel
+from studio.dsp.resample import decimate
 from studio.modules.patches.framewise import framewise
 from studio.samplers.schedule import NoiseSchedule
 
@@ -48,10 +53,11 @@ _SAMPLE_RATES = (4000, 192_000)
 
 @dataclass
 class SoundNetworks:
-    """VAE decoder and vocoder; the `SpectrogramDecoder` of a `BlockDecoder`."""
+    """VAE and vocoder, and what extends their sound; the `SpectrogramDecoder` of a `BlockDecoder`."""
 
     vae: Any
     vocoder: Any
+    extension: Extension | None = None
 
     @torch.inference_mode()
     def decode_mel(self, latents: Tensor) -> Tensor:
@@ -67,8 +73,14 @@ class SoundNetworks:
 
     @torch.inference_mode()
     def vocode(self, mel: Tensor) -> Tensor:
-        """Log-mel [1, m, n_mels] → samples [1, ≥ m · 160], on the CPU in float32."""
-        return self.vocoder(mel.to(self.vocoder.device, self.vocoder.dtype)).float().cpu()
+        """Log-mel [1, m, n_mels] → samples [1, ≥ m · 160], [1, m · 480] where they are extended, on the CPU
+        in float32.
+        """
+        mel = mel.to(self.vocoder.device, self.vocoder.dtype)
+        samples = self.vocoder(mel)
+        if self.extension is not None:
+            samples = self.extension(mel.float(), samples.float())
+        return samples.float().cpu()
 
     @property
     def has_attention(self) -> bool:
@@ -113,6 +125,10 @@ class LatentBackend(ABC):
         self._plan = plan or (ATTENTIVE if self._sound.has_attention else CONVOLUTIONAL)
         self._context = vocoder_context(vocoder.config)
         self._mel_padding = mel_padding
+        self._load_extension: LoadExtension = no_extension
+        self._own: LatentBackend | None = None  # of one that is extended
+        self._extended: LatentBackend | None = None
+        self._extending = threading.Lock()
         self._patches = ExitStack()
         self._patches.enter_context(ChannelsLast(unet))
         self._patches.enter_context(ChannelsLast(vae))
@@ -120,6 +136,33 @@ class LatentBackend(ABC):
             self._patches.enter_context(framewise(unet))
         except ValueError as error:
             raise WeightsError("This U-Net's blocks are not AudioLDM's; use another checkpoint.") from error
+
+    def extend_by(self, load: LoadExtension) -> None:
+        """Say what loads the network that extends its sound, once that is asked for."""
+        self._load_extension = load
+
+    def at(self, bandwidth: Bandwidth) -> LatentBackend:
+        """This model at a bandwidth (`base.ExtendableBackend`). The two share all but what decodes."""
+        own = self._own or self
+        if bandwidth == "16k":
+            return own
+        with own._extending:
+            if own._extended is None:
+                own._extended = own._extend(bandwidth)
+            return own._extended
+
+    def _extend(self, bandwidth: Bandwidth) -> LatentBackend:
+        hop = self.geometry.hop_samples // MEL_PER_LATENT
+        mel = (self.geometry.sample_rate, hop, self.geometry.bands * MEL_PER_LATENT)
+        if mel != (SAMPLE_RATE, HOP_SAMPLES, N_MELS):
+            raise InvalidRequestError(OTHER_MEL)
+        extension = self._load_extension(self.device)
+        extended = copy(self)
+        extended._own = self
+        extended.geometry = self.geometry.at(bandwidth)
+        extended._sound = replace(self._sound, extension=extension)
+        extended._context = extension.context(self._context)
+        return extended
 
     @abstractmethod
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
@@ -156,7 +199,9 @@ class LatentBackend(ABC):
     def encode_audio(self, samples: NDArray[np.float32]) -> Tensor:
         """Samples [n] in [−1, 1] → latents [1, C, n // hop_samples, F], float32 on the U-Net's device."""
         whole = len(samples) // self.geometry.hop_samples * self.geometry.hop_samples
-        mel = log_mel(torch.from_numpy(samples[:whole]), self._mel_padding)
+        factor = self.geometry.sample_rate // self.at("16k").geometry.sample_rate
+        heard = decimate(samples[:whole], factor)
+        mel = log_mel(torch.from_numpy(heard), self._mel_padding)
         return self._sound.encode_mel(mel[None]).clone()
 
     def decode(self, latents: Tensor) -> NDArray[np.float32]:
@@ -195,6 +240,7 @@ class LatentBackend(ABC):
     def unload(self) -> None:
         """Take the patches off and let go of the weights; the backend can't be used afterwards."""
         self._patches.close()
+        self._extended = None
         self._unload_text()
         del self.unet, self._sound
         gc.collect()

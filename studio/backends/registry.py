@@ -187,7 +187,7 @@ AUDIOLDM = SystemSpec(
     "audioldm",
     "AudioLDM",
     named("studio.backends.systems.audioldm"),
-    Capabilities(text="pooled"),
+    Capabilities(text="pooled", extends=True),
     pipeline="AudioLDMPipeline",
     components=_ONE_TEXT,
     defaults=published(Scales(text=2.5)),
@@ -198,7 +198,7 @@ AUDIOLDM2 = SystemSpec(
     "audioldm2",
     "AudioLDM 2",
     named("studio.backends.systems.audioldm2"),
-    Capabilities(text="tokens"),
+    Capabilities(text="tokens", extends=True),
     pipeline="AudioLDM2Pipeline",
     components=(
         "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "projection_model", "language_model",
@@ -214,7 +214,7 @@ TANGO = SystemSpec(
     "tango",
     "TANGO",
     named("studio.backends.systems.tango"),
-    Capabilities(text="tokens"),
+    Capabilities(text="tokens", extends=True),
     pipeline="TangoPipeline",
     components=_ONE_TEXT,
     published=FilesLayout(PUBLISHED_FILES, PUBLISHED_CONFIGS),
@@ -227,7 +227,7 @@ DCLDM = SystemSpec(
     "dcldm",
     "DC-LDM",
     named("studio.backends.systems.dcldm"),
-    Capabilities(text="tokens", drafts=True),
+    Capabilities(text="tokens", drafts=True, extends=True),
     pipeline="DcLdmPipeline",
     components=(*_ONE_TEXT, "acoustic_branch"),
     modes=("infinite", "sparse", "dual"),
@@ -239,7 +239,7 @@ LDM_AG = SystemSpec(
     "ldm_ag",
     "LDM w/ AG",
     named("studio.backends.systems.ldm_ag"),
-    Capabilities(text="pooled", drafts=True),
+    Capabilities(text="pooled", drafts=True, extends=True),
     pipeline="LdmAgPipeline",
     components=("unet", "acoustic_context", "vae", "vocoder", "scheduler"),
     modes=("dual",),
@@ -251,7 +251,7 @@ VOICELDM = SystemSpec(
     "voiceldm",
     "VoiceLDM",
     named("studio.backends.systems.voiceldm"),
-    Capabilities(text="pooled", speaks=True),
+    Capabilities(text="pooled", speaks=True, extends=True),
     pipeline="VoiceLDMPipeline",
     # CLAP's tokenizer may lie in clap/, and whatever isn't beside the weights comes from its authors.
     components=("clap", "clap_tokenizer", "tokenizer", "speecht5", "vae", "vocoder", "scheduler"),
@@ -262,7 +262,12 @@ VOICELDM = SystemSpec(
     source="VoiceLDM, its command line; endless takes: InfiniteAudio, §2.2.2 and §3.4",
     paper=paper.infinite_audio(9.0, "initial", speech_scale=1.0, steps=50),
 )
-TONE = SystemSpec("tone", "Test tone", named("studio.backends.systems.tone"), Capabilities(text="pooled"))
+TONE = SystemSpec(
+    "tone",
+    "Test tone",
+    named("studio.backends.systems.tone"),
+    Capabilities(text="pooled", extends=True),
+)
 AUDIOGEN = DrafterSpec(
     "audiogen", "AudioGen", named("studio.backends.acoustic.audiogen"), FilesLayout(AUDIOGEN_FILES)
 )

@@ -25,7 +25,7 @@ MAX_BENCH_S = 1200.0
 MAX_WORKERS = 64
 ENDLESS = (
     "prompt", "negative_prompt", "seconds", "seed", "compare", "model", "guidance", "strategy", "steps",
-    "skip_factor", "group_size", "buffer", "stereo", "width", "device", "dtype",
+    "skip_factor", "group_size", "buffer", "stereo", "width", "bandwidth", "kinds", "device", "dtype",
 )  # fmt: skip
 CLIP = (
     "more", "seconds", "model", "shape", "shares_only", "repeats", "batch", "ratio", "blocks", "device",
@@ -47,23 +47,34 @@ def bench_infinite(
     compare: Annotated[
         bool, typer.Option("--compare", help="Add one conventional run each at 10, 20, 40 and 80 s.")
     ] = False,
+    kinds: Annotated[
+        bool,
+        typer.Option("--kinds", help="Mono, wide and twin at 16 and 48 kHz, one after the other."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """One take without a file: real-time factor, first sound, time of each part, growth of memory."""
     studio = factories_of(context).studio(DEFAULTS)
     request = request_of("infinite", given, studio.defaults_of)
-    from studio.evaluation.benchmarks.endless import COMPARED_S, bench_clips, bench_endless
+    if kinds and compare:
+        raise InvalidRequestError("Give --kinds or --compare, not both.")
+    from studio.evaluation.benchmarks.endless import COMPARED_S, bench_clips, bench_endless, bench_kinds
 
     with ProgressBar(request.duration_s) as show:
         show(Progress("Loading the model"))
         backend = studio.backends.get(request.model)
-        figures: dict[str, Any] = bench_endless(request, backend, show)
+        rows = bench_kinds(request, backend, show) if kinds else []
+        figures: dict[str, Any] = {"model": backend.id, "rows": rows}
+        if not kinds:
+            figures = bench_endless(request, backend, show)
         if compare:
             show(Progress(f"Ordinary clips of {', '.join(f'{s:g}' for s in COMPARED_S)} s"))
             usual = studio.defaults_of(request.model.id).settings("clip")
             figures["compare"] = bench_clips(request, backend, steps=usual["sampler"]["steps"])
     if as_json:
         print_json(figures)
+    elif kinds:
+        _print_columns(rows)
     else:
         _print_table(figures)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.cli.progress import follow
-from studio.core.audio import SAMPLE_RATE
 from studio.core.binding import Values
 from studio.core.edit import Loop, parse_edit
 from studio.core.errors import InvalidRequestError
@@ -35,9 +34,9 @@ def looped(given: Values, loop: bool, bpm: float | None, bars: int | None) -> Va
     if "duration_s" in given or given.get("endless"):
         raise InvalidRequestError("Give --bars or --seconds, not both.")
     asked = parse_edit("loop", bpm=bpm, bars=bars)
-    samples = asked.beat_samples(SAMPLE_RATE) if isinstance(asked, Loop) else None
-    assert samples is not None, "a loop of a tempo and bars has a length"
-    return {**given, "duration_s": samples / SAMPLE_RATE}
+    length_s = asked.beat_s if isinstance(asked, Loop) else None
+    assert length_s is not None, "a loop of a tempo and bars has a length"
+    return {**given, "duration_s": length_s}
 
 
 def require_end(request: GenerationRequest, loop: bool) -> None:

@@ -111,6 +111,7 @@ def defaults_command(model_id: ModelId, as_json: AsJson = False) -> None:
     for name, scales in said.items():
         words = "" if scales.speech is None else f", words {scales.speech:g}"
         typer.echo(f"{name:<12}{scales.text:g}{words}")
+    typer.echo(f"{'bandwidth':<12}{own.bandwidth}")
     for quality, wanted in own.efforts("endless").items():
         steps = own.efforts("clip")[quality]["steps"]
         plan = EndlessSampler.model_validate({**own.settings("endless")["sampler"], **wanted})

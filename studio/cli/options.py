@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from studio.core.audio import SAMPLE_RATE
 from studio.core.binding import Values, bind, type_of
 from studio.core.defaults import DefaultsOf, usual_defaults
 from studio.core.draft import MADE_DRAFTS, POCKET_DRAFTS, RecordedDraft
@@ -144,9 +145,9 @@ def own_draft(given: Values, studio: Studio) -> RecordedDraft | None:
     return studio.store_recording(recording_of(Path(draft)), given.get("draft_model") or POCKET_DRAFTS)
 
 
-def recording_of(path: Path) -> Recording:
+def recording_of(path: Path, sample_rate: int = SAMPLE_RATE) -> Recording:
     """The recording in a file; what its reader noticed goes to stderr. Raises `InvalidRequestError`."""
-    recording = read_recording(path)
+    recording = read_recording(path, sample_rate)
     for note in recording.notes:
         typer.echo(f"{path.name}: {note}", err=True)
     return recording

@@ -60,12 +60,13 @@ def _command(spec: ModeSpec) -> Callable[..., None]:
         settings = replace(DEFAULTS, outputs=outputs)
         given = looped(given, loop, bpm, bars)
         preset = find_preset(given["preset"], settings) if "preset" in given else None
-        recording = recording_of(given["continue_from"]) if "continue_from" in given else None
         studio = factories_of(context).studio(settings)
         try:
             recorded = own_draft(given, studio)
             request = request_of(spec.name, given, studio.defaults_of, preset=preset, recorded=recorded)
             require_end(request, loop)
+            sound = given.get("continue_from")
+            recording = None if sound is None else recording_of(sound, request.sample_rate)
             with ProgressBar(request.duration_s, at_once=spec.sampler == "clip") as show:
                 job, outcome = make_take(studio, request, show, out=out, recording=recording, loop=loop)
         finally:

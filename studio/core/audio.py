@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.core.errors import NoSoundError
 
-SAMPLE_RATE = 16000  # of every model of the studio
+SAMPLE_RATE = 16000  # that every model of the studio speaks
+Bandwidth = Literal["16k", "48k"]
+RATES_HZ: dict[Bandwidth, int] = {"16k": SAMPLE_RATE, "48k": 48000}  # of takes
+GENERATED_HZ = SAMPLE_RATE // 2  # up to here a model says what there is; above, it is extended
 NO_SOUND = (
     "The model's numbers ran out of range, so what it made from here on is no sound: choose float32 as the "
     "precision, or a lower guidance, and start again."

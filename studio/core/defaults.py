@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from pydantic import Field, model_validator
 
+from studio.core.audio import Bandwidth
 from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
 from studio.core.values import Frozen
 
@@ -39,7 +40,7 @@ class ModelDefaults(Frozen):
     """Guidance, steps and FIFO plan that a model's takes begin with.
 
     `spoken` are the scales of takes in which words are said, where those differ. "balanced" holds where
-    nobody chooses. `clip_s` is the length of clips that are joined.
+    nobody chooses. `clip_s` is the length of clips that are joined, `bandwidth` that of the takes.
     """
 
     guidance: Scales = Scales()
@@ -51,6 +52,7 @@ class ModelDefaults(Frozen):
     buffer_frames: int = 8
     warmup_steps: int = 16
     clip_s: float = 5.12
+    bandwidth: Bandwidth = "16k"
 
     @model_validator(mode="after")
     def _within_bounds(self) -> ModelDefaults:
@@ -64,7 +66,12 @@ class ModelDefaults(Frozen):
         """The settings of a request with a sampler of this kind; `spoken`: in which words are said."""
         scales = self.spoken if spoken and self.spoken is not None else self.guidance
         speech = {} if scales.speech is None else {"speech": {"scale": scales.speech}}
-        return {"guidance_scale": scales.text, "sampler": self._sampler(kind, "balanced"), **speech}
+        return {
+            "guidance_scale": scales.text,
+            "sampler": self._sampler(kind, "balanced"),
+            "bandwidth": self.bandwidth,
+            **speech,
+        }
 
     def efforts(self, kind: str) -> dict[str, dict[str, int]]:
         """What each choice of quality sets of a sampler of this kind."""

@@ -94,11 +94,16 @@ class Loop(_Made):
             raise ValueError("ends before it begins: choose a later end")
         return self
 
-    def beat_samples(self, sample_rate: int) -> int | None:
-        """Samples of the bars; None where no tempo is asked for."""
+    @property
+    def beat_s(self) -> float | None:
+        """Seconds of the bars, of four beats each; None where no tempo is asked for."""
         if self.bpm is None or self.bars is None:
             return None
-        return bar_samples(self.bpm, self.bars, sample_rate)
+        return self.bars * BEATS_A_BAR * 60 / self.bpm
+
+    def beat_samples(self, sample_rate: int) -> int | None:
+        """Samples of the bars, to the nearest; None where no tempo is asked for."""
+        return None if self.beat_s is None else round(self.beat_s * sample_rate)
 
 
 class Vary(Frozen):
@@ -147,8 +152,3 @@ def parse_edit(kind: str, **values: Any) -> AnyEdit:
         return EDITS[kind](**values)
     except ValidationError as error:
         raise first_error(error, EDITS[kind]) from error
-
-
-def bar_samples(bpm: float, bars: int, sample_rate: int) -> int:
-    """Samples of so many bars of four beats, to the nearest."""
-    return round(bars * BEATS_A_BAR * 60 / bpm * sample_rate)

@@ -188,6 +188,15 @@ FIELDS: tuple[Field, ...] = (
         Parameter(32, "Stereo width", widget="number", empty=-1, late=True),
     ),
     Field(
+        "bandwidth", "bandwidth", "Bandwidth", EVERY,
+        OnPage(
+            "bandwidth", "radio", choices=(("16 kHz", "16k"), ("48 kHz", "48k")),
+            info="Models say what there is up to 8 kHz. At 48 kHz the rest is extended from it.",
+        ),
+        Option("16k; or 48k: what the model says up to 8 kHz, extended to 24."),
+        Parameter(33, "Bandwidth", late=True),
+    ),
+    Field(
         "strategy", "sampler.strategy", "Curve", INFINITE,
         OnPage(
             "strategy", depth="expert",

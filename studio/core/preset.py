@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationError
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
 
+from studio.core.audio import GENERATED_HZ
 from studio.core.edit import EditRecord
 from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_problem
@@ -75,6 +76,21 @@ class BatchRow(Frozen):
     format: Annotated[int, Field(ge=1)] = 1
 
 
+class Bands(Frozen):
+    """What of a take its model generated, and what was extended from that: from and up to, in Hz."""
+
+    generated_hz: tuple[int, int]
+    extended_hz: tuple[int, int]
+
+    @classmethod
+    def of(cls, request: GenerationRequest) -> Bands | None:
+        """Those of a request's takes; None where all is the model's own."""
+        if request.bandwidth == "16k":
+            return None
+        top = request.sample_rate // 2
+        return cls(generated_hz=(0, GENERATED_HZ), extended_hz=(GENERATED_HZ, top))
+
+
 def _ordered(points: tuple[int, int]) -> tuple[int, int]:
     if points[1] <= points[0]:
         raise ValueError("must end after it begins")
@@ -88,6 +104,7 @@ LoopPoints = Annotated[tuple[_Sample, _Sample], AfterValidator(_ordered)]
 class TakeRecord(Frozen):
     """What came of a request. Absent in a preset. `said` is what is heard of words, and when; `loop` the span
     that plays round for ever, as its first sample and the one after its last, None where the take doesn't.
+    `bands` are None where its sound is as its model says it.
     """
 
     file: FileName
@@ -99,6 +116,7 @@ class TakeRecord(Frozen):
     cues: tuple[PromptChange, ...] = ()
     said: tuple[Said, ...] = ()
     loop: LoopPoints | None = None
+    bands: Bands | None = None
     figures: dict[str, float] = Field(default_factory=dict)
     favourite: bool = False
     source: Source | None = None
@@ -119,6 +137,13 @@ class Preset(Frozen):
     description: Line = ""
     settings: dict[str, Any]
     take: TakeRecord | None = None
+
+    @model_validator(mode="after")
+    def _as_it_was_made(self) -> Preset:
+        """A take from before there were bandwidths is no model's usual one: it has the only one there was."""
+        if self.take is not None and self.settings.get("prompt"):
+            self.settings.setdefault("bandwidth", "16k")
+        return self
 
     @property
     def mode(self) -> str:

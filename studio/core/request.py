@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from pydantic_core import PydanticCustomError
 
 from studio.core.attention import Attention, DenseAttention
+from studio.core.audio import RATES_HZ, Bandwidth
 from studio.core.draft import Draft, NoDraft
 from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_error, wrong
@@ -72,6 +73,9 @@ class GenerationRequest(Frozen):
 
     `stereo` "wide" spreads the mono take over two channels, "twin" samples two that differ in their noise;
     both by `width`, at 0 the mono take in either channel. To "mono" the width is nothing.
+
+    `bandwidth` "48k" is the same take at 48 kHz: what the model says of it, up to 8 kHz, and above that what
+    is extended from it.
     """
 
     mode: Mode = "infinite"
@@ -89,6 +93,7 @@ class GenerationRequest(Frozen):
     speech: Speech = Speech()
     stereo: Stereo = "mono"
     width: float = Field(DEFAULT_WIDTH, ge=0, le=1)
+    bandwidth: Bandwidth = "16k"
 
     @field_validator("seed", mode="before")
     @classmethod
@@ -124,11 +129,18 @@ class GenerationRequest(Frozen):
         return 1 if self.stereo == "mono" else 2
 
     @property
+    def sample_rate(self) -> int:
+        """Of its sound, in Hz."""
+        return RATES_HZ[self.bandwidth]
+
+    @property
     def own_settings(self) -> dict[str, Any]:
-        """All that its sound follows from, as JSON: without what it says of stereo where that is mono, as of
-        before there was any.
+        """All that its sound follows from, as JSON: without what it says of stereo where that is mono, and of
+        its bandwidth where that is the model's own, as of before there was any other.
         """
-        return self.model_dump(mode="json", exclude={"stereo", "width"} if self.stereo == "mono" else None)
+        mono = {"stereo", "width"} if self.stereo == "mono" else set()
+        own = {"bandwidth"} if self.bandwidth == "16k" else set()
+        return self.model_dump(mode="json", exclude=mono | own)
 
     @property
     def acoustic_scale(self) -> float:

@@ -25,6 +25,20 @@ def resample(
     return resample_poly(samples, up, down).astype(np.float32)
 
 
+def decimate(samples: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Samples [n] → every `factor`-th [⌈n / factor⌉] of what lies below half the lower rate, up to 97 % of
+    which stays as it is (a Kaiser window's filter, −80 dB from 103 % on).
+
+    A mel of what comes out sees its highest bands whole, where `resample` would have dulled them.
+    """
+    if factor == 1 or not len(samples):
+        return samples
+    from scipy.signal import firwin, resample_poly
+
+    taps = firwin(200 * factor + 1, 1 / factor, window=("kaiser", 8.0))
+    return resample_poly(samples, 1, factor, window=taps).astype(np.float32)
+
+
 def resample_blocks(
     blocks: Iterable[NDArray[np.float64]], channels: int, sample_rate: int, target_rate: int
 ) -> Iterator[NDArray[np.float64]]:

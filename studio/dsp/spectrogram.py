@@ -9,14 +9,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-N_FFT = 1024
-HOP_SAMPLES = 160
+COLUMNS_PER_S = 100
 N_BANDS = 64
 FLOOR_DB = -80.0
 CEILING_DB = 0.0
 MEL_FLOOR, MEL_CEILING = -9.0, 2.0  # natural logs of a model's mel: its near silence, and as loud as it gets
-_PAD = (N_FFT - HOP_SAMPLES) // 2
-_MAGNITUDE_OF_FULL_SCALE = N_FFT / 4  # a full-scale sine's peak bin under a Hann window
+_WINDOW_COLUMNS = 6.4  # 64 ms: 1024 samples of 16 kHz
+
+
+def column_samples(sample_rate: int) -> int:
+    """The samples that a column stands for."""
+    return max(1, round(sample_rate / COLUMNS_PER_S))
+
+
+def window_samples(sample_rate: int) -> int:
+    """The samples that are looked at for a column: 64 ms at any rate, so that bins are as narrow."""
+    return round(_WINDOW_COLUMNS * column_samples(sample_rate))
+
+
+def _hann(sample_rate: int) -> NDArray[np.float32]:
+    return np.hanning(window_samples(sample_rate) + 1)[:-1].astype(np.float32)
 
 
 def _mel_points_hz(sample_rate: int) -> NDArray[np.float64]:
@@ -27,8 +39,8 @@ def _mel_points_hz(sample_rate: int) -> NDArray[np.float64]:
 
 def _filterbank(sample_rate: int) -> NDArray[np.float32]:
     """Triangles with peak 1 [bins, N_BANDS], widened to a bin at least, or low bands would stay black."""
-    bin_hz = sample_rate / N_FFT
-    frequencies = np.arange(N_FFT // 2 + 1)[:, None] * bin_hz
+    bin_hz = sample_rate / window_samples(sample_rate)
+    frequencies = np.arange(window_samples(sample_rate) // 2 + 1)[:, None] * bin_hz
     edges = _mel_points_hz(sample_rate)
     centre = edges[1:-1]
     below = np.maximum(centre - edges[:-2], bin_hz)
@@ -38,8 +50,9 @@ def _filterbank(sample_rate: int) -> NDArray[np.float32]:
 
 
 def _transform(windowed: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Frames [n, N_FFT] → columns [n, N_BANDS]."""
-    magnitude = np.abs(np.fft.rfft(windowed, axis=-1)) @ bank / _MAGNITUDE_OF_FULL_SCALE
+    """Frames [n, window] → columns [n, N_BANDS]."""
+    full_scale = windowed.shape[-1] / 4  # a sine's peak bin under a Hann window
+    magnitude = np.abs(np.fft.rfft(windowed, axis=-1)) @ bank / full_scale
     decibels = 20.0 * np.log10(np.maximum(magnitude, 1e-6))
     scaled = (decibels - FLOOR_DB) / (CEILING_DB - FLOOR_DB)
     return np.round(np.clip(scaled, 0.0, 1.0) * 255.0).astype(np.uint8)
@@ -49,32 +62,33 @@ class SpectrogramStream:
     """Columns of a growing sound: what comes out does not depend on how the sound was cut into chunks."""
 
     def __init__(self, sample_rate: int = 16000) -> None:
-        self._bank = _filterbank(sample_rate)
-        self._window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
-        self._rest = np.zeros(_PAD, np.float32)
+        self._bank, self._window = _filterbank(sample_rate), _hann(sample_rate)
+        self._hop = column_samples(sample_rate)
+        self._pad = (len(self._window) - self._hop) // 2
+        self._rest = np.zeros(self._pad, np.float32)
 
     def push(self, samples: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Next samples [n] → columns [frames, 64] that are complete by now, low bands first.
 
-        0 is −80 dB or less, 255 full scale. A column stands for 160 samples and comes 432 samples late.
+        0 is −80 dB or less, 255 full scale. A column stands for 10 ms and comes 27 ms late.
         """
-        sound = np.concatenate([self._rest, np.asarray(samples, np.float32)])
-        count = max(0, (len(sound) - N_FFT) // HOP_SAMPLES + 1)
-        self._rest = sound[count * HOP_SAMPLES :].copy()
+        sound, size = np.concatenate([self._rest, np.asarray(samples, np.float32)]), len(self._window)
+        count = max(0, (len(sound) - size) // self._hop + 1)
+        self._rest = sound[count * self._hop :].copy()
         if count == 0:
             return np.zeros((0, N_BANDS), np.uint8)
-        frames = np.lib.stride_tricks.sliding_window_view(sound, N_FFT)[::HOP_SAMPLES][:count]
+        frames = np.lib.stride_tricks.sliding_window_view(sound, size)[:: self._hop][:count]
         return _transform(frames * self._window, self._bank)
 
     def flush(self) -> NDArray[np.uint8]:
         """The last columns [frames, 64], seen against silence; afterwards the stream is as new."""
-        columns_left = self.push(np.zeros(_PAD, np.float32))
-        self._rest = np.zeros(_PAD, np.float32)
+        columns_left = self.push(np.zeros(self._pad, np.float32))
+        self._rest = np.zeros(self._pad, np.float32)
         return columns_left
 
 
 def columns(samples: NDArray[np.floating], sample_rate: int = 16000) -> NDArray[np.uint8]:
-    """Samples [n] → columns [n // 160, 64] of a mel spectrogram in bytes, low bands first."""
+    """Samples [n] → columns [n // 10 ms, 64] of a mel spectrogram in bytes, low bands first."""
     stream = SpectrogramStream(sample_rate)
     return np.concatenate([stream.push(samples), stream.flush()])
 
@@ -109,12 +123,12 @@ def spectrogram_png(
 
 
 def overview(blocks: Sequence[NDArray[np.floating]], sample_rate: int = 16000) -> NDArray[np.uint8]:
-    """Blocks of a long sound, of `N_FFT` samples or more each → columns [blocks, 64], the mean of each."""
-    bank, window = _filterbank(sample_rate), np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    """Blocks of a long sound, of a window or more each → columns [blocks, 64], the mean of each."""
+    bank, window = _filterbank(sample_rate), _hann(sample_rate)
     rows = []
     for block in blocks:
-        whole = np.pad(np.asarray(block, np.float32), (0, max(0, N_FFT - len(block))))
-        frames = np.lib.stride_tricks.sliding_window_view(whole, N_FFT)[:: N_FFT // 2]
+        whole = np.pad(np.asarray(block, np.float32), (0, max(0, len(window) - len(block))))
+        frames = np.lib.stride_tricks.sliding_window_view(whole, len(window))[:: len(window) // 2]
         rows.append(_transform(frames * window, bank).mean(axis=0))
     return np.round(np.stack(rows)).astype(np.uint8) if rows else np.zeros((0, N_BANDS), np.uint8)
 

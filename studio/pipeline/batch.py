@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from studio.backends.base import at_bandwidth
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event
 from studio.core.request import GenerationRequest
@@ -99,6 +100,7 @@ def clip_events(
     if not requests:
         return
     require_alike(requests)
+    backend = at_bandwidth(backend, requests[0].bandwidth)
     cancel = cancel or CancelToken()
     if acoustics is None:
         acoustics = draft_clips(requests, backend, drafts, cancel)
@@ -226,6 +228,7 @@ def _draft_of(heard: EncodedAcoustics) -> AcousticDraft:
 
 def _latents_of(draft: AcousticDraft, backend: Backend, frames: int) -> Tensor:
     """A draft's sound as latents [1, C, frames, F]; where it is shorter, silence follows."""
+    backend = at_bandwidth(backend, "16k")  # which drafts are
     wanted = frames * backend.geometry.hop_samples
     samples = np.zeros(wanted, np.float32)
     heard = draft.samples[:wanted]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from studio.core.audio import SAMPLE_RATE, format_time
+from studio.core.audio import RATES_HZ, SAMPLE_RATE, format_time
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event
 from studio.core.request import GenerationRequest
@@ -23,7 +23,10 @@ DAMAGED = (
     "new take can go on from its end."
 )
 # What a state means nothing without. Prompts, lane and length may change: what is to come follows the new.
-_SETTINGS = ("mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft", "stereo", "width")
+_SETTINGS = (
+    "mode", "seed", "guidance_scale", "model", "sampler", "attention", "draft", "stereo", "width",
+    "bandwidth",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,17 +108,17 @@ class EndlessCheckpoint:
                 _made_of(made),
             )
         except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-            raise damaged(samples) from error
+            raise damaged(samples, _rate_of(made.get("settings"))) from error
 
     def require_same(self, request: GenerationRequest, weights: str) -> None:
         """Raise `InvalidRequestError` where this is of other settings, or of other weights than are here."""
         if self.made_of is None:
             return
-        now = made_of(request, weights)
+        now, rate = made_of(request, weights), _rate_of(self.made_of.settings)
         if self.made_of.weights and weights and self.made_of.weights != weights:
-            raise refusal(self.samples, f"its model {request.model.id} has other weights now")
+            raise refusal(self.samples, f"its model {request.model.id} has other weights now", rate)
         if self.made_of.settings != now.settings:
-            raise refusal(self.samples, "its settings were changed since")
+            raise refusal(self.samples, "its settings were changed since", rate)
 
 
 @dataclass(frozen=True)
@@ -171,17 +174,23 @@ def for_readers(events: Iterable[RenderEvent]) -> Iterator[Event]:
     return (event for event in events if not isinstance(event, FOR_WRITERS))
 
 
-def refusal(samples: int, why: str) -> InvalidRequestError:
+def refusal(samples: int, why: str, rate: int = SAMPLE_RATE) -> InvalidRequestError:
     """That a take can't go on after its first `samples`, why, and what can be done with what there is."""
     return InvalidRequestError(
-        f"This take can't go on where it stopped: {why}. Its {format_time(samples / SAMPLE_RATE)} of sound "
+        f"This take can't go on where it stopped: {why}. Its {format_time(samples / rate)} of sound "
         "are whole, and a new take can go on from their end."
     )
 
 
-def damaged(samples: int) -> InvalidRequestError:
+def damaged(samples: int, rate: int = SAMPLE_RATE) -> InvalidRequestError:
     """That a part of what was saved can't be read."""
-    return refusal(samples, "what was saved of it is damaged")
+    return refusal(samples, "what was saved of it is damaged", rate)
+
+
+def _rate_of(settings: object) -> int:
+    """Of a saved take's sound; where its settings don't tell a bandwidth, it had none but the models' own."""
+    told = settings.get("bandwidth", "16k") if isinstance(settings, Mapping) else "16k"
+    return next((rate for name, rate in RATES_HZ.items() if name == told), SAMPLE_RATE)
 
 
 def _fifo(values: object) -> FifoState:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.core.audio import SAMPLE_RATE
 from studio.core.errors import InvalidRequestError
 from studio.pipeline.recording import Recording
 from studio.samplers.concat import equal_power
@@ -84,8 +83,11 @@ def lead_latents(recording: Recording, plan: FifoPlan, backend: Backend) -> Tens
         InvalidRequestError: the recording is shorter than the buffer, or not of the model's sample rate.
     """
     geometry = backend.geometry
-    if geometry.sample_rate != SAMPLE_RATE:
-        raise InvalidRequestError(f"This model speaks {geometry.sample_rate} Hz: it can't go on from a file.")
+    if geometry.sample_rate != recording.sample_rate:
+        raise InvalidRequestError(
+            f"The recording is at {recording.sample_rate} Hz and the take at {geometry.sample_rate}: it "
+            "can't go on from there."
+        )
     frames = len(recording.samples) // geometry.hop_samples
     if frames < plan.buffer_frames:
         raise InvalidRequestError(

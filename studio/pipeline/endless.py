@@ -157,7 +157,8 @@ def _taken_up(
     wanted = [(sampled, geometry.channels, frames, geometry.bands) for frames in lengths]
     both = fifo.side_state is not None
     if [tuple(fifo.buffer.shape), tuple(fifo.queue.shape)] != wanted or both != (sampled == 2):
-        raise refusal(checkpoint.samples, "it was saved with another window, or by another model")
+        why = "it was saved with another window, or by another model"
+        raise refusal(checkpoint.samples, why, geometry.sample_rate)
     try:
         decoder.load_state_dict(checkpoint.decoder)
         if beside is not None:
@@ -165,7 +166,7 @@ def _taken_up(
                 raise ValueError("no draft, no script")
             beside.load_state_dict(checkpoint.beside)
     except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise damaged(checkpoint.samples) from error
+        raise damaged(checkpoint.samples, geometry.sample_rate) from error
     return fifo.to(backend.device)
 
 

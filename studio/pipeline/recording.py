@@ -17,7 +17,7 @@ HEARD_S = 4.0
 
 @dataclass(frozen=True)
 class Recording:
-    """Mono float32 `samples` [n] at 16 kHz, and which file they were.
+    """Mono float32 `samples` [n] at `sample_rate`, and which file they were.
 
     `notes` are what its reader noticed and a listener should know, a sentence each.
     """
@@ -25,17 +25,23 @@ class Recording:
     samples: NDArray[np.float32]
     source: Source
     notes: tuple[str, ...] = ()
+    sample_rate: int = SAMPLE_RATE
 
     @property
     def silent_samples(self) -> int:
         """How much of it goes to the take unheard: a listener is to hear the join, not all of it again."""
-        return max(0, len(self.samples) - round(HEARD_S * SAMPLE_RATE))
+        return max(0, len(self.samples) - round(HEARD_S * self.sample_rate))
 
 
 def check_continuation(request: GenerationRequest, recording: Recording) -> None:
     """Raises `InvalidRequestError` where the request can't be a continuation of the recording."""
     if request.sampler.kind != "endless":
         raise InvalidRequestError("Only an endless take can go on from a recording: choose that sampler.")
+    if recording.sample_rate != request.sample_rate:
+        raise InvalidRequestError(
+            f"The recording was read at {recording.sample_rate} Hz and the take is at {request.sample_rate}: "
+            "read it at the take's rate."
+        )
     length_s = recording.source.duration_s
     if request.duration_s is not None and request.duration_s <= length_s:
         raise InvalidRequestError(

@@ -57,7 +57,8 @@ class Renderer:
         control: TakeControl | None = None,
         start: Start = FRESH,
     ) -> Iterator[RenderEvent]:
-        """The events of a take: steps, chunks that follow each other without a gap, attention maps.
+        """The events of a take: steps, chunks that follow each other without a gap, attention maps. The
+        backend is taken at the request's bandwidth.
 
         Samples total exactly `round(duration_s · sample_rate)`; without a length they go on for ever. There
         is no terminal event: the end of the iteration, or what it raises, is the end of the take. From a
@@ -68,11 +69,13 @@ class Renderer:
             InvalidRequestError: the model can't do what is asked, or not from this recording.
             OutOfResourcesError: the clip can't fit the memory that is free.
         """
+        from studio.backends.base import at_bandwidth
         from studio.pipeline.clip import render_concat
         from studio.pipeline.edits.render import render_edit
         from studio.pipeline.plan import ClipPlan, ConcatPlan, EndlessPlan, Variation, resolve_plan
         from studio.pipeline.ring import can_be_ring, render_ring
 
+        backend, own = at_bandwidth(backend, request.bandwidth), at_bandwidth(backend, "16k")
         control = control or TakeControl(request.prompt, request.lane, script=request.speech.text)
         if isinstance(start, FromEdit) and not isinstance(start.edit, Vary):
             control.refuse(UNSTEERED)
@@ -84,7 +87,7 @@ class Renderer:
             self._drafts_for(backend, start)  # who hears none is told before anything is measured
         strategy = None
         if isinstance(request.sampler, EndlessSampler):
-            strategy = yield from self._strategy_for(request.sampler, backend, cancel, start)
+            strategy = yield from self._strategy_for(request.sampler, own, cancel, start)
         plan = resolve_plan(request, backend, strategy)
         if isinstance(start, FromEdit) and isinstance(start.edit, Vary):
             plan, start = replace(plan, variation=Variation(start.edit.seed, start.edit.share)), FRESH
@@ -179,6 +182,7 @@ class Renderer:
 
         alike = (
             backend.id,
+            backend.geometry.sample_rate,
             plan.attention,
             acoustics is not None,
             bool(plan.speech.text),

@@ -60,7 +60,7 @@ def start_of(edit: AnyEdit, takes: Sequence[TakeOnDisk]) -> FromEdit:
         for take in takes:
             if take.channels != 1:
                 raise InvalidRequestError(f"{take.name} has {take.channels} channels: edit a mono take.")
-        lay_out(edit, takes, Geometry())
+        lay_out(edit, takes, Geometry().at(takes[0].request.bandwidth))
     return FromEdit(edit, tuple(takes))
 
 

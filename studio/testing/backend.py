@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional
 from studio.backends.base import Conditioning, Geometry
 from studio.backends.capabilities import Capabilities
 from studio.backends.decode import BlockDecoder, BlockPlan, decode_whole
+from studio.core.audio import Bandwidth
 from studio.dsp.mel import log_mel
 from studio.samplers.schedule import NoiseSchedule
 from studio.testing.sound import COLUMN_CONTEXT, LappedSound
@@ -50,18 +52,29 @@ class FakeBackend:
     def __init__(self, geometry: Geometry | None = None) -> None:
         """Take other sizes than AudioLDM's: an even number of channels, in whole a multiple of four."""
         self.id = "fake"
-        self.capabilities = Capabilities(text="pooled")
+        self.capabilities = Capabilities(text="pooled", extends=True)
         self.geometry = geometry or Geometry()
         self.schedule = NoiseSchedule.from_config(_SCHEDULER)
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self.unet: torch.nn.Module | None = None
         self._sound = LappedSound(self.geometry)
+        self._own: FakeBackend | None = None
         shape = 1, self.geometry.channels, 1, self.geometry.bands
         generator = torch.Generator().manual_seed(0)
         drawn = torch.rand(2, *shape, generator=generator, dtype=torch.float64)
         self._pace, self._phase = 0.3 + drawn[0], 2 * math.pi * drawn[1]  # radians a frame, radians
         self._heed = 3 * torch.randn(EMBEDDING, shape[1] * shape[3], generator=generator)
+
+    def at(self, bandwidth: Bandwidth) -> FakeBackend:
+        """This model at another rate, where its sound is one to one as well; "16k" is its own."""
+        own = self._own or self
+        if bandwidth == "16k":
+            return own
+        other = copy(own)
+        other._own, other.geometry = own, own.geometry.at(bandwidth)
+        other._sound = LappedSound(other.geometry)
+        return other
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """A unit vector of each text, pooled [B, 16]."""
@@ -108,7 +121,7 @@ class FakeBackend:
 
     def preview(self, latents: Tensor) -> NDArray[np.float32]:
         """The log-mel [frames, bands] of what latents [1, C, T, F] sound like."""
-        return log_mel(torch.from_numpy(self.decode(latents))).numpy()
+        return log_mel(torch.from_numpy(self.at("16k").decode(latents))).numpy()
 
     def stream_decoder(self) -> BlockDecoder:
         """A fresh decoder, whose samples are those of `decode` but for rounding."""

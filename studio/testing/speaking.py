@@ -29,7 +29,7 @@ class FakeSpeakingBackend(FakeBackend):
         """Take other sizes than AudioLDM's, or no band, as the published checkpoints have none."""
         super().__init__(geometry)
         self.id = "fake-speaking"
-        self.capabilities = Capabilities(text="pooled", speaks=True)
+        self.capabilities = Capabilities(text="pooled", speaks=True, extends=True)
         self.content_band = content_band
         self._say = 2 * torch.randn(
             EMBEDDING, self._heed.shape[1], generator=torch.Generator().manual_seed(1)

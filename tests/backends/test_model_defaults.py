@@ -23,6 +23,7 @@ from studio.testing import FakeBackend
 from tests.backends.conftest import make_dcldm, make_tango
 
 SETTINGS = Settings()
+OURS = ModelDefaults(bandwidth="48k")
 SCALES = {"audioldm": 2.5, "audioldm2": 3.5, "tango": 3.0, "dcldm": 4.0}
 PUBLISHED = [model for model in catalog.MODELS if model.source == "hub" and model.system in SCALES]
 POCKET = [model.id for model in catalog.MODELS if model.source == "embedded" and model.system in SCALES]
@@ -40,7 +41,11 @@ def saying(folder: Path, target: Path, defaults: Any) -> Path:
 def test_what_is_published_is_sampled_as_in_its_paper(model: catalog.ModelInfo) -> None:
     """Without its files, which may not be here yet."""
     settings = catalog.defaults_of(model.id, SETTINGS).settings("clip")
-    assert settings == {"guidance_scale": SCALES[model.system], "sampler": {"kind": "clip", "steps": 200}}
+    assert settings == {
+        "guidance_scale": SCALES[model.system],
+        "sampler": {"kind": "clip", "steps": 200},
+        "bandwidth": "16k",
+    }
 
 
 @pytest.mark.parametrize("system", SCALES)
@@ -57,9 +62,13 @@ def test_its_endless_takes_are_infinite_audios(system: str) -> None:
         assert (other.steps, other.group_size * 40) == (steps, frame_ms)
 
 
-@pytest.mark.parametrize("model_id", [*POCKET, "tone"])
-def test_what_ships_begins_with_the_studios_own(model_id: str) -> None:
-    assert catalog.defaults_of(model_id, SETTINGS) == ModelDefaults()
+@pytest.mark.parametrize("model_id", POCKET)
+def test_what_ships_begins_with_the_studios_own_at_48_khz(model_id: str) -> None:
+    assert catalog.defaults_of(model_id, SETTINGS) == OURS
+
+
+def test_the_tone_begins_with_the_studios_own() -> None:
+    assert catalog.defaults_of("tone", SETTINGS) == ModelDefaults()
 
 
 def test_a_folder_of_ones_own_is_its_systems(tiny_folder: Path, tiny_folder2: Path, tmp_path: Path) -> None:
@@ -101,14 +110,14 @@ def test_a_stranger_learns_nothing_of_folders(tiny_folder: Path, tmp_path: Path)
         (Settings(outputs=here.outputs, host="0.0.0.0", model_id=str(folder)), 6),
     ):
         assert defaults_of(str(folder), settings).guidance.text == scale
-        assert defaults_of("pocket/audioldm", settings) == ModelDefaults()
+        assert defaults_of("pocket/audioldm", settings) == OURS
 
 
 def test_the_studio_has_those_of_the_catalog(tmp_path: Path) -> None:
     studio = build_studio(Settings(outputs=tmp_path, device="cpu"))
     try:
         assert studio.defaults_of("cvssp/audioldm2").guidance.text == 3.5
-        assert studio.defaults_of("pocket/audioldm") == ModelDefaults()
+        assert studio.defaults_of("pocket/audioldm") == OURS
     finally:
         studio.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from studio.core.binding import bind, effort_of, fill, opening, opening_of_model
 from studio.core.defaults import EFFORTS, Effort, ModelDefaults, Scales, usual_defaults
 from studio.core.draft import AudioGenDraft
 from studio.core.modes import MODES
-from studio.core.preset import Preset
+from studio.core.preset import Preset, parse_preset
 from studio.core.request import GenerationRequest, parse_request
 from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
 from studio.core.usual import with_usual
@@ -40,6 +41,7 @@ def test_the_studios_own_are_what_a_request_has_anyway(sampler: Any) -> None:
     settings = ModelDefaults().settings(sampler.kind)
     assert settings.pop("guidance_scale") == GenerationRequest.model_fields["guidance_scale"].default
     assert type(sampler).model_validate(settings.pop("sampler")) == sampler
+    assert settings.pop("bandwidth") == GenerationRequest.model_fields["bandwidth"].default
     assert settings == {}
     assert usual_defaults("anything") == ModelDefaults()
 
@@ -118,9 +120,30 @@ def test_what_of_a_form_is_the_models() -> None:
         "group_size": 1,
         "buffer_frames": 8,
         "warmup_steps": 67,
+        "bandwidth": "16k",
     }
-    assert opening_of_model("sparse", PAPER) == {"guidance_scale": 2.5, "steps": 200}
-    assert opening_of_model("dual", PAPER) == {"text_scale": 2.5, "acoustic_scale": 2.5, "steps": 200}
+    assert opening_of_model("sparse", PAPER) == {"guidance_scale": 2.5, "steps": 200, "bandwidth": "16k"}
+    told = {"text_scale": 2.5, "acoustic_scale": 2.5, "steps": 200, "bandwidth": "16k"}
+    assert opening_of_model("dual", PAPER) == told
+
+
+def test_a_model_may_have_takes_of_48_khz_where_nobody_says_otherwise() -> None:
+    wide = ModelDefaults(bandwidth="48k")
+    assert opening("infinite", wide)["bandwidth"] == "48k"
+    assert bind("infinite", {"prompt": "sea"}, lambda model: wide).bandwidth == "48k"
+    assert bind("infinite", {"prompt": "sea", "bandwidth": "16k"}, lambda model: wide).bandwidth == "16k"
+
+
+def test_a_take_from_before_there_were_bandwidths_opens_as_it_was_made() -> None:
+    wide = ModelDefaults(bandwidth="48k")
+    take = {
+        "file": "a.flac", "created": "2026-01-31", "version": "0.4.0", "duration_s": 1, "sample_rate": 16000,
+    }  # fmt: skip
+    old = parse_preset(json.dumps({"name": "a", "settings": {"prompt": "sea"}, "take": take}))
+    assert fill("infinite", old, wide)["bandwidth"] == "16k"
+    assert old.request().bandwidth == "16k"
+    shipped = Preset(name="a", settings={"prompt": "sea"})
+    assert fill("infinite", shipped, wide)["bandwidth"] == "48k"
 
 
 def test_a_form_that_opens_a_preset_has_them_of_what_it_leaves_out() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio.dsp.resample import resample, resample_stream
+from studio.dsp.resample import decimate, resample, resample_stream
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,16 @@ def test_a_stream_of_the_same_rate_is_itself() -> None:
     np.testing.assert_allclose(
         np.concatenate(list(resample_stream([samples], 16000, 16000, chunk_s=0.1))), samples, atol=1e-6
     )
+
+
+def test_a_third_of_the_samples_keeps_what_lies_below_8_khz() -> None:
+    def tone(hz: float, rate: int) -> np.ndarray:
+        return np.sin(2 * np.pi * hz * np.arange(rate) / rate).astype(np.float32)
+
+    inner = slice(300, -300)
+    for hz in (100, 4000, 7700):
+        kept = decimate(tone(hz, 48000), 3)
+        np.testing.assert_allclose(kept[inner], tone(hz, 16000)[inner], atol=1e-3)
+    for hz in (8300, 20000):
+        assert np.abs(decimate(tone(hz, 48000), 3)[inner]).max() < 1e-3
+    assert len(decimate(tone(100, 48000), 3)) == 16000

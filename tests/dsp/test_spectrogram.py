@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.dsp.spectrogram import SpectrogramStream, columns, spectrogram_png
+from studio.dsp.spectrogram import SpectrogramStream, columns, overview, spectrogram_png
 
 RATE = 16000
 
@@ -25,6 +25,17 @@ def test_a_sine_lights_its_band_fully() -> None:
     assert low.dtype == np.uint8
     assert low[25].max() >= 245
     assert low[25].argmax() < 10 < 40 < high[25].argmax()
+
+
+def test_at_48_khz_it_is_as_fine_and_as_bright_and_reaches_higher() -> None:
+    at_48k = np.sin(2 * np.pi * 440 * np.arange(24000) / 48000).astype(np.float32)
+    low, own = columns(at_48k, 48000), columns(sine(440))
+    assert low.shape == own.shape == (50, 64)
+    assert abs(int(low[25].max()) - int(own[25].max())) <= 8
+    high = columns(np.sin(2 * np.pi * 20000 * np.arange(24000) / 48000).astype(np.float32), 48000)
+    assert high[25].argmax() > 58
+    glance = overview([at_48k[:6144], at_48k[6144:12288]], 48000)
+    assert (glance.argmax(axis=1) == low[25].argmax()).all()
 
 
 def test_silence_is_black() -> None:

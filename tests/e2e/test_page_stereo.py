@@ -1,4 +1,4 @@
-"""Both channels of a stereo take on their way to the ear."""
+"""Both channels of a stereo take, and all of one of 48 kHz, on their way to the ear."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ PLAYED = """(() => {
   AudioBufferSourceNode.prototype.start = function (...when) {
     const channels = [...Array(this.buffer.numberOfChannels).keys()];
     window.played.push(channels.map((channel) => [...this.buffer.getChannelData(channel)]));
+    window.rate = this.buffer.sampleRate;
     return start.apply(this, when);
   };
 })()"""
@@ -50,6 +51,19 @@ def test_a_wide_take_is_heard_in_both_channels(tone_site: Any, visit: Callable[.
     page.wait_for_function("() => /L\\/R [−0-9.]+$/.test(document.querySelector('.lw-lufs').textContent)")
     agreed = page.locator("#transport .lw-lufs").inner_text().rpartition("L/R ")[2].replace("−", "-")
     assert float(agreed) == pytest.approx(np.asarray(np.corrcoef(left, right))[0, 1], abs=0.1)
+
+
+def test_a_take_of_48_khz_is_heard_at_its_rate(tone_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(tone_site.url)
+    page.evaluate(PLAYED)
+    page.locator("#infinite-bandwidth").get_by_label("48 kHz").check()
+    page.click("#infinite-generate")
+    wait_for_position(page, 2)
+    assert page.evaluate("window.rate") == 48000
+    [heard] = np.concatenate([np.array(piece) for piece in page.evaluate("window.played")], axis=1)
+    assert len(heard) > 2 * 48000
+    spectrum = np.abs(np.fft.rfft(heard[:96000]))
+    assert spectrum.argmax() == 880  # the tone of 440 Hz in two seconds
 
 
 def test_no_codec_mixes_the_channels_up(browser: Browser) -> None:

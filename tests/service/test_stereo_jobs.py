@@ -1,4 +1,4 @@
-"""Stereo takes as jobs: heard, written, killed, and going on as if nothing had been."""
+"""Takes of other channels and bandwidths as jobs: heard, killed, and going on as if nothing had been."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from studio.service.studio import Studio
 from studio.service.takes.writer import TakeWriter
 from studio.testing import FakeBackend
 
-RATE = 16000
 ENDLESS = {"kind": "endless", "base_steps": 6, "group_size": 2, "buffer_frames": 4, "warmup_steps": 3}
 
 
-def wanted(stereo: str) -> GenerationRequest:
-    return parse_request(prompt="rain", seed=3, duration_s=6.0, stereo=stereo, sampler=ENDLESS)
+def wanted(stereo: str, bandwidth: str = "16k") -> GenerationRequest:
+    return parse_request(
+        prompt="rain", seed=3, duration_s=6.0, stereo=stereo, bandwidth=bandwidth, sampler=ENDLESS
+    )
 
 
 def create_backend(choice: Any) -> FakeBackend:
@@ -36,10 +37,10 @@ def create_backend(choice: Any) -> FakeBackend:
 
 def killed(outputs: Path, request: GenerationRequest) -> None:
     """A take whose maker was killed after its second save point, and some sound more."""
-    take = TakeWriter.begin(request, RATE, outputs)
+    take = TakeWriter.begin(request, request.sample_rate, outputs)
     saved, after = 0, 0
     for event in Renderer()(request, FakeBackend(), CancelToken()):
-        if isinstance(event, SavePoint) and event.samples > 2 * RATE and not saved:
+        if isinstance(event, SavePoint) and event.samples > 2 * request.sample_rate and not saved:
             take.save(replace(event.checkpoint, made_of=made_of(request, "")))
             saved = event.samples
         elif isinstance(event, AudioChunk):
@@ -50,26 +51,31 @@ def killed(outputs: Path, request: GenerationRequest) -> None:
     take._wav.close()  # as a kill does
 
 
-@pytest.mark.parametrize("stereo", ["wide", "twin"])
-def test_a_killed_take_goes_on_without_a_join_and_is_heard(stereo: str, tmp_path: Path) -> None:
-    request = wanted(stereo)
+@pytest.mark.parametrize(
+    ("stereo", "bandwidth"), [("wide", "16k"), ("twin", "16k"), ("mono", "48k"), ("twin", "48k")]
+)
+def test_a_killed_take_goes_on_without_a_join_and_is_heard(
+    stereo: str, bandwidth: str, tmp_path: Path
+) -> None:
+    request = wanted(stereo, bandwidth)
     whole = to_int16(render_samples(Renderer(), request, FakeBackend()))
     killed(tmp_path, request)
     studio = Studio(Settings(outputs=tmp_path), create_backend, Renderer())
     try:
         job = studio.resume(next(studio.library.takes()).id, listen=True)
         assert job.stream is not None
-        assert job.stream.channels == 2
+        assert (job.stream.channels, job.stream.sample_rate) == (request.channels, request.sample_rate)
         heard = []
         while (part := job.stream.read()) is not None:
             heard.append(part)
-            job.stream.acknowledge(sum(map(len, heard)) / RATE)
+            job.stream.acknowledge(sum(map(len, heard)) / request.sample_rate)
         *_, end = studio.events(job.id)
     finally:
         studio.close()
     assert isinstance(end, Finished)
     assert end.path is not None
-    samples, _ = sf.read(end.path, dtype="int16")
+    samples, rate = sf.read(end.path, dtype="int16")
+    assert rate == request.sample_rate
     np.testing.assert_array_equal(samples, whole)
     new = np.concatenate(heard)
     np.testing.assert_array_equal(new, whole[len(whole) - len(new) :])

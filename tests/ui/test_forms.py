@@ -165,7 +165,10 @@ def test_the_form_opens_on_the_defaults_of_the_studios_model() -> None:
         form.join()
     assert (form.fields["steps"].value, form.opening["guidance_scale"]) == (200, 3.5)
     told = form.of_model("pocket/audioldm2")
-    assert (told["model"], told["values"]) == ("pocket/audioldm2", {"guidance_scale": 4.0, "steps": 50})
+    assert (told["model"], told["values"]) == (
+        "pocket/audioldm2",
+        {"guidance_scale": 4.0, "steps": 50, "bandwidth": "48k"},
+    )
     assert told["efforts"]["careful"] == {"steps": 100}
     assert form.shows[-1] in form.shown({"model": "tone"}), "what belongs to a model comes with it"
     assert list(form.shown({"steps": 7}).values()) == [7]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from studio.backends.base import Conditioning, Geometry
 from studio.backends.registry import TONE
+from studio.core.audio import Bandwidth
 from studio.samplers.schedule import NoiseSchedule
 
 TONE_HZ = 440.0
@@ -83,6 +84,16 @@ class ToneBackend:
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self.unet: torch.nn.Module | None = None
+        self._own: ToneBackend | None = None
+
+    def at(self, bandwidth: Bandwidth) -> ToneBackend:
+        """The tone at another rate; "16k" is its own."""
+        own = self._own or self
+        if bandwidth == "16k":
+            return own
+        other = ToneBackend(own.geometry.at(bandwidth))
+        other._own = own
+        return other
 
     def encode_text(self, prompts: Sequence[str]) -> Conditioning:
         """A unit vector of each text's characters, pooled [B, 16]."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from studio.core.events import AudioChunk, Event
+from studio.backends.base import at_bandwidth
+from studio.core.audio import Bandwidth
+from studio.core.events import AudioChunk, Event, Progress
 from studio.core.memory import process_memory_mb
-from studio.core.request import GenerationRequest
+from studio.core.request import GenerationRequest, Stereo
 from studio.core.sampling import ClipSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import for_readers
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from studio.backends.base import Backend, StreamDecoder
 
 COMPARED_S = (10.0, 20.0, 40.0, 80.0)
+BEFORE_S = 2.0  # of sound that no figure is of
 SETTLING_S = 60.0  # sound after which memory should have found its level
 
 
@@ -79,7 +82,31 @@ def bench_endless(
         "skip_factor": sampler.skip_factor,
         "guidance": request.guidance_scale,
         "stereo": request.stereo,
+        "bandwidth": request.bandwidth,
     }
+
+
+def bench_kinds(
+    request: GenerationRequest, backend: Backend, show: Callable[[Event], None]
+) -> list[dict[str, Any]]:
+    """The same take in each stereo, at each bandwidth that the model has: what `bench_endless` says of them.
+
+    A short one goes first, or the first of them would pay for what a process does once.
+    """
+    widths: list[Bandwidth] = ["16k", "48k"] if backend.capabilities.extends else ["16k"]
+    kinds = [
+        request.model_copy(update={"stereo": stereo, "bandwidth": width})
+        for width in widths
+        for stereo in get_args(Stereo)
+    ]
+    bench_endless(request.model_copy(update={"duration_s": BEFORE_S}), backend, lambda _: None)
+    told = ("stereo", "bandwidth", "rtf", "first_audio_s", "unet_ms", "decode_ms", "rss_end_mb")
+    rows = []
+    for kind in kinds:
+        show(Progress(f"{kind.stereo.title()} at {kind.sample_rate // 1000} kHz"))
+        figures = bench_endless(kind, backend, show)
+        rows.append({name: figures[name] for name in told})
+    return rows
 
 
 def bench_clips(
@@ -166,6 +193,15 @@ class TimedBackend:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
+
+    def at(self, bandwidth: Bandwidth) -> TimedBackend:
+        """The backend at a bandwidth, against the same stopwatches."""
+        backend = at_bandwidth(self._backend, bandwidth)
+        if backend is self._backend:
+            return self
+        timed = TimedBackend(backend)
+        timed.network_watch, timed.decoder_watch = self.network_watch, self.decoder_watch
+        return timed
 
     def predict_noise(self, *args: Any, **options: Any) -> Tensor:
         """As the backend's."""

@@ -43,7 +43,7 @@ def look(
     """
     import torch
 
-    from studio.backends.base import Tokens
+    from studio.backends.base import Tokens, at_bandwidth
     from studio.pipeline.acoustic import clip_acoustics, dual_backend
     from studio.pipeline.analysis.self_attention import beginning
     from studio.pipeline.plan import clip_plan, draft_plan
@@ -63,7 +63,8 @@ def look(
         blocks = tuple(dual.branch.blocks)
         if block and block not in blocks:
             raise InvalidRequestError(f"This model hears its draft in {', '.join(blocks)}, not in {block}.")
-        latents = backend.encode_audio(beginning(path, backend.geometry))
+        sounding = at_bandwidth(backend, request.bandwidth)
+        latents = sounding.encode_audio(beginning(path, sounding.geometry))
         acoustics = clip_acoustics(wanted, request.prompt, clip.duration_s, backend, drafts)
         at = backend.schedule.timesteps(clip.steps)[clip.skipped + step - 1, None]
         drawn = torch.randn(latents.shape, generator=torch.Generator().manual_seed(request.seed))

@@ -62,11 +62,13 @@ class AttentionStudy:
             InvalidRequestError: the file is gone or too short, or the model has no attention to look at, or
                 can't be borrowed.
         """
+        from studio.backends.base import at_bandwidth
         from studio.modules.blocks import transformers
 
         with borrow() as backend:
             blocks = tuple(transformers(_unet(backend)))
-            latents = backend.encode_audio(beginning(path, backend.geometry))
+            heard = at_bandwidth(backend, request.bandwidth)
+            latents = heard.encode_audio(beginning(path, heard.geometry))
             last = backend.schedule.train_steps - 1
             own = request.attention
             wanted = own if isinstance(own, LiteFocusAttention) else LiteFocusAttention()

@@ -13,6 +13,7 @@ from diffusers import AudioLDMPipeline, AutoencoderKL, DDIMScheduler, UNet2DCond
 from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
 
 from studio.backends.checkpoint import DEFAULTS_FIELD, INDEX_FILE, MEL_PADDING_FIELD
+from studio.core.defaults import ModelDefaults
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.dsp.mel import SEAMLESS
 from studio.recipes.text.vocabulary import vocabulary
@@ -61,9 +62,10 @@ def write_vocabulary(audioldm: Path) -> None:
 
 def pocket_index(pipeline: str) -> dict[str, Any]:
     """What each pocket model's index begins with: its pipeline, how its VAE's log-mels are padded, and that
-    its takes begin with the studio's own settings.
+    its takes begin with the studio's own settings, at 48 kHz.
     """
-    return {"_class_name": pipeline, MEL_PADDING_FIELD: SEAMLESS, DEFAULTS_FIELD: {}}
+    own = ModelDefaults(bandwidth="48k").model_dump(exclude_unset=True)
+    return {"_class_name": pipeline, MEL_PADDING_FIELD: SEAMLESS, DEFAULTS_FIELD: own}
 
 
 def write_index(audioldm: Path) -> None:

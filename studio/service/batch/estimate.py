@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.core.audio import SAMPLE_RATE
 from studio.core.draft import NoDraft
 from studio.core.errors import StudioError
 from studio.core.request import GenerationRequest, ModelChoice
@@ -109,13 +108,12 @@ def estimate(
     for row in left:
         groups.setdefault(_kind_of(row.request), []).append(row)
     kinds: list[Kind] = []
-    rates, devices = {SAMPLE_RATE}, set[str]()
+    devices = set[str]()
     for place, group in enumerate(sorted(groups.values(), key=len, reverse=True)):
         show(f"Trying {group[0].request.model.id}")
         kind, backend = _try(group, backend_of if place < MAX_KINDS else None)
         kinds.append(kind)
         if backend is not None:
-            rates.add(backend.geometry.sample_rate)
             devices.add(str(backend.device))
     left_s = sum(_seconds(row) for row in left)
     weighed, bytes_a_second = _weigh(folder, [row for row in once.values() if row.id in survey.done])
@@ -127,7 +125,7 @@ def estimate(
         left_s=left_s,
         kinds=tuple(kinds),
         device=", ".join(sorted(devices)),
-        disk_bytes=left_s * (bytes_a_second or max(rates) * _SAMPLE_BYTES),
+        disk_bytes=left_s * bytes_a_second or sum(map(_bytes, left)),
         weighed=weighed,
         free_bytes=_free(folder.path),
     )
@@ -140,7 +138,9 @@ def _try(group: Sequence[Row], backend_of: BackendOf | None) -> tuple[Kind, Back
     if backend_of is None:
         return Kind(*about, None, UNTRIED), None
     try:
-        backend = backend_of(request.model)
+        from studio.backends.base import at_bandwidth  # torch
+
+        backend = at_bandwidth(backend_of(request.model), request.bandwidth)
         plain = request.model_copy(update={"draft": NoDraft()})
         time_of = (_endless if isinstance(request.sampler, EndlessSampler) else _clip)(plain, backend)
     except StudioError as error:
@@ -153,7 +153,8 @@ def _kind_of(request: GenerationRequest) -> Hashable:
     """What rows have in common that take as long for as many seconds and steps."""
     sampler = request.sampler if isinstance(request.sampler, EndlessSampler) else request.sampler.kind
     drafted, spoken = request.draft.kind, bool(request.speech.text)
-    return request.model, sampler, request.attention, request.guidance_scale == 1, drafted, spoken
+    told = request.bandwidth, drafted, spoken
+    return request.model, sampler, request.attention, request.guidance_scale == 1, told
 
 
 def _clip(request: GenerationRequest, backend: Backend) -> TimeOf:
@@ -204,6 +205,11 @@ def _endless(request: GenerationRequest, backend: Backend) -> TimeOf:
 
 def _seconds(row: Row) -> float:
     return row.request.duration_s or 0.0
+
+
+def _bytes(row: Row) -> float:
+    """Of its samples, where nothing packs them."""
+    return _seconds(row) * row.request.sample_rate * row.request.channels * _SAMPLE_BYTES
 
 
 def _weigh(folder: SetFolder, done: Sequence[Row]) -> tuple[int, float]:

@@ -35,7 +35,7 @@ from studio import __version__
 from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error, part_beside, replace_file, sweep_parts, sync_folder
-from studio.core.preset import SYNTHETIC, BatchRow, Group, Preset, TakeRecord, load_preset
+from studio.core.preset import SYNTHETIC, Bands, BatchRow, Group, Preset, TakeRecord, load_preset
 from studio.core.speech import Said, Sentence, within
 from studio.core.text import read_text
 from studio.service.batch.identity import FORMAT
@@ -319,6 +319,7 @@ class SetFolder:
             version=__version__,
             duration_s=duration_s,
             sample_rate=made.sample_rate,
+            bands=Bands.of(request),
             cues=cues_of(request, duration_s),
             said=within(made.said, 0.0, duration_s),
             figures=dict(made.figures),

@@ -77,7 +77,10 @@ class UnitMaker:
             StudioError: the model can't be had, or the one row of the unit can't be made.
         """
         rows = unit.rows
-        with self._lease(rows[0].request.model) as backend:
+        from studio.backends.base import at_bandwidth  # torch
+
+        with self._lease(rows[0].request.model) as model:
+            backend = at_bandwidth(model, rows[0].request.bandwidth)
             if len(rows) > 1:
                 together = SideBySide(backend, self._drafts, self._look, self._workers, cancel, tell)
                 yield from together.make(rows, wanted)

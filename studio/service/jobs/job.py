@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from studio.core.audio import SAMPLE_RATE
 from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
 from studio.core.locks import Claim
 from studio.core.preset import Group
@@ -150,7 +149,7 @@ class Job:
         if self.control.ending:
             return FADE_OUT_S
         latest = self._latest
-        made_s = self.first_sample / SAMPLE_RATE + (latest.audio_s if latest else 0.0)
+        made_s = self.first_sample / self.request.sample_rate + (latest.audio_s if latest else 0.0)
         waiting = self.others[len(self.outcomes) :]
         needs = [self._needs_s(self.request, made_s, self._step), *(self._needs_s(one) for one in waiting)]
         known = [need for need in needs if need is not None]

@@ -92,7 +92,8 @@ class Runner:
             job.cancel.check()
             if not self.backends.holds(job.request.model):
                 job.publish(Progress("Loading the model"))
-            with ticker, self.backends.lease(job.request.model) as backend:
+            with ticker, self.backends.lease(job.request.model) as model:
+                backend = self._at_bandwidth(job.request, model)
                 meter = ticker.measure(self._meter(job, backend))
                 job.cancel.check()
                 take = self._open(job, backend.geometry.sample_rate)
@@ -111,6 +112,11 @@ class Runner:
         if failed:
             return Failed(message_for(error), path)
         return Finished(path, duration_s, figures, stopped)
+
+    def _at_bandwidth(self, request: GenerationRequest, model: Backend) -> Backend:
+        from studio.backends.base import at_bandwidth  # torch, which a page that opens waits for not
+
+        return at_bandwidth(model, request.bandwidth)
 
     def _meter(self, job: Job, backend: Backend) -> Meter:
         sampler, window = job.request.sampler, None

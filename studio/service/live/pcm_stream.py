@@ -176,4 +176,4 @@ def stream_for(request: GenerationRequest, lead_s: float) -> PcmStream:
     """The stream of a take's listener. A clip is whole at once, and its file is not to wait for it."""
     whole = isinstance(request.sampler, ClipSampler)
     lead_s = (request.duration_s or 0.0) + 1.0 if whole else lead_s
-    return PcmStream(lead_s, channels=request.channels)
+    return PcmStream(lead_s, request.sample_rate, request.channels)

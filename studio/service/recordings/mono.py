@@ -41,7 +41,7 @@ _SOME_TURNED = "Some of its channels cancel each other, so they were turned over
 
 @dataclass(frozen=True)
 class Mono:
-    """A file's sound [n] at 16 kHz, before it is made to fit, and how long it should be.
+    """A file's sound [n] at `rate`, before it is made to fit, and how long it should be.
 
     `peak` is the mix's, before its rate was changed. `counted_s` is what is in the file, `named_s` what its
     headers say. A `damaged` one has more than could be read.
@@ -53,23 +53,24 @@ class Mono:
     named_s: float
     damaged: bool
     notes: tuple[str, ...] = ()
+    rate: int = SAMPLE_RATE
 
     @property
     def duration_s(self) -> float:
-        return len(self.samples) / SAMPLE_RATE
+        return len(self.samples) / self.rate
 
 
-def read_mono(path: Path, file: BinaryIO, size: int) -> Mono:
+def read_mono(path: Path, file: BinaryIO, size: int, rate: int = SAMPLE_RATE) -> Mono:
     """By libsndfile; by ffmpeg what that does not know, or reads less of than there is."""
     own: Mono | None = None
     parts = survey(file, size)
     with suppress(UnreadableError):
-        own = _read_parts(path, parts, partial(open_part, file))
+        own = _read_parts(path, parts, partial(open_part, file), rate)
     if own is not None and not own.damaged:
         return _with_note(own, own, helped=False)
     ffmpeg = find_ffmpeg()
     try:
-        other = _read_with_ffmpeg(path, parts, ffmpeg)
+        other = _read_with_ffmpeg(path, parts, ffmpeg, rate)
     except (UnreadableError, SlowError) as error:
         if own is not None and len(own.samples):
             return _with_note(own, own, helped=ffmpeg is not None)
@@ -81,7 +82,7 @@ def read_mono(path: Path, file: BinaryIO, size: int) -> Mono:
     return _with_note(best, own, helped=True)
 
 
-def _read_with_ffmpeg(path: Path, parts: Sequence[Part], ffmpeg: str | None) -> Mono:
+def _read_with_ffmpeg(path: Path, parts: Sequence[Part], ffmpeg: str | None, rate: int) -> Mono:
     """All of a file at once, or one after the other the files that it was joined of: ffmpeg takes the first.
 
     Raises:
@@ -98,7 +99,7 @@ def _read_with_ffmpeg(path: Path, parts: Sequence[Part], ffmpeg: str | None) -> 
 
     apart = len(parts) > 1 and all(len(part.pieces) == 1 and part.counted_s is None for part in parts)
     spans = [part.pieces for part in parts] if apart else [()]
-    return _read_parts(path, [Part(pieces) for pieces in spans], opening)
+    return _read_parts(path, [Part(pieces) for pieces in spans], opening, rate)
 
 
 def _unreadable(path: Path, ffmpeg: str | None, error: Exception) -> InvalidRequestError:
@@ -130,7 +131,7 @@ def _is_off(length_s: float, expected_s: float) -> bool:
 
 
 def _read_parts(
-    path: Path, parts: Sequence[Part], opening: Callable[[Part], AbstractContextManager[Sound]]
+    path: Path, parts: Sequence[Part], opening: Callable[[Part], AbstractContextManager[Sound]], rate: int
 ) -> Mono:
     """The sounds of a file one after the other. Raises `UnreadableError` where none can be read."""
     counted_s = sum(part.counted_s or 0.0 for part in parts)
@@ -139,7 +140,7 @@ def _read_parts(
     read, lost = [], False
     for part in parts:
         try:
-            read.append(_read_sound(path, part, opening))
+            read.append(_read_sound(path, part, opening, rate))
         except UnreadableError:
             lost = lost or part.counted_s is None or part.counted_s > SHORT_S
         if sum(mono.duration_s for mono in read) > MAX_S:
@@ -153,10 +154,13 @@ def _read_parts(
         sum(mono.named_s for mono in read),
         lost or any(mono.damaged for mono in read),
         tuple(dict.fromkeys(note for mono in read for note in mono.notes)),
+        rate,
     )
 
 
-def _read_sound(path: Path, part: Part, opening: Callable[[Part], AbstractContextManager[Sound]]) -> Mono:
+def _read_sound(
+    path: Path, part: Part, opening: Callable[[Part], AbstractContextManager[Sound]], rate: int
+) -> Mono:
     """One sound, mixed down: once more where it turns out that its channels cancel each other."""
     with opening(part) as sound:
         if sound.rate not in RATES_HZ:
@@ -175,7 +179,8 @@ def _read_sound(path: Path, part: Part, opening: Callable[[Part], AbstractContex
     length_s = len(mix) / sound.rate
     counted_s = length_s if part.counted_s is None else part.counted_s
     damaged = sound.damaged or _is_off(length_s, max(counted_s, length_s * sound.left_over))
-    return Mono(resample(mix, sound.rate), peak, counted_s, length_s * part.named, damaged, notes)
+    samples = resample(mix, sound.rate, rate)
+    return Mono(samples, peak, counted_s, length_s * part.named, damaged, notes, rate)
 
 
 def _mix(

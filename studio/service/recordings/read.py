@@ -25,8 +25,9 @@ MIN_S = 1.0
 AUDIBLE_DB = 0.05
 
 
-def read_recording(path: Path) -> Recording:
-    """Read any rate, any channels, any format that libsndfile reads, or ffmpeg where it is installed.
+def read_recording(path: Path, sample_rate: int = SAMPLE_RATE) -> Recording:
+    """Read any rate, any channels, any format that libsndfile reads, or ffmpeg where it is installed, as
+    samples at `sample_rate`.
 
     All of the sound that is in it is read; where that can't be, `notes` say how much was and why.
 
@@ -35,14 +36,14 @@ def read_recording(path: Path) -> Recording:
             ffmpeg.
     """
     with _opened(path) as (file, size):
-        mono = read_mono(path, file, size)
-        if len(mono.samples) < MIN_S * SAMPLE_RATE:
+        mono = read_mono(path, file, size, sample_rate)
+        if len(mono.samples) < MIN_S * sample_rate:
             raise InvalidRequestError(f"{path.name} is shorter than {MIN_S:g} s: choose a longer recording.")
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     source = Source(file=path.name, sha256=digest, duration_s=mono.duration_s)
     samples, notes = _fit(mono)
-    return Recording(samples, source, notes)
+    return Recording(samples, source, notes, sample_rate)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from studio.core.files import disk_error
 from studio.core.locks import grows
 from studio.core.preset import Preset, load_preset, parse_preset
 from studio.core.text import one_line
-from studio.dsp.spectrogram import overview
+from studio.dsp.spectrogram import overview, window_samples
 from studio.service.takes.naming import LATENTS, free_stem, slug
 from studio.service.takes.order import Order, ordered
 from studio.service.takes.savepoint import SUFFIX
@@ -41,7 +41,7 @@ __all__ = ["TAGGED", "TRASH", "Library", "Take", "Unreadable", "picture_of", "se
 
 MAKING = "That take is still being made: stop it first."
 MAX_NAME_CHARS = 200
-PICTURE_WIDTH, PICTURE_BLOCK = 240, 2048
+PICTURE_WIDTH, PICTURE_WINDOWS = 240, 2
 
 
 class Library:
@@ -285,9 +285,10 @@ def picture_of(path: Path, width: int = PICTURE_WIDTH) -> NDArray[np.uint8]:
     blocks = []
     try:
         with sf.SoundFile(path) as sound:
+            block = PICTURE_WINDOWS * window_samples(sound.samplerate)
             for column in range(width):
-                sound.seek(min(column * sound.frames // width, max(0, sound.frames - PICTURE_BLOCK)))
-                blocks.append(middle(sound.read(PICTURE_BLOCK, dtype="float32")))
+                sound.seek(min(column * sound.frames // width, max(0, sound.frames - block)))
+                blocks.append(middle(sound.read(block, dtype="float32")))
             return overview(blocks, sound.samplerate)
     except (OSError, RuntimeError) as error:
         raise InvalidRequestError(f"Can't read {path.name}: it is no sound file.") from error

@@ -18,7 +18,7 @@ from studio import __version__
 from studio.core.audio import NO_SOUND, sound_before_fault, to_int16
 from studio.core.errors import InvalidRequestError, NoSoundError, StudioError
 from studio.core.files import disk_error
-from studio.core.preset import SYNTHETIC, Group, Preset, PromptChange, Source, TakeRecord, load_preset
+from studio.core.preset import SYNTHETIC, Bands, Group, Preset, PromptChange, Source, TakeRecord, load_preset
 from studio.core.request import GenerationRequest, PromptPoint
 from studio.core.speech import Said, Sentence, within
 from studio.pipeline.checkpoint import EndlessCheckpoint
@@ -332,6 +332,7 @@ class TakeWriter:
             version=__version__,
             duration_s=self.duration_s,
             sample_rate=self._wav.sample_rate,
+            bands=Bands.of(self._request),
             status=status,
             cues=self._cues(),
             said=within(self._said, 0.0, self.duration_s),

@@ -29,7 +29,7 @@ from studio.core.preset import Preset
 from studio.core.prompt_schedule import format_lane
 from studio.core.sampling import EndlessSampler
 from studio.core.values import FRAME_S
-from studio.dsp.spectrogram import HOP_SAMPLES, N_BANDS, SpectrogramStream
+from studio.dsp.spectrogram import COLUMNS_PER_S, N_BANDS, SpectrogramStream
 from studio.service.jobs.job import Job
 
 KEPT_COLUMNS = 6000  # a minute of picture; memory stays flat however long the take
@@ -126,7 +126,7 @@ class LiveView:
             "token": self.stream.token,
             "sample_rate": self.stream.sample_rate,
             "lead_s": self.stream.lead_s,
-            "columns_per_s": self.stream.sample_rate / HOP_SAMPLES,
+            "columns_per_s": COLUMNS_PER_S,
             "offset_s": self._offset / self.stream.sample_rate,
             "seed": str(self.job.request.seed),  # beyond 2**53 a number of JavaScript would be another seed
             "phase": "running" if behind else self.job.status,

@@ -73,6 +73,8 @@ def about(path: Path, *, listed: bool) -> dict[str, Any]:
             "said": [one.model_dump() for one in record.take.said] if record.take else [],
             "favourite": bool(record.take and record.take.favourite),
         }
+        if record.take is not None:
+            told["topHz"] = record.take.sample_rate / 2
     return told
 
 

@@ -54,7 +54,7 @@ def _offer(spec: ModeSpec, studio: Studio, callers: Callers) -> None:
 
         def submit() -> Job:
             request, sound = read()
-            recording = read_recording(Path(sound)) if sound else None
+            recording = read_recording(Path(sound), request.sample_rate) if sound else None
             return studio.submit(request, recording=recording, client=client_of())
 
         waited_for = attended(callers, caller)

@@ -140,7 +140,7 @@ class TakeHandlers:
     def _submit(self, values: Values, instead_of: str) -> Job:
         request = read_form(self._mode, values, self._studio)
         sound = values.get("continue_from")
-        recording = read_recording(Path(sound)) if sound else None
+        recording = read_recording(Path(sound), request.sample_rate) if sound else None
         self._end(instead_of)
         return self._studio.submit(
             request,
