@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.cli.progress import follow
-from studio.core.audio import SAMPLE_RATE
 from studio.core.binding import Values
-from studio.core.edit import Loop, parse_edit
+from studio.core.edit import Loop, bar_seconds, parse_edit
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event, Failed, Finished
 
@@ -35,17 +34,16 @@ def looped(given: Values, loop: bool, bpm: float | None, bars: int | None) -> Va
     if "duration_s" in given or given.get("endless"):
         raise InvalidRequestError("Give --bars or --seconds, not both.")
     asked = parse_edit("loop", bpm=bpm, bars=bars)
-    samples = asked.beat_samples(SAMPLE_RATE) if isinstance(asked, Loop) else None
-    assert samples is not None, "a loop of a tempo and bars has a length"
-    return {**given, "duration_s": samples / SAMPLE_RATE}
+    assert isinstance(asked, Loop), "as it was asked for"
+    assert asked.bpm is not None, "or it had been refused"
+    assert asked.bars is not None, "which stands beside a tempo"
+    return {**given, "duration_s": bar_seconds(asked.bpm, asked.bars)}
 
 
 def require_end(request: GenerationRequest, loop: bool) -> None:
-    """Raise `InvalidRequestError` for a loop that has none, is too short, or of two channels."""
+    """Raise `InvalidRequestError` for a loop that has none, or is too short."""
     if loop and request.duration_s is None:
         raise InvalidRequestError("An endless take is no loop: give --seconds, or --bpm and --bars.")
-    if loop and request.channels > 1:
-        raise InvalidRequestError("Only mono takes are closed to loops: leave --stereo out.")
     if loop and (request.duration_s or 0) < LEAST_S:
         raise InvalidRequestError(f"A loop lasts {LEAST_S:g} s at least: give more seconds, or more bars.")
 

@@ -98,7 +98,7 @@ class Loop(_Made):
         """Samples of the bars; None where no tempo is asked for."""
         if self.bpm is None or self.bars is None:
             return None
-        return bar_samples(self.bpm, self.bars, sample_rate)
+        return round(bar_seconds(self.bpm, self.bars) * sample_rate)
 
 
 class Vary(Frozen):
@@ -149,6 +149,6 @@ def parse_edit(kind: str, **values: Any) -> AnyEdit:
         raise first_error(error, EDITS[kind]) from error
 
 
-def bar_samples(bpm: float, bars: int, sample_rate: int) -> int:
-    """Samples of so many bars of four beats, to the nearest."""
-    return round(bars * BEATS_A_BAR * 60 / bpm * sample_rate)
+def bar_seconds(bpm: float, bars: int) -> float:
+    """How long so many bars of four beats last."""
+    return bars * BEATS_A_BAR * 60 / bpm

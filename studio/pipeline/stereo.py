@@ -52,6 +52,15 @@ def decode_channels(latents: Tensor, plan: StereoPlan, backend: Backend) -> Samp
     return samples if spread is None else spread.push(samples)
 
 
+def spread_round(ring: Samples, plan: StereoPlan, sample_rate: int) -> Samples:
+    """The sampled channels of a loop, [n] or [n, 2], as they are heard: its end sounds on at its start."""
+    spread = spread_of(plan, sample_rate)
+    if spread is None:
+        return ring
+    spread.push(ring)  # once round: of what came before the loop's beginning its last sounds alone are left
+    return spread.push(ring)
+
+
 def recorded_channels(request: GenerationRequest, samples: Samples, sample_rate: int) -> Samples:
     """The beginning [n] of a recording, as a take of the request that goes on from it has it heard."""
     plan = stereo_plan(request)

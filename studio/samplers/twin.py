@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from studio.samplers.variation import Noise, gaussian
+
 APART_AT_FULL_WIDTH = 0.1  # 1 − ρ: beyond it a scene's events come apart
 
 
@@ -39,3 +41,13 @@ class SideNoise:
         side = torch.randn(common.shape, generator=self.generator, dtype=common.dtype)
         middle, apart = math.sqrt(1 - self.power) * common, math.sqrt(self.power) * side
         return torch.stack([middle + apart, middle - apart], dim=1).flatten(0, 1)
+
+
+def noise_like(latents: Tensor, source: Noise, side: SideNoise | None = None) -> Tensor:
+    """Noise for latents [B, …], of two channels where there is a side; where they are, and as they are.
+
+    Drawn on the CPU, so that a seed gives the same noise on every device.
+    """
+    items = len(latents) if side is None else len(latents) // 2
+    common = gaussian((items, *latents.shape[1:]), source)
+    return (common if side is None else side.both(common)).to(latents)

@@ -57,9 +57,6 @@ def start_of(edit: AnyEdit, takes: Sequence[TakeOnDisk]) -> FromEdit:
         from studio.backends.base import Geometry
         from studio.pipeline.edits.layout import lay_out
 
-        for take in takes:
-            if take.channels != 1:
-                raise InvalidRequestError(f"{take.name} has {take.channels} channels: edit a mono take.")
         lay_out(edit, takes, Geometry())
     return FromEdit(edit, tuple(takes))
 

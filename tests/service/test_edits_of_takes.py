@@ -131,13 +131,21 @@ def test_a_variation_of_none_is_the_take_again_and_an_edit_is_varied_no_more(stu
         _edited(studio, "vary", edited)
 
 
-def test_a_stereo_take_is_varied_and_not_edited_yet(studio: Studio) -> None:
+def test_a_stereo_take_is_varied_and_edited_in_both_channels(studio: Studio) -> None:
     take = _made(studio, stereo="twin", width=0.7)
     np.testing.assert_array_equal(_sound(_edited(studio, "vary", take, share=0)), _sound(take))
     assert not np.array_equal(_sound(_edited(studio, "vary", take, share=0.5)), _sound(take))
     assert StoredLatents(take.with_suffix(LATENTS)).sizes == (2, 8, 16)
-    with pytest.raises(InvalidRequestError, match="2 channels: edit a mono take"):
-        _edited(studio, "extend", take, right_s=1)
+    longer = _edited(studio, "extend", take, right_s=1)
+    np.testing.assert_array_equal(_sound(longer)[: 5 * RATE - FADE], _sound(take)[: 5 * RATE - FADE])
+    new = _sound(longer)[5 * RATE :].astype(int)
+    assert np.abs(new[:, 0] - new[:, 1]).mean() > 50
+    assert StoredLatents(longer.with_suffix(LATENTS)).sizes == (2, 8, 16)
+    record = load_preset(_edited(studio, "loop", longer).with_suffix(".json"))
+    assert record.request().stereo == "twin"
+    assert record.take is not None
+    assert record.take.edit is not None
+    assert not record.take.edit.encoded
 
 
 def test_without_latents_the_sound_is_heard_again_and_the_edit_says_so(tmp_path: Path) -> None:

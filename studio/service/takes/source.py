@@ -53,7 +53,7 @@ class TakeOnDisk:
         return self.record.take
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Samples [count] in [−1, 1] of a mono take from `start` on.
+        """Samples in [−1, 1] from `start` on: [count] of one channel, else [count, channels].
 
         Raises:
             InvalidRequestError: the file is damaged.
