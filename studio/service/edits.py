@@ -25,13 +25,13 @@ _VERSION = re.compile(r"\.v[0-9]{1,6}$")
 ENCODED = "What lies around was encoded from its sound again: its latents were not kept, or not there."
 
 
-def open_take(name: str, library: Library) -> TakeOnDisk:
-    """A take by its id in the library, or by the path of a sound that the studio made.
+def open_take(name: str, library: Library, *, paths: bool = False) -> TakeOnDisk:
+    """A take by its id in the library, or with `paths` by that of a sound that the studio made.
 
     Raises:
         InvalidRequestError: there is none, it is still being made, or it holds no settings.
     """
-    if Path(name).is_file():
+    if paths and Path(name).is_file():
         return open_sound(Path(name))
     take = library.get(name)
     if take.status == "running":

@@ -112,7 +112,7 @@ def test_extending_moves_what_is_told_of_the_take(studio: Studio) -> None:
 
 def test_a_splice_is_made_of_both(studio: Studio) -> None:
     first, second = _made(studio), _made(studio, seed=7, prompt="sea")
-    path = _edited(studio, "splice", first, str(second), bridge_s=1)
+    path = _edited(studio, "splice", first, _id(second), bridge_s=1)
     record = load_preset(path.with_suffix(".json")).take
     assert record is not None
     assert record.edit is not None
@@ -169,11 +169,11 @@ def test_a_take_is_edited_to_a_file_of_one_s_own(studio: Studio, tmp_path: Path)
     take = _made(studio)
     out = tmp_path / "deep" / "mine.wav"
     edit = parse_edit("extend", right_s=1, steps=3)
-    assert _end(studio, studio.edit(edit, str(take), out=out)) == out
+    assert _end(studio, studio.edit(edit, str(take), out=out, paths=True)) == out
     assert len(_sound(out)) == 6 * RATE
     assert load_preset(out.with_suffix(".json")).take is not None
     assert not list(out.parent.glob(f"*{LATENTS}"))
-    again = _end(studio, studio.edit(edit, str(out)))  # a sound that lies elsewhere
+    again = _end(studio, studio.edit(edit, str(out), paths=True))  # a sound that lies elsewhere
     assert again.parent.parent == tmp_path
     assert len(_sound(again)) == 7 * RATE
 
@@ -187,13 +187,14 @@ def test_what_can_not_be_edited_is_told_before_anything_is_made(studio: Studio, 
         with pytest.raises(InvalidRequestError, match=sentence):
             _edited(studio, kind, take, **values)
     edit = parse_edit("extend", left_s=1)
-    with pytest.raises(InvalidRequestError, match="not in the library"):
-        studio.edit(edit, "2026-01-31/none")
+    for name in ("2026-01-31/none", str(take), f"{_id(take)}.flac", f"../{tmp_path.name}/{_id(take)}"):
+        with pytest.raises(InvalidRequestError, match="not in the library"):
+            studio.edit(edit, name)  # a path is none of an id, unless paths are allowed
     stereo = tmp_path / "stereo.wav"
     sf.write(stereo, np.zeros((RATE, 2)), RATE)
     stereo.with_suffix(".json").write_text(take.with_suffix(".json").read_text())
     with pytest.raises(InvalidRequestError, match="2 channels"):
-        studio.edit(edit, str(stereo))
+        studio.edit(edit, str(stereo), paths=True)
 
 
 def test_a_stopped_edit_leaves_nothing(studio: Studio) -> None:
