@@ -37,7 +37,7 @@ def side_of(plan: RenderPlan) -> SideNoise | None:
     """What draws the difference of a take's channels; None of one that is sampled once."""
     if plan.stereo.sampled == 1:
         return None
-    return SideNoise(side_generator(plan.seed), side_power(plan.stereo.width))
+    return SideNoise(side_generator(plan.seed), side_power(plan.stereo.width, plan.stereo.steady))
 
 
 def decode_sampled(latents: Tensor, backend: Backend) -> Samples:

@@ -15,12 +15,13 @@ from torch import Tensor
 
 from studio.samplers.variation import Noise, gaussian
 
-APART_AT_FULL_WIDTH = 0.1  # 1 − ρ: beyond it a scene's events come apart
+# 1 − ρ at full width: beyond it a scene's events come apart; steady sounds lose too much in mono.
+APART_OF_EVENTS, APART_WHERE_STEADY = 0.03, 0.2
 
 
-def side_power(width: float) -> float:
-    """b² of a width from 0 to 1."""
-    return APART_AT_FULL_WIDTH * width / 2
+def side_power(width: float, steady: bool = False) -> float:
+    """b² of a width from 0 to 1, of a scene that may have events, or of a `steady` one."""
+    return (APART_WHERE_STEADY if steady else APART_OF_EVENTS) * width / 2
 
 
 def side_generator(seed: int) -> torch.Generator:

@@ -143,7 +143,7 @@ def _told(
     negative = request.negative_prompt if guidance.needs_negative else None
     told = Prompts(prompts.opening, prompts.points, prompts.blend_s, negative)
     sampler = ClipPlan(plan.steps, 1.0)
-    stereo = stereo_plan(request)
+    stereo = stereo_plan(request, prompts.opening, *(point.prompt for point in prompts.points))
     return RenderPlan(told, seed, guidance, DenseAttention(), sampler, stereo=stereo)
 
 
