@@ -16,7 +16,7 @@ from torch import Tensor
 from studio.samplers.variation import Noise, gaussian
 
 # 1 − ρ at full width: beyond it a scene's events come apart; steady sounds lose too much in mono.
-APART_OF_EVENTS, APART_WHERE_STEADY = 0.03, 0.2
+APART_OF_EVENTS, APART_WHERE_STEADY = 0.02, 0.2
 
 
 def side_power(width: float, steady: bool = False) -> float:

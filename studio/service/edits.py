@@ -115,6 +115,8 @@ def notes_of(start: FromEdit, edited: Edited | None) -> EditNotes:
             cues += _cues_within(takes[part.take], part, position)
             said += _said_within(takes[part.take], part, position)
         position += part.samples
+    if edited.spoken:  # in a span of one take, which has its times
+        said = list(takes[0].said)
     record = EditRecord(of=of, settings=start.edit, made=tuple(spans), encoded=edited.encoded)
     loop = (0, position) if edited.ring else None
     return EditNotes(name, record, tuple(_changes(cues)), tuple(said), loop)

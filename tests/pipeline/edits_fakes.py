@@ -21,8 +21,8 @@ RATE, HOP = 16000, 640
 class TakeInMemory:
     """A `KnownTake` of an array; `largest` is the most samples that were read at once."""
 
-    def __init__(self, samples, request: GenerationRequest | None = None, latents=None, loop=None):
-        self.name, self.loop = "take.flac", loop
+    def __init__(self, samples, request: GenerationRequest | None = None, latents=None, loop=None, said=()):
+        self.name, self.loop, self.said = "take.flac", loop, said
         self.request = request or parse_request(prompt="rain", seed=1)
         self.cues = cues_of(self.request, len(samples) / RATE)
         self.samples, self.sample_rate = len(samples), RATE

@@ -15,12 +15,13 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
+from studio.pipeline.edits.make import WORDLESS
 from studio.pipeline.renderer import Renderer
 from studio.service.edits import ENCODED
 from studio.service.studio import Studio
 from studio.service.takes.latents import StoredLatents
 from studio.service.takes.naming import LATENTS
-from studio.testing import FakeBackend
+from studio.testing import FakeBackend, FakeSpeakingBackend
 from tests.service.service_fakes import RATE, request
 
 ENDLESS = {"kind": "endless", "strategy": "equal", "base_steps": 6, "group_size": 2, "buffer_frames": 4,
@@ -146,6 +147,25 @@ def test_a_stereo_take_is_varied_and_edited_in_both_channels(studio: Studio) -> 
     assert record.take is not None
     assert record.take.edit is not None
     assert not record.take.edit.encoded
+
+
+def test_words_that_are_said_again_stay_on_record_and_others_are_told_of(tmp_path: Path) -> None:
+    studio = Studio(Settings(outputs=tmp_path), lambda choice: FakeSpeakingBackend(), Renderer())
+    try:
+        clip = {"mode": "sparse", "sampler": {"kind": "clip", "steps": 3}, "speech": {"text": "Stay inside."}}
+        take = _made(studio, **clip)
+        said = [load_preset(take.with_suffix(".json")).take]
+        said.append(
+            load_preset(_edited(studio, "repaint", take, start_s=0, end_s=2).with_suffix(".json")).take
+        )
+        assert said[0] is not None
+        assert said[1] is not None
+        assert said[1].said == said[0].said != ()
+        job = studio.edit(parse_edit("extend", right_s=1, steps=3), _id(take))
+        _end(studio, job)
+    finally:
+        studio.close()
+    assert job.notes == (WORDLESS,)
 
 
 def test_without_latents_the_sound_is_heard_again_and_the_edit_says_so(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from studio.core.preset import PromptChange
 from studio.core.request import GenerationRequest
+from studio.core.speech import Said
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +23,8 @@ class KnownTake(Protocol):
     """A take that is there, read in parts: however long it is, it is never held whole.
 
     `cues` are the prompts as they are heard in it, the first from its beginning on; `loop` is the span that
-    plays round, where one does; `name` what the take's file is called; `channels` are those of its sound.
+    plays round, where one does; `name` what the take's file is called; `channels` are those of its sound;
+    `said` the words in it, and when.
     """
 
     name: str
@@ -32,6 +34,7 @@ class KnownTake(Protocol):
     channels: int
     cues: tuple[PromptChange, ...]
     loop: tuple[int, int] | None
+    said: tuple[Said, ...]
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
         """Samples in [−1, 1] from `start` on: [count] of one channel, else [count, 2]."""

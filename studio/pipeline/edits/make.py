@@ -16,7 +16,6 @@ from studio.core.draft import NoDraft
 from studio.core.edit import BridgeEdit, Repaint
 from studio.core.events import Event, Progress
 from studio.core.request import GenerationRequest
-from studio.core.speech import Speech
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.edits.known import KnownTake, latents_from
@@ -24,6 +23,7 @@ from studio.pipeline.edits.layout import Edge, Made
 from studio.pipeline.edits.windows import KNOWN_FRAMES, Window, windows
 from studio.pipeline.plan import ClipPlan, Prompts, RenderPlan, guidance_plan, stereo_plan
 from studio.pipeline.progress import step_events
+from studio.pipeline.speech import SaidAgain
 from studio.pipeline.stereo import decode_channels, side_of
 from studio.samplers.bridge import BridgePlan, bridge_steps
 from studio.samplers.ddim import DdimStep, counted
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from studio.samplers.denoise import Denoise
 
 RESAMPLES = 2  # where what is known is fed noised: joins are then in their take's own middle more often
+DRAFTLESS = "What is new hears no draft: it follows its prompt and what lies around it."
+WORDLESS = (
+    "Nothing is said in what is new: words are said again where a span of a script's take is repainted."
+)
 FADE_S = 0.16  # over which made sound and what is known say the same, and blend
 
 
@@ -69,7 +73,7 @@ def bridged(
     if plan.skipped and made.instead_of is not None:
         begun = around.from_edge(made.instead_of, made.frames)
     told = _told(made.prompts, takes[0].request, plan, edit.seed, backend)
-    denoise = build_denoiser(told, backend, cancel)
+    denoise = build_denoiser(told, backend, cancel, speech=words_of(edit, takes, backend))
     yield Progress("Making the bridge" if made.left and made.right else "Making more")
     canvas = torch.cat(
         [left, torch.zeros(*left.shape[:2], made.frames, left.shape[3]).to(left), right], dim=2
@@ -87,6 +91,25 @@ def bridged(
         sound[stop : stop + fade] if right.shape[2] else sound[:0],
         around.encoded,
     )
+
+
+def words_of(edit: BridgeEdit, takes: Sequence[KnownTake], backend: Backend) -> SaidAgain | None:
+    """What is said again in a bridge: a repainted take's words, if the model knows their places."""
+    from studio.backends.base import speaks
+
+    if not isinstance(edit, Repaint) or not takes[0].said or not speaks(backend):
+        return None
+    return None if backend.content_band is None else SaidAgain(backend, takes[0].said)
+
+
+def not_heard(edit: BridgeEdit, takes: Sequence[KnownTake], backend: Backend) -> tuple[str, ...]:
+    """Sentences on what of the takes is not heard in a bridge."""
+    notes = []
+    if not isinstance(takes[0].request.draft, NoDraft):
+        notes.append(DRAFTLESS)
+    if any(take.said for take in takes) and words_of(edit, takes, backend) is None:
+        notes.append(WORDLESS)
+    return tuple(notes)
 
 
 class _Around:
@@ -135,10 +158,8 @@ def _plan(edit: BridgeEdit, backend: Backend) -> BridgePlan:
 def _told(
     prompts: Prompts, request: GenerationRequest, plan: BridgePlan, seed: int, backend: Backend
 ) -> RenderPlan:
-    """What the take's model is told in a bridge: these prompts, guided and parted as the take was; no draft
-    is heard and nothing said.
-    """
-    alone = request.model_copy(update={"draft": NoDraft(), "speech": Speech()})
+    """What the take's model is told in a bridge: these prompts, guided and parted as the take was."""
+    alone = request.model_copy(update={"draft": NoDraft()})
     guidance = guidance_plan(alone, backend)
     negative = request.negative_prompt if guidance.needs_negative else None
     told = Prompts(prompts.opening, prompts.points, prompts.blend_s, negative)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import KeptLatents, RenderEvent
 from studio.pipeline.edits.known import KnownTake, kept_latents, middle
 from studio.pipeline.edits.layout import Kept, Layout, Made, lay_out
-from studio.pipeline.edits.make import Bridged, bridged
+from studio.pipeline.edits.make import Bridged, bridged, not_heard, words_of
 from studio.pipeline.plan import stereo_plan
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ def render_edit(
     layout = lay_out(edit, takes, backend.geometry)
     sampled = stereo_plan(takes[0].request).sampled
     made = yield from _all_made(layout, edit, takes, backend, cancel)
-    yield layout.told(any(one.encoded for one in made.values()))
+    told = layout.told(any(one.encoded for one in made.values()))
+    if made:
+        spoken = words_of(edit, takes, backend) is not None
+        told = replace(told, spoken=spoken, notes=not_heard(edit, takes, backend))
+    yield told
     patches = _patches(layout, takes, made)
     yield Progress("Writing")
     position = 0

@@ -36,6 +36,7 @@ class TakeOnDisk:
         self.record = record
         self.request = record.request()
         self.loop = record.take.loop if record.take else None
+        self.said = record.take.said if record.take else ()
         played = record.take.cues if record.take else ()
         self.cues = played or cues_of(self.request, math.inf)
         try:
