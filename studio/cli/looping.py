@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from studio.cli.progress import follow
 from studio.core.binding import Values
-from studio.core.edit import Loop, bar_seconds, parse_edit
+from studio.core.edit import Loop, parse_edit
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event, Failed, Finished
 
@@ -34,10 +34,9 @@ def looped(given: Values, loop: bool, bpm: float | None, bars: int | None) -> Va
     if "duration_s" in given or given.get("endless"):
         raise InvalidRequestError("Give --bars or --seconds, not both.")
     asked = parse_edit("loop", bpm=bpm, bars=bars)
-    assert isinstance(asked, Loop), "as it was asked for"
-    assert asked.bpm is not None, "or it had been refused"
-    assert asked.bars is not None, "which stands beside a tempo"
-    return {**given, "duration_s": bar_seconds(asked.bpm, asked.bars)}
+    length_s = asked.beat_s if isinstance(asked, Loop) else None
+    assert length_s is not None, "a loop of a tempo and bars has a length"
+    return {**given, "duration_s": length_s}
 
 
 def require_end(request: GenerationRequest, loop: bool) -> None:

@@ -96,11 +96,16 @@ class Loop(_Made):
             raise ValueError("ends before it begins: choose a later end")
         return self
 
-    def beat_samples(self, sample_rate: int) -> int | None:
-        """Samples of the bars; None where no tempo is asked for."""
+    @property
+    def beat_s(self) -> float | None:
+        """Seconds of the bars, of four beats each; None where no tempo is asked for."""
         if self.bpm is None or self.bars is None:
             return None
-        return round(bar_seconds(self.bpm, self.bars) * sample_rate)
+        return self.bars * BEATS_A_BAR * 60 / self.bpm
+
+    def beat_samples(self, sample_rate: int) -> int | None:
+        """Samples of the bars, to the nearest; None where no tempo is asked for."""
+        return None if self.beat_s is None else round(self.beat_s * sample_rate)
 
 
 class Vary(Frozen):
@@ -174,8 +179,3 @@ def edit_of_words(kind: str, said: Mapping[str, str]) -> AnyEdit:
             raise InvalidRequestError(f"'{kind}' has no '{word[:60]}': leave it empty.")
         values[name] = seconds_of(text) if word in _TIMES else text
     return parse_edit(kind, **values)
-
-
-def bar_seconds(bpm: float, bars: int) -> float:
-    """How long so many bars of four beats last."""
-    return bars * BEATS_A_BAR * 60 / bpm
