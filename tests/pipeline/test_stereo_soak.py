@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(0)]
 
 MINUTES, SETTLED_MIN = 11, 2
 SLOPE_LIMIT_MB = 1.0  # a minute of sound
-FEW = {"kind": "endless", "strategy": "equal", "base_steps": 2, "group_size": 64, "buffer_frames": 8,
+FEW = {"kind": "endless", "strategy": "equal", "base_steps": 3, "group_size": 32, "buffer_frames": 8,
        "warmup_steps": 2}  # fmt: skip
 
 
