@@ -102,12 +102,14 @@ def test_a_mistake_ends_in_one_sentence(outputs: Path, words: tuple[Any, ...], s
     assert sorted(outputs.glob("*/*")) == there
 
 
-@pytest.mark.parametrize("mode", ["infinite", "sparse"])
-def test_a_take_is_rendered_as_a_loop_of_exact_length(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "stereo"), [("infinite", "mono"), ("sparse", "twin")])
+def test_a_take_is_rendered_as_a_loop_of_exact_length(tmp_path: Path, mode: str, stereo: str) -> None:
     quick = QUICK if mode == "infinite" else ("--attention", "dense", "--steps", 2)
-    said = _said("render", mode, *TONE, *quick, "--loop", "--bpm", 93, "--bars", 2, "--outputs", tmp_path)
+    beats = ("--loop", "--bpm", 93, "--bars", 2, "--stereo", stereo)
+    said = _said("render", mode, *TONE, *quick, *beats, "--outputs", tmp_path)
     samples = round(2 * 240 / 93 * 16000)
     assert sf.info(said["file"]).frames == samples
+    assert sf.info(said["file"]).channels == (1 if stereo == "mono" else 2)
     record = load_preset(Path(said["file"]).with_suffix(".json")).take
     assert record is not None
     assert record.loop == (0, samples)

@@ -40,11 +40,9 @@ def looped(given: Values, loop: bool, bpm: float | None, bars: int | None) -> Va
 
 
 def require_end(request: GenerationRequest, loop: bool) -> None:
-    """Raise `InvalidRequestError` for a loop that has none, is too short, or of two channels."""
+    """Raise `InvalidRequestError` for a loop that has none, or is too short."""
     if loop and request.duration_s is None:
         raise InvalidRequestError("An endless take is no loop: give --seconds, or --bpm and --bars.")
-    if loop and request.channels > 1:
-        raise InvalidRequestError("Only mono takes are closed to loops: leave --stereo out.")
     if loop and (request.duration_s or 0) < LEAST_S:
         raise InvalidRequestError(f"A loop lasts {LEAST_S:g} s at least: give more seconds, or more bars.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -9,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_error
 from studio.core.text import Line
+from studio.core.times import seconds_of
 from studio.core.values import MAX_SEED, Frozen, drawn_seed
 
 MAX_MADE_S = 600.0  # of new sound in one edit
@@ -152,3 +154,28 @@ def parse_edit(kind: str, **values: Any) -> AnyEdit:
         return EDITS[kind](**values)
     except ValidationError as error:
         raise first_error(error, EDITS[kind]) from error
+
+
+# What faces call the fields whose own names carry a unit; the first four are times, as m:ss or seconds.
+WORDS = {
+    "start": "start_s", "end": "end_s", "leave": "leave_s", "enter": "enter_s",
+    "left": "left_s", "right": "right_s", "bridge": "bridge_s",
+}  # fmt: skip
+_TIMES = ("start", "end", "leave", "enter")
+
+
+def edit_of_words(kind: str, said: Mapping[str, str]) -> AnyEdit:
+    """An edit of what a face was told, each value a text; an empty one is the edit's own.
+
+    Raises:
+        InvalidRequestError: as `parse_edit`, or a time is none, or a value is of another edit.
+    """
+    values: dict[str, Any] = {}
+    for word, text in said.items():
+        if not text.strip():
+            continue
+        name = WORDS.get(word, word)
+        if kind in EDITS and name not in EDITS[kind].model_fields:
+            raise InvalidRequestError(f"'{kind}' has no '{word[:60]}': leave it empty.")
+        values[name] = seconds_of(text) if word in _TIMES else text
+    return parse_edit(kind, **values)

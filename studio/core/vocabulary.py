@@ -20,12 +20,14 @@ _DOUBLED = re.compile(r"([b-df-hj-kmnp-rtv-y])\1$")  # of "dripping", "buzzed" a
 class Family(Frozen):
     """A family of sounds by stems: what names it by itself, and what is told of it.
 
-    `phrases` name it together, stems with spaces between, of which some count nowhere else.
+    `phrases` name it together, stems with spaces between, of which some count nowhere else. A `steady` one
+    goes on without events: two of its kind side by side are one scene.
     """
 
     sources: frozenset[str]
     companions: frozenset[str]
     phrases: frozenset[str] = frozenset()
+    steady: bool = False
 
 
 class Vocabulary(Frozen):
@@ -44,18 +46,28 @@ class Vocabulary(Frozen):
         words = dict.fromkeys(_words(prompt))
         stem_of = {word: stem(word) for word in words}
         found = {one for word, one in stem_of.items() if word not in _filling()}
-        known: set[str] = set()
+        _, known = self._heard(found)
+        unknown = [word for word, one in stem_of.items() if one in found - known]
+        return tuple(word for word in unknown if not known or stem_of[word] in sound_words())
+
+    def _heard(self, found: set[str]) -> tuple[list[Family], set[str]]:
+        """The families that some of these stems name, and the stems that are known beside them."""
+        heard, known = [], set[str]()
         for family in self.families.values():
             together = {
                 one for text in family.phrases if found.issuperset(text.split()) for one in text.split()
             }
             named = found & family.sources | together
             if named:
+                heard.append(family)
                 known |= named | found & family.companions
-        if known:
-            known |= found & self.shared
-        unknown = [word for word, one in stem_of.items() if one in found - known]
-        return tuple(word for word in unknown if not known or stem_of[word] in sound_words())
+        return heard, known | (found & self.shared if heard else set())
+
+    def is_steady(self, prompt: str) -> bool:
+        """Whether the prompt asks for steady sounds, and has no unknown word, which may be an event's."""
+        found = content(prompt)
+        heard, known = self._heard(found)
+        return bool(heard) and all(family.steady for family in heard) and found <= known
 
     def knows(self, prompt: str) -> bool:
         """Whether the prompt asks for anything, and for nothing that the model has not learned."""

@@ -157,12 +157,15 @@ class Edited:
     """What an edited take consists of, told before its sound. For its writer, as a `SavePoint`.
 
     `ring` says that its end leads to its beginning, `encoded` that latents of what was known had to be made
-    of the sound again.
+    of the sound again, `spoken` that in what is new the take's words are said again. `notes` tell the user of
+    what is not heard in it.
     """
 
     parts: tuple[EditedPart, ...]
     ring: bool
     encoded: bool
+    spoken: bool = False
+    notes: tuple[str, ...] = ()
 
 
 RenderEvent: TypeAlias = Event | SavePoint | KeptLatents | Edited

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from studio.backends.textures import is_steady
 from studio.core.attention import DenseAttention
 from studio.core.audio import NO_SOUND
 from studio.core.errors import NoSoundError
@@ -82,7 +83,8 @@ def render_endless(
         with ExitStack() as stack:
             layers = backend.attention_layers() if due else ()
             probe = stack.enter_context(_watch(backend, window)) if layers else None
-            state, frames = fifo_step(denoise, state, window, backend.schedule, side_power(plan.stereo.width))
+            apart = side_power(plan.stereo.width, plan.stereo.steady and _steady(control))
+            state, frames = fifo_step(denoise, state, window, backend.schedule, apart)
         yield StepDone(state.steps_done, None, time.perf_counter() - began)
         if not torch.isfinite(frames).all():  # before a save point holds them, and all that follows is lost
             yield from cutter.cut(decoder.flush())
@@ -97,6 +99,11 @@ def render_endless(
         if probe is not None:
             yield _attention_map(state.steps_done, probe, window)
     yield from cutter.cut(decoder.flush())
+
+
+def _steady(control: TakeControl) -> bool:
+    """Whether what a take was steered to is steady, too."""
+    return not control.said and all(is_steady(point.prompt) for point in control.points)
 
 
 def _begun(

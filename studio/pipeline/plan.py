@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 
 from studio.backends.acoustic.base import Sampling
+from studio.backends.textures import is_steady
 from studio.core.attention import Attention, DenseAttention
 from studio.core.draft import AudioGenDraft, NoDraft, RecordedDraft
 from studio.core.errors import InvalidRequestError
@@ -108,10 +109,13 @@ SamplerPlan: TypeAlias = EndlessPlan | ClipPlan | ConcatPlan
 
 @dataclass(frozen=True)
 class StereoPlan:
-    """How a take comes to its channels: `kind` and `width` as `GenerationRequest` has them."""
+    """How a take comes to its channels: `kind` and `width` as `GenerationRequest` has them, and whether all
+    that is heard in it is `steady`, so that two channels may part further.
+    """
 
     kind: Stereo = "mono"
     width: float = 0.0
+    steady: bool = False
 
     @property
     def sampled(self) -> int:
@@ -172,9 +176,16 @@ def resolve_plan(request: GenerationRequest, backend: Backend, strategy: str | N
     )
 
 
-def stereo_plan(request: GenerationRequest) -> StereoPlan:
-    """How the request comes to its channels."""
-    return MONO if request.stereo == "mono" else StereoPlan(request.stereo, request.width)
+def stereo_plan(request: GenerationRequest, *prompts: str) -> StereoPlan:
+    """How the request comes to its channels; `prompts` are heard in it beside its own."""
+    if request.stereo == "mono":
+        return MONO
+    if request.stereo == "wide":
+        return StereoPlan("wide", request.width)
+    heard = (request.prompt, *(point.prompt for point in request.lane), *prompts)
+    # What is said is events, and what a draft holds nobody knows.
+    alone = request.draft.kind == "none" and not request.speech.text
+    return StereoPlan("twin", request.width, alone and all(is_steady(one) for one in heard if one))
 
 
 def guidance_plan(request: GenerationRequest, backend: Backend) -> Guidance:

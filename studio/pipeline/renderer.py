@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from studio.samplers.fifo import FifoPlan
 
 LOADING_DRAFTER = "Loading what makes the draft"
-NO_RING = "Only a mono clip of text alone, by DDIM, is sampled as a loop: make it first, and close it then."
+NO_RING = "Only a clip of text alone, by DDIM, is sampled as a loop: make it first, and close it then."
 UNSTEERED = "Only an endless take can change while it plays: start a new one."
 
 

@@ -19,6 +19,7 @@ from studio.pipeline.chunks import ChunkCutter
 from studio.pipeline.denoiser import build_denoiser
 from studio.pipeline.plan import ClipPlan, RenderPlan
 from studio.pipeline.progress import step_events
+from studio.pipeline.stereo import decode_sampled, side_of, spread_round
 from studio.samplers.ring import around, ring_steps
 from studio.samplers.variation import gaussian
 
@@ -30,9 +31,9 @@ CONTEXT_FRAMES = 32  # decoded once more on each side, and dropped: as far as VA
 
 
 def can_be_ring(request: GenerationRequest) -> bool:
-    """Whether a take can be sampled as a ring: a mono clip by DDIM, with nothing beside its text."""
+    """Whether a take can be sampled as a ring: a clip by DDIM, with nothing beside its text."""
     sampler = request.sampler
-    alone = request.draft.kind == "none" and not request.speech.text and request.channels == 1
+    alone = request.draft.kind == "none" and not request.speech.text
     return isinstance(sampler, ClipSampler) and sampler.method == "ddim" and alone
 
 
@@ -54,11 +55,12 @@ def render_ring(
         raise InvalidRequestError(f"A loop lasts {LEAST_S:g} s at least: give more seconds, or more bars.")
     frames = round(total / geometry.hop_samples)
     shape = (1, geometry.channels, frames, geometry.bands)
+    common, side = gaussian(shape, plan.noise()), side_of(plan)
     latents = yield from step_events(
         ring_steps(
             build_denoiser(plan, backend, cancel),
             backend.schedule,
-            gaussian(shape, plan.noise()).to(backend.device),
+            (common if side is None else side.both(common)).to(backend.device),
             clip.steps,
             torch.Generator().manual_seed(plan.seed),
             frame_multiple=geometry.frame_multiple,
@@ -66,17 +68,18 @@ def render_ring(
     )
     yield Progress("Decoding")
     context = CONTEXT_FRAMES * geometry.hop_samples
-    sound = backend.decode(around(latents, CONTEXT_FRAMES, CONTEXT_FRAMES))
+    sound = decode_sampled(around(latents, CONTEXT_FRAMES, CONTEXT_FRAMES), backend)
     cancel.check()
     samples = stretched(sound[context : context + frames * geometry.hop_samples], total)
     if len(samples) == frames * geometry.hop_samples:
         yield KeptLatents(latents, 0)
-    yield from ChunkCutter(geometry.sample_rate, total).cut(samples)
+    heard = spread_round(samples, plan.stereo, geometry.sample_rate)
+    yield from ChunkCutter(geometry.sample_rate, total).cut(heard)
 
 
 def stretched(ring: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    """A ring [n] brought to another length [samples] by its Fourier series, which knows no ends."""
+    """A ring [n] or [n, 2] brought to another length [samples] by its Fourier series, which knows no ends."""
     if len(ring) == samples:
         return ring
-    series = np.fft.rfft(ring.astype(np.float64))
-    return np.asarray(np.fft.irfft(series, samples) * (samples / len(ring)), np.float32)
+    series = np.fft.rfft(ring.astype(np.float64), axis=0)
+    return np.asarray(np.fft.irfft(series, samples, axis=0) * (samples / len(ring)), np.float32)

@@ -7,7 +7,7 @@ frame: its sentences are laid out along the take, as many as there are, and memo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -196,6 +196,34 @@ class SpokenTrack:
         self._script = Script(wanted, len(said)) if follows else before
         if state["changed"] or wanted != before.sentences:
             self._control.change_script(self._script.coming)
+
+
+class SaidAgain:
+    """The words of a take that is there, at the frames where they were said."""
+
+    def __init__(self, backend: SpeakingBackend, said: Sequence[Said]) -> None:
+        """Of a model with a band."""
+        rate = backend.geometry.frame_rate
+        self._backend, self._silence = backend, backend.silence.float().cpu()
+        self._spans = [(round(one.start_s * rate), round(one.end_s * rate), one.text) for one in said]
+        self._content: dict[str, Tensor] = {}
+
+    def speaks(self, start_frame: int, frames: int) -> bool:
+        """Whether a sentence or a part of one lies at these latent frames."""
+        return any(begin < start_frame + frames and until > start_frame for begin, until, _ in self._spans)
+
+    def window(self, start_frame: int, frames: int) -> Tokens:
+        """[2, frames, D]: of no words, then of those that were said at these frames."""
+        silent = self._silence.expand(frames, -1)
+        said = silent.clone()
+        for begin, until, text in self._spans:
+            first, last = max(begin, start_frame), min(until, start_frame + frames)
+            if first < last:
+                if text not in self._content:
+                    self._content[text] = _frames_of(text, self._backend)
+                part = self._content[text][first - begin : last - begin]
+                said[first - start_frame : first - start_frame + len(part)] = part
+        return Tokens(torch.stack([silent, said]))
 
 
 def clip_speech(

@@ -37,7 +37,7 @@ def side_of(plan: RenderPlan) -> SideNoise | None:
     """What draws the difference of a take's channels; None of one that is sampled once."""
     if plan.stereo.sampled == 1:
         return None
-    return SideNoise(side_generator(plan.seed), side_power(plan.stereo.width))
+    return SideNoise(side_generator(plan.seed), side_power(plan.stereo.width, plan.stereo.steady))
 
 
 def decode_sampled(latents: Tensor, backend: Backend) -> Samples:
@@ -50,6 +50,15 @@ def decode_channels(latents: Tensor, plan: StereoPlan, backend: Backend) -> Samp
     spread = spread_of(plan, backend.geometry.sample_rate)
     samples = decode_sampled(latents, backend)
     return samples if spread is None else spread.push(samples)
+
+
+def spread_round(ring: Samples, plan: StereoPlan, sample_rate: int) -> Samples:
+    """The sampled channels of a loop, [n] or [n, 2], as they are heard: its end sounds on at its start."""
+    spread = spread_of(plan, sample_rate)
+    if spread is None:
+        return ring
+    spread.push(ring)  # once round: of what came before the loop's beginning its last sounds alone are left
+    return spread.push(ring)
 
 
 def recorded_channels(request: GenerationRequest, samples: Samples, sample_rate: int) -> Samples:

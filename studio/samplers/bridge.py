@@ -8,7 +8,7 @@ resampling (algorithm 1, jumps of one step); for networks that never did.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -19,6 +19,7 @@ from torch import Tensor
 from studio.samplers.ddim import DdimStep, ddim_step, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, add_noise, level_as
+from studio.samplers.twin import SideNoise, noise_like
 
 Feeding = Literal["clean", "noised"]
 
@@ -59,6 +60,7 @@ def bridge_steps(
     left: Tensor | None = None,
     right: Tensor | None = None,
     start_frame: int = 0,
+    side: SideNoise | None = None,
 ) -> Generator[DdimStep, None, Tensor]:
     """Denoise the frames between two pasts, or beside one, a step each time that one is asked for.
 
@@ -72,6 +74,7 @@ def bridge_steps(
         left: clean latents [B, C, L, F] right before the unknown frames.
         right: clean latents [B, C, R, F] right after them. L + U + R must suit the U-Net.
         start_frame: position in the whole take of the first unknown frame.
+        side: of that noise, where the items are two channels that are sampled together; None of one.
 
     Yields:
         Each step, once it is done; its latents are the unknown frames' alone.
@@ -85,6 +88,10 @@ def bridge_steps(
     if plan.steps > schedule.train_steps:
         raise ValueError(f"{plan.steps} steps: this schedule has {schedule.train_steps}")
     around = _Known(left, right, unknown.shape[2], start_frame)
+
+    def drawn(latents: Tensor) -> Tensor:
+        return noise_like(latents, generator, side)
+
     timesteps = schedule.timesteps(plan.steps)
     levels = schedule.alpha_bar(torch.cat([timesteps, torch.tensor([-1])]))
     if unknown.shape[2] == 0:
@@ -96,12 +103,12 @@ def bridge_steps(
             if plan.feeding == "clean":
                 noise_pred = around.heard_clean(denoise, unknown, timesteps[index], timesteps[-1])
             else:
-                noise_pred = around.heard_noised(denoise, unknown, timesteps[index], here, generator)
+                noise_pred = around.heard_noised(denoise, unknown, timesteps[index], here, drawn)
             unknown = ddim_step(unknown, noise_pred, here, there)
             done += 1
             yield DdimStep(done, total, unknown)
             if again:
-                unknown = _back(unknown, there, here, generator)
+                unknown = _back(unknown, there, here, drawn(unknown))
     return unknown
 
 
@@ -115,11 +122,20 @@ def bridge(
     left: Tensor | None = None,
     right: Tensor | None = None,
     start_frame: int = 0,
+    side: SideNoise | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """All of `bridge_steps` at once. `on_step` is told after each; what it raises ends the run."""
     steps = bridge_steps(
-        denoise, schedule, unknown, plan, generator, left=left, right=right, start_frame=start_frame
+        denoise,
+        schedule,
+        unknown,
+        plan,
+        generator,
+        left=left,
+        right=right,
+        start_frame=start_frame,
+        side=side,
     )
     return run_steps(steps, on_step)
 
@@ -144,11 +160,16 @@ class _Known:
         return self._asked(denoise, unknown, each, self._left, self._right)
 
     def heard_noised(
-        self, denoise: Denoise, unknown: Tensor, at: Tensor, level: Tensor, generator: torch.Generator
+        self,
+        denoise: Denoise,
+        unknown: Tensor,
+        at: Tensor,
+        level: Tensor,
+        drawn: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """ε of the unknown frames, all of them at one timestep."""
+        """ε of the unknown frames, all of them at one timestep; noise is `drawn` for what is known."""
         left, right = (
-            None if known is None else add_noise(known, _noise_like(known, generator), level)
+            None if known is None else add_noise(known, drawn(known), level)
             for known in (self._left, self._right)
         )
         return self._asked(denoise, unknown, at.expand(len(unknown)), left, right)
@@ -161,13 +182,7 @@ class _Known:
         return noise_pred[:, :, self._before : self._before + self._frames]
 
 
-def _back(latents: Tensor, level: Tensor, noisier: Tensor, generator: torch.Generator) -> Tensor:
-    """Latents at a level, diffused again to a noisier one (RePaint, algorithm 1, line 10)."""
+def _back(latents: Tensor, level: Tensor, noisier: Tensor, noise: Tensor) -> Tensor:
+    """Latents at a level, diffused again by `noise` to a noisier one (RePaint, algorithm 1, line 10)."""
     kept = noisier / level
-    noise = _noise_like(latents, generator)
     return level_as(kept.sqrt(), latents) * latents + level_as((1 - kept).sqrt(), latents) * noise
-
-
-def _noise_like(latents: Tensor, generator: torch.Generator) -> Tensor:
-    """Drawn on the CPU, so that a seed gives the same noise on every device."""
-    return torch.randn(latents.shape, generator=generator).to(latents)

@@ -17,7 +17,7 @@ from torch import Tensor
 from studio.samplers.ddim import DdimStep, ddim_step, ddim_steps, run_steps
 from studio.samplers.denoise import Denoise, OnStep
 from studio.samplers.schedule import NoiseSchedule, add_noise
-from studio.samplers.twin import SideNoise
+from studio.samplers.twin import SideNoise, noise_like
 from studio.samplers.variation import Noise, gaussian, source_of
 
 
@@ -132,7 +132,7 @@ def fifo_step(
     frames, rest = queue[:, :, : plan.group_size].clone(), queue[:, :, plan.group_size :]
     generator = source_of(state.generator_state)
     side = None if state.side_state is None else SideNoise(_generator(state.side_state), side_power)
-    fresh = _noise_like(frames, generator, side)
+    fresh = noise_like(frames, generator, side)
     after = FifoState(
         buffer=torch.cat([buffered, frames], dim=2)[:, :, plan.group_size :].contiguous(),
         queue=torch.cat([rest, fresh], dim=2),
@@ -292,16 +292,10 @@ def _ramp(
 ) -> FifoState:
     """The state whose window is the clean clip [B, C, window, F], its queue noised to the plan's ramp."""
     buffer, queue = clip[:, :, : plan.buffer_frames], clip[:, :, plan.buffer_frames :]
-    noise = _noise_like(queue, generator, side)
+    noise = noise_like(queue, generator, side)
     noisy = add_noise(queue, noise, schedule.alpha_bar(plan.queue_timesteps())[None])
     apart = None if side is None else side.generator.get_state()
     return FifoState(buffer.clone(), noisy, generator.get_state(), position, steps_done=0, side_state=apart)
-
-
-def _noise_like(latents: Tensor, generator: Noise, side: SideNoise | None) -> Tensor:
-    """Drawn on the CPU, so that a seed gives the same noise on every device."""
-    common = gaussian((1, *latents.shape[1:]), generator)
-    return (common if side is None else side.both(common)).to(latents)
 
 
 def _generator(state: Tensor) -> torch.Generator:

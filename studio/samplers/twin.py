@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-APART_AT_FULL_WIDTH = 0.1  # 1 − ρ: beyond it a scene's events come apart
+from studio.samplers.variation import Noise, gaussian
+
+# 1 − ρ at full width: beyond it a scene's events come apart; steady sounds lose too much in mono.
+APART_OF_EVENTS, APART_WHERE_STEADY = 0.02, 0.2
 
 
-def side_power(width: float) -> float:
-    """b² of a width from 0 to 1."""
-    return APART_AT_FULL_WIDTH * width / 2
+def side_power(width: float, steady: bool = False) -> float:
+    """b² of a width from 0 to 1, of a scene that may have events, or of a `steady` one."""
+    return (APART_WHERE_STEADY if steady else APART_OF_EVENTS) * width / 2
 
 
 def side_generator(seed: int) -> torch.Generator:
@@ -39,3 +42,13 @@ class SideNoise:
         side = torch.randn(common.shape, generator=self.generator, dtype=common.dtype)
         middle, apart = math.sqrt(1 - self.power) * common, math.sqrt(self.power) * side
         return torch.stack([middle + apart, middle - apart], dim=1).flatten(0, 1)
+
+
+def noise_like(latents: Tensor, source: Noise, side: SideNoise | None = None) -> Tensor:
+    """Noise for latents [B, …], of two channels where there is a side; where they are, and as they are.
+
+    Drawn on the CPU, so that a seed gives the same noise on every device.
+    """
+    items = len(latents) if side is None else len(latents) // 2
+    common = gaussian((items, *latents.shape[1:]), source)
+    return (common if side is None else side.both(common)).to(latents)

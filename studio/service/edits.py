@@ -25,13 +25,13 @@ _VERSION = re.compile(r"\.v[0-9]{1,6}$")
 ENCODED = "What lies around was encoded from its sound again: its latents were not kept, or not there."
 
 
-def open_take(name: str, library: Library) -> TakeOnDisk:
-    """A take by its id in the library, or by the path of a sound that the studio made.
+def open_take(name: str, library: Library, *, paths: bool = False) -> TakeOnDisk:
+    """A take by its id in the library, or with `paths` by that of a sound that the studio made.
 
     Raises:
         InvalidRequestError: there is none, it is still being made, or it holds no settings.
     """
-    if Path(name).is_file():
+    if paths and Path(name).is_file():
         return open_sound(Path(name))
     take = library.get(name)
     if take.status == "running":
@@ -57,9 +57,6 @@ def start_of(edit: AnyEdit, takes: Sequence[TakeOnDisk]) -> FromEdit:
         from studio.backends.base import Geometry
         from studio.pipeline.edits.layout import lay_out
 
-        for take in takes:
-            if take.channels != 1:
-                raise InvalidRequestError(f"{take.name} has {take.channels} channels: edit a mono take.")
         lay_out(edit, takes, Geometry().at(takes[0].request.bandwidth))
     return FromEdit(edit, tuple(takes))
 
@@ -118,6 +115,8 @@ def notes_of(start: FromEdit, edited: Edited | None) -> EditNotes:
             cues += _cues_within(takes[part.take], part, position)
             said += _said_within(takes[part.take], part, position)
         position += part.samples
+    if edited.spoken:  # in a span of one take, which has its times
+        said = list(takes[0].said)
     record = EditRecord(of=of, settings=start.edit, made=tuple(spans), encoded=edited.encoded)
     loop = (0, position) if edited.ring else None
     return EditNotes(name, record, tuple(_changes(cues)), tuple(said), loop)

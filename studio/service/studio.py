@@ -137,23 +137,31 @@ class Studio:
         return self._intake.submit_all(requests, client)
 
     def edit(
-        self, edit: AnyEdit, take: str, other: str = "", *, out: Path | None = None, client: str = ""
+        self,
+        edit: AnyEdit,
+        take: str,
+        other: str = "",
+        *,
+        out: Path | None = None,
+        client: str = "",
+        paths: bool = False,
     ) -> Job:
         """Queue an edit of a take, which makes a new one beside it.
 
         Args:
             edit: what is to be done.
-            take: its id, or the path of a sound that the studio made.
+            take: its id.
             other: likewise, the take that it is spliced to.
             out: exactly this file instead of the take's next version.
             client: as of `submit`.
+            paths: both may be paths of sounds that the studio made, too: for who owns the disk alone.
 
         Raises:
             InvalidRequestError: there is no such take, it can't be edited so, or `out` can't be written.
             OutOfResourcesError: too many takes are waiting.
         """
         named = [take, other] if isinstance(edit, Splice) else [take]
-        takes = [open_take(name, self.library) for name in named]
+        takes = [open_take(name, self.library, paths=paths) for name in named]
         return self._intake.edit(edit, takes, out=out, client=client)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:

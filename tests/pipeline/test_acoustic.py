@@ -120,13 +120,15 @@ def test_all_eight_combine(
 def test_all_eight_combine_in_stereo(
     backend: DcLdmBackend, drafts: Drafts, sampler: dict[str, Any], attention: dict[str, Any], draft: str
 ) -> None:
-    """A channel of a twin is its mono take, the nearer the less wide it is."""
+    """A wide take's middle is its mono take; a twin's channel is, the nearer the less wide it is."""
     mode = "infinite" if sampler is ENDLESS else "dual"
     told = {"mode": mode, "sampler": sampler, "attention": attention, "draft": {"kind": draft}}
-    mono, near, far = (
+    mono, wide, near, far = (
         sound_of(Renderer(drafts)(wanted(**told, stereo=stereo, width=width), backend, CancelToken()))
-        for stereo, width in (("mono", 0.0), ("twin", 1e-6), ("twin", 1.0))
+        for stereo, width in (("mono", 0.0), ("wide", 0.7), ("twin", 1e-6), ("twin", 1.0))
     )
+    np.testing.assert_allclose(wide.mean(axis=1), mono, atol=1e-6)
+    assert np.abs(wide[:, 0] - wide[:, 1]).max() > 0
     assert near.shape == far.shape == (len(mono), 2)
     assert np.isfinite(far).all()
     off = [np.abs(both - mono[:, None]).mean(axis=0) for both in (near, far)]

@@ -17,6 +17,7 @@ from studio.pipeline.batch import render_clips
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import SavePoint, made_of
 from studio.pipeline.collect import render_samples
+from studio.pipeline.control import TakeControl
 from studio.pipeline.recording import Recording
 from studio.pipeline.renderer import Renderer
 from studio.pipeline.start import FRESH, FromCheckpoint, FromRecording, Start
@@ -82,6 +83,38 @@ def test_the_channels_of_a_twin_are_two_of_one_scene(sampler: str) -> None:
     apart = [np.abs(both[:, 0] - both[:, 1]).mean() for both in (near, far)]
     assert 0 < apart[0] < 0.2 * apart[1]
     assert np.asarray(np.corrcoef(far.T))[0, 1] > 0.5
+
+
+def apart(both: np.ndarray) -> float:
+    return float(np.abs(both[:, 0] - both[:, 1]).mean() / np.abs(both).mean())
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_steady_sounds_part_further_than_what_may_have_events(sampler: str) -> None:
+    """By the words alone: an unknown one, another beside it, words that are said, and a lane's count."""
+    steady = apart(twin(sampler))
+    for more in ({"prompt": "a glorbix"}, {"prompt": "rain and a dog"}, {"prompt": "rain on a piano"}):
+        assert apart(twin(sampler, **more)) < 0.6 * steady, more
+    if sampler == "endless":
+        lane = [{"at_s": 2.5, "prompt": "a dog barks"}]
+        assert apart(twin(sampler, lane=lane)) < 0.6 * steady
+        assert apart(twin(sampler, lane=[{"at_s": 2.5, "prompt": "wind"}])) > 0.8 * steady
+
+
+def twin(sampler: str, **values: Any) -> np.ndarray:
+    return render_samples(Renderer(), wanted(sampler, stereo="twin", **values), FakeBackend())
+
+
+def test_a_take_that_is_steered_to_events_parts_no_further_from_there_on() -> None:
+    request = wanted(stereo="twin", duration_s=8.0)
+    control, chunks = TakeControl(request.prompt), []
+    for event in Renderer()(request, FakeBackend(), CancelToken(), control):
+        if isinstance(event, AudioChunk):
+            if event.start_sample <= 2 * RATE < event.end_sample:
+                control.request_change("a dog barks", ())
+            chunks.append(event.samples)
+    whole = np.concatenate(chunks)
+    assert apart(whole[-3 * RATE :]) < 0.6 * apart(whole[: 2 * RATE])
 
 
 @pytest.mark.parametrize("sampler", ["clip", "ddpm"])

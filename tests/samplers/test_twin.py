@@ -10,7 +10,13 @@ import torch
 from studio.samplers.ddim import run_steps
 from studio.samplers.fifo import FifoState, fifo_step, warm_start_steps
 from studio.samplers.schedule import NoiseSchedule
-from studio.samplers.twin import SideNoise, side_generator, side_power
+from studio.samplers.twin import (
+    APART_OF_EVENTS,
+    APART_WHERE_STEADY,
+    SideNoise,
+    side_generator,
+    side_power,
+)
 from tests.samplers.fifo_fakes import seeded, small_plan, uneven_model
 
 
@@ -24,17 +30,18 @@ def test_it_is_the_equation() -> None:
     s = torch.randn(3, 2, 5, generator=side_generator(7))
     power = side_power(0.8)
     left, right = SideNoise(side_generator(7), power).both(m).unflatten(0, (3, 2)).unbind(1)
-    assert power == pytest.approx(0.04)
-    a, b = math.sqrt(0.96), math.sqrt(0.04)
+    assert power == pytest.approx(APART_OF_EVENTS * 0.4)
+    a, b = math.sqrt(1 - power), math.sqrt(power)
     torch.testing.assert_close(left, a * m + b * s)
     torch.testing.assert_close(right, a * m - b * s)
 
 
+@pytest.mark.parametrize(("steady", "apart"), [(False, APART_OF_EVENTS), (True, APART_WHERE_STEADY)])
 @pytest.mark.parametrize("width", [0.0, 0.5, 1.0])
-def test_both_are_gaussian_and_correlate_by_the_width(width: float) -> None:
-    both = side(side_power(width)).both(torch.randn(1, 200_000, generator=seeded()))
+def test_both_are_gaussian_and_correlate_by_the_width(width: float, steady: bool, apart: float) -> None:
+    both = side(side_power(width, steady)).both(torch.randn(1, 200_000, generator=seeded()))
     assert both.std(dim=1).tolist() == pytest.approx([1, 1], abs=0.01)
-    assert torch.corrcoef(both)[0, 1].item() == pytest.approx(1 - 0.1 * width, abs=0.002)
+    assert torch.corrcoef(both)[0, 1].item() == pytest.approx(1 - apart * width, abs=0.002)
 
 
 def test_the_side_is_of_the_seed_and_not_the_take_s_own() -> None:

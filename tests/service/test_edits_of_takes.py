@@ -15,12 +15,13 @@ from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
 from studio.core.preset import load_preset
 from studio.core.settings import Settings
+from studio.pipeline.edits.make import WORDLESS
 from studio.pipeline.renderer import Renderer
 from studio.service.edits import ENCODED
 from studio.service.studio import Studio
 from studio.service.takes.latents import StoredLatents
 from studio.service.takes.naming import LATENTS
-from studio.testing import FakeBackend
+from studio.testing import FakeBackend, FakeSpeakingBackend
 from tests.service.service_fakes import RATE, request
 
 ENDLESS = {"kind": "endless", "strategy": "equal", "base_steps": 6, "group_size": 2, "buffer_frames": 4,
@@ -112,7 +113,7 @@ def test_extending_moves_what_is_told_of_the_take(studio: Studio) -> None:
 
 def test_a_splice_is_made_of_both(studio: Studio) -> None:
     first, second = _made(studio), _made(studio, seed=7, prompt="sea")
-    path = _edited(studio, "splice", first, str(second), bridge_s=1)
+    path = _edited(studio, "splice", first, _id(second), bridge_s=1)
     record = load_preset(path.with_suffix(".json")).take
     assert record is not None
     assert record.edit is not None
@@ -131,13 +132,40 @@ def test_a_variation_of_none_is_the_take_again_and_an_edit_is_varied_no_more(stu
         _edited(studio, "vary", edited)
 
 
-def test_a_stereo_take_is_varied_and_not_edited_yet(studio: Studio) -> None:
+def test_a_stereo_take_is_varied_and_edited_in_both_channels(studio: Studio) -> None:
     take = _made(studio, stereo="twin", width=0.7)
     np.testing.assert_array_equal(_sound(_edited(studio, "vary", take, share=0)), _sound(take))
     assert not np.array_equal(_sound(_edited(studio, "vary", take, share=0.5)), _sound(take))
     assert StoredLatents(take.with_suffix(LATENTS)).sizes == (2, 8, 16)
-    with pytest.raises(InvalidRequestError, match="2 channels: edit a mono take"):
-        _edited(studio, "extend", take, right_s=1)
+    longer = _edited(studio, "extend", take, right_s=1)
+    np.testing.assert_array_equal(_sound(longer)[: 5 * RATE - FADE], _sound(take)[: 5 * RATE - FADE])
+    new = _sound(longer)[5 * RATE :].astype(int)
+    assert np.abs(new[:, 0] - new[:, 1]).mean() > 50
+    assert StoredLatents(longer.with_suffix(LATENTS)).sizes == (2, 8, 16)
+    record = load_preset(_edited(studio, "loop", longer).with_suffix(".json"))
+    assert record.request().stereo == "twin"
+    assert record.take is not None
+    assert record.take.edit is not None
+    assert not record.take.edit.encoded
+
+
+def test_words_that_are_said_again_stay_on_record_and_others_are_told_of(tmp_path: Path) -> None:
+    studio = Studio(Settings(outputs=tmp_path), lambda choice: FakeSpeakingBackend(), Renderer())
+    try:
+        clip = {"mode": "sparse", "sampler": {"kind": "clip", "steps": 3}, "speech": {"text": "Stay inside."}}
+        take = _made(studio, **clip)
+        said = [load_preset(take.with_suffix(".json")).take]
+        said.append(
+            load_preset(_edited(studio, "repaint", take, start_s=0, end_s=2).with_suffix(".json")).take
+        )
+        assert said[0] is not None
+        assert said[1] is not None
+        assert said[1].said == said[0].said != ()
+        job = studio.edit(parse_edit("extend", right_s=1, steps=3), _id(take))
+        _end(studio, job)
+    finally:
+        studio.close()
+    assert job.notes == (WORDLESS,)
 
 
 def test_without_latents_the_sound_is_heard_again_and_the_edit_says_so(tmp_path: Path) -> None:
@@ -161,11 +189,11 @@ def test_a_take_is_edited_to_a_file_of_one_s_own(studio: Studio, tmp_path: Path)
     take = _made(studio)
     out = tmp_path / "deep" / "mine.wav"
     edit = parse_edit("extend", right_s=1, steps=3)
-    assert _end(studio, studio.edit(edit, str(take), out=out)) == out
+    assert _end(studio, studio.edit(edit, str(take), out=out, paths=True)) == out
     assert len(_sound(out)) == 6 * RATE
     assert load_preset(out.with_suffix(".json")).take is not None
     assert not list(out.parent.glob(f"*{LATENTS}"))
-    again = _end(studio, studio.edit(edit, str(out)))  # a sound that lies elsewhere
+    again = _end(studio, studio.edit(edit, str(out), paths=True))  # a sound that lies elsewhere
     assert again.parent.parent == tmp_path
     assert len(_sound(again)) == 7 * RATE
 
@@ -179,13 +207,14 @@ def test_what_can_not_be_edited_is_told_before_anything_is_made(studio: Studio, 
         with pytest.raises(InvalidRequestError, match=sentence):
             _edited(studio, kind, take, **values)
     edit = parse_edit("extend", left_s=1)
-    with pytest.raises(InvalidRequestError, match="not in the library"):
-        studio.edit(edit, "2026-01-31/none")
+    for name in ("2026-01-31/none", str(take), f"{_id(take)}.flac", f"../{tmp_path.name}/{_id(take)}"):
+        with pytest.raises(InvalidRequestError, match="not in the library"):
+            studio.edit(edit, name)  # a path is none of an id, unless paths are allowed
     stereo = tmp_path / "stereo.wav"
     sf.write(stereo, np.zeros((RATE, 2)), RATE)
     stereo.with_suffix(".json").write_text(take.with_suffix(".json").read_text())
     with pytest.raises(InvalidRequestError, match="2 channels"):
-        studio.edit(edit, str(stereo))
+        studio.edit(edit, str(stereo), paths=True)
 
 
 def test_a_stopped_edit_leaves_nothing(studio: Studio) -> None:

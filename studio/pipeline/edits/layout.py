@@ -86,8 +86,9 @@ def lay_out(edit: BridgeEdit, takes: Sequence[KnownTake], geometry: Geometry) ->
 
     Raises:
         InvalidRequestError: a span outside its take, a loop shorter than it can be, or a take of another
-            sample rate than the model's.
+            sample rate than the model's, or of other channels than its settings say.
     """
+    _require_channels(takes)
     for take in takes:
         if take.sample_rate != geometry.sample_rate:
             raise InvalidRequestError(
@@ -103,6 +104,25 @@ def lay_out(edit: BridgeEdit, takes: Sequence[KnownTake], geometry: Geometry) ->
             return _splice(edit, takes[0], takes[1], geometry)
         case Loop():
             return _loop(edit, takes[0], geometry)
+
+
+def _require_channels(takes: Sequence[KnownTake]) -> None:
+    first, wanted = takes[0], takes[0].request.channels
+    if first.channels != wanted:
+        raise InvalidRequestError(
+            f"{first.name} has {_counted(first.channels)} and its settings make {wanted}: "
+            "edit the take as it was made."
+        )
+    for take in takes[1:]:
+        if take.channels != wanted:
+            raise InvalidRequestError(
+                f"{first.name} has {_counted(wanted)} and {take.name} {take.channels}: "
+                "splice takes that have as many."
+            )
+
+
+def _counted(channels: int) -> str:
+    return f"{channels} channel" if channels == 1 else f"{channels} channels"
 
 
 def _repaint(edit: Repaint, take: KnownTake, geometry: Geometry) -> Layout:

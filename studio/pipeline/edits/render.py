@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +16,10 @@ from studio.core.errors import NoSoundError
 from studio.core.events import AudioChunk, Event, Progress
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import KeptLatents, RenderEvent
-from studio.pipeline.edits.known import KnownTake
+from studio.pipeline.edits.known import KnownTake, kept_latents, middle
 from studio.pipeline.edits.layout import Kept, Layout, Made, lay_out
-from studio.pipeline.edits.make import Bridged, bridged
+from studio.pipeline.edits.make import Bridged, bridged, not_heard, words_of
+from studio.pipeline.plan import stereo_plan
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -48,8 +49,13 @@ def render_edit(
         NoSoundError: the model gave numbers that are none.
     """
     layout = lay_out(edit, takes, backend.geometry)
+    sampled = stereo_plan(takes[0].request).sampled
     made = yield from _all_made(layout, edit, takes, backend, cancel)
-    yield layout.told(any(one.encoded for one in made.values()))
+    told = layout.told(any(one.encoded for one in made.values()))
+    if made:
+        spoken = words_of(edit, takes, backend) is not None
+        told = replace(told, spoken=spoken, notes=not_heard(edit, takes, backend))
+    yield told
     patches = _patches(layout, takes, made)
     yield Progress("Writing")
     position = 0
@@ -59,7 +65,8 @@ def render_edit(
             yield AudioChunk(made[index].samples, backend.geometry.sample_rate, position)
         else:
             last = index == len(layout.parts) - 1
-            yield from _kept(part, takes[part.take], patches[index], position, backend, cancel, last=last)
+            take, patch = takes[part.take], patches[index]
+            yield from _kept(part, take, patch, position, sampled, backend, cancel, last=last)
         position += part.samples
 
 
@@ -87,29 +94,32 @@ def _patches(layout: Layout, takes: Sequence[KnownTake], made: dict[int, Bridged
             continue
         before = made.get(index - 1) if index or not layout.ring else made.get(last)
         after = made.get(index + 1)
-        take = takes[part.take]
-        head = _NOTHING if before is None else before.after[: part.samples // 2]
-        tail = _NOTHING
+        take, head, tail = takes[part.take], _NOTHING, _NOTHING
+        if before is not None:
+            said = before.after[: part.samples // 2]
+            head = blended(said, take.read(part.start, len(said)))
         if after is not None:
-            tail = after.before[max(0, len(after.before) - part.samples // 2) :]
-        patches[index] = _Patch(
-            blended(head, take.read(part.start, len(head))),
-            blended(take.read(part.end - len(tail), len(tail)), tail),
-        )
+            said = after.before[max(0, len(after.before) - part.samples // 2) :]
+            tail = blended(take.read(part.end - len(said), len(said)), said)
+        patches[index] = _Patch(head, tail)
     return patches
 
 
 def blended(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Two sounds [n] of the same, the first fading into the second at an even level.
+    """Two sounds [n] or [n, 2] of the same, the first fading into the second at an even level.
 
     Gains are linear, scaled by what two sounds as alike as these come to: where they agree to the sample the
     levels add, where they agree in sound and not in phase their powers do (`samplers.concat.equal_power`).
+    Both channels have the gains of their middle.
     """
     count = len(first)
     rise = ((np.arange(count) + 0.5) / max(count, 1)).astype(np.float32)
-    norms = float(np.linalg.norm(first) * np.linalg.norm(second))
-    alike = max(0.0, float(first @ second) / norms) if norms > 0 else 1.0
+    heard, other = middle(first), middle(second)
+    norms = float(np.linalg.norm(heard) * np.linalg.norm(other))
+    alike = max(0.0, float(heard @ other) / norms) if norms > 0 else 1.0
     power = rise**2 + (1 - rise) ** 2 + 2 * alike * rise * (1 - rise)
+    if first.ndim == 2:
+        rise, power = rise[:, None], power[:, None]
     mixed = ((1 - rise) * first + rise * second) / np.sqrt(power)
     return np.asarray(mixed, np.float32)
 
@@ -119,6 +129,7 @@ def _kept(
     take: KnownTake,
     patch: _Patch,
     position: int,
+    sampled: int,
     backend: Backend,
     cancel: CancelToken,
     *,
@@ -133,7 +144,7 @@ def _kept(
         if (part.start + start) % hop == (position + start) % hop == 0:
             # Of a frame that what follows cuts into nothing is known any more.
             whole = -(-count // hop) if last else count // hop
-            kept = take.latents((part.start + start) // hop, whole)
+            kept = kept_latents(take, (part.start + start) // hop, whole, sampled)
             if whole and kept is not None:
                 yield KeptLatents(kept, (position + start) // hop)
         samples = take.read(part.start + start, count).copy()
@@ -143,7 +154,7 @@ def _kept(
 
 
 def _lay_over(samples: NDArray[np.float32], patch: NDArray[np.float32], at: int) -> None:
-    """Put what of a patch lies within the samples [n] in their place; it begins `at`, be that outside."""
+    """Put what of a patch lies within the samples in their place; it begins `at`, be that outside."""
     start, stop = max(0, at), min(len(samples), at + len(patch))
     if start < stop:
         samples[start:stop] = patch[start - at : stop - at]

@@ -54,7 +54,8 @@ def write_vocabulary(audioldm: Path) -> None:
     """Write which words the model was trained with: the page names what a prompt asks for besides."""
     known = vocabulary()
     families = {
-        name: {part: sorted(words) for part, words in family} for name, family in known.families.items()
+        name: {part: said if isinstance(said, bool) else sorted(said) for part, said in family}
+        for name, family in known.families.items()
     }
     text = json.dumps({"families": families, "shared": sorted(known.shared)}, indent=0)
     (audioldm / VOCABULARY_FILE).write_text(text + "\n")

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 
 from studio.core.vocabulary import Family, Vocabulary, content, sound_words
 from studio.recipes.corpus.captions import without_article
+from studio.recipes.corpus.families import FAMILIES
 from studio.recipes.corpus.lexicon import FamilyWords, Pool, load_lexicon
 
 HOMONYMS = {"break", "band", "curtain", "boy", "bomb", "dive", "speech", "spell", "crow", "opera", "symphony"}
 IDIOMS = ("cats and dogs",)  # whose words are heard in no rain
+# What of the corpus goes on without a pause and is no event: what pulses or plays notes has onsets all along.
+STEADY = frozenset(name for name, family in FAMILIES.items() if family.texture) - {
+    "fire", "crickets", "helicopter", "train", "siren", "applause", "drums", "bass", "arpeggio", "bell",
+}  # fmt: skip
 STAND_INS = {"pad", "arpeggio", "bass"}  # whose synonyms are other instruments, for want of anything nearer
 
 
@@ -50,6 +55,7 @@ def _family(name: str, words: FamilyWords) -> Family:
         sources=frozenset(sources),
         companions=frozenset(companions),
         phrases=frozenset(whole - {"", *HOMONYMS}),
+        steady=name in STEADY,
     )
 
 

@@ -183,8 +183,7 @@ class Runner:
                 take.keep_latents(latents, start_frame)
             case Edited() if job.edit is not None:
                 take.tell_edit(notes_of(job.edit, event))
-                if event.encoded:
-                    job.notes = (*job.notes, ENCODED)
+                job.notes = (*job.notes, *((ENCODED,) if event.encoded else ()), *event.notes)
 
 
 class _Ticker:

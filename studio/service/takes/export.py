@@ -22,7 +22,7 @@ from studio.service.takes.files.marks import NOTHING, About, Span, about, record
 from studio.service.takes.files.samples import BLOCK_FRAMES, Samples, Source, rounded
 from studio.service.takes.files.wav_chunks import write_loudness
 from studio.service.takes.level import MARGIN_DB, Level, Leveller, Measured, Plan, measure
-from studio.service.takes.tags import read_comment
+from studio.service.takes.record import told_of
 
 WHOLE = ExportRange()
 _ATTEMPTS = 7  # at a format whose own noise lifts loudness, and peaks over the ceiling
@@ -94,7 +94,7 @@ def export(
     partial = part_beside(target)
     try:
         with sf.SoundFile(source) as sound:
-            file = _file_of(sound, comment or read_comment(source), cut, suffix, coding, partial)
+            file = _file_of(sound, comment or told_of(source), cut, suffix, coding, partial)
             level = _write(file, cut)
         if labelled and level is not None:
             target = target.with_name(f"{target.stem}__{level.label}{target.suffix}")

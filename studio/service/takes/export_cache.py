@@ -13,7 +13,7 @@ from studio.service.takes.export_range import ExportRange
 from studio.service.takes.files.coding import AS_IT_IS, Coding
 from studio.service.takes.files.marks import record_of
 from studio.service.takes.naming import pattern_stem
-from studio.service.takes.tags import read_comment
+from studio.service.takes.record import told_of
 
 KEPT = 8
 _MAX_STEM_BYTES = 180  # a name has 255 on most disks; span, coding and loudness come to it
@@ -67,6 +67,6 @@ def export_name(
     if pattern:
         span, code = cut.name.strip("_"), coding.name.strip("_")
         more = {"span": span, "format": code}
-        return pattern_stem(pattern, record_of(read_comment(path)), path.stem, more) + suffix
+        return pattern_stem(pattern, record_of(told_of(path)), path.stem, more) + suffix
     stem = path.stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
     return f"{stem}{cut.name}{coding.name}{suffix}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from studio.core.edit import EditRecord
-from studio.core.preset import Preset, PromptChange
+from studio.core.errors import StudioError
+from studio.core.preset import Preset, PromptChange, load_preset
 from studio.core.request import GenerationRequest
 from studio.core.speech import Said, Sentence, format_script
+from studio.service.takes.tags import read_comment
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,21 @@ def with_script(request: GenerationRequest, script: tuple[Sentence, ...]) -> Gen
     """The request with the script as it was read."""
     speech = request.speech.model_copy(update={"text": format_script(script).rstrip("\n")})
     return request.model_copy(update={"speech": speech})
+
+
+def told_of(path: Path) -> str:
+    """What a take's sound says of itself; where it says nothing yet, being interrupted, its sidecar's.
+
+    Raises:
+        OSError: the sound can't be read.
+    """
+    said = read_comment(path)
+    if said:
+        return said
+    try:
+        return comment_of(load_preset(path.with_suffix(".json")))
+    except (StudioError, OSError):
+        return ""
 
 
 def comment_of(record: Preset) -> str:

@@ -36,6 +36,7 @@ class TakeOnDisk:
         self.record = record
         self.request = record.request()
         self.loop = record.take.loop if record.take else None
+        self.said = record.take.said if record.take else ()
         played = record.take.cues if record.take else ()
         self.cues = played or cues_of(self.request, math.inf)
         try:
@@ -53,7 +54,7 @@ class TakeOnDisk:
         return self.record.take
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Samples [count] in [−1, 1] of a mono take from `start` on.
+        """Samples in [−1, 1] from `start` on: [count] of one channel, else [count, channels].
 
         Raises:
             InvalidRequestError: the file is damaged.

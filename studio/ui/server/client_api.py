@@ -168,7 +168,8 @@ async def render_file(
     outcome = job.outcome
     if isinstance(outcome, Finished) and outcome.path is not None:
         noticed = {"notes": list(job.notes)} if job.notes else {}
-        figures = {**outcome.figures, "seed": str(job.request.seed), **noticed}
+        take = f"{outcome.path.parent.name}/{outcome.path.stem}"
+        figures = {**outcome.figures, "seed": str(job.request.seed), "take": take, **noticed}
         return await _handed(outcome.path), figures
     message = outcome.message if isinstance(outcome, Failed) else "The take was stopped before it had sound."
     raise gr.Error(message, print_exception=False)

@@ -26,7 +26,7 @@ from studio.ui import widgets
 from studio.ui.callers import Callers, CallerWatch
 from studio.ui.panels import downloads, making, sets, transport
 from studio.ui.panels.making import job_routes
-from studio.ui.server import client_api, export_api, look_api
+from studio.ui.server import client_api, edit_api, export_api, look_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.library_routes import library_routes
@@ -95,6 +95,7 @@ class Page:
                 others.follow(self.blocks.load, others.handlers.reattach, None)
             client_api.build(studio, self._callers)
             if self.settings.trusted:
+                edit_api.build(studio, self._callers)
                 export_api.build(studio, ExportCache(self._scratch.path))
                 look_api.build(shared.looks)
 

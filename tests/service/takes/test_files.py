@@ -19,9 +19,10 @@ from studio.core.audio import to_int16
 from studio.core.errors import InvalidRequestError, OutOfResourcesError
 from studio.core.preset import load_preset, parse_preset
 from studio.core.request import GenerationRequest
-from studio.service.takes.export import FORMATS, convert, read_comment
+from studio.service.takes.export import FORMATS, convert
 from studio.service.takes.library import Library, settings_of
 from studio.service.takes.naming import free_stem, slug, take_stem
+from studio.service.takes.tags import read_comment
 from studio.service.takes.wav import GrowingWav
 from studio.service.takes.writer import TakeWriter
 from tests.service.service_fakes import RATE, ramp, request
