@@ -68,7 +68,8 @@ class KitPreset(Frozen):
     @property
     def request(self) -> Preset:
         """What of it is of the request."""
-        return Preset(name=self.name, description=self.description, settings=self.settings)
+        settings = {"mode": "sparse", **self.settings}
+        return Preset(name=self.name, description=self.description, settings=settings)
 
 
 def kit_presets(folder: Path) -> dict[str, KitPreset]:
@@ -82,8 +83,13 @@ def kit_preset(name: str, folder: Path) -> KitPreset:
     Raises:
         InvalidRequestError: there is none, or it can't be read.
     """
-    if Path(name).suffix.lower() == ".json":
-        return _read_preset(Path(name))
+    return (
+        _read_preset(Path(name)) if Path(name).suffix.lower() == ".json" else named_kit_preset(name, folder)
+    )
+
+
+def named_kit_preset(name: str, folder: Path) -> KitPreset:
+    """One that ships, never a file elsewhere. Raises `InvalidRequestError` where there is none."""
     presets = kit_presets(folder)
     found = [preset for stem, preset in presets.items() if name in (stem, preset.name)]
     if not found:
@@ -138,10 +144,11 @@ _SCALES = (
 _ELSE = _scale("light", "heavy")
 # What already says how much there is, and gives way; longer ones first.
 _AMOUNTS = (
-    "a few", "a lot of", "lots of",
-    *"light heavy gentle strong soft loud quiet calm rough small large big huge little tiny slow fast rapid "
-    "steady moderate hard weak mild violent massive scattered sparse dense many few several distant nearby "
-    "trickling rushing roaring crashing howling idling revving running pouring torrential thunderous".split(),
+    "a few", "a lot of", "lots of", "light", "heavy", "gentle", "strong", "soft", "loud", "quiet", "calm",
+    "rough", "small", "large", "big", "huge", "little", "tiny", "slow", "fast", "rapid", "steady", "moderate",
+    "hard", "weak", "mild", "violent", "massive", "scattered", "sparse", "dense", "many", "few", "several",
+    "distant", "nearby", "trickling", "rushing", "roaring", "crashing", "howling", "idling", "revving",
+    "running", "pouring", "torrential", "thunderous",
 )  # fmt: skip
 _LEAD = re.compile(
     rf"(?P<article>(?:an?|the)\s+)?(?P<amounts>(?:(?:{'|'.join(_AMOUNTS)})\s+)*)$", re.IGNORECASE

@@ -68,7 +68,7 @@ def find_events(samples: NDArray[np.floating], sample_rate: int, lap: int = 0) -
 
 
 def cut_event(samples: NDArray[np.floating], event: SoundEvent, sample_rate: int) -> NDArray[np.float32]:
-    """An event of samples [n] or [n, channels], alone: it rises from silence and ends in it, to the sample."""
+    """An event of samples [n] or [n, channels], alone: to the sample it rises from silence and ends in it."""
     cut = np.array(samples[event.start : event.end], np.float64)
     rise, fall = (max(2, round(length_s * sample_rate)) for length_s in (BEFORE_S, AFTER_S))
     shape = (-1,) + (1,) * (cut.ndim - 1)

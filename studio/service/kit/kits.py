@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from studio.core.errors import CancelledError, InvalidRequestError, OutOfResourcesError
 from studio.core.files import disk_error
@@ -133,6 +133,12 @@ class Kits:
             path = kit.path if kit is not None else None
             notes = kit.notes if kit is not None else ()
             return Standing(run.id, run.request.prompt, run.phase, stage.share, said, path, notes)
+
+    def manifest(self, kit_id: str) -> dict[str, Any]:
+        """The manifest of a kit that is made; empty of any other. Raises `InvalidRequestError` as `look`."""
+        with self._changed:
+            kit = self._known(kit_id).kit
+            return {} if kit is None else kit.manifest
 
     def stop(self, kit_id: str) -> None:
         """End a kit: nothing of it is left. Only sets a flag; harmless where it has ended.

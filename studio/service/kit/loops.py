@@ -71,8 +71,8 @@ class LoopMaker:
     """Makes loops one after the other, each of them once."""
 
     def __init__(self, lease: Lease, render: Render, turn: Turn, folder: Path, rate: int | None) -> None:
-        """`turn` gives the device for as long as a loop is made; `rate` in Hz is what the loops have, None the
-        model's own; `folder` is where they are kept.
+        """`turn` gives the device for as long as a loop is made; `rate` in Hz is what the loops have, None
+        is the model's own; `folder` is where they are kept.
         """
         self._lease, self._render, self._turn = lease, render, turn
         self._folder, self._rate = folder, rate

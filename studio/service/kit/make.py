@@ -217,16 +217,16 @@ class _Work:
         if wanted is not None and (bed is None or bed + gain_db < wanted - LEVEL_LU):
             reached = "no loudness" if bed is None else f"{bed + gain_db:.1f} LUFS".replace("-", "−")
             found.notes.append(
-                f"The bed has {reached} and not {f'{wanted:g}'.replace('-', '−')}: its peaks, or another loop's, "
-                "allow no more."
+                f"The bed has {reached} and not {f'{wanted:g}'.replace('-', '−')}: its peaks, or another "
+                "loop's, allow no more."
             )
         states = [one.lufs for part, one in zip(loops, measured, strict=True) if part.kind == "state"]
         if len(states) == 2 and None not in states:
             light, heavy = (float(one or 0.0) for one in states)
             if heavy - light < LEVEL_LU:
                 found.notes.append(
-                    f"The heavy state is no louder than the light one ({heavy - light:+.1f} LU): give prompts "
-                    "of your own for both, in words that the model knows."
+                    f"The heavy state is no louder than the light one ({heavy - light:+.1f} LU): give "
+                    "prompts of your own for both, in words that the model knows."
                 )
 
     def _draw(self, path: Path, parts: Sequence[Part], gain_db: float) -> None:
