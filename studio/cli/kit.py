@@ -63,7 +63,12 @@ def kit(
         str | None, typer.Option(help="The prompt of the heavy state.", show_default="from --prompt")
     ] = None,
     states: Annotated[
-        bool | None, typer.Option("--states/--no-states", help="Make both.", show_default="states")
+        str | None,
+        typer.Option(
+            help="Light and heavy: words, layers, none; auto takes layers where a model makes the same of "
+            "both words.",
+            show_default=_USUAL.states,
+        ),
     ] = None,
     shots: Annotated[
         int | None, typer.Option(help="At most so many one-shots.", show_default=str(_USUAL.shots))

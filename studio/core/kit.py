@@ -25,16 +25,17 @@ class KitPlan(Frozen):
     """What a kit holds beside its bed.
 
     `distance` is how far its variations lie apart at least (`service.kit.apart`); where that can't be had in
-    `tries` more attempts, the farthest of them are kept. `light` and `heavy` are the prompts of its states;
-    where they are empty, `states_of` says them. Of the events that are heard at most `shots` are cut out. The
-    bed is brought to `lufs`, and all else by the same gain; `rate` in Hz is what the files have, None the
-    model's own.
+    `tries` more attempts, the farthest of them are kept. Its `states`, light and heavy, are made by "words":
+    by the prompts `light` and `heavy`, or where these are empty by those of `states_of`; or by "layers": of
+    heavy there are more on top of each other. "auto" takes layers where a model makes the same of both words.
+    Of the events that are heard at most `shots` are cut out. The bed is brought to `lufs`, and all else by
+    the same gain; `rate` in Hz is what the files have, None the model's own.
     """
 
     variations: int = Field(4, ge=0, le=MAX_VARIATIONS)
     distance: float = Field(0.5, ge=0, le=1)
     tries: int = Field(8, ge=0, le=32)
-    states: bool = True
+    states: Literal["auto", "words", "layers", "none"] = "auto"
     light: _StatePrompt = ""
     heavy: _StatePrompt = ""
     shots: int = Field(8, ge=0, le=MAX_SHOTS)

@@ -11,7 +11,7 @@ WINDOW_S, HOP_S = 0.01, 0.0025
 CONTRAST_DB = 18.0  # between what is loud and the background: with less there are no events, as in rain
 RISE_DB = 12.0  # above the background, and an event has begun
 FALL_DB = 6.0  # above it, and it has died away
-DECAY_DB = 40.0  # likewise, below its own peak
+ATTACK_DB, DECAY_DB = 30.0, 40.0  # below its own peak nothing of it is heard yet, or any more
 GAP_S = 0.06  # quiet for so long between two events: with less they are one
 BEFORE_S, AFTER_S = 0.005, 0.02  # kept on either side, and faded
 SHORTEST_S, LONGEST_S = 0.04, 4.0
@@ -52,7 +52,7 @@ def find_events(samples: NDArray[np.floating], sample_rate: int, lap: int = 0) -
     found = []
     for first, last in _spans(levels, float(background), round(GAP_S / HOP_S)):
         peak = float(levels[first:last].max())
-        begun = first + int(np.argmax(levels[first:last] >= background + RISE_DB))
+        begun = first + int(np.argmax(levels[first:last] >= max(background + RISE_DB, peak - ATTACK_DB)))
         event = SoundEvent(
             max(0, first * hop - round(BEFORE_S * sample_rate)),
             min(len(sound), last * hop + round(AFTER_S * sample_rate)),
@@ -112,13 +112,15 @@ def _spans(levels: NDArray[np.float64], background: float, gap: int) -> list[tup
         for first, last in spans
         if first > 0 and last < len(levels) and levels[first:last].max() >= background + RISE_DB
     ]
-    return [(first, _died_away(levels, first, last)) for first, last in whole]
+    return [_audible(levels, first, last) for first, last in whole]
 
 
-def _died_away(levels: NDArray[np.float64], first: int, last: int) -> int:
-    """Where an event is so far below its own peak that nothing is heard of it any more."""
-    audible = np.flatnonzero(levels[first:last] >= levels[first:last].max() - DECAY_DB)
-    return first + int(audible[-1]) + 1
+def _audible(levels: NDArray[np.float64], first: int, last: int) -> tuple[int, int]:
+    """The frames of an event that are not so far below its own peak that nothing of it is heard."""
+    own = levels[first:last]
+    begins = np.flatnonzero(own >= own.max() - ATTACK_DB)[0]
+    ends = np.flatnonzero(own >= own.max() - DECAY_DB)[-1]
+    return first + int(begins), first + int(ends) + 1
 
 
 def _runs(wanted: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ N_BANDS = 64
 FLOOR_DB = -80.0
 CEILING_DB = 0.0
 MEL_FLOOR, MEL_CEILING = -9.0, 2.0  # natural logs of a model's mel: its near silence, and as loud as it gets
+_LAP = N_FFT // HOP_SAMPLES * HOP_SAMPLES
 _PAD = (N_FFT - HOP_SAMPLES) // 2
 _MAGNITUDE_OF_FULL_SCALE = N_FFT / 4  # a full-scale sine's peak bin under a Hann window
 
@@ -102,9 +103,17 @@ def spectrogram_png(
     figure.savefig(path)
 
 
-def draw_spectrogram(axes: Axes, samples: NDArray[np.floating], sample_rate: int) -> AxesImage:
-    """Draw samples [n] into axes of matplotlib's, with seconds below and kHz at the side."""
-    picture = columns(samples, sample_rate).T.astype(np.float32) / 255.0 * (CEILING_DB - FLOOR_DB) + FLOOR_DB
+def draw_spectrogram(
+    axes: Axes, samples: NDArray[np.floating], sample_rate: int, *, ring: bool = False
+) -> AxesImage:
+    """Draw samples [n] into axes of matplotlib's, with seconds below and kHz at the side; of a `ring` the
+    beginning follows the end.
+    """
+    seen = columns(
+        samples[np.arange(-_LAP, len(samples) + _LAP) % len(samples)] if ring else samples, sample_rate
+    )
+    seen = seen[_LAP // HOP_SAMPLES : -_LAP // HOP_SAMPLES] if ring else seen
+    picture = seen.T.astype(np.float32) / 255.0 * (CEILING_DB - FLOOR_DB) + FLOOR_DB
     duration_s = max(len(samples), 1) / sample_rate
     image = axes.imshow(
         picture, origin="lower", aspect="auto", cmap="magma", vmin=FLOOR_DB, vmax=CEILING_DB,

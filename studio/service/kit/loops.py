@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +33,15 @@ NO_RING = "A kit is made of mono or wide clips of text alone, by DDIM: leave the
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop [n] or [n, 2] that lies in a file of its own, with its request."""
+    """A loop [n] or [n, 2] that lies in a file of its own, with its request.
+
+    Where several lie on top of each other, `seeds` are those of all; the request is the first one's.
+    """
 
     request: GenerationRequest
     path: Path
     sample_rate: int
+    seeds: tuple[int, ...] = ()
 
     def read(self) -> Samples:
         """Its samples, full scale 1. Raises `OSError`."""
@@ -77,6 +81,7 @@ class LoopMaker:
         self._lease, self._render, self._turn = lease, render, turn
         self._folder, self._rate = folder, rate
         self._made: dict[str, Loop] = {}
+        self._count = 0
 
     def make(self, request: GenerationRequest, cancel: CancelToken, tell: Callable[[float], None]) -> Loop:
         """The loop of a request; `tell` hears which share of its steps is done.
@@ -94,14 +99,25 @@ class LoopMaker:
             own_rate = backend.geometry.sample_rate
             samples = self._sampled(request, backend, cancel, tell)
         rate = self._rate or own_rate
-        samples = _at_rate(samples, own_rate, rate)
-        path = self._folder / f"loop-{len(self._made)}.npy"
+        path = self._kept(_at_rate(samples, own_rate, rate))
+        self._made[key] = loop = Loop(request, path, rate)
+        return loop
+
+    def layered(self, loops: Sequence[Loop]) -> Loop:
+        """Loops of one length on top of each other, each at its own level. Raises as `make`."""
+        first = loops[0]
+        path = self._kept(np.sum([loop.read() for loop in loops], axis=0, dtype=np.float32))
+        return Loop(first.request, path, first.sample_rate, tuple(loop.request.seed for loop in loops))
+
+    def _kept(self, samples: Samples) -> Path:
+        """Where they are kept, until the kit is packed."""
+        path = self._folder / f"loop-{self._count}.npy"
+        self._count += 1
         try:
             np.save(path, samples, allow_pickle=False)
         except OSError as error:
             raise disk_error(error, path) from error
-        self._made[key] = loop = Loop(request, path, rate)
-        return loop
+        return path
 
     def _sampled(
         self,

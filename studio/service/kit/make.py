@@ -18,7 +18,7 @@ from studio.core.values import MAX_SEED
 from studio.pipeline.cancel import CancelToken
 from studio.service.jobs.runner import Render
 from studio.service.kit import licences, sheet
-from studio.service.kit.apart import Variations, distances, heard, least
+from studio.service.kit.apart import Variations, distance, distances, heard, least
 from studio.service.kit.loops import Lease, Loop, LoopMaker, Turn, require_loop
 from studio.service.kit.manifest import FILE as MANIFEST
 from studio.service.kit.manifest import Findings, manifest
@@ -29,6 +29,8 @@ from studio.service.takes.scratch import Scratch
 
 MAX_STEM_BYTES = 60
 LEVEL_LU = 0.5  # by which a heavy state is louder than a light one, or nobody hears that it is
+LAYERS = 4  # of a heavy state: 6 dB more of it
+ALIKE, ALIKE_LU = 0.3, 1.0  # the distance and the loudness below which two states are one
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class _Work:
     @property
     def _planned(self) -> int:
         """Loops, as far as is known, and one for what follows them."""
-        states = 2 * self._plan.states
+        states = 0 if self._plan.states == "none" else 2
         return max(1 + self._plan.variations + states, self._done + 1) + 1
 
     def _variations(self, bed: Part) -> list[Part]:
@@ -139,8 +141,7 @@ class _Work:
         offered: list[Loop] = []
         known = Variations(self._plan, first)
         while known.wanting:
-            seed = (self._request.seed + 1 + len(offered)) % (MAX_SEED + 1)
-            request = self._request.model_copy(update={"seed": seed})
+            request = self._request.model_copy(update={"seed": self._seed(1 + len(offered))})
             loop = self._loop(request, f"variation {len(offered) + 1}")
             offered.append(loop)
             known.offer(heard(loop.read(), loop.sample_rate))
@@ -162,16 +163,46 @@ class _Work:
 
     def _states(self, parts: Sequence[Part]) -> list[Part]:
         """Light and heavy, from the bed's own noise: what happens in them happens at the same places."""
-        if not self._plan.states:
+        if self._plan.states == "none":
             return []
-        light, heavy = states_of(self._request.prompt)
-        prompts = {"light": self._plan.light or light, "heavy": self._plan.heavy or heavy}
-        made = []
-        for name, prompt in prompts.items():
-            loop = self._loop(self._request.model_copy(update={"prompt": prompt}), f"the {name} state")
+        loops = self._layers() if self._plan.states == "layers" else self._worded()
+        made: list[Part] = []
+        for name, loop in loops.items():
             same = next((part.name for part in [*parts, *made] if part.loop is loop), "")
             made.append(Part("state", f"{self._stem}_{name}", name.capitalize(), loop, same_as=same))
         return made
+
+    def _worded(self) -> dict[str, Loop]:
+        """The states by their words; or by layers, where these make no difference and need not be kept to."""
+        light, heavy = states_of(self._request.prompt)
+        prompts = {"light": self._plan.light or light, "heavy": self._plan.heavy or heavy}
+        loops = {
+            name: self._loop(self._request.model_copy(update={"prompt": prompt}), f"the {name} state")
+            for name, prompt in prompts.items()
+        }
+        alike = _are_alike(*loops.values())
+        if not alike:
+            return loops
+        said = "The model makes nearly the same of the words for light and heavy"
+        if self._plan.states == "words":
+            self._found.notes.append(f"{said}: give prompts of your own, or take layers.")
+            return loops
+        self._found.notes.append(
+            f"{said}: the heavy state is {LAYERS} loops of other seeds on top of each other."
+        )
+        return {"light": loops["light"], "heavy": self._layers()["heavy"]}
+
+    def _layers(self) -> dict[str, Loop]:
+        """The bed, and the bed with more of its kind on top, which are the variations that are made first."""
+        bed, *more = (
+            self._loop(self._request.model_copy(update={"seed": self._seed(place)}), "the heavy state")
+            for place in range(LAYERS)
+        )
+        return {"light": bed, "heavy": self._maker.layered([bed, *more])}
+
+    def _seed(self, place: int) -> int:
+        """Of the bed, and of the loops after it."""
+        return (self._request.seed + place) % (MAX_SEED + 1)
 
     def packed(self, loops: list[Part], folder: Path, out: Path) -> Kit:
         """All files, and the ZIP of them. Raises `OSError`."""
@@ -225,8 +256,8 @@ class _Work:
             light, heavy = (float(one or 0.0) for one in states)
             if heavy - light < LEVEL_LU:
                 found.notes.append(
-                    f"The heavy state is no louder than the light one ({heavy - light:+.1f} LU): give "
-                    "prompts of your own for both, in words that the model knows."
+                    f"The heavy state is no louder than the light one ({heavy - light:+.1f} LU): set their "
+                    "levels where you play them."
                 )
 
     def _draw(self, path: Path, parts: Sequence[Part], gain_db: float) -> None:
@@ -254,9 +285,19 @@ class _Work:
                 archive.write(folder / name, f"{self._stem}/{name}")
 
 
+def _are_alike(light: Loop, heavy: Loop) -> bool:
+    """Whether two loops of one noise differ neither in what happens in them nor in their loudness."""
+    one, other = (loop.read() for loop in (light, heavy))
+    apart = distance(heard(one, light.sample_rate), heard(other, heavy.sample_rate))
+    levels = [measured_loop(loop, light.sample_rate).lufs for loop in (one, other)]
+    louder = None in levels or abs(levels[0] - levels[1]) >= ALIKE_LU  # type: ignore[operator]
+    return apart < ALIKE and not louder
+
+
 def _title(part: Part) -> str:
     lufs = part.measured.lufs
     level = "" if lufs is None or part.event is not None else f" · {lufs:.1f} LUFS".replace("-", "−")
     if part.event is not None:
         return part.label
-    return f"{part.label}: {part.loop.request.prompt} · seed {part.loop.request.seed}{level}"
+    seeds = ", ".join(map(str, part.loop.seeds or [part.loop.request.seed]))
+    return f"{part.label}: {part.loop.request.prompt} · seed {seeds}{level}"

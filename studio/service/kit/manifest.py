@@ -85,6 +85,8 @@ def _told(part: Part) -> dict[str, Any]:
         "momentary_lufs": _tenth(measured.momentary_lufs),
         "true_peak_dbtp": _tenth(measured.true_peak_dbtp),
     }
+    if part.loop.seeds:
+        told["layers"] = list(part.loop.seeds)
     if part.same_as:
         told["same_as"] = part.same_as
     if event is not None:

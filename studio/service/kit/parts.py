@@ -143,9 +143,11 @@ def _record(part: Part, file: str, samples: int, measured: Measured, created: da
     """What the file says of itself, so that the studio opens it again: as settings, and to go on with."""
     request, rate = part.loop.request, part.loop.sample_rate
     asked = _within(request, samples / rate) if part.event is not None else request
+    layers = f"Of {len(part.loop.seeds)} loops on top of each other." if part.loop.seeds else ""
     figures = {"lufs": measured.lufs, "true_peak_dbtp": measured.true_peak_dbtp}
     return Preset(
         name=f"{request.prompt[:150]} ({part.label})",
+        description=layers,
         settings=asked.model_dump(mode="json"),
         take=TakeRecord(
             file=file,

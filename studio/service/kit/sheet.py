@@ -53,7 +53,7 @@ def write_sheet(
     for place, picture in enumerate(loops):
         row, column = divmod(place, 2)
         axes = figure.add_subplot(grid[row, column * across : (column + 1) * across])
-        _draw(axes, picture, sample_rate, labelled=column == 0)
+        _draw(axes, picture, sample_rate, labelled=column == 0, ring=True)
     for place, picture in enumerate(shots):
         row, column = divmod(place, _SHOTS_A_ROW)
         axes = figure.add_subplot(grid[loop_rows + row, column])
@@ -70,8 +70,8 @@ def drawable(text: str) -> str:
     return shown if len(shown) <= _MOST_CHARS else f"{shown[: _MOST_CHARS - 1]}…"
 
 
-def _draw(axes: Axes, picture: Picture, sample_rate: int, *, labelled: bool) -> None:
-    draw_spectrogram(axes, picture.samples, sample_rate)
+def _draw(axes: Axes, picture: Picture, sample_rate: int, *, labelled: bool, ring: bool = False) -> None:
+    draw_spectrogram(axes, picture.samples, sample_rate, ring=ring)
     axes.set_title(drawable(picture.title), fontsize=9, loc="left", parse_math=False)
     axes.tick_params(labelsize=7)
     axes.set_xlabel("")
