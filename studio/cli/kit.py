@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.common import AsJson, factories_of, print_json, terminal
+from studio.cli.common import INTERRUPTED_STATUS, AsJson, factories_of, fail, print_json, terminal
 from studio.cli.looping import looped
 from studio.cli.options import request_of, with_fields
 from studio.core.binding import Values
-from studio.core.errors import InvalidRequestError
+from studio.core.errors import CancelledError, InvalidRequestError
 from studio.core.interrupts import deferred
 from studio.core.kit import KitPlan, KitPreset, kit_preset, parse_kit
 from studio.core.messages import FieldError
@@ -100,6 +100,8 @@ def kit(
             preset=None if chosen is None else chosen.request,
         )  # fmt: skip
         made = _make(studio, request, plan, out)
+    except CancelledError:
+        fail("Stopped: nothing of the kit is left.", INTERRUPTED_STATUS)
     finally:
         studio.close()
     for note in made.notes:

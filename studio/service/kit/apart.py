@@ -36,7 +36,7 @@ def heard(samples: NDArray[np.float32], sample_rate: int) -> Heard:
     lap = _LAP_FRAMES * HOP_SAMPLES
     lapped = np.concatenate([sound[-lap:], sound, sound[:lap]]).astype(np.float32)
     mel = log_mel(torch.from_numpy(lapped)).numpy().astype(np.float64)[_LAP_FRAMES:-_LAP_FRAMES]
-    smooth = sum(np.roll(mel, shift, axis=0) for shift in range(_SMOOTH_FRAMES)) / _SMOOTH_FRAMES
+    smooth = np.mean([np.roll(mel, shift, axis=0) for shift in range(_SMOOTH_FRAMES)], axis=0)
     return np.asarray(smooth - smooth.mean())
 
 

@@ -62,7 +62,7 @@ def build_ask(tab: str, presets: Path) -> gr.HTML:
         f'<option value="{escape(stem)}">{escape(preset.name)}</option>' for stem, preset in known.items()
     )
     html = _ASK.format(
-        **vars(TEXT), stop=words.form.stop, preset=words.form.preset, presets=options,
+        **vars(words.kits), stop=words.form.stop, preset=words.form.preset, presets=options,
         most=MAX_VARIATIONS, usual=KitPlan().variations,
     )  # fmt: skip
     filled = json.dumps({stem: _fills(preset) for stem, preset in known.items()})
