@@ -8,29 +8,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from studio.core.errors import InvalidRequestError
 from studio.core.files import disk_error, replacing_path
-from studio.core.kit import KitPlan, states_of
+from studio.core.kit import KitPlan
 from studio.core.request import GenerationRequest
-from studio.core.values import MAX_SEED
 from studio.pipeline.cancel import CancelToken
 from studio.service.jobs.runner import Render
 from studio.service.kit import licences, sheet
-from studio.service.kit.apart import Variations, distance, distances, heard, least
+from studio.service.kit.apart import Variations, distances, heard, least
 from studio.service.kit.loops import Lease, Loop, LoopMaker, Turn, require_loop
 from studio.service.kit.manifest import FILE as MANIFEST
 from studio.service.kit.manifest import Findings, manifest
 from studio.service.kit.parts import Part, gain_for, measured_loop, middle_of, shots_of, write_part
+from studio.service.kit.states import make_states, seed_after
 from studio.service.takes.level import Measured
 from studio.service.takes.naming import slug
 from studio.service.takes.scratch import Scratch
 
 MAX_STEM_BYTES = 60
 LEVEL_LU = 0.5  # by which a heavy state is louder than a light one, or nobody hears that it is
-LAYERS = 4  # of a heavy state: 6 dB more of it
-ALIKE, ALIKE_LU = 0.3, 1.0  # the distance and the loudness below which two states are one
 
 
 @dataclass(frozen=True)
@@ -88,16 +87,29 @@ def make_kit(
         StudioError: the model can't be had, or can't do what is asked.
     """
     require_kit(request, out)
-    scratch = Scratch()
+    scratch = _scratch()
     try:
         maker = LoopMaker(lease, render, turn, scratch.path, plan.rate)
         work = _Work(request, plan, maker, cancel, tell)
-        loops = work.loops()
-        return work.packed(loops, scratch.path / "kit", out)
-    except OSError as error:
-        raise disk_error(error, out) from error
+        folder = scratch.path / "kit"
+        try:
+            told, files = work.written(work.loops(), folder)
+        except OSError as error:
+            raise disk_error(error, scratch.path) from error
+        try:
+            work.pack(folder, files, out)
+        except OSError as error:
+            raise disk_error(error, out) from error
+        return Kit(out, told)
     finally:
         scratch.remove()
+
+
+def _scratch() -> Scratch:
+    try:
+        return Scratch()
+    except OSError as error:
+        raise disk_error(error, Path(gettempdir()) / "kit") from error
 
 
 class _Work:
@@ -141,7 +153,7 @@ class _Work:
         offered: list[Loop] = []
         known = Variations(self._plan, first)
         while known.wanting:
-            request = self._request.model_copy(update={"seed": self._seed(1 + len(offered))})
+            request = seed_after(self._request, 1 + len(offered))
             loop = self._loop(request, f"variation {len(offered) + 1}")
             offered.append(loop)
             known.offer(heard(loop.read(), loop.sample_rate))
@@ -162,50 +174,15 @@ class _Work:
         ]
 
     def _states(self, parts: Sequence[Part]) -> list[Part]:
-        """Light and heavy, from the bed's own noise: what happens in them happens at the same places."""
-        if self._plan.states == "none":
-            return []
-        loops = self._layers() if self._plan.states == "layers" else self._worded()
+        loops = make_states(self._request, self._plan, self._loop, self._maker.layered, self._found.notes)
         made: list[Part] = []
         for name, loop in loops.items():
             same = next((part.name for part in [*parts, *made] if part.loop is loop), "")
             made.append(Part("state", f"{self._stem}_{name}", name.capitalize(), loop, same_as=same))
         return made
 
-    def _worded(self) -> dict[str, Loop]:
-        """The states by their words; or by layers, where these make no difference and need not be kept to."""
-        light, heavy = states_of(self._request.prompt)
-        prompts = {"light": self._plan.light or light, "heavy": self._plan.heavy or heavy}
-        loops = {
-            name: self._loop(self._request.model_copy(update={"prompt": prompt}), f"the {name} state")
-            for name, prompt in prompts.items()
-        }
-        alike = _are_alike(*loops.values())
-        if not alike:
-            return loops
-        said = "The model makes nearly the same of the words for light and heavy"
-        if self._plan.states == "words":
-            self._found.notes.append(f"{said}: give prompts of your own, or take layers.")
-            return loops
-        self._found.notes.append(
-            f"{said}: the heavy state is {LAYERS} loops of other seeds on top of each other."
-        )
-        return {"light": loops["light"], "heavy": self._layers()["heavy"]}
-
-    def _layers(self) -> dict[str, Loop]:
-        """The bed, and the bed with more of its kind on top, which are the variations that are made first."""
-        bed, *more = (
-            self._loop(self._request.model_copy(update={"seed": self._seed(place)}), "the heavy state")
-            for place in range(LAYERS)
-        )
-        return {"light": bed, "heavy": self._maker.layered([bed, *more])}
-
-    def _seed(self, place: int) -> int:
-        """Of the bed, and of the loops after it."""
-        return (self._request.seed + place) % (MAX_SEED + 1)
-
-    def packed(self, loops: list[Part], folder: Path, out: Path) -> Kit:
-        """All files, and the ZIP of them. Raises `OSError`."""
+    def written(self, loops: list[Part], folder: Path) -> tuple[dict[str, Any], list[str]]:
+        """Write all files into a folder; the manifest, and the files' names. Raises `OSError`."""
         self._say("Listening for events")
         measured = [measured_loop(part.loop.read(), part.loop.sample_rate) for part in loops]
         gain_db = gain_for(measured, measured[0], self._plan.lufs)
@@ -223,8 +200,7 @@ class _Work:
         text = json.dumps(told, ensure_ascii=False, indent=1)
         (folder / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
         (folder / licences.FILE).write_text(licences.licences(self._request, created), encoding="utf-8")
-        self._pack(folder, parts, out)
-        return Kit(out, told)
+        return told, [MANIFEST, licences.FILE, sheet.FILE, *(part.file for part in parts)]
 
     def _say(self, what: str) -> None:
         self._cancel.check()
@@ -233,7 +209,7 @@ class _Work:
     def _shots(self, loops: Sequence[Part]) -> list[Part]:
         if not self._plan.shots:
             return []
-        own = [part for part in loops if not part.same_as]
+        own = [part for part in loops if part.kind != "state"]  # in those the bed's events are heard again
         shots = shots_of(own, self._plan.shots, self._stem)
         if not shots:
             self._found.notes.append(
@@ -273,9 +249,10 @@ class _Work:
         }
         sheet.write_sheet(path, self._request.prompt, pictures[False], pictures[True], rate)
 
-    def _pack(self, folder: Path, parts: Sequence[Part], out: Path) -> None:
-        """Without compression: sound can't be compressed by this."""
-        names = [MANIFEST, licences.FILE, sheet.FILE, *(part.file for part in parts)]
+    def pack(self, folder: Path, names: Sequence[str], out: Path) -> None:
+        """Put the folder's files into the ZIP, uncompressed: of sound this would save nothing. Raises
+        `OSError`.
+        """
         with (
             replacing_path(out, sync=True) as partial,
             zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive,
@@ -283,15 +260,6 @@ class _Work:
             for name in names:
                 self._cancel.check()
                 archive.write(folder / name, f"{self._stem}/{name}")
-
-
-def _are_alike(light: Loop, heavy: Loop) -> bool:
-    """Whether two loops of one noise differ neither in what happens in them nor in their loudness."""
-    one, other = (loop.read() for loop in (light, heavy))
-    apart = distance(heard(one, light.sample_rate), heard(other, heavy.sample_rate))
-    levels = [measured_loop(loop, light.sample_rate).lufs for loop in (one, other)]
-    louder = None in levels or abs(levels[0] - levels[1]) >= ALIKE_LU  # type: ignore[operator]
-    return apart < ALIKE and not louder
 
 
 def _title(part: Part) -> str:
