@@ -186,6 +186,6 @@ def _said(prompt: str, at: int, amount: str) -> str:
     before, article = prompt[: lead.start()], (lead["article"] or "").lower()
     if amount.startswith("a ") or amount == "many":
         article = ""
-    elif article in ("a ", "an ") or article.strip() in ("a", "an"):
+    elif article.strip() in ("a", "an"):
         article = "an " if _VOWEL.match(amount) else "a "
     return f"{before}{article}{amount} {prompt[at:]}"

@@ -82,6 +82,7 @@ def test_a_kit_is_made_stopped_and_fetched(
 
     paced.lets.release(100)
     ask(page)
+    page.wait_for_selector("#sparse-kit :is(.lw-kit-stop, .lw-kit-zip):visible")
     page.reload()  # the kit goes on, and the page comes back to it
     page.wait_for_selector("#infinite-player[data-state]")
     open_tab(page, "Sparse")
