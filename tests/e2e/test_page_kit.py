@@ -68,6 +68,7 @@ def test_a_kit_is_made_stopped_and_fetched(
     page.fill("#sparse-duration input[type=number]", "2.5")
     open_pane(page, "engine", "sparse")
     page.fill("#sparse-steps input", "2")
+    page.check("#sparse-method input[value=dense]")  # a tone has no attention to make sparse
     close_settings(page, "sparse")
     page.click("#sparse-will .lw-kit-open")
     inspection.look("asking for a kit")

@@ -37,6 +37,7 @@ def build(studio: Studio, callers: Callers) -> None:
         light: str = "",
         heavy: str = "",
         shots: float = -1,
+        attention: str = "",
     ) -> tuple[str, dict[str, Any]]:
         """Make a kit: a loop of `seconds`, variations of it, a light and a heavy state, and one-shots; gives
         its ZIP and its manifest.
@@ -46,7 +47,7 @@ def build(studio: Studio, callers: Callers) -> None:
         """
         sent = {
             "prompt": prompt, "negative_prompt": negative_prompt, "seconds": seconds, "seed": seed,
-            "model": model,
+            "model": model, "attention": attention,
         }  # fmt: skip
         planned = {"variations": variations, "light": light, "heavy": heavy, "shots": shots}
 
@@ -69,7 +70,7 @@ def build(studio: Studio, callers: Callers) -> None:
     labels = {
         "prompt": "Prompt", "negative_prompt": "Negative prompt", "seconds": "Seconds", "seed": "Seed",
         "model": "Model", "preset": "Preset", "variations": "Variations", "light": "Light", "heavy": "Heavy",
-        "shots": "One-shots",
+        "shots": "One-shots", "attention": "Attention",
     }  # fmt: skip
     numbers = {"seconds": 10, "variations": -1, "shots": -1}
     given = {
