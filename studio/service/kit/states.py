@@ -11,7 +11,7 @@ from studio.service.kit.apart import distance, heard
 from studio.service.kit.loops import Loop
 from studio.service.kit.parts import measured_loop
 
-LAYERS = 4  # of a heavy state: 6 dB more of it
+LAYERS = 4  # of a heavy state: 6 dB more of it, or above where they agree
 ALIKE, ALIKE_LU = 0.3, 1.0  # the distance and the loudness below which two states are one
 _SAME = "The model makes nearly the same of the words for light and heavy"
 
