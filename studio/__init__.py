@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studio.api.default import default_session, edit, generate, stream, unload
-    from studio.api.presets import load_preset
+    from studio.api.default import default_session, edit, generate, kit, stream, unload
+    from studio.api.presets import load_kit_preset, load_preset
     from studio.api.session import Session
     from studio.api.sound import Sound
     from studio.api.stream import Stream
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from studio.core.events import AttentionMap, AudioChunk, Drafted, Event, Preview, Progress, StepDone
+    from studio.core.kit import KitPlan, KitPreset
     from studio.core.messages import FieldError
     from studio.core.preset import Preset
     from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
     from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler, Sampler
     from studio.core.settings import Settings
     from studio.core.speech import Said, Speech
+    from studio.service.kit.make import Kit
 
 __version__ = "0.1.0"
 
@@ -55,6 +57,9 @@ __all__ = [
     "FieldError",
     "GenerationRequest",
     "InvalidRequestError",
+    "Kit",
+    "KitPlan",
+    "KitPreset",
     "LiteFocusAttention",
     "ModelChoice",
     "ModelDefaults",
@@ -82,6 +87,8 @@ __all__ = [
     "default_session",
     "edit",
     "generate",
+    "kit",
+    "load_kit_preset",
     "load_preset",
     "stream",
     "unload",
@@ -89,8 +96,8 @@ __all__ = [
 
 _ERRORS = "CancelledError InvalidRequestError ModelNotFoundError NoSoundError OutOfResourcesError StudioError"
 _HOMES = {
-    "api.default": "default_session edit generate stream unload",
-    "api.presets": "load_preset",
+    "api.default": "default_session edit generate kit stream unload",
+    "api.presets": "load_kit_preset load_preset",
     "api.session": "Session",
     "api.sound": "Sound",
     "api.stream": "Stream",
@@ -99,12 +106,14 @@ _HOMES = {
     "core.draft": "AudioGenDraft Draft NoDraft RecordedDraft",
     "core.errors": f"{_ERRORS} WeightsError",
     "core.events": "AttentionMap AudioChunk Drafted Event Preview Progress StepDone",
+    "core.kit": "KitPlan KitPreset",
     "core.messages": "FieldError",
     "core.preset": "Preset",
     "core.request": "GenerationRequest ModelChoice PromptPoint",
     "core.sampling": "ClipSampler ConcatSampler EndlessSampler Sampler",
     "core.settings": "Settings",
     "core.speech": "Said Speech",
+    "service.kit.make": "Kit",
 }
 _HOME_OF = {name: f"studio.{home}" for home, names in _HOMES.items() for name in names.split()}
 

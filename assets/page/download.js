@@ -5,15 +5,27 @@ import { fill } from './text.js';
 
 const OWN = { 'Content-Type': 'application/json', 'X-Longwave': '1' };
 
-/** Save what one take of the Library is in a format (".wav", or "" as it is); the sentence that tells of it. */
-export function saveTake(source, format) {
-  const query = format ? `&format=${format}` : '';
-  return save(address(source.prepareUrl) + query, {}, () => address(source.exportUrl) + query);
+const WITH_DEPTH = ['.flac', '.wav'];
+
+/** What fields of an export say: a format (".wav", or "" as it is), and of the rest what is said. */
+export function wanted(part) {
+  const [rate, bits] = part.querySelector('[name=quality]').value.split(' ');
+  const name = part.querySelector('[name=name]').value.trim();
+  const all = { format: part.querySelector('select').value, rate, bits, name };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
+}
+
+/** Save what one take of the Library is, as it is `wanted`; the sentence that tells of it. */
+export function saveTake(source, { bits, ...rest }) {
+  const lossless = WITH_DEPTH.some((suffix) => (rest.format ?? source.file).endsWith(suffix));
+  const query = new URLSearchParams(bits && lossless ? { ...rest, bits } : rest);
+  const whole = (path) => `${address(path)}&${query}`;
+  return save(whole(source.prepareUrl), {}, () => whole(source.exportUrl));
 }
 
 /** Save several takes, by their ids, as one ZIP. */
-export function saveTakes(ids, format) {
-  const body = JSON.stringify({ takes: ids, format });
+export function saveTakes(ids, how) {
+  const body = JSON.stringify({ takes: ids, ...how });
   const asked = { method: 'POST', headers: OWN, body };
   return save(address('library/archive'), asked, ({ url }) => address(url));
 }

@@ -2,7 +2,7 @@
 
 import { words } from './words.js';
 import { fill, setText } from './text.js';
-import { saveTake } from './download.js';
+import { saveTake, wanted } from './download.js';
 import { draggable } from './export.js';
 import { Selection } from './selection.js';
 import { sets } from './sets.js';
@@ -187,7 +187,7 @@ class Library {
     const [button, told] = [holder.querySelector('.lw-detail-save'), holder.querySelector('.lw-told')];
     button.disabled = true;
     setText(told, words.transport.preparing);
-    setText(told, await saveTake(JSON.parse(holder.dataset.source), holder.querySelector('select').value));
+    setText(told, await saveTake(JSON.parse(holder.dataset.source), wanted(holder)));
     button.disabled = false;
   }
 

@@ -2,7 +2,7 @@
 
 import { words } from './words.js';
 import { fill, setText } from './text.js';
-import { saveTake, saveTakes } from './download.js';
+import { saveTake, saveTakes, wanted } from './download.js';
 
 export class Selection {
   #ids = new Set();
@@ -92,13 +92,13 @@ export class Selection {
 
   async #export() {
     const button = this.#bar.querySelector('[data-do=export]');
-    const format = this.#bar.querySelector('select').value;
+    const how = wanted(this.#bar);
     const ids = this.ids;
     button.disabled = true;
     this.#say(words.transport.preparing);
     const source = this.#cards().get(ids[0]).dataset.source;
     const said = ids.length === 1 && source
-      ? await saveTake(JSON.parse(source), format) : await saveTakes(ids, format);
+      ? await saveTake(JSON.parse(source), how) : await saveTakes(ids, how);
     button.disabled = false;
     this.#say(said);
   }

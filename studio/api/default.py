@@ -6,13 +6,18 @@ The only state that a module of the studio keeps; a program that wants none of i
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.api.session import Asked, Session
 from studio.api.sound import Sound
 from studio.api.stream import Stream
 from studio.core.request import ModelChoice
+
+if TYPE_CHECKING:
+    from studio.core.kit import KitPlan, KitPreset
+    from studio.service.kit.make import Kit
 
 _lock = threading.Lock()
 _default: Session | None = None
@@ -67,6 +72,22 @@ def stream(
 def edit(take: str | Path, kind: str, *, other: str | Path | None = None, **values: Any) -> Sound:
     """Another sound, made of one in a file, by the default session: see `Session.edit`."""
     return default_session().edit(take, kind, other=other, **values)
+
+
+def kit(
+    asked: Asked | KitPreset,
+    out: str | Path,
+    *,
+    duration_s: float | None = None,
+    model: str | ModelChoice | None = None,
+    seed: int | None = None,
+    plan: KitPlan | Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Kit:
+    """Loops that belong together in one ZIP, by the default session: see `Session.kit`."""
+    return default_session().kit(
+        asked, out, duration_s=duration_s, model=model, seed=seed, plan=plan, **settings
+    )
 
 
 def unload() -> int:

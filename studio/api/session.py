@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +34,8 @@ from studio.pipeline.start import FRESH, FromRecording, Start
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
+    from studio.core.kit import KitPlan, KitPreset
+    from studio.service.kit.make import Kit, Stage
 
 Told = TypeVar("Told")
 Asked = str | Preset | GenerationRequest
@@ -167,6 +169,46 @@ class Session:
         notes = notes_of(start, told)
         return Sound(np.concatenate(pieces), takes[0].sample_rate, request, None, notes.said, notes)
 
+    def kit(
+        self,
+        asked: Asked | KitPreset,
+        out: str | Path,
+        *,
+        duration_s: float | None = None,
+        model: str | ModelChoice | None = None,
+        seed: int | None = None,
+        plan: KitPlan | Mapping[str, Any] | None = None,
+        cancel: CancelToken | None = None,
+        tell: Callable[[Stage], None] = lambda stage: None,
+        **settings: Any,
+    ) -> Kit:
+        """A kit at `out`, a ZIP: loops that belong together, one-shots, a sheet of pictures, a manifest.
+
+        Args:
+            asked: a prompt, a kit's preset (`load_kit_preset`), or as of `generate`.
+            out: replaced if it exists; nothing is there before all of it is made.
+            duration_s, model, seed, settings: of its loops, which are clips, as of `generate`.
+            plan: what it holds (`KitPlan`), over the preset's.
+            cancel: once set, ends it at its next step.
+            tell: hears how far it is.
+
+        Raises:
+            CancelledError: `cancel` was set.
+            InvalidRequestError: a value is out of its bounds, or no kit can be made of what is asked.
+            ModelNotFoundError, WeightsError: the model is not there, or not whole.
+            OutOfResourcesError: the disk is full.
+        """
+        from studio.api.kits import plan_of
+        from studio.service.kit.make import make_kit
+
+        asked, wanted = plan_of(asked, plan)
+        own = settings if isinstance(asked, GenerationRequest) else {"mode": "sparse", **settings}
+        request = self._request(asked, duration_s, model, seed, own)
+        return make_kit(
+            request, wanted, Path(out), lease=self._models.lease, render=self._render,
+            turn=self._taken, cancel=cancel or CancelToken(), tell=tell,
+        )  # fmt: skip
+
     def recorded_draft(self, path: str | Path, model: str = POCKET_DRAFTS) -> RecordedDraft:
         """A sound file as the draft of a request; `model` names the AudioGen whose codec reads it.
 
@@ -202,6 +244,13 @@ class Session:
         self.unload()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+    @contextmanager
+    def _taken(self, model: ModelChoice, cancel: CancelToken) -> Generator[None, None, None]:
+        """A turn of the session's, for something that is made in one go."""
+        with self._turn:
+            cancel.check()
+            yield
 
     def _request(
         self,

@@ -17,6 +17,7 @@ from studio.cli.bench import bench_commands
 from studio.cli.common import Factories, OneSentenceGroup
 from studio.cli.edit import edit_commands
 from studio.cli.evaluate import eval_commands
+from studio.cli.kit import kit
 from studio.cli.library import library_commands
 from studio.cli.listen import listen_commands
 from studio.cli.models import models_commands
@@ -43,6 +44,7 @@ def build_cli(factories: Factories) -> typer.Typer:
     cli.command()(serve)
     cli.add_typer(render_commands(), name="render")
     cli.add_typer(edit_commands, name="edit")
+    cli.command()(kit)
     cli.add_typer(batch_commands, name="batch")
     cli.add_typer(bench_commands, name="bench")
     cli.add_typer(eval_commands, name="eval")

@@ -49,6 +49,17 @@ NAMES = {
     "take": "The take's record",
     "take.loop": "The take's loop",
     "take.edit": "What the take was made of",
+    # Of a kit.
+    "variations": "Variations",
+    "distance": "Distance",
+    "tries": "Tries",
+    "states": "Light and heavy",
+    "light": "The light state's prompt",
+    "heavy": "The heavy state's prompt",
+    "shots": "One-shots",
+    "lufs": "Loudness",
+    "rate": "Sample rate",
+    "plan": "The kit",
     # Of an edit.
     "start_s": "The span's beginning",
     "end_s": "The span's end",

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 COLUMNS_PER_S = 100
 N_BANDS = 64
@@ -101,11 +106,28 @@ def spectrogram_png(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    picture = columns(samples, sample_rate).T.astype(np.float32) / 255.0 * (CEILING_DB - FLOOR_DB) + FLOOR_DB
-    duration_s = max(len(samples), 1) / sample_rate
     figure = Figure(figsize=(8.0, 3.0), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    image = draw_spectrogram(axes, samples, sample_rate)
+    if title:
+        axes.set_title(title)
+    figure.colorbar(image, ax=axes, label="dB")
+    figure.savefig(path)
+
+
+def draw_spectrogram(
+    axes: Axes, samples: NDArray[np.floating], sample_rate: int, *, ring: bool = False
+) -> AxesImage:
+    """Draw samples [n] into axes of matplotlib's, with seconds below and kHz at the side; of a `ring` the
+    beginning follows the end.
+    """
+    lap = int(_WINDOW_COLUMNS) * column_samples(sample_rate) if ring else 0
+    sound = samples[np.arange(-lap, len(samples) + lap) % len(samples)] if ring else samples
+    edge = lap // column_samples(sample_rate)
+    seen = columns(sound, sample_rate)[edge : -edge or None]
+    picture = seen.T.astype(np.float32) / 255.0 * (CEILING_DB - FLOOR_DB) + FLOOR_DB
+    duration_s = max(len(samples), 1) / sample_rate
     image = axes.imshow(
         picture, origin="lower", aspect="auto", cmap="magma", vmin=FLOOR_DB, vmax=CEILING_DB,
         extent=(0.0, duration_s, 0.0, float(N_BANDS)),
@@ -116,10 +138,7 @@ def spectrogram_png(
     axes.set_yticks(positions, [f"{khz:g}" for khz in ticks_khz])
     axes.set_xlabel("time (s)")
     axes.set_ylabel("frequency (kHz)")
-    if title:
-        axes.set_title(title)
-    figure.colorbar(image, ax=axes, label="dB")
-    figure.savefig(path)
+    return image
 
 
 def overview(blocks: Sequence[NDArray[np.floating]], sample_rate: int = 16000) -> NDArray[np.uint8]:

@@ -29,6 +29,7 @@ from studio.service.jobs.intake import Intake
 from studio.service.jobs.job import Job
 from studio.service.jobs.runner import Render, Runner
 from studio.service.jobs.scheduler import Scheduler
+from studio.service.kit.kits import Kits
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.models import Models
 from studio.service.takes.library import Library
@@ -75,6 +76,7 @@ class Studio:
         self._models = Models(self.backends, drafts, self._scheduler)
         self.library = Library(settings.outputs, self._scheduler.growing)
         self._intake = Intake(settings, self._scheduler, drafts, fingerprint, admit)
+        self.kits = Kits(settings, self.backends.lease, render, self._scheduler.turn, admit)
         sets = partial(QueuedSets, settings.queue) if settings.queue else Sets
         self.sets: Sets = sets(
             settings,
@@ -262,4 +264,5 @@ class Studio:
     def close(self) -> None:
         """End every job, keeping what was made."""
         self.sets.close()
+        self.kits.close()
         self._scheduler.close()

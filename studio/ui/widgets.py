@@ -123,12 +123,12 @@ def reset(tab: str) -> gr.HTML:
     return _static(_RESET.format(**texts), f"{tab}-reset")
 
 
-def will(tab: str) -> gr.HTML:
-    """What a press of the main button will do, and beside it the way to many takes."""
+def will(tab: str, more: str = "") -> gr.HTML:
+    """What a press of the main button will do, and beside it the way to many takes, and to `more`."""
     opener = (
         f'<button type="button" class="lw-set-open" aria-expanded="false">{words.sets.make_open}</button>'
     )
-    return _static(f'<p class="lw-will"></p>{opener}', f"{tab}-will")
+    return _static(f'<p class="lw-will"></p>{opener}{more}', f"{tab}-will")
 
 
 def spectrogram(tab: str) -> gr.HTML:

@@ -70,7 +70,7 @@ def test_a_take_goes_on_from_a_recording(client: Client, tmp_path: Path) -> None
 
 def test_the_tabs_have_the_only_public_functions(client: Client) -> None:
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == [
-        "/infinite", "/sparse", "/dual", "/edit", "/export", "/check",
+        "/infinite", "/sparse", "/dual", "/edit", "/export", "/check", "/kit",
     ]  # fmt: skip
 
 

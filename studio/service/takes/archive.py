@@ -7,7 +7,7 @@ import shutil
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.files import disk_error
 from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.export_range import ExportRange
+from studio.service.takes.files.coding import LOSSLESS, Coding, read_coding
 from studio.service.takes.naming import portable
 from studio.service.takes.shelf import shown
 
@@ -33,11 +34,24 @@ class Archives:
         self._lock = threading.Lock()
         self._made: OrderedDict[str, Path] = OrderedDict()
 
-    def make(self, sounds: Sequence[Path], suffix: str = "") -> tuple[str, Path]:
-        """A ZIP of the takes' sounds, in a format or (empty) as they are; its token, and its path.
+    def make(
+        self,
+        sounds: Sequence[Path],
+        suffix: str = "",
+        coding: Mapping[str, str | None] | None = None,
+        pattern: str = "",
+    ) -> tuple[str, Path]:
+        """A ZIP of the takes' sounds; its token, and its path.
+
+        Args:
+            sounds: the takes' files.
+            suffix: of the format; empty: as they are.
+            coding: `bits` and `rate`, as of `read_coding`; those of no depth have none whatever is said.
+            pattern: of their names, as of an export's (`pattern_stem`); empty: their own.
 
         Raises:
-            InvalidRequestError: none or too many takes, or one that can't be converted.
+            InvalidRequestError: none or too many takes, one that can't be converted, a depth, a rate or a
+                field of names that there is not.
             OutOfResourcesError: the disk is full.
         """
         if not 1 <= len(sounds) <= MAX_TAKES:
@@ -47,7 +61,7 @@ class Archives:
         path = folder / f"longwave-{datetime.now():%Y-%m-%d_%H-%M-%S}.zip"
         try:
             folder.mkdir(parents=True)
-            self._write(path, sounds, suffix)
+            self._write(path, [(one, *_coded(one, suffix, coding or {})) for one in sounds], pattern)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
@@ -65,13 +79,20 @@ class Archives:
         with self._lock:
             return self._made.get(token)
 
-    def _write(self, path: Path, sounds: Sequence[Path], suffix: str) -> None:
+    def _write(self, path: Path, wanted: Sequence[tuple[Path, str, Coding]], pattern: str) -> None:
         """Without compression: sound has been compressed, or can't be by this."""
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
             taken: set[str] = set()
-            for sound in sounds:
-                made = self._exports.make(sound, suffix or sound.suffix.lower(), WHOLE).path
+            for sound, suffix, coding in wanted:
+                made = self._exports.make(sound, suffix, WHOLE, coding, pattern).path
                 archive.write(made, _free_name(portable(shown(made.name)), taken))
+
+
+def _coded(sound: Path, suffix: str, words: Mapping[str, str | None]) -> tuple[str, Coding]:
+    """The format of a sound in the ZIP, and how it is written. Raises `ExportRangeError`."""
+    suffix = suffix or sound.suffix.lower()
+    own = words if suffix in LOSSLESS else {**words, "bits": None}
+    return suffix, read_coding(own, suffix)
 
 
 def _free_name(name: str, taken: set[str]) -> str:

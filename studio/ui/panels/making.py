@@ -14,6 +14,7 @@ from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError
 from studio.service.batch.standing import Summary
 from studio.service.jobs.job import Job
+from studio.service.kit.kits import Standing
 from studio.service.studio import Studio
 from studio.ui.words import words
 
@@ -38,8 +39,9 @@ def job_routes(studio: Studio) -> list[BaseRoute]:
 
     async def making(request: Request) -> Response:
         rows = [_row(job) for job in studio.jobs() if not job.ended]
-        running = await run_in_threadpool(studio.sets.running)
-        return JSONResponse([*rows, *map(_row_of_set, running)], headers=NO_STORE)
+        rows += map(_row_of_set, await run_in_threadpool(studio.sets.running))
+        rows += map(_row_of_kit, studio.kits.running())
+        return JSONResponse(rows, headers=NO_STORE)
 
     async def stop(request: Request) -> Response:
         if OWN_HEADER not in request.headers:
@@ -48,6 +50,8 @@ def job_routes(studio: Studio) -> list[BaseRoute]:
         try:
             if any(one.id == asked for one in await run_in_threadpool(studio.sets.running)):
                 studio.sets.stop(asked)
+            elif any(one.id == asked for one in studio.kits.running()):
+                studio.kits.stop(asked)
             else:
                 studio.stop(asked, "Stopped from the list of takes.")
         except InvalidRequestError as error:
@@ -82,6 +86,17 @@ def _row_of_set(one: Summary) -> dict[str, Any]:
         "prompt": one.about.name,
         "stands": words.making.waits if one.phase == "waiting" else made,
         "takes_left": one.about.rows - one.made - one.failed,
+    }
+
+
+def _row_of_kit(one: Standing) -> dict[str, Any]:
+    """The same of a kit."""
+    return {
+        "id": one.id,
+        "mode": words.making.kit,
+        "prompt": one.name,
+        "stands": words.making.waits if one.phase == "waiting" else f"{one.share:.0%}",
+        "takes_left": 1,
     }
 
 

@@ -13,6 +13,7 @@ from studio.service.takes.trash import size_of
 from studio.ui import widgets
 from studio.ui.panels.cards import NONE, PLAY, made_at, readable, source_of, status_of, title_of
 from studio.ui.panels.differences import changed
+from studio.ui.panels.quality import name_field, quality_field
 from studio.ui.words import words
 
 TEXT = words.library
@@ -47,6 +48,7 @@ def detail(take: Take, own: ModelDefaults) -> str:
         f'aria-label="{TEXT.play.format(name=name)}">{PLAY}</button></div>'
         f'<h3 class="lw-detail-name">{name}</h3>'
         f'<div class="lw-detail-export"><label>{TEXT.format} <select{disabled}>{formats}</select></label>'
+        f"{quality_field(disabled)}{name_field(disabled)}"
         f'<button type="button" class="lw-detail-save"{disabled} title="{TEXT.export_help}">{TEXT.export}'
         f'</button><span class="lw-told" role="status"></span></div>'
         f'<dl class="lw-facts">{rows}</dl>'

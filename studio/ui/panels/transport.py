@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from studio.ui.panels.quality import name_field, quality_field
 from studio.ui.words import words
 
 _TRANSPORT = """
@@ -45,11 +46,8 @@ _TRANSPORT = """
     <label hidden>{ceiling} <input name="ceiling" value="-1" size="4" inputmode="decimal"
       title="{ceiling_help}"> dBTP
       <span class="lw-wrong"></span></label>
-    <label>{quality} <select name="quality" title="{quality_help}"><option value="">{as_it_is}</option>
-      <option value="48 24">{film}</option><option value="48 16">{games}</option>
-      <option value="44.1 16">{music}</option><option value="48 32">{mixing}</option></select></label>
-    <label>{name} <input name="name" class="lw-name" placeholder="{name_as}" title="{name_help}"
-      maxlength="200"><span class="lw-wrong"></span></label>
+    {quality_field}
+    {name_field}
     <span class="lw-formats"></span>
     <p class="lw-told" role="status" aria-live="polite"></p>
   </form>
@@ -63,7 +61,11 @@ import(new URL('page/transport.js', document.baseURI)).then(({ transport }) => t
 
 def build() -> gr.HTML:
     """Lay it out, once a page, outside of the tabs."""
-    texts = vars(words.transport) | {"keys_title": words.page.keys_title}
+    texts = vars(words.transport) | {
+        "keys_title": words.page.keys_title,
+        "quality_field": quality_field(),
+        "name_field": name_field(after='<span class="lw-wrong"></span>'),
+    }
     return gr.HTML(
         html_template=_TRANSPORT.format(**texts),
         js_on_load=_ATTACH,

@@ -94,15 +94,15 @@ def _export_routes(library: Library, exports: ExportCache) -> list[BaseRoute]:
 def _archive_routes(library: Library, exports: ExportCache) -> list[BaseRoute]:
     archives = Archives(exports.folder, exports)
 
-    def make(ids: list[str], suffix: str) -> dict[str, str]:
+    def make(ids: list[str], suffix: str, coding: dict[str, str | None], name: str) -> dict[str, str]:
         takes = [library.get(one) for one in ids]
         if any(take.status == "running" for take in takes):
             raise InvalidRequestError(MAKING)
-        token, path = archives.make([take.path for take in takes], suffix)
+        token, path = archives.make([take.path for take in takes], suffix, coding, name)
         return {"name": path.name, "url": f"library/archive/{token}"}
 
     async def archive(request: Request) -> Response:
-        """Of a JSON {"takes": [ids], "format": ".flac" or ""}."""
+        """Of a JSON {"takes": [ids], "format": ".flac" or ""}, and of an export's "rate", "bits", "name"."""
         if OWN_HEADER not in request.headers:
             return PlainTextResponse("Only Longwave's own page may ask for this.", 403)
         try:
@@ -110,7 +110,9 @@ def _archive_routes(library: Library, exports: ExportCache) -> list[BaseRoute]:
             ids, suffix = [str(one) for one in asked["takes"]], str(asked.get("format", ""))
             if suffix not in ("", *FORMATS):
                 raise InvalidRequestError(f"Choose one of {', '.join(FORMATS)}.")
-            return JSONResponse(await run_in_threadpool(make, ids, suffix), headers=NO_STORE)
+            coding: dict[str, str | None] = {key: str(asked.get(key) or "") for key in ("bits", "rate")}
+            name = str(asked.get("name") or "")
+            return JSONResponse(await run_in_threadpool(make, ids, suffix, coding, name), headers=NO_STORE)
         except InvalidRequestError as error:
             return _wrong(str(error), 400)
         except StudioError as error:

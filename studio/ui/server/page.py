@@ -24,9 +24,9 @@ from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.scratch import Scratch
 from studio.ui import widgets
 from studio.ui.callers import Callers, CallerWatch
-from studio.ui.panels import downloads, making, sets, transport
+from studio.ui.panels import downloads, kits, making, sets, transport
 from studio.ui.panels.making import job_routes
-from studio.ui.server import client_api, edit_api, export_api, look_api
+from studio.ui.server import client_api, edit_api, export_api, kit_api, look_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.library_routes import library_routes
@@ -49,7 +49,9 @@ POLL_S = 0.5
 STYLES = tuple(
     f"{name}.css" for name in ("style", "transport", "timeline", "palette", "library", "sets", "access")
 )
-GUARDED = re.compile(r"/(making|library|sets)(/|$)")  # what is for who has logged in, and is not Gradio's
+GUARDED = re.compile(
+    r"/(making|library|sets|kits)(/|$)"
+)  # what is for who has logged in, and is not Gradio's
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +100,7 @@ class Page:
                 edit_api.build(studio, self._callers)
                 export_api.build(studio, ExportCache(self._scratch.path))
                 look_api.build(shared.looks)
+                kit_api.build(studio, self._callers)
 
     def launch(self) -> str:
         """Serve in the background; the page's address.
@@ -142,7 +145,8 @@ class Page:
         routes += keep_routes(self._shared.views, settings)
         routes += set_routes(self._studio, self._scratch.path)
         if settings.trusted:
-            routes += [*job_routes(self._studio), *library_routes(self._studio.library, self._scratch.path)]
+            routes += [*job_routes(self._studio), *kits.kit_routes(self._studio)]
+            routes += library_routes(self._studio.library, self._scratch.path)
         return {
             "server_name": in_address(settings.host),
             "server_port": settings.port or None,

@@ -14,7 +14,7 @@ from studio.core.modes import MODES
 from studio.core.settings import Settings
 from studio.ui import widgets
 from studio.ui.forms import Form
-from studio.ui.panels import look, palette, sets, speech, timeline
+from studio.ui.panels import kits, look, palette, sets, speech, timeline
 from studio.ui.tabs.take_tab import TakeHandlers, TakeTab
 from studio.ui.words import words
 
@@ -64,6 +64,8 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
     """Lay a tab out where one is, and bind what all tabs have to the service."""
     tab = form.mode
     endless = MODES[tab].sampler == "endless"
+    # A kit is long work, and lies where everybody's takes do.
+    with_kits = tab == kits.TAB and settings.trusted
     with gr.Column(elem_classes="lw-tab", elem_id=f"{tab}-tab"):
         with gr.Row(elem_classes="lw-ask"):
             with gr.Column(scale=5, min_width=280, elem_classes="lw-prompt"):
@@ -74,12 +76,13 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
                 if said_on_page(tab):
                     speech.build(form)
             with gr.Column(scale=2, min_width=260, elem_classes="lw-go"):
-                start, steer, again = _main_buttons(tab, endless)
+                start, steer, again = _main_buttons(tab, endless, kits.opener() if with_kits else "")
                 with gr.Row(elem_classes="lw-more"):
                     form.put("variations", show_label=False, container=False, min_width=120)
                     finish = _button(words.form.fade, f"{tab}-finish", visible=endless)
                     stop = _button(words.form.stop, f"{tab}-stop")
         set_of_it = sets.build_ask(tab)
+        kit_of_it = kits.build_ask(tab, settings.presets) if with_kits else None
         with gr.Row(elem_classes="lw-said-row"):
             widgets.status(tab)
             steered = gr.Markdown("", elem_id=f"{tab}-steered", elem_classes="lw-said", visible=endless)
@@ -124,10 +127,12 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
     take_tab = TakeTab(form, [player, start, download, job_id, strip], handlers)
     take_tab.bind(again, stop)
     sets.bind_ask(set_of_it, form, handlers.ask_for_set)
+    if kit_of_it is not None:
+        kits.bind_ask(kit_of_it, form, handlers.ask_for_kit)
     return Laid(take_tab, steer, steered, finish, job_id)
 
 
-def _main_buttons(tab: str, endless: bool) -> tuple[gr.Button, gr.Button, gr.Button]:
+def _main_buttons(tab: str, endless: bool, more: str) -> tuple[gr.Button, gr.Button, gr.Button]:
     """One is to be seen at a time: the page's scripts know which says what a press will do."""
     with gr.Row(elem_classes="lw-main"):
         start = gr.Button(words.form.generate, variant="primary", elem_id=f"{tab}-generate", min_width=120)
@@ -135,7 +140,7 @@ def _main_buttons(tab: str, endless: bool) -> tuple[gr.Button, gr.Button, gr.But
             words.form.change, variant="primary", elem_id=f"{tab}-steer", min_width=120, visible=endless
         )
         again = gr.Button(words.form.again, variant="primary", elem_id=f"{tab}-again", min_width=120)
-    widgets.will(tab)
+    widgets.will(tab, more)
     return start, steer, again
 
 

@@ -15,6 +15,7 @@ from studio.service.takes.export import FORMATS
 from studio.service.takes.tags import SUFFIXES as TAGGED
 from studio.ui.panels import look, take_detail
 from studio.ui.panels.library_view import PAGE, Asked, LibraryView, Opened, Shown
+from studio.ui.panels.quality import name_field, quality_field
 from studio.ui.tabs.take_tab import TakeTab
 from studio.ui.words import words
 
@@ -33,6 +34,8 @@ _BULK = f"""
   <button type="button" data-do="favour">{TEXT.favourite}</button>
   <label>{TEXT.format} <select><option value="">{TEXT.as_it_is}</option>
     {_FORMATS}</select></label>
+  {quality_field()}
+  {name_field()}
   <button type="button" data-do="export">{TEXT.export_all}</button>
   <button type="button" data-do="delete">{TEXT.delete}</button>
   <button type="button" data-do="clear" aria-label="{TEXT.clear_help}">{TEXT.clear}</button>

@@ -21,7 +21,7 @@ from studio.service.recordings.read import read_recording
 from studio.service.studio import Studio
 from studio.ui.callers import client_of
 from studio.ui.forms import Form, read_form
-from studio.ui.panels import sets
+from studio.ui.panels import kits, sets
 from studio.ui.panels.batches import Batch, Batches, varied
 from studio.ui.panels.live import LiveView, LiveViews
 from studio.ui.panels.offers import Offers
@@ -115,6 +115,10 @@ class TakeHandlers:
     def ask_for_set(self, event: Mapping[str, Any], values: Values) -> dict[str, Any]:
         """What a set of the form's values would be, or its id once it is begun."""
         return sets.asked(self._studio, self._mode, event, values)
+
+    def ask_for_kit(self, event: Mapping[str, Any], values: Values) -> dict[str, Any]:
+        """The id of a kit of the form's values, once it is begun."""
+        return kits.asked(self._studio, self._mode, event, values)
 
     def stop(self, job_id: str) -> None:
         """End the take that this page started, if it still runs and was not forgotten long after its end."""

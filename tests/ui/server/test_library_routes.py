@@ -178,6 +178,25 @@ def test_several_takes_come_as_one_archive(shelves: tuple[Path, TestClient], tmp
         assert archive.read("sea.flac") == (outputs / DAY / "sea.flac").read_bytes()
 
 
+def test_an_archive_has_the_depth_rate_and_names_that_are_asked_for(
+    shelves: tuple[Path, TestClient], tmp_path: Path
+) -> None:
+    outputs, client = shelves
+    takes = [put_sound(outputs, "sea"), put_sound(outputs, "sea", day="2026-11-21")]
+    how = {"format": ".wav", "rate": "48", "bits": "24", "name": "{name}_{format}"}
+    made = client.post("/library/archive", json={"takes": takes, **how}, headers=OWN).json()
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/{made['url']}").content)) as archive:
+        assert archive.namelist() == ["sea_48kHz_24bit.wav", "sea_48kHz_24bit_2.wav"]
+        about = sf.info(io.BytesIO(archive.read(archive.namelist()[0])))
+    assert (about.samplerate, about.subtype) == (48000, "PCM_24")
+    lossy = {"takes": takes[:1], "format": ".ogg", "bits": "24"}  # which has none
+    assert client.post("/library/archive", json=lossy, headers=OWN).status_code == 200
+    for wrong in ({"rate": "11"}, {"name": "{nobody}"}, {"format": ".flac", "bits": "32"}):
+        answer = client.post("/library/archive", json={"takes": takes, **wrong}, headers=OWN)
+        assert answer.status_code == 400, wrong
+        assert answer.json()["message"].endswith(".")
+
+
 def test_no_more_archives_are_kept_than_are_fetched(shelves: tuple[Path, TestClient], tmp_path: Path) -> None:
     outputs, client = shelves
     take = put_sound(outputs, "sea")
