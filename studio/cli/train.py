@@ -21,6 +21,7 @@ RECIPES = {
     "judge": "The judge: a classifier of the corpus's families.",
     "vae": "Recipe 1: the autoencoder of log-mels.",
     "vocoder": "Recipe 2: log-mel to waveform.",
+    "extension": "Recipe 2b: what lies above 8 kHz; needs Debian's sonic-pi-samples.",
     "clap": "Recipe 3: the caption and audio towers, and their tokenizer.",
     "clap-scenes": "Recipe 3b: a caption tower that is there already learns what two sounds mean together.",
     "unet": "Recipe 4: the diffusion network, half of its batches on FIFO ramps.",

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.errors import InvalidRequestError, ModelNotFoundError, StudioError
 
 SONIC_PI = Path("/usr/share/sonic-pi/samples")
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GS.sf2")
@@ -52,6 +52,20 @@ def lay_out(folder: Path, samples: Path = SONIC_PI, soundfont: Path = SOUNDFONT)
         _play(soundfont, bank, program, place / f"soundfont-{bank}-{program}.wav")
         made += 1
     return made
+
+
+def sonic_pi(samples: Path = SONIC_PI) -> list[Path]:
+    """The recordings of Debian's sonic-pi-samples (CC0), in order.
+
+    Raises:
+        ModelNotFoundError: the package is not installed.
+    """
+    files = sorted(samples.glob("*.flac"))
+    if not files:
+        raise ModelNotFoundError(
+            "The recordings are in a package of Debian: apt-get install sonic-pi-samples."
+        )
+    return files
 
 
 def midi(bank: int, program: int) -> bytes:

@@ -59,6 +59,23 @@ def fifo_ramps(count: int, frames: int, generator: torch.Generator, train_steps:
     return torch.stack(rows)
 
 
+def bridge_timesteps(count: int, frames: int, generator: torch.Generator, train_steps: int = 1000) -> Tensor:
+    """Timesteps [count, frames] as a bridge has them: clean frames before, behind or on both sides of others.
+
+    A third of the items is known on the left alone, a third on the right alone; what is unknown shares a timestep
+    drawn as `clip_timesteps` does, and is at least a fifth of all.
+    """
+    most = 4 * frames // 5
+    rows = torch.ones(count, frames, dtype=torch.long)
+    middles = clip_timesteps(count, generator, train_steps).tolist()
+    for row, middle in zip(rows, middles, strict=True):
+        sides = int(torch.randint(3, (), generator=generator))
+        known = int(torch.randint(1, most + 1, (), generator=generator))
+        left = (known, 0, int(torch.randint(known + 1, (), generator=generator)))[sides]
+        row[left : frames - known + left] = middle
+    return rows
+
+
 def velocity(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     """v = √ᾱ·ε − √(1−ᾱ)·x₀ (Salimans & Ho 2022), what the U-Net predicts.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from studio.cli.evaluate import bandwidth as _bandwidth  # noqa: F401
 from studio.cli.evaluate import dual as _dual  # noqa: F401
 from studio.cli.evaluate import folder as _folder  # noqa: F401
 from studio.cli.evaluate import paper as _paper  # noqa: F401

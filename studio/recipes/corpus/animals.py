@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from studio.core.audio import SAMPLE_RATE
 from studio.recipes.corpus.family import Attributes, Family
 from studio.recipes.corpus.synthesis import (
     Partials,
@@ -25,7 +24,9 @@ from studio.recipes.corpus.synthesis import (
     oscillator,
     place,
     resonate,
+    sample_rate,
     seconds,
+    up_to,
     white,
 )
 
@@ -47,12 +48,12 @@ def _hann(n: int, skew: float = 0.5) -> Samples:
 def _syllable(freqs_hz: Partials, length_s: float, flutter_hz: float = 0, depth: float = 0) -> Samples:
     """A tone that glides through the given pitches, with an optional flutter (relative depth)."""
     n = seconds(length_s)
-    t = np.arange(n) / SAMPLE_RATE
+    t = np.arange(n) / sample_rate()
     contour = np.interp(np.linspace(0, 1, n), np.linspace(0, 1, len(freqs_hz)), freqs_hz)
     contour = np.clip(contour * (1 + depth * np.sin(2 * np.pi * flutter_hz * t)), 200, 7600)
     tone = oscillator(contour, n)
     # A syrinx is nearly a pure whistle; a little of the second harmonic keeps it from being a test tone.
-    if contour.max() < 3800:
+    if 2 * contour.max() < 0.475 * sample_rate():
         tone = tone + 0.06 * oscillator(2 * contour, n)
     return tone * _hann(n, 0.35) ** 0.6
 
@@ -135,7 +136,7 @@ def render_birds(rng: Rng, duration_s: float, attributes: Attributes) -> Samples
         while at_s < duration_s:
             phrase = phrases[rng.integers(len(phrases))]
             place(out, phrase, at_s, near * rng.uniform(0.7, 1.0))
-            at_s += len(phrase) / SAMPLE_RATE + rng.uniform(0.2, 0.9)
+            at_s += len(phrase) / sample_rate() + rng.uniform(0.2, 0.9)
     return normalise(out, (0.09 if flock else 0.06) * rng.uniform(0.85, 1.15))
 
 
@@ -145,12 +146,16 @@ def render_birds(rng: Rng, duration_s: float, attributes: Attributes) -> Samples
 def _cricket_chirp(rng: Rng, carrier_hz: float, pulses: int, pulse_s: float) -> Samples:
     """One stridulation: a few pulses of nearly pure tone that grow louder."""
     n = seconds(pulses * pulse_s)
-    t = np.arange(n) / SAMPLE_RATE
+    t = np.arange(n) / sample_rate()
     within = (t / pulse_s) % 1
     pulse = np.sin(np.pi * np.minimum(within / 0.7, 1.0)) ** 1.2
     grow = np.linspace(0.55, 1.0, n)
     # The wing slows within each pulse: the pitch sags by a per cent.
-    return grow * pulse * oscillator(carrier_hz * (1.01 - 0.02 * within), n, rng.uniform(0, 6.28))
+    sagging_hz, phase = carrier_hz * (1.01 - 0.02 * within), rng.uniform(0, 6.28)
+    tone = oscillator(sagging_hz, n, phase)
+    if 2 * sagging_hz.max() < 0.49 * sample_rate():
+        tone = tone + 0.08 * oscillator(2 * sagging_hz, n, 2 * phase)
+    return grow * pulse * tone
 
 
 def render_crickets(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
@@ -191,8 +196,8 @@ def _croak(rng: Rng, low: bool, body: float) -> Samples:
     n = seconds(length)
     glide = np.linspace(0.9, 1.1, n) if low else np.linspace(0.8, 1.3, n)
     rate = glide * (rng.uniform(17, 27) if low else rng.uniform(24, 36))
-    phase = np.cumsum(rate) / SAMPLE_RATE % 1
-    source = np.exp(-phase * 5) * (rng.standard_normal(n) * 0.5 + np.sin(2 * np.pi * 7 * phase))
+    phase = np.cumsum(rate) / sample_rate() % 1
+    source = np.exp(-phase * 5) * (white(rng, n) * 0.5 + np.sin(2 * np.pi * 7 * phase))
     freqs = np.array([260, 520, 980, 1700]) if low else np.array([1500, 2300, 3300, 4600])
     gains = (1.0, 0.7, 0.35, 0.12) if low else (0.8, 1.0, 0.45, 0.15)
     call = _formants(source, freqs * body, gains, 7) * _hann(n, 0.45) ** 0.5
@@ -215,7 +220,7 @@ def render_frogs(rng: Rng, duration_s: float, attributes: Attributes) -> Samples
         while at_s < duration_s:
             call = calls[rng.integers(3)]
             place(out, call, at_s, near * rng.uniform(0.75, 1.0))
-            at_s += len(call) / SAMPLE_RATE + rng.uniform(0.25, 0.9)
+            at_s += len(call) / sample_rate() + rng.uniform(0.25, 0.9)
     return normalise(out, 0.07 * rng.uniform(0.85, 1.15))
 
 
@@ -224,12 +229,13 @@ def _bark(rng: Rng, small: bool, pitch_hz: float) -> Samples:
     length = rng.uniform(0.11, 0.17) if small else rng.uniform(0.17, 0.27)
     n = seconds(length)
     arc = np.interp(np.linspace(0, 1, n), [0, 0.2, 0.5, 1], [0.75, 1.15, 1.05, 0.6])
-    rough = 1 + 0.04 * np.interp(np.arange(n), np.arange(0, n, 60), rng.standard_normal((n + 59) // 60))
+    knots = np.arange(0, n, seconds(0.00375))
+    rough = 1 + 0.04 * np.interp(np.arange(n), knots, rng.standard_normal(len(knots)))
     voiced = harmonics(pitch_hz * arc * rough, n, [k**-0.6 for k in range(1, 19 if not small else 8)])
-    source = voiced + rng.uniform(0.3, 0.6) * rng.standard_normal(n) * _hann(n, 0.2)
+    source = voiced + rng.uniform(0.3, 0.6) * white(rng, n) * _hann(n, 0.2)
     freqs = (900, 1700, 2900, 4600) if small else (380, 800, 1500, 2700)
     call = _formants(source, [f * rng.uniform(0.97, 1.03) for f in freqs], (1, 0.8, 0.4, 0.12), 3)
-    call = lowpass(call, 6500 if small else 2800, 1) * _hann(n, 0.25) ** 0.7
+    call = lowpass(call, up_to(6500) if small else 2800, 1) * _hann(n, 0.25) ** 0.7
     return call / max(float(np.max(np.abs(call))), 1e-9)
 
 
@@ -273,7 +279,7 @@ def render_bees(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     for _ in range(5 if swarm else int(rng.integers(2, 4))):
         wing = _wing_table(rng)
         bend = rng.uniform(0.93, 1.07) * drift(rng, n, rng.uniform(1.0, 2.5), 1 - turn, 1 + turn)
-        phase = np.cumsum(hive_hz * bend) * (1024 / SAMPLE_RATE)
+        phase = np.cumsum(hive_hz * bend) * (1024 / sample_rate())
         near = drift(rng, n, 0.35, 0.5, 0.8) if swarm else drift(rng, n, 0.6, 0.08, 1.0)
         out += near * wing[phase.astype(int) & 1023]
     if swarm:

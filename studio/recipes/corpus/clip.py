@@ -100,7 +100,10 @@ def _voice(rng: Rng, name: str, layer: str, reverberant: bool) -> Voice:
 
 
 def render(description: ClipDescription, seed: int) -> NDArray[np.float32]:
-    """Description → samples [n] float32 at 16 kHz, peak below 0.95."""
+    """Description → samples [n] float32 at 16 kHz, peak below 0.95.
+
+    Inside `synthesis.rendering_at` at that rate: the same sounds, in moments of their own, and full-band.
+    """
     rng = stream(seed, _RENDER)
     mixed = np.zeros(seconds(description.duration_s))
     for voice in description.voices:

@@ -7,8 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.core.audio import SAMPLE_RATE
-from studio.recipes.corpus.synthesis import Rng, Samples, bandpass, decay, place, seconds
+from studio.recipes.corpus.synthesis import (
+    Rng,
+    Samples,
+    bandpass,
+    decay,
+    known_part,
+    place,
+    sample_rate,
+    seconds,
+    white,
+)
 
 
 def bubble(freq_hz: float, rise: float = 0.1, ring: float = 1.0) -> Samples:
@@ -20,7 +29,7 @@ def bubble(freq_hz: float, rise: float = 0.1, ring: float = 1.0) -> Samples:
     """
     damping = (0.13 * freq_hz + 0.0072 * freq_hz**1.5) / ring
     n = seconds(min(6.0 / damping, 0.5))
-    t = np.arange(n) / SAMPLE_RATE
+    t = np.arange(n) / sample_rate()
     phase = 2 * np.pi * freq_hz * t * (1 + 0.5 * rise * damping * t)
     return np.sin(phase) * np.exp(-damping * t)
 
@@ -28,8 +37,8 @@ def bubble(freq_hz: float, rise: float = 0.1, ring: float = 1.0) -> Samples:
 def tick(rng: Rng, low_hz: float, high_hz: float, time_s: float) -> Samples:
     """A burst of noise in a band with an abrupt start, −60 dB after `time_s`, peak 1."""
     n = seconds(time_s)
-    burst = bandpass(rng.standard_normal(n) * decay(n, time_s), low_hz, high_hz, 1)
-    return burst / max(float(np.max(np.abs(burst))), 1e-9)
+    burst = bandpass(white(rng, n) * decay(n, time_s), low_hz, high_hz, 1)
+    return burst / max(float(np.max(np.abs(known_part(burst)))), 1e-9)
 
 
 def scatter(

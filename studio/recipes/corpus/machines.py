@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
-from studio.core.audio import SAMPLE_RATE
 from studio.recipes.corpus.family import Attributes, Family
 from studio.recipes.corpus.synthesis import (
     Rng,
@@ -27,14 +26,16 @@ from studio.recipes.corpus.synthesis import (
     place,
     poisson_times,
     resonate,
+    sample_rate,
     seconds,
+    up_to,
     white,
 )
 
 
 def _cycles(freq_hz: Samples | float, n: int) -> Samples:
     """Revolutions completed up to each of `n` samples."""
-    return np.cumsum(np.broadcast_to(np.asarray(freq_hz, dtype=float), (n,))) / SAMPLE_RATE
+    return np.cumsum(np.broadcast_to(np.asarray(freq_hz, dtype=float), (n,))) / sample_rate()
 
 
 def _per_cycle(rng: Rng, cycles: Samples, spread: float) -> Samples:
@@ -50,7 +51,7 @@ def _throttle(rng: Rng, n: int) -> Samples:
         press = seconds(rng.uniform(0.35, 0.9))
         pedal[at : at + press] = rng.uniform(0.6, 1.0)
         at += press + seconds(rng.uniform(0.45, 1.0))
-    step = 1 / (rng.uniform(0.16, 0.3) * SAMPLE_RATE)
+    step = 1 / (rng.uniform(0.16, 0.3) * sample_rate())
     return signal.lfilter([step], [1, step - 1], pedal)
 
 
@@ -76,7 +77,7 @@ def _engine(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     exhaust = lowpass(blast, 300)
     for low, high, level in ((75, 130, 1.3), (190, 330, 0.9), (480, 800, 0.6), (1300, 2200, 0.35)):
         exhaust += level * resonate(blast, rng.uniform(low, high), rng.uniform(2.5, 5))
-    valves = bandpass(white(rng, n), rng.uniform(2200, 2800), 5500) * pulse
+    valves = bandpass(white(rng, n), rng.uniform(2200, 2800), up_to(5500)) * pulse
     return normalise(exhaust + rng.uniform(0.06, 0.16) * valves)
 
 
@@ -113,12 +114,12 @@ def _horn(rng: Rng, length_s: float) -> Samples:
     """An air horn's chord: several reeds, each rich in harmonics, swelling and sagging in pitch."""
     n = seconds(length_s)
     root_hz = rng.uniform(255, 330)
-    bend = 1 - 0.03 * np.exp(-np.arange(n) / (0.06 * SAMPLE_RATE))
+    bend = 1 - 0.03 * np.exp(-np.arange(n) / (0.06 * sample_rate()))
     chord = np.zeros(n)
     for ratio in (1.0, 1.19, 1.5):
         gains = [1.0, 0.9, 0.8, 0.5, 0.4, 0.25, 0.15]
         chord += harmonics(root_hz * ratio * rng.uniform(0.995, 1.005) * bend, n, gains, rng.uniform(0, 6))
-    edge = np.minimum(np.arange(n) / (0.08 * SAMPLE_RATE), np.arange(n)[::-1] / (0.25 * SAMPLE_RATE))
+    edge = np.minimum(np.arange(n) / (0.08 * sample_rate()), np.arange(n)[::-1] / (0.25 * sample_rate()))
     return chord * np.clip(edge, 0, 1)
 
 
@@ -183,7 +184,7 @@ def _alarm(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     length = seconds(beep_s)
     square = rng.uniform(0.15, 0.45)
     tone = harmonics(pitch_hz, length, (1.0, 0.08, square, 0.04, square * 0.6, 0.0, square * 0.4))
-    fade = np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.003 * SAMPLE_RATE)
+    fade = np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.003 * sample_rate())
     tone *= np.clip(fade, 0, 1)
     if len(starts) == 1 and rng.random() < 0.3:
         # The two-pitch beeper: every other beep is a step lower.
@@ -231,7 +232,7 @@ def _hum(rng: Rng, n: int, mains_hz: int) -> Samples:
     """A mains transformer: even harmonics, lines that do not move. One second is a whole period."""
     gains = np.zeros(14)
     gains[[1, 3, 5, 7, 9, 13]] = rng.uniform(0.5, 1.0, 6) * (1.0, 0.9, 0.7, 0.5, 0.35, 0.25)
-    second = harmonics(float(mains_hz), SAMPLE_RATE, gains.tolist(), rng.uniform(0, 6))
+    second = harmonics(float(mains_hz), sample_rate(), gains.tolist(), rng.uniform(0, 6))
     return np.resize(second, n)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.core.audio import SAMPLE_RATE
 from studio.recipes.corpus.family import Attributes, Family
 from studio.recipes.corpus.synthesis import (
     Rng,
@@ -26,7 +25,9 @@ from studio.recipes.corpus.synthesis import (
     normalise,
     oscillator,
     place,
+    sample_rate,
     seconds,
+    up_to,
     white,
 )
 
@@ -63,18 +64,18 @@ def _hz(note: float) -> float:
 
 def _wavetable(freq_hz: float, n: int, slope: float, phase: float = 0.0) -> Samples:
     """A tone of `n` samples with harmonics 1/k**slope up to Nyquist, read from one stored cycle."""
-    count = max(1, int(SAMPLE_RATE * 0.48 / freq_hz))
+    count = max(1, int(sample_rate() * 0.48 / freq_hz))
     spectrum = np.zeros(TABLE // 2 + 1, dtype=complex)
     k = np.arange(1, min(count, TABLE // 2) + 1)
     spectrum[k] = -0.5j * TABLE * k ** (-slope)
     cycle = np.fft.irfft(spectrum, TABLE)
-    position = (np.arange(n) * (freq_hz / SAMPLE_RATE) + phase) * TABLE
+    position = (np.arange(n) * (freq_hz / sample_rate()) + phase) * TABLE
     return cycle[position.astype(np.int64) % TABLE]
 
 
 def _kick(rng: Rng) -> Samples:
     n = seconds(0.4)
-    t = np.arange(n) / SAMPLE_RATE
+    t = np.arange(n) / sample_rate()
     sweep_hz = rng.uniform(42, 58) + rng.uniform(90, 180) * np.exp(-t / 0.028)
     click = 0.3 * bandpass(white(rng, n), 1000, 4500) * decay(n, 0.012)
     return oscillator(sweep_hz, n) * attack_decay(n, 0.001, rng.uniform(0.28, 0.4)) + click
@@ -83,7 +84,7 @@ def _kick(rng: Rng) -> Samples:
 def _snare(rng: Rng) -> Samples:
     n = seconds(0.3)
     shell = modal(rng.uniform(170, 220) * np.array([1, 1.62, 2.3]), (0.6, 0.4, 0.2), (0.14, 0.1, 0.07), n)
-    wires = bandpass(white(rng, n), 1200, 7500, 1) * decay(n, rng.uniform(0.16, 0.26))
+    wires = bandpass(white(rng, n), 1200, up_to(7500), 1) * decay(n, rng.uniform(0.16, 0.26))
     return shell + 0.75 * wires
 
 
@@ -120,7 +121,7 @@ def _bass_note(rng: Rng, freq_hz: float, length_s: float, bright_hz: float) -> S
     saw = _wavetable(freq_hz, n, 1.0, rng.uniform(0, 1)) + 0.6 * _wavetable(freq_hz * 1.004, n, 1.0)
     bright = lowpass(saw, bright_hz, 3) * attack_decay(n, 0.003, min(0.5, length_s))
     dark = lowpass(saw, 260, 2) * attack_decay(n, 0.004, 2.5 * length_s)
-    release = np.clip(np.arange(n)[::-1] / (0.02 * SAMPLE_RATE), 0, 1)
+    release = np.clip(np.arange(n)[::-1] / (0.02 * sample_rate()), 0, 1)
     return (0.8 * bright + dark) * release
 
 
@@ -166,7 +167,7 @@ def _pad(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
             for cents in (-rng.uniform(4, 9), rng.uniform(4, 9)):
                 freq_hz = _hz(folded + cents / 100)
                 voices += _wavetable(freq_hz, length, 1.1 if bright else 1.5, rng.uniform(0, 1))
-        ramp = np.minimum(np.arange(length), np.arange(length)[::-1]) / (fade_s * SAMPLE_RATE)
+        ramp = np.minimum(np.arange(length), np.arange(length)[::-1]) / (fade_s * sample_rate())
         place(out, voices * np.sin(np.pi / 2 * np.clip(ramp, 0, 1)) ** 2, at)
         at, index = at + chord_s, index + 1
     closed_hz, open_hz = (900, rng.uniform(3500, 5500)) if bright else (240, rng.uniform(450, 650))
@@ -222,8 +223,8 @@ def _strike(rng: Rng, prime_hz: float, ring_s: float) -> Samples:
     upper_hz = prime_hz * np.array([6.8, 8.2, 9.7, 11.3, 13.1, 15.0]) * rng.normal(1, 0.01, 6)
     shimmer = modal(upper_hz, rng.uniform(0.05, 0.2, 6), rng.uniform(0.12, 0.12 * ring_s, 6), upper_n)
     place(tone, shimmer * np.linspace(1, 0, upper_n), 0.0)
-    clapper = bandpass(white(rng, n), 800, 5000, 1) * decay(n, 0.02)
-    release = np.clip(np.arange(n)[::-1] / (0.2 * SAMPLE_RATE), 0, 1)
+    clapper = bandpass(white(rng, n), 800, up_to(5000), 1) * decay(n, 0.02)
+    release = np.clip(np.arange(n)[::-1] / (0.2 * sample_rate()), 0, 1)
     return (tone + 0.35 * clapper) * release
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio.core.audio import SAMPLE_RATE
 from studio.recipes.corpus.family import Attributes, Family
 from studio.recipes.corpus.synthesis import (
     Rng,
@@ -25,7 +24,9 @@ from studio.recipes.corpus.synthesis import (
     normalise,
     place,
     resonate,
+    sample_rate,
     seconds,
+    up_to,
     white,
 )
 
@@ -58,14 +59,14 @@ def _wood_step(rng: Rng, body_hz: float, running: bool) -> Samples:
 def _gravel_step(rng: Rng, body_hz: float, running: bool) -> Samples:
     """Stones grinding under a rolling foot: grains, dense at heel and toe, over a dull thud."""
     n = seconds(0.2 if running else 0.34)
-    t = np.arange(n) / SAMPLE_RATE
+    t = np.arange(n) / sample_rate()
     toe_s = 0.05 if running else rng.uniform(0.13, 0.18)
     roll = np.exp(-(((t - 0.025) / 0.02) ** 2)) + 0.8 * np.exp(-(((t - toe_s) / 0.045) ** 2)) + 0.05
     grains = impulses(rng, n, 1500, 0.5) * roll
-    crunch = np.tanh(2 * bandpass(grains, rng.uniform(1100, 1600), rng.uniform(4500, 6500), 1))
+    crunch = np.tanh(2 * bandpass(grains, rng.uniform(1100, 1600), up_to(rng.uniform(4500, 6500)), 1))
     hiss = highpass(white(rng, n), 1500) * roll * 0.08
     thud = modal((body_hz * 0.7, body_hz), (1.0, 0.6), (0.09, 0.07), n)
-    fade = np.minimum(1, np.arange(n)[::-1] / (0.03 * SAMPLE_RATE))
+    fade = np.minimum(1, np.arange(n)[::-1] / (0.03 * sample_rate()))
     return (0.8 * crunch + hiss + 0.3 * thud) * fade
 
 
@@ -118,7 +119,7 @@ def _key(rng: Rng, weight: float, body_hz: float) -> Samples:
     """One key: the switch's click going down, the cap hitting the plate, and the quieter way up."""
     n = seconds(0.2)
     plate = modal(body_hz * weight * np.array([1, 2.2, 3.7]), (0.6, 0.4, 0.3), (0.05, 0.035, 0.025), n)
-    snap = bandpass(white(rng, n), rng.uniform(1800, 2600), 7000, 1) * attack_decay(n, 0.0005, 0.014)
+    snap = bandpass(white(rng, n), rng.uniform(1800, 2600), up_to(7000), 1) * attack_decay(n, 0.0005, 0.014)
     press = plate + 1.1 * snap
     out = 0.4 * snap
     place(out, press, rng.uniform(0.006, 0.014))
@@ -151,7 +152,7 @@ def _syllable(rng: Rng, pitch_hz: float, tract: float) -> Samples:
     n = seconds(rng.uniform(0.14, 0.27))
     glide = np.linspace(0, 1, n)
     freq_hz = pitch_hz * rng.uniform(0.9, 1.18) * (1 + rng.uniform(-0.14, 0.06) * glide)
-    since_s = (np.cumsum(freq_hz) / SAMPLE_RATE % 1) / freq_hz
+    since_s = (np.cumsum(freq_hz) / sample_rate() % 1) / freq_hz
     glottis = np.exp(-since_s / 0.0009) + 0.02 * white(rng, n)
     first, last = VOWELS_HZ[rng.integers(6, size=2)] * tract
     voice = np.zeros(n)
@@ -161,7 +162,7 @@ def _syllable(rng: Rng, pitch_hz: float, tract: float) -> Samples:
     voice *= np.sin(np.pi * np.minimum(1, glide * 0.98 + 0.02)) ** 0.7
     if rng.random() < 0.35:
         hiss = seconds(0.07)
-        breath = bandpass(white(rng, hiss), 2500, rng.uniform(4500, 6500), 1) * np.hanning(hiss)
+        breath = bandpass(white(rng, hiss), 2500, up_to(rng.uniform(4500, 6500)), 1) * np.hanning(hiss)
         voice[: len(breath)] += 0.05 * breath[: len(voice)]
     return voice
 
@@ -184,7 +185,7 @@ def _murmur(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
             for fall in np.linspace(1.0, 0.6, int(rng.integers(4, 12))):
                 sound = syllables[rng.integers(len(syllables))]
                 place(out, sound, at, near * fall * rng.uniform(0.6, 1.2))
-                at += len(sound) / SAMPLE_RATE * rng.uniform(0.8, 1.15)
+                at += len(sound) / sample_rate() * rng.uniform(0.8, 1.15)
             at += rng.uniform(0.2, 0.7)
     room = 0.02 * float(out.std()) * coloured(rng, n, 1.0)
     return normalise(lowpass(out, 3200 if large else 4200, 1) + room)

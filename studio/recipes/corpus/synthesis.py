@@ -1,12 +1,15 @@
 """Building blocks of procedural sound. Every function is pure: same generator state, same samples.
 
-All signals are mono float32/float64 arrays at `SAMPLE_RATE`. The constructions follow Andy Farnell,
-*Designing Sound* (MIT Press, 2010), and the physical-modelling literature named where it is used.
+All signals are mono float32/float64 arrays at `sample_rate()`: 16 kHz, which the models know, or more inside
+`rendering_at`. What is below 8 kHz is as loud at any rate. The constructions follow Andy Farnell, *Designing
+Sound* (MIT Press, 2010), and the physical-modelling literature named where it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +22,56 @@ Rng = np.random.Generator
 Partials = Sequence[float] | NDArray[np.floating]
 
 
+_RATE = ContextVar("sample_rate", default=SAMPLE_RATE)
+_OPENING = 2.2  # of a band's upper edge, where there is room
+_HIGHEST_HZ = 18_000.0
+
+
+@contextmanager
+def rendering_at(rate_hz: int) -> Iterator[None]:
+    """Let all that is rendered inside be at another rate, a multiple of 16 kHz."""
+    token = _RATE.set(rate_hz)
+    try:
+        yield
+    finally:
+        _RATE.reset(token)
+
+
+def sample_rate() -> int:
+    """Samples a second of what is being rendered."""
+    return _RATE.get()
+
+
+def up_to(edge_hz: float) -> float:
+    """The upper edge of a band that ends at `edge_hz` for want of room only: higher at a higher rate."""
+    return edge_hz if sample_rate() == SAMPLE_RATE else min(_OPENING * edge_hz, _HIGHEST_HZ)
+
+
+def known_part(x: Samples) -> Samples:
+    """What of `x` [n] lies below 8 kHz, by which levels are set: all of it at 16 kHz."""
+    if sample_rate() == SAMPLE_RATE:
+        return x
+    spectrum = np.fft.rfft(x)
+    spectrum[np.fft.rfftfreq(len(x), 1 / sample_rate()) > SAMPLE_RATE / 2] = 0
+    return np.fft.irfft(spectrum, len(x))
+
+
 def seconds(duration_s: float) -> int:
     """Whole samples in `duration_s`, at least one."""
-    return max(1, round(duration_s * SAMPLE_RATE))
+    return max(1, round(duration_s * sample_rate()))
 
 
 def white(rng: Rng, n: int) -> Samples:
-    """Gaussian noise of unit variance."""
-    return rng.standard_normal(n)
+    """Gaussian noise of unit variance below 8 kHz."""
+    return rng.standard_normal(n) * np.sqrt(sample_rate() / SAMPLE_RATE)
 
 
 def coloured(rng: Rng, n: int, exponent: float) -> Samples:
-    """Noise whose power falls as 1/f**exponent (0 white, 1 pink, 2 brown), unit variance."""
+    """Noise whose power falls as 1/f**exponent (0 white, 1 pink, 2 brown), unit variance below 8 kHz."""
     spectrum = np.fft.rfft(rng.standard_normal(n))
-    freqs = np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE), 20.0)
+    freqs = np.maximum(np.fft.rfftfreq(n, 1 / sample_rate()), 20.0)
     shaped = np.fft.irfft(spectrum * freqs ** (-exponent / 2), n)
-    return shaped / max(float(shaped.std()), 1e-9)
+    return shaped / max(float(known_part(shaped).std()), 1e-9)
 
 
 def drift(rng: Rng, n: int, rate_hz: float, low: float = 0.0, high: float = 1.0) -> Samples:
@@ -42,7 +79,7 @@ def drift(rng: Rng, n: int, rate_hz: float, low: float = 0.0, high: float = 1.0)
 
     Uniform knots joined by cubic interpolation, with a random phase so clips do not start alike.
     """
-    duration = n / SAMPLE_RATE
+    duration = n / sample_rate()
     knots = max(4, int(np.ceil(duration * rate_hz)) + 4)
     values = rng.uniform(0, 1, knots)
     at = (np.arange(knots) - 1 - rng.uniform(0, 1)) / rate_hz
@@ -51,41 +88,44 @@ def drift(rng: Rng, n: int, rate_hz: float, low: float = 0.0, high: float = 1.0)
     from scipy.interpolate import PchipInterpolator
 
     coarse = PchipInterpolator(at, values, extrapolate=True)(coarse_t)
-    fine = np.interp(np.arange(n) / SAMPLE_RATE, coarse_t, np.clip(coarse, 0, 1))
+    fine = np.interp(np.arange(n) / sample_rate(), coarse_t, np.clip(coarse, 0, 1))
     return low + (high - low) * fine
 
 
 def bandpass(x: Samples, low_hz: float, high_hz: float, order: int = 2) -> Samples:
     """Butterworth band-pass; edges are clipped to the audible range below Nyquist."""
-    low, high = max(low_hz, 10.0), min(high_hz, SAMPLE_RATE / 2 * 0.98)
-    sos = signal.butter(order, [low, max(high, low * 1.05)], "bandpass", fs=SAMPLE_RATE, output="sos")
+    low, high = max(low_hz, 10.0), min(high_hz, sample_rate() / 2 * 0.98)
+    sos = signal.butter(order, [low, max(high, low * 1.05)], "bandpass", fs=sample_rate(), output="sos")
     return signal.sosfilt(sos, x)
 
 
 def lowpass(x: Samples, cutoff_hz: float, order: int = 2) -> Samples:
-    sos = signal.butter(order, min(cutoff_hz, SAMPLE_RATE * 0.49), "lowpass", fs=SAMPLE_RATE, output="sos")
+    sos = signal.butter(
+        order, min(cutoff_hz, sample_rate() * 0.49), "lowpass", fs=sample_rate(), output="sos"
+    )
     return signal.sosfilt(sos, x)
 
 
 def highpass(x: Samples, cutoff_hz: float, order: int = 2) -> Samples:
-    sos = signal.butter(order, max(cutoff_hz, 10.0), "highpass", fs=SAMPLE_RATE, output="sos")
+    sos = signal.butter(order, max(cutoff_hz, 10.0), "highpass", fs=sample_rate(), output="sos")
     return signal.sosfilt(sos, x)
 
 
 def resonate(x: Samples, freq_hz: float, q: float) -> Samples:
     """A two-pole resonance, unity gain at its centre."""
-    b, a = signal.iirpeak(min(freq_hz, SAMPLE_RATE * 0.48), q, fs=SAMPLE_RATE)
+    b, a = signal.iirpeak(min(freq_hz, sample_rate() * 0.48), q, fs=sample_rate())
     return signal.lfilter(b, a, x)
 
 
 def swept_filter(x: Samples, centre_hz: Samples, q: float, block: int = 400) -> Samples:
-    """A resonance whose centre follows a curve, updated every `block` samples with the state carried over."""
+    """A resonance whose centre follows a curve, updated every `block` samples of 16 kHz, its state kept."""
+    block = block * sample_rate() // SAMPLE_RATE
     out = np.empty(len(x))
     state = np.zeros(2)
     for start in range(0, len(x), block):
         part = slice(start, start + block)
-        centre = float(np.clip(np.mean(centre_hz[part]), 30.0, SAMPLE_RATE * 0.47))
-        b, a = signal.iirpeak(centre, q, fs=SAMPLE_RATE)
+        centre = float(np.clip(np.mean(centre_hz[part]), 30.0, sample_rate() * 0.47))
+        b, a = signal.iirpeak(centre, q, fs=sample_rate())
         out[part], state = signal.lfilter(b, a, x[part], zi=state)
     return out
 
@@ -93,40 +133,40 @@ def swept_filter(x: Samples, centre_hz: Samples, q: float, block: int = 400) -> 
 def oscillator(freq_hz: Samples | float, n: int, phase: float = 0.0) -> Samples:
     """A sine whose frequency may vary from sample to sample."""
     freq = np.broadcast_to(np.asarray(freq_hz, dtype=float), (n,))
-    return np.sin(2 * np.pi * (np.cumsum(freq) / SAMPLE_RATE) + phase)
+    return np.sin(2 * np.pi * (np.cumsum(freq) / sample_rate()) + phase)
 
 
 def harmonics(freq_hz: Samples | float, n: int, gains: Sequence[float], phase: float = 0.0) -> Samples:
     """A sum of harmonics with the given gains; partials above Nyquist are left out."""
     freq = np.broadcast_to(np.asarray(freq_hz, dtype=float), (n,))
-    angle = 2 * np.pi * np.cumsum(freq) / SAMPLE_RATE + phase
+    angle = 2 * np.pi * np.cumsum(freq) / sample_rate() + phase
     top = float(freq.max())
     out = np.zeros(n)
     for k, gain in enumerate(gains, start=1):
-        if gain and top * k < SAMPLE_RATE * 0.49:
+        if gain and top * k < sample_rate() * 0.49:
             out += gain * np.sin(k * angle)
     return out
 
 
 def decay(n: int, time_s: float) -> Samples:
     """Exponential decay to 1/1000 (−60 dB) in `time_s`."""
-    return np.exp(-6.9078 * np.arange(n) / (time_s * SAMPLE_RATE))
+    return np.exp(-6.9078 * np.arange(n) / (time_s * sample_rate()))
 
 
 def attack_decay(n: int, attack_s: float, time_s: float) -> Samples:
     """Linear attack, then exponential decay (−60 dB in `time_s`)."""
     envelope = decay(n, time_s)
-    rise = min(n, max(1, round(attack_s * SAMPLE_RATE)))
+    rise = min(n, max(1, round(attack_s * sample_rate())))
     envelope[:rise] *= np.linspace(0, 1, rise, endpoint=False)
     return envelope
 
 
 def modal(freqs_hz: Partials, gains: Partials, decays_s: Partials, n: int) -> Samples:
     """A struck body: a sum of decaying sines (modal synthesis, after van den Doel and Pai)."""
-    t = np.arange(n) / SAMPLE_RATE
+    t = np.arange(n) / sample_rate()
     out = np.zeros(n)
     for freq, gain, time_s in zip(freqs_hz, gains, decays_s, strict=True):
-        if freq < SAMPLE_RATE * 0.49:
+        if freq < sample_rate() * 0.49:
             out += gain * np.sin(2 * np.pi * freq * t) * np.exp(-6.9078 * t / time_s)
     return out
 
@@ -145,7 +185,7 @@ def regular_times(rng: Rng, duration_s: float, period_s: float, jitter: float = 
 
 def place(out: Samples, sound: Samples, at_s: float, gain: float = 1.0) -> None:
     """Add `sound` into `out` at `at_s`, cutting what falls off either end."""
-    start = round(at_s * SAMPLE_RATE)
+    start = round(at_s * sample_rate())
     skip = max(0, -start)
     start = max(0, start)
     length = min(len(sound) - skip, len(out) - start)
@@ -156,7 +196,7 @@ def place(out: Samples, sound: Samples, at_s: float, gain: float = 1.0) -> None:
 def impulses(rng: Rng, n: int, rate_hz: float, spread: float = 0.5) -> Samples:
     """Poisson impulses with log-normal heights: the seed of crackle, rain and gravel."""
     out = np.zeros(n)
-    count = rng.poisson(rate_hz * n / SAMPLE_RATE)
+    count = rng.poisson(rate_hz * n / sample_rate())
     np.add.at(out, rng.integers(0, n, count), rng.lognormal(0, spread, count) * rng.choice([-1, 1], count))
     return out
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio.core.audio import SAMPLE_RATE
 from studio.recipes.corpus.family import Attributes, Family
 from studio.recipes.corpus.grains import bubble, scatter, swell, tick
 from studio.recipes.corpus.synthesis import (
@@ -19,19 +18,22 @@ from studio.recipes.corpus.synthesis import (
     coloured,
     drift,
     highpass,
+    known_part,
     lowpass,
     normalise,
     place,
     poisson_times,
     reverb,
+    sample_rate,
     seconds,
     swept_filter,
+    up_to,
     white,
 )
 
 
 def _unit(x: Samples) -> Samples:
-    return x / max(float(np.std(x)), 1e-9)
+    return x / max(float(np.std(known_part(x))), 1e-9)
 
 
 def _thinned_times(rng: Rng, duration_s: float, rate_hz: float, wander_hz: float, floor: float) -> Samples:
@@ -51,7 +53,9 @@ def render_rain(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     }[attributes["intensity"]]
     n = seconds(duration_s)
     leaf = rng.uniform(1500, 2800)
-    ticks = [tick(rng, leaf * rng.uniform(0.7, 1.3), 7500, rng.uniform(0.005, 0.016)) for _ in range(8)]
+    ticks = [
+        tick(rng, leaf * rng.uniform(0.7, 1.3), up_to(7500), rng.uniform(0.005, 0.016)) for _ in range(8)
+    ]
     puddle = [0.8 * bubble(f, 0.12, 1.6) for f in rng.uniform(1300, 4200, 10)]
     out = hiss * highpass(_unit(coloured(rng, n, rng.uniform(0.1, 0.5))), rng.uniform(900, 1500), 1)
     if roar:
@@ -116,8 +120,8 @@ def _thunder_envelopes(rng: Rng, duration_s: float, cracking: bool) -> Samples:
                 place(envelope, rolls[row][rng.integers(2)], at_s + roll_s, height * 0.5**row)
         if cracking:
             for tear_s in at_s + rng.uniform(-0.25, 0.2, 14):
-                place(envelopes[4], attack_decay(800, 0.001, 0.05), tear_s, rng.uniform(0.3, 1.3))
-                place(envelopes[3], attack_decay(1600, 0.001, 0.1), tear_s, rng.uniform(0.2, 0.8))
+                place(envelopes[4], attack_decay(seconds(0.05), 0.001, 0.05), tear_s, rng.uniform(0.3, 1.3))
+                place(envelopes[3], attack_decay(seconds(0.1), 0.001, 0.1), tear_s, rng.uniform(0.2, 0.8))
         at_s += rng.uniform(2.0, 3.4)
     return envelopes
 
@@ -131,7 +135,7 @@ def render_thunder(rng: Rng, duration_s: float, attributes: Attributes) -> Sampl
     out = 0.004 * coloured(rng, n, 0.7)  # open air, so that the treble is quiet and not absent
     envelopes = _thunder_envelopes(rng, duration_s, cracking)
     for gain, envelope, (low, high, _) in zip(gains, envelopes, _THUNDER_BANDS, strict=True):
-        out += gain * envelope * _unit(bandpass(noise, low, high))
+        out += gain * envelope * _unit(bandpass(noise, low, up_to(high) if high > 5000 else high))
         noise = np.roll(noise, 4001)  # neighbours of one noise would cancel where they cross
     out *= drift(rng, n, 9.0, 0.45, 1.0)
     return normalise(out, (0.11 if cracking else 0.09) * rng.uniform(0.85, 1.15))
@@ -167,6 +171,7 @@ def render_ocean_waves(rng: Rng, duration_s: float, attributes: Attributes) -> S
     noise = white(rng, n)
     out = np.zeros(n)
     for low, high, delay, peak, sharpness, large_gain, small_gain, rest in _SURF_BANDS:
+        top_hz = up_to(high) if high > 5000 else high
         level = np.full(len(coarse_s), rest)
         for begin_s, height, pace in crests:
             level += height * swell(coarse_s - begin_s - delay * pace, peak * pace, sharpness)
@@ -174,7 +179,9 @@ def render_ocean_waves(rng: Rng, duration_s: float, attributes: Attributes) -> S
             for begin_s, height, peak_s in splashes:
                 level += height * swell(coarse_s - begin_s, peak_s, 1.0)
         level *= large_gain if large else small_gain
-        out += np.interp(np.arange(n) / SAMPLE_RATE, coarse_s, level) * _unit(bandpass(noise, low, high, 1))
+        out += np.interp(np.arange(n) / sample_rate(), coarse_s, level) * _unit(
+            bandpass(noise, low, top_hz, 1)
+        )
     out *= drift(rng, n, 5.0, 0.8, 1.0)
     return normalise(out, (0.12 if large else 0.055) * rng.uniform(0.85, 1.15))
 
@@ -208,8 +215,8 @@ def render_fire(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
     flames = drift(rng, n, rng.uniform(5, 8), 0.1, 1.0) * drift(rng, n, 0.5, 0.6, 1.0)
     out = lap * flames * _unit(bandpass(coloured(rng, n, 1.0), 35, rng.uniform(220, 380), 1))
     puff = drift(rng, n, 3.0) ** 3
-    out += hiss * (0.3 + puff) * _unit(bandpass(white(rng, n), 1000, 6500, 1))
-    snaps = [tick(rng, rng.uniform(1200, 3500), 7600, rng.uniform(0.006, 0.03)) for _ in range(10)]
+    out += hiss * (0.3 + puff) * _unit(bandpass(white(rng, n), 1000, up_to(6500), 1))
+    snaps = [tick(rng, rng.uniform(1200, 3500), up_to(7600), rng.uniform(0.006, 0.03)) for _ in range(10)]
     pops = [tick(rng, rng.uniform(350, 700), 3000, rng.uniform(0.03, 0.08)) for _ in range(4)]
     scatter(rng, out, snaps, _thinned_times(rng, duration_s, rate_hz, 2.5, 0.05), 0.9, 0.28)
     scatter(rng, out, pops, poisson_times(rng, duration_s, 2.2 if roaring else 1.2), 0.4, 0.7)
@@ -219,7 +226,7 @@ def render_fire(rng: Rng, duration_s: float, attributes: Attributes) -> Samples:
 def _drip(rng: Rng, freq_hz: float) -> Samples:
     """A drop into a small pool: the slap of impact, then the bubble it leaves, in a hard-walled place."""
     out = np.zeros(seconds(0.45))
-    place(out, tick(rng, 1800, 7500, 0.012), 0.0, 0.35)
+    place(out, tick(rng, 1800, up_to(7500), 0.012), 0.0, 0.35)
     delay = rng.uniform(0.008, 0.03)
     place(out, bubble(freq_hz, 0.16, 9.0), delay, 1.0)
     place(out, bubble(freq_hz * rng.uniform(1.4, 2.2), 0.2, 5.0), delay + rng.uniform(0.03, 0.08), 0.4)

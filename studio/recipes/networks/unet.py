@@ -1,6 +1,6 @@
-"""Recipe 4: the U-Net (AudioLDM's conditioning), half of its batches on ramps.
+"""Recipe 4: the U-Net (AudioLDM's conditioning), half of its batches on ramps and bridges.
 
-docs/papers.md, "The FIFO queue", says why.
+docs/papers.md, "The FIFO queue", says why; a bridge is what an edit asks for: sound between two pasts.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from studio.recipes.networks.muon import Muon
 from studio.recipes.networks.vae import WHITENING
 from studio.samplers.schedule import NoiseSchedule
 from studio.training.loop import LoopOptions, TrainState, run
-from studio.training.noising import clip_timesteps, fifo_ramps, noised
+from studio.training.noising import bridge_timesteps, clip_timesteps, fifo_ramps, noised
 from studio.training.precision import mixed_precision
 
 TEXT_WIDTH = 128
 CLIP_BATCH, CLIP_FRAMES = 16, 64
 RAMP_BATCH, RAMP_FRAMES = 9, 112
+BRIDGE_SHARE = 0.4  # of the batches on ramps: clean frames on either side instead
 TEXT_DROPOUT = 0.1
 MIX_SHARE = 0.4  # of single sounds: another is heard with them
 TEXT_NOISE = 0.25  # of the vector's length: phrasings never trained on land beside those that were
@@ -113,8 +114,10 @@ def train_unet(
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         ramp = number % 2 == 1
         count, frames = (RAMP_BATCH, RAMP_FRAMES) if ramp else (CLIP_BATCH, CLIP_FRAMES)
+        bridge = ramp and float(torch.rand((), generator=generator)) < BRIDGE_SHARE
+        draw = bridge_timesteps if bridge else fifo_ramps
         clean, text = draw_batch(latents, text_vectors, empty_vector, count, frames, generator, mixer)
-        timesteps = fifo_ramps(count, frames, generator) if ramp else clip_timesteps(count, generator)
+        timesteps = draw(count, frames, generator) if ramp else clip_timesteps(count, generator)
         noisy, wanted, weight = (x.to(device) for x in noised(clean, timesteps, schedule, generator))
         with mixed_precision(device):
             predicted = unet(noisy, timesteps.to(device), None, class_labels=text.to(device)).sample
@@ -125,7 +128,7 @@ def train_unet(
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         for optimizer in optimizers.values():
             optimizer.step()
-        return {"ramp" if ramp else "clip": 2 * loss.item()}
+        return {"bridge" if bridge else "ramp" if ramp else "clip": 2 * loss.item()}
 
     with framewise(unet):
         run(state, step, options, "unet")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from studio.recipes.references import sonic_pi
 from studio.recipes.speech.voices import Voice, both_voices
 from studio.recipes.text.phrases import dictionary
 from studio.recipes.text.sentence_encoder import MiniLm, SentenceEncoder
@@ -17,7 +18,7 @@ STEPS: Mapping[str, int] = {
     "clap_scenes": 25500, "unet": 49000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 2950,
     "ldm_ag": 2950, "ldm_ag_vae": 2950,
-    "voice_content": 1600, "voice_tower": 1200, "voiceldm": 9500,
+    "extension": 2000, "voice_content": 1600, "voice_tower": 1200, "voiceldm": 9500,
 }  # fmt: skip
 FEWEST_CLIPS = 64  # however small the scale
 FIRST_STATE = "began.json"
@@ -34,6 +35,7 @@ class Amounts:
     phrases: int = 50_000  # what the towers read besides captions
     drafted_clips: int = 1280
     sentences: int = 4000  # that each voice reads aloud
+    wide_clips: int = 480  # at 48 kHz, of 4 s
     clip_s: float = 10.0
 
 
@@ -54,6 +56,7 @@ class PocketOptions:
     sentence_encoder: Callable[[], SentenceEncoder] = MiniLm
     dictionary: Callable[[], list[str]] = dictionary
     voices: Callable[[], Sequence[Voice]] = both_voices
+    recordings: Callable[[], Sequence[Path]] = sonic_pi
 
     def loop(self, recipe: str, folder: str = "") -> LoopOptions:
         return LoopOptions(self.runs / (folder or recipe), self.steps(recipe), max_minutes=self.max_minutes)
@@ -87,6 +90,11 @@ class PocketOptions:
     @property
     def audiogen(self) -> Path:
         return self.out / "audiogen"
+
+    @property
+    def extension(self) -> Path:
+        """The extension to 48 kHz, of every model with AudioLDM's log-mel."""
+        return self.out / "extension"
 
     @property
     def t5(self) -> Path:

@@ -16,7 +16,7 @@ from typing import Any
 
 from studio.core.errors import ModelNotFoundError
 from studio.core.files import replace_file
-from studio.recipes.pocket import audioldm, audioldm2, dual, voiceldm
+from studio.recipes.pocket import audioldm, audioldm2, dual, extension, voiceldm
 from studio.recipes.pocket.options import PocketOptions
 
 GROUPS: Mapping[str, Sequence[str]] = {
@@ -92,6 +92,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "vocoder", "vocoder", audioldm.run_vocoder,
         makes=_transformers("audioldm/vocoder"), needs=("corpus",), loops=("vocoder",),
+    ),
+    Stage(
+        "extension", "extension to 48 kHz", extension.run_extension,
+        makes=_diffusers("extension"), needs=("vae", "vocoder"), loops=("extension",),
     ),
     Stage(
         "clap", "CLAP", audioldm.run_clap,

@@ -24,7 +24,7 @@ from studio.recipes.networks.vocoder import build_vocoder, convergence, spectral
 from studio.recipes.text.clap_head import HeadData, clip_targets, concentrate, train_head
 from studio.recipes.text.clap_model import build_clap
 from studio.training.loop import LoopOptions
-from studio.training.noising import clip_timesteps, fifo_ramps, min_snr_weight, velocity
+from studio.training.noising import bridge_timesteps, clip_timesteps, fifo_ramps, min_snr_weight, velocity
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +37,22 @@ def test_ramps_begin_clean_and_never_fall() -> None:
     assert int(ramps.max()) <= 999
     assert (ramps[:, -1] > 800).all(), "the last group is nearly noise"
     assert len({tuple(row.tolist()) for row in ramps}) == 64, "every ramp is its own"
+
+
+def test_bridges_are_clean_on_either_side_and_at_one_level_between() -> None:
+    rows = bridge_timesteps(300, 112, torch.Generator().manual_seed(0))
+    assert rows.shape == (300, 112)
+    kinds = set()
+    for row in rows:
+        unknown = (row > 1).nonzero()[:, 0]
+        if not len(unknown):  # the lowest timestep itself, rarely
+            continue
+        first, last = int(unknown[0]), int(unknown[-1])
+        assert len(unknown) == last - first + 1 >= 112 // 5
+        assert len(row[first : last + 1].unique()) == 1
+        assert first + 112 - last > 1, "something is known"
+        kinds.add((first > 0, last < 111))
+    assert kinds == {(True, False), (False, True), (True, True)}
 
 
 def test_clips_are_noisy_three_times_in_four() -> None:

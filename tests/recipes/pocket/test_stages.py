@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile as sf
 import torch
 
 from studio.backends.acoustic.audiocraft_shim import MISSING, is_installed
@@ -35,7 +37,7 @@ from tests.recipes.text.sentence_fakes import WORDS, LetterEncoder
 POCKET = data_dir("assets") / "pocket"
 TINY = Amounts(
     clips=12, scenes=4, classifier_clips=12, classifier_scenes=4, phrases=20, drafted_clips=4, clip_s=5.12,
-    sentences=8,
+    sentences=8, wide_clips=4,
 )  # fmt: skip
 
 
@@ -51,7 +53,15 @@ def tiny(folder: Path) -> PocketOptions:
         sentence_encoder=LetterEncoder,
         dictionary=lambda: WORDS,
         voices=tone_voices,
+        recordings=lambda: [recording(folder / "recorded" / "tick.wav")],
     )
+
+
+def recording(path: Path) -> Path:
+    """A second of noise at 48 kHz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, 0.1 * np.random.default_rng(0).standard_normal(48_000), 48_000)
+    return path
 
 
 def test_every_stage_needs_what_earlier_ones_make() -> None:
