@@ -72,7 +72,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Sounds:
-    """What is made of a prompt, float32 [n] at 16 kHz: two takes, the first repainted and as a loop, a ring."""
+    """What is made of a prompt, float32 [n] at 16 kHz: two takes, the first one edited, and a ring."""
 
     first: Samples
     second: Samples

@@ -23,9 +23,9 @@ from studio.dsp.resample import resample
 from studio.evaluation.benchmarks.seams import Prompt, Sounds, Window, thirds, windows
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.embedders.base import Samples, Vectors
-from studio.evaluation.metrics.detector import across_folds
 from studio.evaluation.metrics.joins import described, level_alike, step
 from studio.evaluation.metrics.summary import Figure, bootstrap
+from studio.evaluation.metrics.told_apart import held_out_scores
 
 COUNTS = 0.95
 WHOLE, HARD = "whole", "hard"
@@ -43,6 +43,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "repaint into": ("repaint into",),
     "repaint out of": ("repaint out of",),
 }
+ONE_SIDE = tuple((f"{edit} {side}",) for edit in ("loop", "repaint") for side in ("into", "out of"))
 Floats = NDArray[np.float64]
 Report = Callable[[str], None]
 
@@ -65,7 +66,7 @@ class _Heard:
     steps: Floats
     kinds: NDArray[np.str_]
     prompts: NDArray[np.int64]
-    folds: NDArray[np.int64]
+    folds: NDArray[np.intp]
 
     def are(self, kinds: Sequence[str]) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = np.isin(self.kinds, kinds)
@@ -90,15 +91,15 @@ def measure_joins(
     """
     heard = _hear(list(windows(made)), ears, cache, report)
     whole = heard.are((WHOLE,))
-    taught = {HARD: _judged(heard, (HARD,))}
+    by_hard = _judged(heard, (HARD,))
     joins: dict[str, Any] = {}
     for name, kinds in KINDS.items():
         report(f"Judging {name}")
-        own = taught[HARD] if name == HARD else _judged(heard, kinds)
+        own = None if name == HARD or kinds in ONE_SIDE else _ranked(_judged(heard, kinds), heard, kinds)
         joins[name] = {
             "windows": int(heard.are(kinds).sum()),
-            "auc": _ranked(taught[HARD], heard, kinds).as_json(),
-            "auc_own": None if name == HARD else _ranked(own, heard, kinds).as_json(),
+            "auc": _ranked(by_hard, heard, kinds).as_json(),
+            "auc_own": None if own is None else own.as_json(),
             "step": _ranked(heard.steps, heard, kinds).as_json(),
         }
     return {
@@ -169,7 +170,7 @@ def _course(samples: Samples, ears: Ears, folder: Path) -> Vectors:
 def _judged(heard: _Heard, kinds: Sequence[str]) -> Floats:
     """Each window's score by a detector of these kinds, learnt from the other folds."""
     positive = heard.are(kinds)
-    return across_folds(heard.rows, positive, positive | heard.are((WHOLE,)), heard.folds)
+    return held_out_scores(heard.rows, positive, heard.folds, positive | heard.are((WHOLE,)))
 
 
 def _ranked(scores: Floats, heard: _Heard, kinds: Sequence[str]) -> Figure:
