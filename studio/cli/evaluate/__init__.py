@@ -8,6 +8,7 @@ from studio.cli.evaluate import folder as _folder  # noqa: F401
 from studio.cli.evaluate import paper as _paper  # noqa: F401
 from studio.cli.evaluate import pocket as _pocket  # noqa: F401
 from studio.cli.evaluate import realism as _realism  # noqa: F401
+from studio.cli.evaluate import seams as _seams  # noqa: F401
 from studio.cli.evaluate import sparse as _sparse  # noqa: F401
 from studio.cli.evaluate import take as _take  # noqa: F401
 from studio.cli.evaluate import voice as _voice  # noqa: F401

@@ -38,9 +38,13 @@ class AiSfxNet(nn.Module):
         self.conv_block4 = ConvBlock(4 * width, 8 * width, 1, "max")
 
     def forward(self, mel: Tensor) -> Tensor:
+        return self.course(mel).amax(dim=2)
+
+    def course(self, mel: Tensor) -> Tensor:
+        """What the maximum is taken of: log-mels [B, frames, 96] → [B, 512, frames / 8]."""
         x = self.conv_block2(self.conv_block1(mel[:, None]))
         x = self.conv_block4(self.conv_block3(x))
-        return x.mean(dim=3).amax(dim=2)
+        return x.mean(dim=3)
 
 
 @lru_cache(maxsize=1)
@@ -101,3 +105,11 @@ class AiSfx:
         rows = blocks(log_mel(torch.tensor(samples, dtype=torch.float32, device=self._device)))
         heard = [self._net(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
         return torch.cat(heard).cpu().numpy()
+
+    @torch.inference_mode()
+    def course(self, samples: Samples) -> Vectors:
+        """Samples [n] at 44.1 kHz, 0.19 s at least → [moments, 512], one for 0.19 s: what `embed` takes the
+        maximum of along time, without the silence that it fills short sounds up with.
+        """
+        mel = log_mel(torch.tensor(samples, dtype=torch.float32, device=self._device))
+        return self._net.course(mel[None])[0].T.contiguous().cpu().numpy()

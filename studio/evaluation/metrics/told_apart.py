@@ -33,13 +33,20 @@ def fold_of(groups: Sequence[str], folds: int = FOLDS, seed: int = 0) -> NDArray
 
 
 def held_out_scores(
-    vectors: NDArray[np.floating], positive: NDArray[np.bool_], folds: NDArray[np.intp]
+    vectors: NDArray[np.floating],
+    positive: NDArray[np.bool_],
+    folds: NDArray[np.intp],
+    taught: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
-    """Logits [n] of vectors [n, D], each by a regression that saw none of its fold."""
+    """Logits [n] of vectors [n, D], each by a regression that saw none of its fold.
+
+    It learns from those alone that are `taught` [n], all where none are named; the others are asked about.
+    """
     scores = np.zeros(len(vectors))
     for fold in np.unique(folds):
         held = folds == fold
-        scores[held] = _fit(vectors[~held], positive[~held])(vectors[held])
+        seen = ~held if taught is None else ~held & taught
+        scores[held] = _fit(vectors[seen], positive[seen])(vectors[held])
     return scores
 
 

@@ -51,3 +51,15 @@ def test_a_group_that_is_known_by_itself_does_not_help() -> None:
 def test_one_group_is_refused() -> None:
     with pytest.raises(ValueError, match="two groups"):
         told_apart(vectors(1), vectors(2), (["a"] * 80, ["a"] * 80))
+
+
+def test_what_is_not_taught_is_asked_about_alone() -> None:
+    rows = np.concatenate([vectors(1), vectors(2, 3.0)]).astype(np.float64)
+    positive, folds = np.arange(160) >= 80, np.arange(160) % 5
+    taught = np.arange(160) % 3 > 0
+    before = held_out_scores(rows, positive, folds, taught)
+    other = np.where(taught[:, None], rows, -7 * rows)
+    after = held_out_scores(other, positive, folds, taught)
+    np.testing.assert_allclose(after[taught], before[taught])
+    assert not np.allclose(held_out_scores(other, positive, folds)[taught], before[taught])
+    assert area_under_curve(before[~taught], positive[~taught]) > 0.95
