@@ -124,7 +124,7 @@ def made(
         assert backend is not None
         sounds = _sounds(prompt, plan, backend)
         with replacing(_place(folder, prompt)) as file:
-            np.savez(file, **{name: to_int16(one) for name, one in sounds.items()})
+            np.savez(file, allow_pickle=False, **{name: to_int16(one) for name, one in sounds.items()})
     return [(prompt, _read(_place(folder, prompt))) for prompt in prompts]
 
 
@@ -215,7 +215,7 @@ class HeldTake:
     ) -> None:
         self.name, self.request = "the take", request
         self.samples, self.sample_rate = len(samples), sample_rate
-        self.cues = (PromptChange(at_s=0.0, prompt=request.prompt),)
+        self.cues: tuple[PromptChange, ...] = (PromptChange(at_s=0.0, prompt=request.prompt),)
         self.loop: tuple[int, int] | None = None
         self._sound, self._latents = samples, latents
 
