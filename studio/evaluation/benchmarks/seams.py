@@ -26,6 +26,7 @@ from studio.core.files import replacing
 from studio.core.preset import PromptChange
 from studio.core.request import GenerationRequest, parse_request
 from studio.core.sampling import ClipSampler
+from studio.core.speech import Said
 from studio.dsp.resample import resample
 from studio.evaluation.embedders.base import Samples
 from studio.evaluation.metrics.joins import around, around_end, crossfaded, cut
@@ -189,7 +190,11 @@ def _sounds(prompt: Prompt, plan: SeamsPlan, backend: Backend) -> Mapping[str, S
 
 def _request(prompt: Prompt, plan: SeamsPlan, seed: int) -> GenerationRequest:
     return parse_request(
-        prompt=prompt.text, seed=seed, duration_s=3 * THIRD_S, sampler=ClipSampler(steps=plan.steps)
+        prompt=prompt.text,
+        seed=seed,
+        duration_s=3 * THIRD_S,
+        sampler=ClipSampler(steps=plan.steps),
+        bandwidth="16k",
     )
 
 
@@ -214,9 +219,10 @@ class HeldTake:
         self, request: GenerationRequest, samples: Samples, sample_rate: int, latents: Tensor | None
     ) -> None:
         self.name, self.request = "the take", request
-        self.samples, self.sample_rate = len(samples), sample_rate
+        self.samples, self.sample_rate, self.channels = len(samples), sample_rate, 1
         self.cues: tuple[PromptChange, ...] = (PromptChange(at_s=0.0, prompt=request.prompt),)
         self.loop: tuple[int, int] | None = None
+        self.said: tuple[Said, ...] = ()
         self._sound, self._latents = samples, latents
 
     def read(self, start: int, count: int) -> Samples:
