@@ -44,7 +44,6 @@ def test_a_kit_in_one_line_of_json(tmp_path: Path) -> None:
         (("--prompt", "rain", "--out", "kit.wav"), "A kit is a ZIP"),
         (("--prompt", "rain", "--rate", 22), "--rate: choose"),
         (("--prompt", "rain", "--seconds", 1), "2.5 to 120 s"),
-        (("--prompt", "rain", "--stereo", "twin"), "mono or wide"),
         (("--preset", "nobody"), "There is no preset of kits"),
         ((), "Prompt"),
     ],

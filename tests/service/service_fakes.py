@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from studio.backends.capabilities import Capabilities
 from studio.core.events import AudioChunk, Event, StepDone
 from studio.core.request import GenerationRequest, ModelChoice, parse_request
 from studio.pipeline.cancel import CancelToken
@@ -30,7 +31,11 @@ def endless(**values: Any) -> GenerationRequest:
 
 def create_backend(choice: ModelChoice) -> Any:
     return SimpleNamespace(
-        id=choice.id, device="cpu", geometry=SimpleNamespace(sample_rate=RATE), unload=lambda: None
+        id=choice.id,
+        device="cpu",
+        geometry=SimpleNamespace(sample_rate=RATE),
+        capabilities=Capabilities("pooled"),
+        unload=lambda: None,
     )
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Samples = NDArray[np.float32]
 Lease = Callable[[ModelChoice], AbstractContextManager["Backend"]]
 Turn = Callable[[ModelChoice, CancelToken], AbstractContextManager[None]]
-NO_RING = "A kit is made of mono or wide clips of text alone, by DDIM: leave the rest out."
+NO_RING = "A kit is made of clips of text alone, by DDIM: leave the rest out."
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,8 @@ def require_loop(request: GenerationRequest) -> None:
         raise InvalidRequestError(
             f"The loops of a kit last {LEAST_LOOP_S:g} to {MAX_LOOP_S:g} s: choose a length between."
         )
-    if not can_be_ring(sampled_as(request)):
+    if not can_be_ring(request):
         raise InvalidRequestError(NO_RING)
-
-
-def sampled_as(request: GenerationRequest) -> GenerationRequest:
-    """What is sampled: of a wide loop the mono one that it is spread from."""
-    from studio.pipeline.ring import can_be_ring
-
-    if request.stereo == "wide" and not can_be_ring(request):
-        return request.model_copy(update={"stereo": "mono"})
-    return request
 
 
 class LoopMaker:
@@ -92,10 +83,13 @@ class LoopMaker:
             OutOfResourcesError: the disk is full.
             StudioError: the model can't be had, or can't do what is asked.
         """
+        from studio.backends.base import at_bandwidth
+
         key = request.model_dump_json()
         if key in self._made:
             return self._made[key]
-        with self._turn(request.model, cancel), self._lease(request.model) as backend:
+        with self._turn(request.model, cancel), self._lease(request.model) as model:
+            backend = at_bandwidth(model, request.bandwidth)
             own_rate = backend.geometry.sample_rate
             samples = self._sampled(request, backend, cancel, tell)
         rate = self._rate or own_rate
@@ -126,10 +120,9 @@ class LoopMaker:
         cancel: CancelToken,
         tell: Callable[[float], None],
     ) -> Samples:
-        asked = sampled_as(request)
-        control = TakeControl(asked.prompt)
+        control = TakeControl(request.prompt)
         pieces = []
-        for event in self._render(asked, backend, cancel, control, AsRing()):
+        for event in self._render(request, backend, cancel, control, AsRing()):
             if isinstance(event, AudioChunk):
                 pieces.append(event.samples)
             elif isinstance(event, StepDone) and event.total:
@@ -138,18 +131,7 @@ class LoopMaker:
         samples = np.concatenate(pieces)
         if len(sound_before_fault(samples)) < len(samples):
             raise NoSoundError(NO_SOUND)
-        return samples if asked is request else _spread(request, samples, backend.geometry.sample_rate)
-
-
-def _spread(request: GenerationRequest, ring: Samples, sample_rate: int) -> Samples:
-    """A mono ring [n] spread over two channels [n, 2]: what the spread remembers is the ring's own end."""
-    from studio.pipeline.plan import stereo_plan
-    from studio.pipeline.stereo import spread_of
-
-    spread = spread_of(stereo_plan(request), sample_rate)
-    assert spread is not None, "only what has two channels is spread"
-    spread.push(ring)
-    return spread.push(ring)
+        return samples
 
 
 def _at_rate(ring: Samples, own_rate: int, rate: int) -> Samples:

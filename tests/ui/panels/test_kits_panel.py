@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from studio.core.errors import InvalidRequestError
 from studio.core.kit import parse_kit
 from studio.core.request import parse_request
+from studio.core.sampling import ClipSampler
 from studio.core.settings import Settings
 from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
@@ -85,8 +86,8 @@ def test_one_that_can_not_be_made_says_why(studio: Studio, let: threading.Event)
     failed = studio.kits.begin(sparse, BARE)
     until(lambda: studio.kits.look(failed).phase == "failed", 60)
     assert "choose dense" in studio.kits.look(failed).said
-    with pytest.raises(InvalidRequestError, match="mono or wide"):
-        studio.kits.begin(RAIN.model_copy(update={"stereo": "twin"}), BARE)
+    with pytest.raises(InvalidRequestError, match="by DDIM"):
+        studio.kits.begin(RAIN.model_copy(update={"sampler": ClipSampler(method="ddpm")}), BARE)
 
 
 def test_what_is_wrong_with_the_panel_is_told(studio: Studio) -> None:
