@@ -18,7 +18,7 @@ STEPS: Mapping[str, int] = {
     "clap_scenes": 25500, "unet": 49000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 2950,
     "ldm_ag": 2950, "ldm_ag_vae": 2950,
-    "extension": 1500, "voice_content": 1600, "voice_tower": 1200, "voice_listener": 700, "voiceldm": 9500,
+    "extension": 1500, "voice_content": 6400, "voice_tower": 1200, "voice_listener": 700, "voiceldm": 10000,
 }  # fmt: skip
 FEWEST_CLIPS = 64  # however small the scale
 FIRST_STATE = "began.json"

@@ -48,7 +48,7 @@ SHARED = {
     "clap_tokenizer": "../audioldm/tokenizer",
 }
 # Where, of what was tried, its scenes and voices were told best, and its words as well as anywhere.
-DEFAULTS = ModelDefaults(guidance=Scales(text=3.0, speech=4.0), bandwidth="48k")
+DEFAULTS = ModelDefaults(guidance=Scales(text=3.0, speech=3.0), bandwidth="48k")
 COMMON_WORDS = 12_000  # that are read in a row, besides sentences
 READ_AT_ONCE = 32  # sentences
 WEIGHED_CLIPS = 200
