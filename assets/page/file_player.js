@@ -1,6 +1,7 @@
-// Plays a finished sound by its address: an <audio> element, by the same way out as what is live.
+// Plays a finished sound by its address: an <audio> element, by the same way out as what is live; or, while it loops, a ring.
 
 import { output } from './output.js';
+import { LONGEST_S, Ring } from './ring.js';
 
 const FADE_S = 0.006;
 const FADED_MS = 30;
@@ -11,6 +12,8 @@ export class FilePlayer {
   state = 'idle'; // idle | loading | playing | paused | stopped | ended | failed
   #audio = null;
   #way = null;
+  #voice = null; // the element's own gain, beside the ring's
+  #ring = null;
   #wanted = false; // to sound
   #asked = null; // the position that it is on its way to
   #turn = 0; // of what was asked: an older one that is still under way is void
@@ -23,6 +26,7 @@ export class FilePlayer {
   start({ url, gainDb = 0, at = 0 }) {
     if (!this.#way) this.#open();
     this.loop = null;
+    this.#ring.stop();
     this.#wanted = true;
     this.#asked = at;
     this.state = 'loading';
@@ -52,12 +56,14 @@ export class FilePlayer {
   seek(seconds) {
     if (['idle', 'failed'].includes(this.state)) return;
     if (['ended', 'stopped'].includes(this.state)) this.state = 'paused';
+    this.#leaveRing();
     this.#asked = Math.max(0, Math.min(seconds, this.duration || seconds));
-    this.#faded(() => this.#go());
+    this.#faded(() => (this.#wanted ? this.#sound() : this.#go()));
   }
 
   /** Seconds from the beginning. */
   get position() {
+    if (this.#ring?.sounds) return this.#ring.position;
     return this.#asked ?? this.#audio?.currentTime ?? 0;
   }
 
@@ -83,15 +89,23 @@ export class FilePlayer {
   }
 
   set loop(span) {
-    this.#loop = span && span.to > span.from ? { from: Math.max(0, span.from), to: span.to } : null;
+    const loop = span && span.to > span.from ? { from: Math.max(0, span.from), to: span.to } : null;
+    if (loop?.from === this.#loop?.from && loop?.to === this.#loop?.to) return;
+    this.#loop = loop;
     clearInterval(this.#looping);
-    if (this.#loop) this.#looping = setInterval(() => this.#goRound(), LOOP_MS);
+    if (this.#ring?.sounds) {
+      this.#leaveRing();
+      this.#faded(() => { if (this.#wanted) this.#sound(); });
+    }
+    if (!loop) return;
+    this.#looping = setInterval(() => this.#goRound(), LOOP_MS);
+    this.#enterRing();
   }
 
   /** Bring `state` up to date; call a few times a second. */
   tick() {
     if (!this.#wanted) return;
-    const ready = this.#audio.readyState > 2 && this.#asked === null;
+    const ready = this.#ring.sounds || (this.#audio.readyState > 2 && this.#asked === null);
     if (this.#way.context.state === 'interrupted') this.state = 'paused'; // a telephone rings
     else this.state = ready && this.#way.context.state === 'running' ? 'playing' : 'loading';
   }
@@ -101,7 +115,9 @@ export class FilePlayer {
     this.#way.input.gain.value = 0;
     this.#audio = document.createElement('audio');
     this.#audio.preload = 'auto';
-    this.#way.context.createMediaElementSource(this.#audio).connect(this.#way.input);
+    this.#voice = this.#way.context.createGain();
+    this.#way.context.createMediaElementSource(this.#audio).connect(this.#voice).connect(this.#way.input);
+    this.#ring = new Ring(this.#way.context, this.#way.input);
     this.#audio.addEventListener('playing', () => this.#arrive());
     this.#audio.addEventListener('seeked', () => this.#arrive());
     this.#audio.addEventListener('ended', () => this.#end());
@@ -136,6 +152,8 @@ export class FilePlayer {
   }
 
   #pause(state) {
+    if (this.#asked === null) this.#leaveRing();
+    this.#ring.stop();
     this.#wanted = false;
     this.state = state;
     this.#faded(() => {
@@ -156,11 +174,35 @@ export class FilePlayer {
     if (!this.#wanted) return;
     const { input, context } = this.#way;
     input.gain.setTargetAtTime(1, context.currentTime, FADE_S);
+    this.#voice.gain.cancelScheduledValues(context.currentTime);
+    this.#voice.gain.setValueAtTime(1, context.currentTime);
     this.tick();
+    this.#enterRing();
+  }
+
+  /** Let the ring take over from the element, where there is a loop and what plays is within it. */
+  async #enterRing() {
+    const loop = this.#loop;
+    if (!loop || !this.duration || this.duration > LONGEST_S || this.#ring.sounds) return;
+    const buffer = await this.#ring.buffer(this.#audio.src);
+    const playing = this.#wanted && this.#asked === null && !this.#audio.paused;
+    if (!buffer || loop !== this.#loop || !playing || this.#ring.sounds) return;
+    const at = this.#audio.currentTime;
+    if (at >= loop.to) return; // goes round first
+    this.#ring.start(buffer, loop, at);
+    this.#voice.gain.setTargetAtTime(0, this.#way.context.currentTime, FADE_S);
+    setTimeout(() => { if (this.#ring.sounds) this.#audio.pause(); }, FADED_MS);
+  }
+
+  /** Let the element go on from where the ring is. */
+  #leaveRing() {
+    if (!this.#ring?.sounds) return;
+    this.#asked = this.#ring.position;
+    this.#ring.stop();
   }
 
   #goRound() {
-    if (!this.#wanted || this.#asked !== null || this.position < this.#loop.to) return;
+    if (!this.#wanted || this.#ring.sounds || this.#asked !== null || this.position < this.#loop.to) return;
     this.seek(this.#loop.from);
   }
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 LEVEL = 0.8
-SECONDS = {"a.wav": 4.0, "b.wav": 4.0, "short.wav": 0.6}
-HERTZ = {"a.wav": 440.0, "b.wav": 1500.0, "short.wav": 440.0}
+SECONDS = {"a.wav": 4.0, "b.wav": 4.0, "short.wav": 0.6, "ring.wav": 0.5}
+HERTZ = {"a.wav": 440.0, "b.wav": 1500.0, "short.wav": 440.0, "ring.wav": 440.0}
 LOAD = """async () => {
   const { FilePlayer } = await import('./page/file_player.js');
   window.player = new FilePlayer();
@@ -161,6 +161,32 @@ def test_a_loop_stays_within_its_span(page: Page) -> None:
     assert page.evaluate("Math.max(...seen)") < 1.6
     page.evaluate("player.loop = null")
     wait_until(page, "player.position > 1.8")
+
+
+def test_a_loop_goes_round_eight_times_without_a_gap(page: Page) -> None:
+    """Its end leads to its beginning: heard on and on it is one sine, even in level and in phase."""
+    play(page, "ring.wav")
+    page.evaluate(
+        "player.loop = { from: 0, to: 0.5 }; window.rounds = 0; window.last = 0; setInterval(() => { "
+        "if (player.position < last) rounds += 1; last = player.position; }, 10);"
+    )
+    wait_until(page, "rounds >= 11")
+    samples, rate = last_heard(page, 8 * 0.5)
+    at = np.arange(len(samples)) / rate
+    frame = rate // 100
+    turned = (samples * np.exp(-2j * np.pi * 440 * at))[: len(samples) // frame * frame]
+    # 10 ms hold no whole number of cycles: two of them smooth what twice the frequency leaves.
+    levels = 2 * np.convolve(turned, np.ones(frame) / frame, "valid")[::frame]
+    assert np.abs(levels).min() > 0.8 * 0.5 * LEVEL
+    assert np.abs(np.angle(levels[1:] / levels[:-1])).max() < 0.3
+    assert value(page, "state") == "playing"
+    page.evaluate("player.seek(0.1)")
+    wait_until(page, "rounds >= 13")
+    page.evaluate("player.toggle()")
+    assert value(page, "state") == "paused"
+    assert 0 <= value(page, "position") <= 0.5
+    page.evaluate("player.toggle()")
+    wait_until(page, "player.state === 'playing' && player.position > 0.2")
 
 
 def test_a_loop_to_the_end_goes_on(page: Page) -> None:
