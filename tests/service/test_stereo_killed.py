@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from studio.core.audio import to_int16
+from studio.backends.base import at_bandwidth
+from studio.core.audio import Bandwidth, to_int16
 from studio.core.events import Finished
 from studio.core.settings import Settings
 from studio.pipeline.collect import render_samples
@@ -32,11 +33,12 @@ from studio.testing import FakeBackend
 from tests.service.test_stereo_jobs import wanted
 
 settings = Settings(outputs=Path(sys.argv[1]), lead_s=1.0)
-job = Studio(settings, lambda choice: FakeBackend(), Renderer()).submit(wanted(sys.argv[2]), listen=True)
+asked = wanted(sys.argv[2], sys.argv[3])
+job = Studio(settings, lambda choice: FakeBackend(), Renderer()).submit(asked, listen=True)
 heard = 0
-while heard < 32000:
+while heard < 2 * asked.sample_rate:
     heard += len(job.stream.read())
-    job.stream.acknowledge(heard / 16000)
+    job.stream.acknowledge(heard / asked.sample_rate)
 print("heard", flush=True)
 time.sleep(300)  # it makes no more than its lead before somebody hears it
 """
@@ -44,9 +46,11 @@ time.sleep(300)  # it makes no more than its lead before somebody hears it
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
-@pytest.mark.parametrize("stereo", ["wide", "twin"])
-def test_killed_by_force_it_goes_on_as_if_nothing_had_been(stereo: str, tmp_path: Path) -> None:
-    words = [sys.executable, "-c", CHILD, str(tmp_path), stereo]
+@pytest.mark.parametrize(("stereo", "bandwidth"), [("wide", "48k"), ("twin", "16k"), ("twin", "48k")])
+def test_killed_by_force_it_goes_on_as_if_nothing_had_been(
+    stereo: str, bandwidth: Bandwidth, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-c", CHILD, str(tmp_path), stereo, bandwidth]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
@@ -64,8 +68,9 @@ def test_killed_by_force_it_goes_on_as_if_nothing_had_been(stereo: str, tmp_path
         studio.close()
     assert isinstance(end, Finished)
     assert end.path is not None
-    samples, _ = sf.read(end.path, dtype="int16")
-    np.testing.assert_array_equal(
-        samples, to_int16(render_samples(Renderer(), wanted(stereo), FakeBackend()))
-    )
+    samples, rate = sf.read(end.path, dtype="int16")
+    asked = wanted(stereo, bandwidth)
+    whole = render_samples(Renderer(), asked, at_bandwidth(FakeBackend(), bandwidth))
+    np.testing.assert_array_equal(samples, to_int16(whole))
+    assert rate == asked.sample_rate
     assert StoredLatents(end.path.with_suffix(LATENTS)).sizes[0] == (2 if stereo == "twin" else 1)
