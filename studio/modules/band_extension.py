@@ -3,8 +3,9 @@
 Spectral band replication (Dietz et al. 2002, "Spectral Band Replication, a novel approach in audio coding")
 whose envelope a network foresees: the octave from 4 to 8 kHz is copied to the four places above it, so that
 strokes and hiss keep their fine structure, made even where it is coarser, so that no whistle is copied, and
-levels of `BAND_EDGES_HZ` a hundred times a second shape the copies. What is below 8 kHz stays as it is. The
-network sees a log-mel of AudioLDM's kind, so that it serves every checkpoint that has one.
+levels of `BAND_EDGES_HZ` a hundred times a second shape the copies. What is below 8 kHz stays as it is, but
+for peaks above `KNEE`. The network sees a log-mel of AudioLDM's kind, so that it serves every checkpoint that
+has one.
 
 Everything is convolutional in time, without state or chance: sound in pieces equals sound as a whole.
 """
@@ -30,12 +31,15 @@ BIN_HZ = KNOWN_RATE / N_FFT
 KNOWN_BINS = N_FFT // 2  # those below 8 kHz
 COPIED = slice(KNOWN_BINS // 2, KNOWN_BINS)  # 4 to 8 kHz
 COPIES = 4
+# Half circles that each is turned by: strokes then come to 2.5 times the peak of one copy, not to four times.
+TURNS = (0.0, 0.0, 1.417, 0.25)
 BAND_EDGES_HZ = (*range(8000, 12_000, 500), *range(12_000, 25_000, 1000))
 BANDS = len(BAND_EDGES_HZ) - 1
 SOURCE_BANDS = 8  # of what is copied, that the network is told of
 SMOOTHED_BINS, SMOOTHED_FRAMES = 5, 9  # 250 Hz and 45 ms: what is finer in the copied octave is kept
 POWER_FLOOR = 1e-5  # of a bin: some −75 dB of full scale over the band
 SILENCE = 1e-9  # power of a bin below which nothing is made louder
+KNEE, CEILING = 0.85, 0.99  # of samples: what the upper band adds to a stroke does not clip it
 LOUDEST = 10.0  # log-power of a bin: more than full scale has
 
 
@@ -86,7 +90,7 @@ class BandExtension(ModelMixin, ConfigMixin):
         length = mel.shape[1] * HOP_SAMPLES
         spectrum = analyse(samples[:, :length])
         whole = torch.cat([spectrum[:, :KNOWN_BINS], self.above(mel, spectrum)], dim=1)
-        return synthesise(whole, FACTOR * length)
+        return soft_knee(synthesise(whole, FACTOR * length))
 
 
 class _Block(nn.Module):
@@ -118,10 +122,18 @@ def synthesise(spectrum: Tensor, length: int) -> Tensor:
     return torch.istft(whole, FACTOR * N_FFT, FACTOR * HOP, window=window, length=length)
 
 
+def soft_knee(samples: Tensor) -> Tensor:
+    """Samples as they are up to `KNEE`, bent above so that none reaches `CEILING`."""
+    over, span = (samples.abs() - KNEE).clamp(min=0), CEILING - KNEE
+    bent = samples.sign() * (KNEE + span * torch.tanh(over / span))
+    return torch.where(over > 0, bent, samples)
+
+
 def copies(spectrum: Tensor) -> Tensor:
     """`analyse`'s spectrum → bins 8 to 24 kHz [B, 320, frames], the copies made even: of power 1 on average.
 
-    Shifts of 4 kHz are whole turns a hop, so that the frames of a copy fit together.
+    Each is turned as `TURNS` says. Shifts of 4 kHz are whole turns a hop, so that the frames of a copy fit
+    together.
     """
     source = spectrum[:, COPIED]
     power = source.abs().square()[:, None]
@@ -133,7 +145,9 @@ def copies(spectrum: Tensor) -> Tensor:
         count_include_pad=False,
     )
     even = source * torch.rsqrt(around[:, 0] + SILENCE)
-    return even.repeat(1, COPIES, 1)
+    turns = torch.tensor(TURNS, device=even.device)
+    turned = torch.polar(torch.ones_like(turns), torch.pi * turns)
+    return (turned[:, None, None] * even[:, None]).flatten(1, 2)
 
 
 def spectrum_above(samples: Tensor) -> Tensor:

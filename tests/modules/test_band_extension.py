@@ -13,14 +13,19 @@ from studio.dsp.mel import log_mel
 from studio.modules.band_extension import (
     BAND_EDGES_HZ,
     BANDS,
+    CEILING,
     FACTOR,
+    KNEE,
     SAMPLE_RATE,
+    TURNS,
     BandExtension,
     analyse,
     band_powers,
     copies,
+    soft_knee,
     source_levels,
     spectrum_above,
+    synthesise,
 )
 
 KNOWN_RATE = 16_000
@@ -133,6 +138,31 @@ def test_gains_shape_their_bands_and_no_others() -> None:
     assert above[loud] > 20 * above[loud + 3]
 
 
+@torch.inference_mode()
+def test_strokes_of_all_copies_do_not_meet_in_one_peak() -> None:
+    extension = flat()
+    known = torch.zeros(1, 16_000)
+    known[:, 8000] = 0.5
+    mel, spectrum = log_mel(known), analyse(known)
+    turned = extension.above(mel, spectrum)
+    turns = torch.polar(torch.ones(4), torch.pi * torch.tensor(TURNS)).repeat_interleave(80)
+    nothing = torch.zeros(1, 160, turned.shape[2])
+    above, in_phase = (
+        synthesise(torch.cat([nothing, bins], dim=1), 48_000) for bins in (turned, turned / turns[:, None])
+    )
+    assert above.abs().max() < 0.72 * in_phase.abs().max()
+
+
+def test_peaks_are_bent_and_the_rest_is_as_it_was() -> None:
+    samples = torch.linspace(-2, 2, 4001)
+    bent = soft_knee(samples)
+    assert bent.abs().max() <= CEILING
+    inside = samples.abs() <= KNEE
+    assert torch.equal(bent[inside], samples[inside])
+    assert (bent.diff() >= 0).all()
+    assert bent.diff().max() < 0.0011, "no step at the knee"
+
+
 def test_bands_are_counted_in_whole_bins() -> None:
     above = torch.zeros(1, 320, 5, dtype=torch.complex64)
     above[:, 10:20] = 2.0  # 8.5 to 9 kHz
@@ -157,7 +187,9 @@ def test_copies_are_even_and_alike() -> None:
     loud, quiet = analyse(noise(50)), analyse(0.01 * noise(50))
     made = copies(loud)
     assert made.shape == (1, 320, 101)
-    assert torch.equal(made[:, :80], made[:, 240:])
+    for place, turn in enumerate(TURNS):
+        copy = made[:, 80 * place : 80 * (place + 1)]
+        torch.testing.assert_close(copy, made[:, :80] * np.exp(1j * np.pi * turn), rtol=1e-4, atol=1e-4)
     assert made.abs().square().mean() == pytest.approx(1.0, rel=0.1)
     torch.testing.assert_close(copies(quiet), made, rtol=0.02, atol=0.02)
     assert copies(torch.zeros_like(loud)).abs().max() == 0
