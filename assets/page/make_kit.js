@@ -65,10 +65,17 @@ class MakeKit {
     });
   }
 
+  /** It can be pressed again; it lost the focus when it could not, and keys would go to the page. */
+  #ready() {
+    const begin = this.#part('.lw-set-begin');
+    begin.disabled = false;
+    if (document.activeElement === document.body) begin.focus();
+  }
+
   #answered(answer) {
     if (!answer || answer.asked !== this.#asked) return; // a later one was asked meanwhile
     if ('wrong' in answer) {
-      this.#part('.lw-set-begin').disabled = false;
+      this.#ready();
       this.#tell(answer.wrong, true);
     } else this.#follow(answer.id);
   }

@@ -9,7 +9,7 @@ neighbouring blocks differ a little everywhere. Their log-mels are therefore cro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,6 +51,8 @@ class BlockPlan:
 
 
 CONVOLUTIONAL = BlockPlan()
+# Of save points that name no plan: blocks of one take are cut alike to its end.
+EARLIER = BlockPlan(first=16, block=24, past=24, future=16, fade=2)
 # Attention in the VAE's middle sees the whole window: only long context and a long fade hide the joins.
 ATTENTIVE = BlockPlan(first=32, block=64, past=64, future=32, fade=8)
 # A finished clip has no latency to save.
@@ -91,7 +93,7 @@ class BlockDecoder:
     def __init__(self, networks: SpectrogramDecoder, plan: BlockPlan, context: int, hop_samples: int) -> None:
         """`context` is the vocoder's in mel frames, `hop_samples` the samples of one latent frame."""
         self._networks = networks
-        self._plan = plan
+        self._given = self._plan = plan
         self._context = context
         self._mel_hop = hop_samples // MEL_PER_LATENT
         self._blocks = 0
@@ -124,6 +126,7 @@ class BlockDecoder:
     def state_dict(self) -> dict[str, Any]:
         """Everything a later decoder needs to go on with this take: plain tensors and integers."""
         return {
+            "plan": list(astuple(self._plan)),
             "blocks": self._blocks,
             "latents": self._latents,
             "past": self._past,
@@ -133,7 +136,12 @@ class BlockDecoder:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict()`'s value; an empty mapping begins anew."""
+        """Go on from `state_dict()`'s value, in blocks as that take's were cut; an empty mapping begins anew.
+
+        Raises:
+            ValueError: its plan is none.
+        """
+        self._plan = _plan_of(state, self._given)
         self._blocks = state.get("blocks", 0)
         self._latents = state.get("latents")
         self._past = state.get("past", 0)
@@ -175,6 +183,21 @@ class BlockDecoder:
         self._mel = self._mel[:, begin:].clone()
         self._mel_past = end - begin
         return samples.numpy()
+
+
+def _plan_of(state: Mapping[str, Any], given: BlockPlan) -> BlockPlan:
+    """How a saved take's blocks are cut; as `given` where nothing was saved."""
+    if not state:
+        return given
+    if "plan" not in state:
+        return EARLIER if given == CONVOLUTIONAL else given
+    lengths = state["plan"]
+    if len(lengths) != 5 or not all(isinstance(one, int) and 0 <= one <= WHOLE_FRAMES for one in lengths):
+        raise ValueError("no plan of blocks")
+    first, block, past, future, fade = lengths
+    if not (first and block and past >= fade > 0):
+        raise ValueError("no plan of blocks")
+    return BlockPlan(first, block, past, future, fade)
 
 
 def decode_whole(networks: SpectrogramDecoder, latents: Tensor, hop_samples: int) -> NDArray[np.float32]:

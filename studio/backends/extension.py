@@ -9,9 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from studio.backends.components import load_network
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
-from studio.modules.band_extension import BandExtension
 
 FOLDER = "pocket/extension"  # of the assets: one for all that speak AudioLDM's mel
 NOT_HERE = "What extends sound to 48 kHz is not in {}: reinstall Longwave, or choose 16 kHz."
@@ -49,6 +47,9 @@ def load_extension(folder: Path, device: torch.device) -> Extension:
         ModelNotFoundError: it is not there.
         WeightsError: it is damaged.
     """
+    from studio.backends.components import load_network
+    from studio.modules.band_extension import BandExtension  # takes a second to import
+
     if not folder.is_dir():
         raise ModelNotFoundError(NOT_HERE.format(folder.parent.name))
     extension: Extension = load_network(BandExtension, folder, device, torch.float32)

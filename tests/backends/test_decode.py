@@ -11,6 +11,7 @@ import torch
 from studio.backends.decode import (
     ATTENTIVE,
     CONVOLUTIONAL,
+    EARLIER,
     BlockDecoder,
     BlockPlan,
     decode_whole,
@@ -147,6 +148,29 @@ def test_goes_on_from_a_saved_state(networks, latents) -> None:
     after.load_state_dict(before.state_dict())
     tail = [after.push(latents[:, :, 71:]), after.flush()]
     np.testing.assert_array_equal(np.concatenate([head, *tail]), reference)
+
+
+def test_a_saved_take_keeps_the_plan_that_its_blocks_are_cut_by(networks, latents) -> None:
+    whole = stream(decoder(networks, EARLIER), latents, [7])
+    begun = decoder(networks, EARLIER)
+    first = begun.push(latents[:, :, :90])
+    state = begun.state_dict()
+    for saved in (state, {key: value for key, value in state.items() if key != "plan"}):
+        goes_on = decoder(networks)  # by the plan of now, where it is not told
+        goes_on.load_state_dict(saved)
+        rest = [goes_on.push(latents[:, :, 90:]), goes_on.flush()]
+        np.testing.assert_array_equal(np.concatenate([first, *rest]), whole)
+        assert goes_on.state_dict()["plan"] == decoder(networks).state_dict()["plan"], "it is as new"
+
+
+@pytest.mark.parametrize(
+    "plan", [[], [16, 0, 16, 12, 2], [16, 48, 1, 12, 2], [16, 10**9, 16, 12, 2], "abcde"]
+)
+def test_a_damaged_plan_is_refused(networks, latents, plan: object) -> None:
+    begun = decoder(networks)
+    begun.push(latents[:, :, :90])
+    with pytest.raises(ValueError, match="no plan"):
+        decoder(networks).load_state_dict({**begun.state_dict(), "plan": plan})
 
 
 def test_blocks_double_up_to_the_largest() -> None:

@@ -52,7 +52,7 @@ def ended(studio: Studio, job: Any) -> Path:
 
 def edited(studio: Studio, kind: str, take: Path, other: str = "", **values: Any) -> Path:
     edit = parse_edit(kind, **{"seed": 1, "steps": 3, **values})
-    return ended(studio, studio.edit(edit, str(take), other))
+    return ended(studio, studio.edit(edit, str(take), other, paths=True))
 
 
 def sound(path: Path) -> np.ndarray:
