@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile as sf
 
-from studio.core.audio import SAMPLE_RATE
+from studio.core.audio import SAMPLE_RATE, middle
 from studio.core.errors import InvalidRequestError, WeightsError
+from studio.dsp.resample import resample
 
 if TYPE_CHECKING:
     from studio.evaluation.classifier import Classifier
@@ -33,7 +34,7 @@ class AudioTagger:
         `count` None gives all of them.
 
         Raises:
-            InvalidRequestError: it is no sound file at the judge's sample rate.
+            InvalidRequestError: it is no sound file.
         """
         classifier = self._load()
         if classifier is None:
@@ -60,17 +61,16 @@ class AudioTagger:
 
 
 def _windows(path: Path) -> np.ndarray:
-    """Windows [n, samples] spread over a take; one that is shorter is repeated."""
+    """Windows [n, samples] spread over a take, at the judge's rate; one that is shorter is repeated."""
     try:
         with sf.SoundFile(path) as sound:
-            if sound.samplerate != SAMPLE_RATE:
-                raise InvalidRequestError(f"{path.name} is not at 16 kHz: the judge can't hear it.")
             length = int(WINDOW_S * sound.samplerate)
             count = max(1, min(MAX_WINDOWS, sound.frames // length))
             rows = []
             for start in np.linspace(0, max(0, sound.frames - length), count).astype(int):
                 sound.seek(int(start))
-                rows.append(np.resize(sound.read(length, dtype="float32"), length))
+                heard = resample(middle(sound.read(length, dtype="float32")), sound.samplerate, SAMPLE_RATE)
+                rows.append(np.resize(heard, int(WINDOW_S * SAMPLE_RATE)))
             return np.stack(rows)
     except (OSError, RuntimeError) as error:
         raise InvalidRequestError(f"Can't read {path.name}: it is no sound file.") from error

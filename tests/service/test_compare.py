@@ -12,6 +12,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.request import parse_request
 from studio.core.sampling import ConcatSampler, EndlessSampler
 from studio.core.settings import data_dir
+from studio.dsp.resample import resample
 from studio.evaluation.tagging import AudioTagger
 from studio.recipes.corpus.clip import make_clip
 from studio.service.compare import difference, methods, variants
@@ -87,6 +88,10 @@ def test_the_judge_names_what_it_hears(tmp_path: Path) -> None:
     assert first == "rain"
     assert 0.5 < share <= 1.0
     assert share >= less >= 0
+    wide = resample(clip.samples, 16000, 48000)
+    sf.write(tmp_path / "wide.wav", np.stack([wide, 0.5 * wide], axis=1), 48000)
+    (again, as_sure), _ = tagger.tag(tmp_path / "wide.wav")
+    assert (again, as_sure) == ("rain", pytest.approx(share, abs=0.15)), "of any rate and channels"
     sf.write(tmp_path / "short.wav", clip.samples[:20000], 16000)
     assert len(tagger.tag(tmp_path / "short.wav")) == 2
     (tmp_path / "no.wav").write_text("no sound")
