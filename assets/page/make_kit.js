@@ -2,6 +2,7 @@
 
 import { recalled, remember } from './kept.js';
 import { words } from './words.js';
+import { ready } from './parts.js';
 import { setText } from './text.js';
 
 const LOOK_MS = 1000;
@@ -65,17 +66,10 @@ class MakeKit {
     });
   }
 
-  /** It can be pressed again; it lost the focus when it could not, and keys would go to the page. */
-  #ready() {
-    const begin = this.#part('.lw-set-begin');
-    begin.disabled = false;
-    if (document.activeElement === document.body) begin.focus();
-  }
-
   #answered(answer) {
     if (!answer || answer.asked !== this.#asked) return; // a later one was asked meanwhile
     if ('wrong' in answer) {
-      this.#ready();
+      ready(this.#part('.lw-set-begin'));
       this.#tell(answer.wrong, true);
     } else this.#follow(answer.id);
   }

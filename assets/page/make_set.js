@@ -2,6 +2,7 @@
 
 import { sets } from './sets.js';
 import { words } from './words.js';
+import { ready } from './parts.js';
 import { setText } from './text.js';
 
 const SETTLED_MS = 400;
@@ -64,16 +65,9 @@ class MakeSet {
     this.#trigger('click', { action, count: this.#count.valueAsNumber, asked: this.#asked, again });
   }
 
-  /** It can be pressed again; it lost the focus when it could not, and keys would go to the page. */
-  #ready() {
-    const begin = this.#part('.lw-set-begin');
-    begin.disabled = false;
-    if (document.activeElement === document.body) begin.focus();
-  }
-
   #answered(answer) {
     if (!answer || answer.asked !== this.#asked) return; // a later one was asked meanwhile
-    this.#ready();
+    ready(this.#part('.lw-set-begin'));
     this.#tell(answer.wrong ?? answer.said ?? '', 'wrong' in answer);
     if (answer.more && !this.#root.hidden) this.#timer = setTimeout(() => this.#ask('plan', true), MORE_MS);
     if (!answer.id) return;

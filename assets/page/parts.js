@@ -6,3 +6,9 @@ export function part(tag, className, attributes = {}, text = '') {
   made.textContent = text;
   return made;
 }
+
+/** Let a button be pressed again; it lost the focus when it could not, and keys would go to the page. */
+export function ready(button) {
+  button.disabled = false;
+  if (document.activeElement === document.body) button.focus();
+}

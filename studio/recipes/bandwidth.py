@@ -6,20 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from studio.core.errors import ModelNotFoundError
 from studio.evaluation.embedders.base import Embedder
 from studio.evaluation.sound_files import sound_files
 from studio.evaluation.suites.bandwidth import measure_bandwidth
-from studio.modules.band_extension import SAMPLE_RATE, BandExtension
-from studio.recipes.corpus.clip import describe, render
+from studio.modules.band_extension import BandExtension
 from studio.recipes.corpus.families import FAMILIES
-from studio.recipes.corpus.synthesis import rendering_at
 from studio.recipes.data.clips import HELD_OUT_SEED
-from studio.recipes.data.wide import CLIP_S, recorded_clips
+from studio.recipes.data.wide import full_band_clip, recorded_clips
 from studio.recipes.pocket.extension import as_decoded, as_vocoded
 
 FIRST_SEED = HELD_OUT_SEED + 50_000_000
@@ -54,10 +50,5 @@ def evaluate_bandwidth(
                 groups.append(file.name)
     else:
         groups = [family for family in FAMILIES for _ in range(per_family)]
-        sounds = [_full_band(FIRST_SEED + i, family) for i, family in enumerate(groups)]
+        sounds = [full_band_clip(FIRST_SEED + i, family) for i, family in enumerate(groups)]
     return measure_bandwidth(extension, through, sounds, groups, load_embedder(), report)
-
-
-def _full_band(seed: int, family: str) -> NDArray[np.float32]:
-    with rendering_at(SAMPLE_RATE):
-        return render(describe(seed, scene=False, family=family, duration_s=CLIP_S), seed)

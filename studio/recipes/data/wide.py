@@ -60,10 +60,11 @@ class WideClips:
         return len(self.known)
 
 
-def full_band_clip(seed: int, duration_s: float = CLIP_S) -> NDArray[np.float32]:
-    """A clip of the corpus [n] at 48 kHz, a scene now and then."""
+def full_band_clip(seed: int, family: str | None = None) -> NDArray[np.float32]:
+    """A clip of the corpus [n] at 48 kHz: of one family alone, or of any, a scene now and then."""
+    scene = None if family is None else False
     with rendering_at(SAMPLE_RATE):
-        return render(describe(seed, duration_s=duration_s), seed)
+        return render(describe(seed, scene, family, CLIP_S), seed)
 
 
 def recorded_clips(files: Sequence[Path], duration_s: float = CLIP_S) -> Iterator[NDArray[np.float32]]:

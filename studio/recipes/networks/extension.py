@@ -19,7 +19,6 @@ from studio.modules.band_extension import (
     BandExtension,
     analyse,
     band_powers,
-    source_levels,
 )
 from studio.recipes.data.wide import WideClips
 from studio.training.loop import LoopOptions, TrainState, run
@@ -61,7 +60,7 @@ def draw_batch(clips: Sequence[WideClips], count: int, generator: torch.Generato
 def set_statistics(extension: BandExtension, clips: Sequence[WideClips]) -> None:
     """Let the network standardise what it sees, and begin with the mean levels, by the clips' statistics."""
     batch = draw_batch(clips[:1], min(STATISTICS_CLIPS, 4 * len(clips[0])), torch.Generator().manual_seed(0))
-    seen = torch.cat([batch.mel, source_levels(analyse(batch.known))], dim=-1).flatten(0, 1)
+    seen = extension.features(batch.mel, analyse(batch.known)).flatten(0, 1)
     extension.mean.copy_(seen.mean(dim=0))
     extension.scale.copy_(seen.std(dim=0).clamp(min=1e-3))
     extension.leave.bias.copy_(batch.above.log().mean(dim=(0, 2)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from studio.service.kit.kits import Standing
 from studio.service.studio import Studio
 from studio.service.takes.naming import portable
 from studio.ui.callers import client_of
-from studio.ui.forms import Form, read_form
+from studio.ui.forms import read_form
 from studio.ui.panels.making import NO_STORE, OWN_HEADER
 from studio.ui.words import words
 
@@ -77,19 +77,6 @@ def _fills(preset: KitPreset) -> dict[str, Any]:
         "form": {key: preset.settings[key] for key in _FORM if key in preset.settings},
         "plan": {key: preset.plan[key] for key in _PANEL if key in preset.plan},
     }
-
-
-def bind_ask(part: gr.HTML, form: Form, answer: Callable[..., dict[str, Any]]) -> None:
-    """Make it begin a kit of the form: `answer` gives what `asked` does."""
-
-    def run(event: gr.EventData, **values: Any) -> dict[str, Any]:
-        return answer(event._data or {}, values)
-
-    run.__annotations__["event"] = gr.EventData  # which is how Gradio knows it
-    part.click(
-        run, None, part, inputs_kwargs=form.fields, trigger_mode="always_last",
-        show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
 
 
 def asked(studio: Studio, mode: str, event: Mapping[str, Any], values: Values) -> dict[str, Any]:

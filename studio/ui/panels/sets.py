@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from studio.service.batch.standing import Look, Summary
 from studio.service.studio import Studio
 from studio.service.takes.naming import slug
 from studio.ui.callers import client_of
-from studio.ui.forms import Form, read_form
+from studio.ui.forms import read_form
 from studio.ui.panels.batches import varied
 from studio.ui.panels.cards import counted, readable
 from studio.ui.words import words
@@ -103,19 +103,6 @@ def build_ask(tab: str) -> gr.HTML:
     return gr.HTML(
         html_template=_ASK, js_on_load=_ATTACH_ASK % tab, apply_default_css=False, elem_id=f"{tab}-set"
     )
-
-
-def bind_ask(part: gr.HTML, form: Form, answer: Callable[..., dict[str, Any]]) -> None:
-    """Make it tell what a set of the form would be, and begin it: `answer` gives what `asked` does."""
-
-    def run(event: gr.EventData, **values: Any) -> dict[str, Any]:
-        return answer(event._data or {}, values)
-
-    run.__annotations__["event"] = gr.EventData  # which is how Gradio knows it
-    part.click(
-        run, None, part, inputs_kwargs=form.fields, trigger_mode="always_last",
-        show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
 
 
 def asked(studio: Studio, mode: str, event: Mapping[str, Any], values: Values) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from studio.core.modes import MODES
 from studio.core.settings import Settings
 from studio.ui import widgets
 from studio.ui.forms import Form
-from studio.ui.panels import kits, look, palette, sets, speech, timeline
+from studio.ui.panels import asking, kits, look, palette, sets, speech, timeline
 from studio.ui.tabs.take_tab import TakeHandlers, TakeTab
 from studio.ui.words import words
 
@@ -126,9 +126,9 @@ def lay_out(form: Form, handlers: TakeHandlers, settings: Settings, own: Own) ->
         timeline.bind(planned, form.fields)
     take_tab = TakeTab(form, [player, start, download, job_id, strip], handlers)
     take_tab.bind(again, stop)
-    sets.bind_ask(set_of_it, form, handlers.ask_for_set)
+    asking.bind_ask(set_of_it, form, handlers.ask_for_set)
     if kit_of_it is not None:
-        kits.bind_ask(kit_of_it, form, handlers.ask_for_kit)
+        asking.bind_ask(kit_of_it, form, handlers.ask_for_kit)
     return Laid(take_tab, steer, steered, finish, job_id)
 
 
