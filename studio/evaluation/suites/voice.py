@@ -103,7 +103,7 @@ def measure_voice(
 
     `scenes` are clips of one family.
     """
-    ears = Ears(recognizer, networks.classifier, VoiceClassifier.fit(*held.known))
+    ears = Ears(recognizer, networks.classifier, know_voices(networks, held.known))
     figures = _sources(ears, networks, held, plan, report)
     renderer = Renderer()
     alone, voices, _ = _clips(backend, renderer, ears, held, None, plan, report)
@@ -118,18 +118,31 @@ def measure_voice(
     return figures
 
 
+def know_voices(networks: Networks, known: Sequence[Sequence[Samples]]) -> VoiceClassifier:
+    """Who tells the voices apart: by their speech as it is, and as VAE and vocoder give it back.
+
+    Both networks change a voice's colour by more than what is between two voices.
+    """
+    first, second = ([*said, *(through_networks(networks, each) for each in said)] for said in known)
+    return VoiceClassifier.fit(first, second)
+
+
 def _sources(
     ears: Ears, networks: Networks, held: HeldSpeech, plan: VoicePlan, report: Report
 ) -> dict[str, float]:
     """The voices themselves, and what is left of them behind VAE and vocoder."""
-    plain: Counts = []
-    decoded: Counts = []
+    counts: dict[str, Counts] = {"source": [], "decoded": []}
+    known: dict[str, list[bool]] = {"source": [], "decoded": []}
     for voice, said in enumerate(held.read):
         report(f"The voices themselves: {voice + 1} of {len(held.read)}")
         for text, samples in zip(held.sentences[: plan.sentences], said, strict=False):
-            plain.append(ears.errors(text, samples))
-            decoded.append(ears.errors(text, through_networks(networks, samples)))
-    return _rate("wer_source", plain) | _rate("wer_decoded", decoded)
+            for name, heard in ("source", samples), ("decoded", through_networks(networks, samples)):
+                counts[name].append(ears.errors(text, heard))
+                known[name].append(ears.voices.voice(heard) == voice)
+    figures: dict[str, float] = {}
+    for name in counts:
+        figures |= _rate(f"wer_{name}", counts[name]) | _share(f"voice_acc_{name}", known[name])
+    return figures
 
 
 @torch.inference_mode()

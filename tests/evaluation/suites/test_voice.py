@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from studio.core.speech import Speech
 from studio.evaluation.classifier import Classifier
+from studio.evaluation.suites import voice as suite
 from studio.evaluation.suites.pocket import HeldOut, Networks
 from studio.evaluation.suites.voice import (
     MARGIN_S,
@@ -21,6 +23,7 @@ from studio.evaluation.suites.voice import (
     measure_voice,
     read_on,
 )
+from studio.evaluation.voices import VoiceClassifier
 from studio.pipeline.renderer import Renderer
 from studio.pipeline.speech import LEAD_S
 from studio.testing.speaking import FakeSpeakingBackend
@@ -101,3 +104,31 @@ def test_a_scene_lies_as_far_below_as_is_asked(monkeypatch: pytest.MonkeyPatch) 
     voice, scene = noise(1), 7 * noise(2, 10.0)
     both: Any = behind(voice, scene, -10.0) - voice
     assert 10 * np.log10(np.mean(both**2) / np.mean(voice**2)) == pytest.approx(-10, abs=0.1)
+
+
+def ringing(seed: int, hz: float) -> Samples:
+    """Noise that rings at one pitch."""
+    turn = 2 * np.pi * hz / 16000
+    samples: Samples = lfilter([1.0], [1.0, -1.9 * np.cos(turn), 0.9025], noise(seed)).astype(np.float32)
+    return samples
+
+
+def test_voices_are_known_behind_networks_that_change_them_more_than_they_differ(
+    monkeypatch: pytest.MonkeyPatch, networks: Networks
+) -> None:
+    monkeypatch.setattr(
+        suite, "through_networks", lambda _, samples: lfilter([1.0], [1.0, -0.9], samples).astype(np.float32)
+    )
+    pitches = 700.0, 1400.0
+    known = [[ringing(100 * voice + i, hz) for i in range(6)] for voice, hz in enumerate(pitches)]
+    voices = suite.know_voices(networks, known)
+    for voice, hz in enumerate(pitches):
+        for seed in range(50, 54):
+            said = ringing(seed, hz)
+            assert voices.voice(said) == voice
+            assert voices.voice(suite.through_networks(networks, said)) == voice
+    plain = VoiceClassifier.fit(*known)
+    passed = [
+        plain.voice(suite.through_networks(networks, ringing(seed, pitches[1]))) for seed in range(50, 54)
+    ]
+    assert passed == [0] * 4, "what the networks add passes for the lower voice"
