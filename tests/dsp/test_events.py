@@ -43,6 +43,18 @@ def test_steady_sound_has_no_events() -> None:
     assert find_events(np.zeros(3, np.float32), RATE) == []
 
 
+def test_what_swells_a_little_beside_hits_is_no_event() -> None:
+    sound = scene((1.0, 3.0))
+    swell = slice(round(1.9 * RATE), round(2.1 * RATE))
+    for factor, counts in (
+        (2.8, 2),
+        (7.0, 3),
+    ):  # 9 and 17 dB over the background, on either side of the least rise
+        risen = sound.copy()
+        risen[swell] *= factor
+        assert len(find_events(risen, RATE)) == counts
+
+
 def test_the_loudest_channel_counts() -> None:
     both = np.stack([noise(4.0, 0.001, 9), scene()], axis=1)
     assert len(find_events(both, RATE)) == len(HITS)
