@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.core.defaults import DefaultsOf
 from studio.core.scene import Scene, parse_scene
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
@@ -17,7 +19,7 @@ from studio.service.takes.files.coding import read_coding
 from studio.service.takes.library import Library
 
 if TYPE_CHECKING:
-    from studio.api.session import Session
+    from studio.api.sound import Sound
     from studio.core.request import GenerationRequest
     from studio.service.jobs.errands import Tell
 
@@ -31,8 +33,17 @@ def load_scene(source: str | Path) -> Scene:
     return find_scene(str(source), Settings().presets)
 
 
+@dataclass(frozen=True)
+class Hands:
+    """What a session mixes with: its settings, how it makes a sound, and what its models begin with."""
+
+    settings: Settings
+    generate: Callable[[GenerationRequest], Sound]
+    defaults: DefaultsOf
+
+
 def mixed(
-    session: Session,
+    session: Hands,
     asked: Scene | Mapping[str, Any] | str | Path,
     out: Path,
     *,
@@ -55,7 +66,7 @@ def mixed(
 
 
 def _maker(
-    session: Session, out: Path
+    session: Hands, out: Path
 ) -> Callable[[GenerationRequest, CancelToken, Callable[[float], None]], str]:
     """Makes takes beside the mix, called after it."""
     made: list[Path] = []

@@ -243,10 +243,11 @@ class Session:
             ModelNotFoundError, WeightsError: the model of a request is not there, or not whole.
             OutOfResourcesError: the disk is full.
         """
-        from studio.api.mixes import mixed
+        from studio.api.mixes import Hands, mixed
 
         return mixed(
-            self, scene, Path(out), stems=None if stems is None else Path(stems),
+            Hands(self.settings, self.generate, self.defaults), scene, Path(out),
+            stems=None if stems is None else Path(stems),
             changed={"lufs": lufs, "ceiling_dbtp": ceiling_dbtp},
             coding={"bits": str(bits or ""), "rate": str(rate or "")}, cancel=cancel, tell=tell,
         )  # fmt: skip

@@ -65,7 +65,9 @@ def test_eight_scenes_ship_each_with_a_small_picture() -> None:
         assert scene.description
         assert all(layer.request and "seed" in layer.request for layer in scene.layers)
         assert 0 < (presets / "scenes" / f"{stem}.webp").stat().st_size <= 40_000
-    spoken = [stem for stem, scene in scenes.items() if any("speech" in (one.request or {}) for one in scene.layers)]
+    spoken = [
+        stem for stem, scene in scenes.items() if any("speech" in (one.request or {}) for one in scene.layers)
+    ]
     assert len(spoken) >= 2
     assert named_scene("Loop duo", presets) == scenes["loop-duo"]
     with pytest.raises(InvalidRequestError, match="There is no scene 'x': choose one of"):
