@@ -248,8 +248,9 @@ class Desk {
   /** The takes that were made meanwhile, in the layers that lacked them. */
   #take(made) {
     const { scene } = layers;
-    const known = scene.layers.map((layer) => {
-      const same = made.layers.find((one) => one.take && JSON.stringify(one.request) === JSON.stringify(layer.request));
+    const alike = (one, layer) => one?.take && JSON.stringify(one.request) === JSON.stringify(layer.request);
+    const known = scene.layers.map((layer, place) => {
+      const same = [made.layers[place], ...made.layers].find((one) => alike(one, layer));
       return layer.request && same ? { ...layer, take: same.take } : layer;
     });
     if (JSON.stringify(known) !== JSON.stringify(scene.layers)) layers.open({ ...scene, layers: known });

@@ -88,7 +88,7 @@ def write_mix(
         tell(Stage(0.9, "Writing the file"))
         cut = ExportRange(lufs=scene.lufs, ceiling_dbtp=0.0 if ceiling is None else ceiling)
         record = _record(mix, place.final.name)
-        done = export(raw, place.final, comment_of(record), cut, coding=coding)
+        done = export(raw, place.final, comment_of(record), cut, coding=coding, check=cancel.check)
         if done.level is not None:
             record = Preset.model_validate_json(with_figures(record.to_json(), done.level.figures))
             note = done.level.sentence

@@ -23,6 +23,7 @@ from studio.core.settings import Settings
 from studio.dsp.true_peak import TruePeakMeter
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.renderer import Renderer
+from studio.service.jobs.errands import Stage
 from studio.service.layers.mix import Mix
 from studio.service.layers.scenes import find_scene
 from studio.service.layers.sounds import Found
@@ -175,12 +176,17 @@ def test_one_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_mix_that_is_cancelled_while_it_is_written_leaves_nothing(tmp_path: Path) -> None:
-    cancel = CancelToken()
-    with Mix(scene_of({"take": "x"}), [noise(tmp_path / "a.wav", 0.1, seconds=10)]) as mix:
-        with pytest.raises(CancelledError):
-            write_mix(
-                mix, Place(tmp_path / "b.flac", True), tmp_path, cancel=cancel, tell=lambda _: cancel.set()
-            )  # fmt: skip
+    scene, place = scene_of({"take": "x"}, lufs=-12), Place(tmp_path / "b.flac", True)
+    with Mix(scene, [noise(tmp_path / "a.wav", 0.1, seconds=10)]) as mix:
+        for last in ("Mixing", "Writing the file"):
+            cancel = CancelToken()
+
+            def tell(stage: Stage, last: str = last, cancel: CancelToken = cancel) -> None:
+                if stage.said == last:
+                    cancel.set()
+
+            with pytest.raises(CancelledError):
+                write_mix(mix, place, tmp_path, cancel=cancel, tell=tell)
         with pytest.raises(CancelledError):
             write_stems(mix, tmp_path / "b.zip", tmp_path, cancel)
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in (".flac", ".zip", ".part")) == []
