@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studio.api.default import default_session, edit, generate, kit, stream, unload
+    from studio.api.default import default_session, edit, generate, kit, mix, stream, unload
+    from studio.api.mixes import load_scene
     from studio.api.presets import load_kit_preset, load_preset
     from studio.api.session import Session
     from studio.api.sound import Sound
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from studio.core.preset import Preset
     from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
     from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler, Sampler
+    from studio.core.scene import Layer, Scene
     from studio.core.settings import Settings
     from studio.core.speech import Said, Speech
     from studio.service.kit.make import Kit
+    from studio.service.layers.write import Mixed
 
 __version__ = "0.1.0"
 
@@ -60,7 +63,9 @@ __all__ = [
     "Kit",
     "KitPlan",
     "KitPreset",
+    "Layer",
     "LiteFocusAttention",
+    "Mixed",
     "ModelChoice",
     "ModelDefaults",
     "ModelNotFoundError",
@@ -74,6 +79,7 @@ __all__ = [
     "RecordedDraft",
     "Said",
     "Sampler",
+    "Scene",
     "Session",
     "Settings",
     "Sound",
@@ -90,13 +96,16 @@ __all__ = [
     "kit",
     "load_kit_preset",
     "load_preset",
+    "load_scene",
+    "mix",
     "stream",
     "unload",
 ]
 
 _ERRORS = "CancelledError InvalidRequestError ModelNotFoundError NoSoundError OutOfResourcesError StudioError"
 _HOMES = {
-    "api.default": "default_session edit generate kit stream unload",
+    "api.default": "default_session edit generate kit mix stream unload",
+    "api.mixes": "load_scene",
     "api.presets": "load_kit_preset load_preset",
     "api.session": "Session",
     "api.sound": "Sound",
@@ -111,9 +120,11 @@ _HOMES = {
     "core.preset": "Preset",
     "core.request": "GenerationRequest ModelChoice PromptPoint",
     "core.sampling": "ClipSampler ConcatSampler EndlessSampler Sampler",
+    "core.scene": "Layer Scene",
     "core.settings": "Settings",
     "core.speech": "Said Speech",
     "service.kit.make": "Kit",
+    "service.layers.write": "Mixed",
 }
 _HOME_OF = {name: f"studio.{home}" for home, names in _HOMES.items() for name in names.split()}
 

@@ -4,6 +4,7 @@ import { words } from './words.js';
 import { fill, setText } from './text.js';
 import { saveTake, wanted } from './download.js';
 import { draggable } from './export.js';
+import { layable } from './layers.js';
 import { Selection } from './selection.js';
 import { sets } from './sets.js';
 import { transport } from './transport.js';
@@ -195,8 +196,9 @@ class Library {
   #drag(event) {
     const source = event.target.closest?.('[data-source]')?.dataset.source;
     if (!source) return;
-    const { url, file } = JSON.parse(source);
+    const { id, title, url, file } = JSON.parse(source);
     draggable(event, file, `${url}&download=1`);
+    layable(event, id, title);
   }
 
   /** A file dropped anywhere on the list goes to the field that loads settings. */

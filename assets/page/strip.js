@@ -1,6 +1,7 @@
 // The takes of this page beside each other: pressed they are heard, all at one loudness.
 
 import { draggable } from './export.js';
+import { layable, layers } from './layers.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
@@ -120,6 +121,10 @@ export class Strip extends EventTarget {
   }
 
   async #act(act, take) {
+    if (act === 'layer') {
+      this.#say(layers.add(take.library, take.title));
+      return;
+    }
     if (act === 'continue' || act === 'draft') {
       this.dispatchEvent(new CustomEvent('reuse', { detail: { act, token: take.id } }));
       return;
@@ -179,7 +184,9 @@ export class Strip extends EventTarget {
 
   #dragged(event) {
     const take = this.#find(event.target.closest?.('[data-take]')?.dataset.take);
-    if (take) draggable(event, take.file, take.url);
+    if (!take) return;
+    draggable(event, take.file, take.url);
+    layable(event, take.library, take.title);
   }
 
   #keep() {
@@ -250,7 +257,7 @@ function fillTile(tile, take, place) {
 function actsOf(take) {
   if (!take.library) return [];
   const star = take.favourite ? ['unstar', '★', said.unstar] : ['star', '☆', said.star];
-  return [star, ['continue', '→', said.continue], ['draft', '◇', said.draft], ['reject', '×', said.reject]];
+  return [star, ['continue', '→', said.continue], ['draft', '◇', said.draft], ['layer', '⊕', said.layer], ['reject', '×', said.reject]];
 }
 
 function waitingTile(place, now) {

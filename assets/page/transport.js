@@ -16,7 +16,7 @@ const said = words.transport;
 
 class Transport extends EventTarget {
   #root;
-  #file = new FilePlayer();
+  #files = new FilePlayer();
   #export;
   #span = null;
   #seeking = false;
@@ -70,10 +70,11 @@ class Transport extends EventTarget {
    */
   play(source, at = 0) {
     this.#hush(source);
+    if (this.#file !== (source.player ?? this.#files)) this.#file.stop();
     const other = source.id !== this.current?.id;
     this.current = source;
     if (other) this.#show(source);
-    this.#file.start({ url: new URL(source.url, document.baseURI).href, gainDb: source.gainDb ?? 0, at });
+    this.#file.start({ url: new URL(source.url ?? '', document.baseURI).href, gainDb: source.gainDb ?? 0, at });
     this.#follow();
     this.#changed();
   }
@@ -98,6 +99,11 @@ class Transport extends EventTarget {
   /** A source's `gainDb` is known better now. */
   match({ id, gainDb }) {
     if (this.current?.id === id && !this.current.live) this.#file.gainDb = gainDb;
+  }
+
+  /** What plays a finished sound: a source's own player, or the one of files. */
+  get #file() {
+    return this.current?.player ?? this.#files;
   }
 
   /** Whether something sounds, or is about to. */
@@ -270,8 +276,8 @@ class Transport extends EventTarget {
     if (!finished) this.#open(false);
     const title = this.#find('.lw-title');
     setText(title, this.#title || said.nothing);
-    title.draggable = finished;
-    if (finished) title.href = new URL(current.url, document.baseURI);
+    title.draggable = Boolean(finished && current.url);
+    if (finished && current.url) title.href = new URL(current.url, document.baseURI);
     else title.removeAttribute('href');
     this.#keys.update(this.state);
     this.#tick();

@@ -17,7 +17,9 @@ from studio.core.request import ModelChoice
 
 if TYPE_CHECKING:
     from studio.core.kit import KitPlan, KitPreset
+    from studio.core.scene import Scene
     from studio.service.kit.make import Kit
+    from studio.service.layers.write import Mixed
 
 _lock = threading.Lock()
 _default: Session | None = None
@@ -87,6 +89,22 @@ def kit(
     """Loops that belong together in one ZIP, by the default session: see `Session.kit`."""
     return default_session().kit(
         asked, out, duration_s=duration_s, model=model, seed=seed, plan=plan, **settings
+    )
+
+
+def mix(
+    scene: Scene | Mapping[str, Any] | str | Path,
+    out: str | Path,
+    *,
+    stems: str | Path | None = None,
+    lufs: float | None = None,
+    ceiling_dbtp: float | None = None,
+    bits: int | None = None,
+    rate: int | None = None,
+) -> Mixed:
+    """The layers of a scene as one sound, by the default session: see `Session.mix`."""
+    return default_session().mix(
+        scene, out, stems=stems, lufs=lufs, ceiling_dbtp=ceiling_dbtp, bits=bits, rate=rate
     )
 
 

@@ -35,7 +35,10 @@ from studio.pipeline.start import FRESH, FromRecording, Start
 if TYPE_CHECKING:
     from studio.backends.base import Backend
     from studio.core.kit import KitPlan, KitPreset
-    from studio.service.kit.make import Kit, Stage
+    from studio.core.scene import Scene
+    from studio.service.jobs.errands import Stage
+    from studio.service.kit.make import Kit
+    from studio.service.layers.write import Mixed
 
 Told = TypeVar("Told")
 Asked = str | Preset | GenerationRequest
@@ -207,6 +210,46 @@ class Session:
         return make_kit(
             request, wanted, Path(out), lease=self._models.lease, render=self._render,
             turn=self._taken, cancel=cancel or CancelToken(), tell=tell,
+        )  # fmt: skip
+
+    def mix(
+        self,
+        scene: Scene | Mapping[str, Any] | str | Path,
+        out: str | Path,
+        *,
+        stems: str | Path | None = None,
+        lufs: float | None = None,
+        ceiling_dbtp: float | None = None,
+        bits: int | None = None,
+        rate: int | None = None,
+        cancel: CancelToken | None = None,
+        tell: Callable[[Stage], None] = lambda stage: None,
+    ) -> Mixed:
+        """The layers of a scene as one sound at `out`, in the format that its ending names.
+
+        Args:
+            scene: a `Scene`, its fields, the path of its JSON or of a mix, or the name of one that ships. Its
+                takes are named by their paths. What it asks for by requests is made first, and lies beside
+                the mix, called after it.
+            stems: a ZIP of the layers that are heard, aligned, as WAV of floats.
+            lufs, ceiling_dbtp: hold instead of the scene's own.
+            bits, rate: of the file, as an export has them.
+            cancel: once set, ends it.
+            tell: hears how far it is.
+
+        Raises:
+            CancelledError: `cancel` was set.
+            InvalidRequestError: the scene can't be mixed, or not written there.
+            ModelNotFoundError, WeightsError: the model of a request is not there, or not whole.
+            OutOfResourcesError: the disk is full.
+        """
+        from studio.api.mixes import Hands, mixed
+
+        return mixed(
+            Hands(self.settings, self.generate, self.defaults), scene, Path(out),
+            stems=None if stems is None else Path(stems),
+            changed={"lufs": lufs, "ceiling_dbtp": ceiling_dbtp},
+            coding={"bits": str(bits or ""), "rate": str(rate or "")}, cancel=cancel, tell=tell,
         )  # fmt: skip
 
     def recorded_draft(self, path: str | Path, model: str = POCKET_DRAFTS) -> RecordedDraft:

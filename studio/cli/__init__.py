@@ -20,6 +20,7 @@ from studio.cli.evaluate import eval_commands
 from studio.cli.kit import kit
 from studio.cli.library import library_commands
 from studio.cli.listen import listen_commands
+from studio.cli.mix import mix
 from studio.cli.models import models_commands
 from studio.cli.presets import presets_commands
 from studio.cli.render import render_commands
@@ -45,6 +46,7 @@ def build_cli(factories: Factories) -> typer.Typer:
     cli.add_typer(render_commands(), name="render")
     cli.add_typer(edit_commands, name="edit")
     cli.command()(kit)
+    cli.command()(mix)
     cli.add_typer(batch_commands, name="batch")
     cli.add_typer(bench_commands, name="bench")
     cli.add_typer(eval_commands, name="eval")

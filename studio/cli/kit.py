@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.common import INTERRUPTED_STATUS, AsJson, factories_of, fail, print_json, terminal
+from studio.cli.common import INTERRUPTED_STATUS, AsJson, factories_of, fail, print_json
 from studio.cli.looping import looped
 from studio.cli.options import request_of, with_fields
+from studio.cli.stages import in_stages
 from studio.core.binding import Values
 from studio.core.errors import CancelledError, InvalidRequestError
-from studio.core.interrupts import deferred
 from studio.core.kit import KitPlan, KitPreset, kit_preset, parse_kit
 from studio.core.messages import FieldError
 from studio.core.settings import Settings
 
 if TYPE_CHECKING:
     from studio.core.request import GenerationRequest
-    from studio.service.kit.make import Kit, Stage
+    from studio.pipeline.cancel import CancelToken
+    from studio.service.jobs.errands import Tell
+    from studio.service.kit.make import Kit
     from studio.service.studio import Studio
 
 DEFAULTS = Settings()
@@ -131,22 +133,7 @@ def _rate(words: str | None) -> int | None:
 
 
 def _make(studio: Studio, request: GenerationRequest, plan: KitPlan, out: Path) -> Kit:
-    """Make it, with a bar on stderr where that is a terminal; Ctrl-C ends it with the step that is made."""
-    from rich.progress import BarColumn, Progress, TextColumn
+    def work(cancel: CancelToken, tell: Tell) -> Kit:
+        return studio.kits.make(request, plan, out, cancel=cancel, tell=tell)
 
-    from studio.pipeline.cancel import CancelToken
-
-    console, cancel = terminal(), CancelToken()
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    with deferred() as asked, bar:
-        task = bar.add_task("Loading the model", total=1.0)
-
-        def show(stage: Stage) -> None:
-            if asked:
-                cancel.set("Stopped.")
-            bar.update(task, description=stage.said, completed=stage.share)
-
-        return studio.kits.make(request, plan, out, cancel=cancel, tell=show)
+    return in_stages("Loading the model", work)

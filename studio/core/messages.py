@@ -60,6 +60,25 @@ NAMES = {
     "lufs": "Loudness",
     "rate": "Sample rate",
     "plan": "The kit",
+    # Of a scene.
+    "kind": "Kind",
+    "length_s": "The scene's length",
+    "ceiling_dbtp": "The ceiling",
+    "layers": "The layers",
+    "layers.name": "Its name",
+    "layers.take": "Its take",
+    "layers.request": "Its request",
+    "layers.gain_db": "Its gain",
+    "layers.pan": "Its pan",
+    "layers.mute": "Mute",
+    "layers.solo": "Solo",
+    "layers.offset_s": "Its offset",
+    "layers.start_s": "Its beginning",
+    "layers.end_s": "Its end",
+    "layers.loop": "Loop",
+    "layers.crossfade_s": "Its crossfade",
+    "layers.fade_in_s": "Its fade-in",
+    "layers.fade_out_s": "Its fade-out",
     # Of an edit.
     "start_s": "The span's beginning",
     "end_s": "The span's end",
@@ -155,6 +174,8 @@ def _find(model: type[BaseModel], loc: Sequence[int | str], tab: str) -> _Place:
     label = next((name for one in (".".join(tagged), path, *names[:1]) if (name := _named(one, tab))), "")
     if nth and names[:1] == ["lane"]:
         label = f"{label} ({nth} in the lane)"
+    elif nth and names[:1] == ["layers"]:
+        label = f"Layer {nth}:" + (f" {label[:1].lower()}{label[1:]}" if names[1:] else "")
     return _Place(path, label, annotation, metadata)
 
 

@@ -16,6 +16,7 @@ from studio.core.errors import InvalidRequestError
 from studio.core.messages import first_problem
 from studio.core.modes import MODES
 from studio.core.request import GenerationRequest
+from studio.core.scene import Scene
 from studio.core.speech import Said
 from studio.core.text import Line, one_line, read_text
 from studio.core.values import Frozen
@@ -104,7 +105,7 @@ LoopPoints = Annotated[tuple[_Sample, _Sample], AfterValidator(_ordered)]
 class TakeRecord(Frozen):
     """What came of a request. Absent in a preset. `said` is what is heard of words, and when; `loop` the span
     that plays round for ever, as its first sample and the one after its last, None where the take doesn't.
-    `bands` are None where its sound is as its model says it.
+    `bands` are None where its sound is as its model says it; `mix` is the scene that a mix was made of.
     """
 
     file: FileName
@@ -123,6 +124,7 @@ class TakeRecord(Frozen):
     group: Group | None = None
     batch: BatchRow | None = None
     edit: EditRecord | None = None
+    mix: Scene | None = None
 
 
 class Preset(Frozen):

@@ -64,6 +64,8 @@ def start_of(edit: AnyEdit, takes: Sequence[TakeOnDisk]) -> FromEdit:
 def _require_made_afresh(take: TakeOnDisk) -> None:
     """A variation makes the take again, of its settings alone."""
     about = take.about
+    if about is not None and about.mix is not None:
+        raise InvalidRequestError("This is a mix: vary one of the takes that it was made of.")
     if about is not None and about.edit is not None and not isinstance(about.edit.settings, Vary):
         raise InvalidRequestError("This take was edited: vary the take that it was made of.")
     if about is not None and (about.source is not None or about.status not in ("finished", "stopped")):

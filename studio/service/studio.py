@@ -30,6 +30,8 @@ from studio.service.jobs.job import Job
 from studio.service.jobs.runner import Render, Runner
 from studio.service.jobs.scheduler import Scheduler
 from studio.service.kit.kits import Kits
+from studio.service.layers.making import made_by_jobs
+from studio.service.layers.mixes import Mixes
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.models import Models
 from studio.service.takes.library import Library
@@ -77,6 +79,7 @@ class Studio:
         self.library = Library(settings.outputs, self._scheduler.growing)
         self._intake = Intake(settings, self._scheduler, drafts, fingerprint, admit)
         self.kits = Kits(settings, self.backends.lease, render, self._scheduler.turn, admit)
+        self.mixes = Mixes(settings.outputs, self.library, made_by_jobs(self.submit, self.stop), defaults)
         sets = partial(QueuedSets, settings.queue) if settings.queue else Sets
         self.sets: Sets = sets(
             settings,
@@ -265,4 +268,5 @@ class Studio:
         """End every job, keeping what was made."""
         self.sets.close()
         self.kits.close()
+        self.mixes.close()
         self._scheduler.close()

@@ -168,6 +168,16 @@ class Job:
         return max(0.0, request.duration_s - made_s) * (pace if self.stream is None else max(1.0, pace))
 
     @property
+    def share(self) -> float:
+        """About which part of the take whose turn it is has been made, from 0 to 1."""
+        step, latest, length_s = self._step, self._latest, self.request.duration_s
+        if self.ended:
+            return 1.0
+        if step is not None and step.total is not None and isinstance(self.request.sampler, ClipSampler):
+            return min(1.0, step.step / step.total)
+        return min(1.0, latest.audio_s / length_s) if latest is not None and length_s else 0.0
+
+    @property
     def group(self) -> Group | None:
         """What the take whose turn it is belongs to, where the job makes several."""
         if not self.others:

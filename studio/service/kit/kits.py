@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from studio.core.errors import CancelledError, InvalidRequestError, OutOfResourcesError
 from studio.core.files import disk_error
 from studio.core.kit import KitPlan
 from studio.core.request import GenerationRequest
 from studio.core.settings import Settings
 from studio.pipeline.cancel import CancelToken
-from studio.service.jobs.runner import Render, message_for
+from studio.service.jobs.errands import Errands, Phase, Tell
+from studio.service.jobs.runner import Render
 from studio.service.kit.loops import Lease, Turn
-from studio.service.kit.make import Kit, Stage, Tell, make_kit, require_kit
+from studio.service.kit.make import Kit, make_kit, require_kit
 from studio.service.takes.naming import free_path, slug
-
-log = logging.getLogger(__name__)
 
 FOLDER = "kits"  # below the folder of takes
 MAX_WAITING = 4
-REMEMBERED = 32
-SHUTDOWN_S = 10.0
 GONE = "That kit is not known any more: make it again."
-
-Phase = Literal["waiting", "making", "done", "stopped", "failed"]
+CROWDED = f"{MAX_WAITING} kits are waiting already: stop one, or try again later."
 
 
 @dataclass(frozen=True)
@@ -44,22 +35,6 @@ class Standing:
     said: str = ""
     path: Path | None = None
     notes: tuple[str, ...] = ()
-
-
-@dataclass
-class _Run:
-    request: GenerationRequest
-    plan: KitPlan
-    client: str
-    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    cancel: CancelToken = field(default_factory=CancelToken)
-    phase: Phase = "waiting"
-    stage: Stage = Stage(0.0, "")
-    kit: Kit | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.phase not in ("waiting", "making")
 
 
 class Kits:
@@ -76,10 +51,7 @@ class Kits:
         """`turn` gives the device of a model between takes; `admit` refuses as it does for takes."""
         self._folder = settings.outputs / FOLDER
         self._lease, self._render, self._turn, self._admit = lease, render, turn, admit
-        self._changed = threading.Condition()
-        self._runs: OrderedDict[str, _Run] = OrderedDict()
-        self._closed = False
-        self._thread: threading.Thread | None = None
+        self._errands: Errands[Kit] = Errands("kits", gone=GONE, crowded=CROWDED, most=MAX_WAITING)
 
     def make(
         self,
@@ -99,7 +71,7 @@ class Kits:
             cancel=cancel or CancelToken(), tell=tell,
         )  # fmt: skip
 
-    def begin(self, request: GenerationRequest, plan: KitPlan, client: str = "") -> str:
+    def begin(self, request: GenerationRequest, plan: KitPlan) -> str:
         """Make a kit below the folder of takes as soon as the device is free; its id.
 
         Raises:
@@ -108,37 +80,26 @@ class Kits:
         """
         self._admit(request)
         require_kit(request, self._new_path(request))
-        run = _Run(request, plan, client)
-        with self._changed:
-            if self._closed:
-                raise InvalidRequestError("The studio is ending: start it again first.")
-            if sum(not one.ended for one in self._runs.values()) > MAX_WAITING:
-                raise OutOfResourcesError(
-                    f"{MAX_WAITING} kits are waiting already: stop one, or try again later."
-                )
-            self._runs[run.id] = run
-            self._forget_old()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="kits", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
-        return run.id
+
+        def work(cancel: CancelToken, tell: Tell) -> Kit:
+            return make_kit(
+                request, plan, self._new_path(request),
+                lease=self._lease, render=self._render, turn=self._turn, cancel=cancel, tell=tell,
+            )  # fmt: skip
+
+        return self._errands.begin(request.prompt, work)
 
     def look(self, kit_id: str) -> Standing:
         """How a kit stands. Raises `InvalidRequestError` for one that is not, or no longer, known."""
-        with self._changed:
-            run = self._known(kit_id)
-            kit, stage = run.kit, run.stage
-            said = "" if run.phase == "done" else stage.said
-            path = kit.path if kit is not None else None
-            notes = kit.notes if kit is not None else ()
-            return Standing(run.id, run.request.prompt, run.phase, stage.share, said, path, notes)
+        one = self._errands.look(kit_id)
+        path = one.made.path if one.made is not None else None
+        notes = one.made.notes if one.made is not None else ()
+        return Standing(one.id, one.name, one.phase, one.share, one.said, path, notes)
 
     def manifest(self, kit_id: str) -> dict[str, Any]:
         """The manifest of a kit that is made; empty of any other. Raises `InvalidRequestError` as `look`."""
-        with self._changed:
-            kit = self._known(kit_id).kit
-            return {} if kit is None else kit.manifest
+        kit = self._errands.look(kit_id).made
+        return {} if kit is None else kit.manifest
 
     def stop(self, kit_id: str) -> None:
         """End a kit: nothing of it is left. Only sets a flag; harmless where it has ended.
@@ -146,33 +107,15 @@ class Kits:
         Raises:
             InvalidRequestError: it is not known.
         """
-        with self._changed:
-            run = self._known(kit_id)
-            run.cancel.set("Stopped.")
-            if run.phase == "waiting":
-                run.phase = "stopped"
-            self._changed.notify_all()
+        self._errands.stop(kit_id)
 
     def running(self) -> list[Standing]:
         """Those that are made or wait, in their order."""
-        with self._changed:
-            ids = [run.id for run in self._runs.values() if not run.ended]
-        return [self.look(one) for one in ids]
+        return [self.look(one.id) for one in self._errands.running()]
 
     def close(self) -> None:
         """End all of them."""
-        with self._changed:
-            self._closed = True
-            for run in self._runs.values():
-                run.cancel.set("The studio was ended.")
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(SHUTDOWN_S)
-
-    def _known(self, kit_id: str) -> _Run:
-        if kit_id not in self._runs:
-            raise InvalidRequestError(GONE)
-        return self._runs[kit_id]
+        self._errands.close()
 
     def _new_path(self, request: GenerationRequest) -> Path:
         """Where the next kit of a request goes. Raises `InvalidRequestError`, `OutOfResourcesError`."""
@@ -182,42 +125,3 @@ class Kits:
         except OSError as error:
             raise disk_error(error, path) from error
         return free_path(path)
-
-    def _forget_old(self) -> None:
-        surplus = max(0, len(self._runs) - REMEMBERED)
-        for one in [run.id for run in self._runs.values() if run.ended][:surplus]:
-            del self._runs[one]
-
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                while not (waiting := self._next()) and not self._closed:
-                    self._changed.wait()
-                if self._closed or waiting is None:
-                    return
-                waiting.phase = "making"
-            self._make(waiting)
-
-    def _next(self) -> _Run | None:
-        return next((run for run in self._runs.values() if run.phase == "waiting"), None)
-
-    def _make(self, run: _Run) -> None:
-        def tell(stage: Stage) -> None:
-            run.stage = stage
-
-        try:
-            kit = make_kit(
-                run.request, run.plan, self._new_path(run.request),
-                lease=self._lease, render=self._render, turn=self._turn, cancel=run.cancel, tell=tell,
-            )  # fmt: skip
-        except CancelledError as error:
-            self._end(run, "stopped", str(error))
-        except BaseException as error:  # the boundary: without this thread no kit would ever be made again
-            self._end(run, "failed", message_for(error))
-        else:
-            run.kit = kit
-            self._end(run, "done", "")
-
-    def _end(self, run: _Run, phase: Phase, said: str) -> None:
-        with self._changed:
-            run.phase, run.stage = phase, Stage(run.stage.share, said)

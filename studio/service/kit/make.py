@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from studio.core.files import disk_error, replacing_path
 from studio.core.kit import KitPlan
 from studio.core.request import GenerationRequest
 from studio.pipeline.cancel import CancelToken
+from studio.service.jobs.errands import Stage, Tell
 from studio.service.jobs.runner import Render
 from studio.service.kit import licences, sheet
 from studio.service.kit.apart import Variations, distances, heard, least
@@ -33,14 +34,6 @@ LEVEL_LU = 0.5  # by which a heavy state is louder than a light one, or nobody h
 
 
 @dataclass(frozen=True)
-class Stage:
-    """How far a kit is: which share of the work is done, and what is being done, in words."""
-
-    share: float
-    said: str
-
-
-@dataclass(frozen=True)
 class Kit:
     """A kit that was made: its ZIP, and its manifest."""
 
@@ -51,9 +44,6 @@ class Kit:
     def notes(self) -> tuple[str, ...]:
         """Sentences on what is not as it was asked for."""
         return tuple(self.manifest["notes"])
-
-
-Tell = Callable[[Stage], None]
 
 
 def require_kit(request: GenerationRequest, out: Path) -> None:

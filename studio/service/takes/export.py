@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,7 @@ def export(
     *,
     labelled: bool = False,
     coding: Coding = AS_IT_IS,
+    check: Callable[[], None] = lambda: None,
 ) -> Export:
     """Write the sound of `source` to `target` in the format its suffix names, atomically.
 
@@ -78,6 +79,7 @@ def export(
         cut: the span, and the loudness it is brought to; samples of an untouched level stay bit by bit.
         coding: the bit depth and the rate; what has to be rounded for them is dithered.
         labelled: the file's name, of what else it is, also says the loudness reached.
+        check: called before each block that is read; what it raises ends the conversion.
 
     Raises:
         InvalidRequestError: unknown suffix, unreadable source, a folder that can't be written, or the source
@@ -94,7 +96,7 @@ def export(
     partial = part_beside(target)
     try:
         with sf.SoundFile(source) as sound:
-            file = _file_of(sound, comment or told_of(source), cut, suffix, coding, partial)
+            file = _file_of(sound, comment or told_of(source), cut, suffix, coding, partial, check)
             level = _write(file, cut)
         if labelled and level is not None:
             target = target.with_name(f"{target.stem}__{level.label}{target.suffix}")
@@ -150,12 +152,20 @@ class _File:
 
 
 def _file_of(
-    sound: sf.SoundFile, comment: str, cut: ExportRange, suffix: str, coding: Coding, path: Path
+    sound: sf.SoundFile,
+    comment: str,
+    cut: ExportRange,
+    suffix: str,
+    coding: Coding,
+    path: Path,
+    check: Callable[[], None],
 ) -> _File:
     start, stop = cut.frames(sound.frames, sound.samplerate)
     record = record_of(comment)
     loops = record is not None and record.take is not None and record.take.loop == (start, stop)
-    source = Source(sound, start, stop, coding.rate_of(suffix, sound.samplerate), goes_round=loops)
+    source = Source(
+        sound, start, stop, coding.rate_of(suffix, sound.samplerate), goes_round=loops, check=check
+    )
     span = Span(start, stop, sound.samplerate, source.sample_rate, source.frames)
     told = record_within(comment, span, sound.frames)
     return _File(source, path, suffix, told, coding, about(comment, span))

@@ -20,7 +20,6 @@ from studio.core.kit import MAX_VARIATIONS, KitPlan, KitPreset, kit_presets, nam
 from studio.service.kit.kits import Standing
 from studio.service.studio import Studio
 from studio.service.takes.naming import portable
-from studio.ui.callers import client_of
 from studio.ui.forms import read_form
 from studio.ui.panels.making import NO_STORE, OWN_HEADER
 from studio.ui.words import words
@@ -84,7 +83,7 @@ def asked(studio: Studio, mode: str, event: Mapping[str, Any], values: Values) -
     number = {"asked": event.get("asked", 0)}
     try:
         request = read_form(mode, values, studio)
-        return {**number, "id": studio.kits.begin(request, _plan(studio, event), client_of())}
+        return {**number, "id": studio.kits.begin(request, _plan(studio, event))}
     except StudioError as error:
         return {**number, "wrong": str(error)}
 

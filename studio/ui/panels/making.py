@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from studio.core.audio import format_time
 from studio.core.errors import InvalidRequestError
 from studio.service.batch.standing import Summary
+from studio.service.jobs.errands import Errand
 from studio.service.jobs.job import Job
 from studio.service.kit.kits import Standing
 from studio.service.studio import Studio
@@ -40,7 +41,8 @@ def job_routes(studio: Studio) -> list[BaseRoute]:
     async def making(request: Request) -> Response:
         rows = [_row(job) for job in studio.jobs() if not job.ended]
         rows += map(_row_of_set, await run_in_threadpool(studio.sets.running))
-        rows += map(_row_of_kit, studio.kits.running())
+        rows += [_row_of_errand(one, words.making.kit) for one in studio.kits.running()]
+        rows += [_row_of_errand(one, words.making.mix) for one in studio.mixes.running()]
         return JSONResponse(rows, headers=NO_STORE)
 
     async def stop(request: Request) -> Response:
@@ -52,6 +54,8 @@ def job_routes(studio: Studio) -> list[BaseRoute]:
                 studio.sets.stop(asked)
             elif any(one.id == asked for one in studio.kits.running()):
                 studio.kits.stop(asked)
+            elif any(one.id == asked for one in studio.mixes.running()):
+                studio.mixes.stop(asked)
             else:
                 studio.stop(asked, "Stopped from the list of takes.")
         except InvalidRequestError as error:
@@ -89,11 +93,11 @@ def _row_of_set(one: Summary) -> dict[str, Any]:
     }
 
 
-def _row_of_kit(one: Standing) -> dict[str, Any]:
-    """The same of a kit."""
+def _row_of_errand(one: Standing | Errand[Any], what: str) -> dict[str, Any]:
+    """The same of a kit or a mix."""
     return {
         "id": one.id,
-        "mode": words.making.kit,
+        "mode": what,
         "prompt": one.name,
         "stands": words.making.waits if one.phase == "waiting" else f"{one.share:.0%}",
         "takes_left": 1,

@@ -51,10 +51,20 @@ def detail(take: Take, own: ModelDefaults) -> str:
         f"{quality_field(disabled)}{name_field(disabled)}"
         f'<button type="button" class="lw-detail-save"{disabled} title="{TEXT.export_help}">{TEXT.export}'
         f'</button><span class="lw-told" role="status"></span></div>'
+        f'<div class="lw-detail-lay">{lay(take, disabled)}</div>'
         f'<dl class="lw-facts">{rows}</dl>'
         f'<a href="{escape(widgets.take_url(take.id))}&amp;download=1" download draggable="true">'
         f"{escape(TEXT.download.format(name=take.path.name))}</a></div>"
     )
+
+
+def lay(take: Take, disabled: str) -> str:
+    """The way into the layers, and of a mix to those that it was made of."""
+    button = '<button type="button" class="lw-quiet" data-lay="{what}"{disabled}>{text}</button>'
+    shown = [("take", TEXT.lay)]
+    if take.about.mix is not None:
+        shown.append(("scene", TEXT.open_layers))
+    return "".join(button.format(what=what, text=text, disabled=disabled) for what, text in shown)
 
 
 def _facts(take: Take, own: ModelDefaults) -> dict[str, str]:

@@ -14,7 +14,7 @@ from studio.core.kit import KitPlan, named_kit_preset, parse_kit
 from studio.core.request import GenerationRequest
 from studio.service.kit.kits import Standing
 from studio.service.studio import Studio
-from studio.ui.callers import Callers, client_of
+from studio.ui.callers import Callers
 from studio.ui.handing import handed
 from studio.ui.server.client_api import MAX_CALLS, POLL_S, attended, read_call, request_of
 
@@ -53,7 +53,7 @@ def build(studio: Studio, callers: Callers) -> None:
 
         def begin() -> str:
             request, plan = _asked(studio, sent, planned, preset)
-            return studio.kits.begin(request, plan, client_of())
+            return studio.kits.begin(request, plan)
 
         waited_for = attended(callers, caller)
         try:

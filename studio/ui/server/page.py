@@ -24,11 +24,12 @@ from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.scratch import Scratch
 from studio.ui import widgets
 from studio.ui.callers import Callers, CallerWatch
-from studio.ui.panels import downloads, kits, making, sets, transport
+from studio.ui.panels import downloads, kits, layers, making, sets, transport
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, edit_api, export_api, kit_api, look_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.keep_routes import keep_routes
+from studio.ui.server.layer_routes import layer_routes
 from studio.ui.server.library_routes import library_routes
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
 from studio.ui.server.routes import live_routes, preloads
@@ -47,10 +48,11 @@ MAX_QUEUED = 64
 CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
 POLL_S = 0.5
 STYLES = tuple(
-    f"{name}.css" for name in ("style", "transport", "timeline", "palette", "library", "sets", "access")
+    f"{name}.css"
+    for name in ("style", "transport", "timeline", "palette", "library", "sets", "layers", "access")
 )
 GUARDED = re.compile(
-    r"/(making|library|sets|kits)(/|$)"
+    r"/(making|library|sets|kits|layers)(/|$)"
 )  # what is for who has logged in, and is not Gradio's
 
 log = logging.getLogger(__name__)
@@ -83,6 +85,9 @@ class Page:
                     drafted = dual.build(shared, known)
                 with gr.Tab(words.sets.all, id="sets"):
                     sets.build()
+                if self.settings.trusted:  # layers are of the Library's takes
+                    with gr.Tab(words.layers.tab, id="layers", elem_id="layers-tab"):
+                        layers.build(self.settings.presets)
                 if self.settings.trusted:  # or strangers would hear, rename and delete each other's takes
                     with gr.Tab("Library", id="library") as takes:
                         library.build(studio, shared.looks, tabs, takes, [endless, clips, drafted])
@@ -145,7 +150,7 @@ class Page:
         routes += keep_routes(self._shared.views, settings)
         routes += set_routes(self._studio, self._scratch.path)
         if settings.trusted:
-            routes += [*job_routes(self._studio), *kits.kit_routes(self._studio)]
+            routes += [*job_routes(self._studio), *kits.kit_routes(self._studio), *layer_routes(self._studio)]
             routes += library_routes(self._studio.library, self._scratch.path)
         return {
             "server_name": in_address(settings.host),

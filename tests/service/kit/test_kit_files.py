@@ -21,7 +21,8 @@ from studio.core.request import GenerationRequest, ModelChoice, parse_request
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.renderer import Renderer
 from studio.service.edits import open_sound
-from studio.service.kit.make import Kit, Stage, make_kit
+from studio.service.jobs.errands import Stage
+from studio.service.kit.make import Kit, make_kit
 from studio.service.takes import scratch
 from studio.testing import FakeBackend
 

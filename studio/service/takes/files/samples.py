@@ -6,7 +6,7 @@ what is lost becomes a steady hiss instead of distortion. Its seed is fixed: the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,19 @@ class Source:
     """The span [start, stop) of an open sound, to be read over and over in blocks [n, channels]."""
 
     def __init__(
-        self, sound: sf.SoundFile, start: int, stop: int, rate: int, *, goes_round: bool = False
+        self,
+        sound: sf.SoundFile,
+        start: int,
+        stop: int,
+        rate: int,
+        *,
+        goes_round: bool = False,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """`rate` is what `floats` has; a span that goes round has its other end beyond each of its ends."""
-        self._sound = sound
+        """`rate` is what `floats` has; a span that goes round has its other end beyond each of its ends.
+        `check` is called before each block, and may raise.
+        """
+        self._sound, self._check = sound, check
         self._start, self._stop = start, stop
         self._goes_round = goes_round
         self.sample_rate, self.channels = rate, sound.channels
@@ -97,6 +106,7 @@ class Source:
         if self._sound.tell() != start:  # in an MP3 a needless seek costs the frame before
             self._sound.seek(start)
         while (left := stop - self._sound.tell()) > 0:
+            self._check()
             block = self._sound.read(min(left, BLOCK_FRAMES), dtype=dtype, always_2d=True)
             if not len(block):
                 return
