@@ -275,8 +275,8 @@ class SpeakingBackend(Backend, Protocol):
         ...
 
     def word_frames(self, text: str) -> Sequence[tuple[float, float]]:
-        """For each word (`text.split()`) the frames of `speech_frames(text)` that it begins and ends at, by the
-        letters' durations; none where the model can't tell.
+        """For each word (`text.split()`) the frames of `speech_frames(text)` that it begins and ends at, by
+        the letters' durations; none where the model can't tell.
         """
         ...
 

@@ -52,8 +52,8 @@ class Sentence:
 class Said(Frozen):
     """A sentence as it lies in a take: the seconds that it begins and ends at.
 
-    `words_s` are those of each of its words, which are `text.split()`, in order and within it; empty where they
-    are not known, as of takes from before they were kept.
+    `words_s` are those of each of its words, which are `text.split()`, in order and within it; empty where
+    they are not known, as of takes from before they were kept.
     """
 
     text: str
@@ -63,7 +63,7 @@ class Said(Frozen):
 
     @classmethod
     def laid(cls, text: str, start_s: float, end_s: float, words_s: WordTimes = ()) -> Said:
-        """A sentence from one time to another; `words_s` are seconds from its beginning on, to a thousandth."""
+        """A sentence from one time to another; `words_s` are seconds from its beginning on."""
         return cls(text=text, start_s=start_s, end_s=end_s).with_words(
             (start_s + begin, start_s + end) for begin, end in words_s
         )
@@ -84,7 +84,7 @@ class Said(Frozen):
         return cut.with_words((begin - start_s, end - start_s) for begin, end in self.words_s)
 
     def with_words(self, words_s: Iterable[tuple[float, float]]) -> Said:
-        """It with these times of its words, held within it."""
+        """It with these times of its words, held within it, to a thousandth."""
         low, high = self.start_s, self.end_s
         held = tuple(
             (min(max(round(begin, 3), low), high), min(max(round(end, 3), low), high))

@@ -1,7 +1,7 @@
 """Where two sounds differ: their spectrograms subtracted, once one lies where it fits the other best.
 
-Columns and bands are those of `spectrogram`, so that the picture lies under theirs. What both have below the floor
-is silence to the ear, and no difference.
+Columns and bands are those of `spectrogram`, so that the picture lies under theirs. What both have below the
+floor is silence to the ear, and no difference.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _BLOCK_S = 5.0
 _PLACE_COLUMNS, _PLACE_BANDS = 25, 3  # of time and of bands that a place is the mean of
 _PLACE_DB = 6.0
 _APART_COLUMNS = 100
+_EDGE_COLUMNS = 3  # whose windows reach beyond the sound
 
 Sound = NDArray[np.float32]
 
@@ -65,7 +66,9 @@ class Difference:
         return float((np.abs(self.decibels) <= within_db).mean()) if self.decibels.size else 1.0
 
     def places(self, most: int = 4) -> list[Place]:
-        """Where they differ most, the largest difference first, a second apart or more."""
+        """Where they differ most, the largest difference first, a second apart or more, and in bands that were
+        told of already only where it is four times what is left elsewhere.
+        """
         if not self.decibels.size:
             return []
         from scipy.ndimage import uniform_filter  # takes longer to import than the page has
@@ -78,9 +81,10 @@ class Difference:
             db = float(left[column, band])
             if abs(db) < _PLACE_DB:
                 break
-            at_s = self.from_s + column / COLUMNS_PER_S
+            at_s = self.from_s + float(column) / COLUMNS_PER_S
             found.append(Place(round(at_s, 2), round(float(centres[band]), 1), round(db, 1)))
             left[max(0, column - _APART_COLUMNS) : column + _APART_COLUMNS] = 0.0
+            left[:, max(0, band - _PLACE_BANDS) : band + _PLACE_BANDS + 1] /= 4  # what lasts is told of once
         return found
 
     def pooled(self, width: int) -> NDArray[np.float32]:
@@ -99,8 +103,8 @@ class Difference:
 def difference(one: Sound, other: Sound, sample_rate: int) -> Difference:
     """What the second sound [n] has more or less than the first [m], both at `sample_rate`.
 
-    The second is moved by up to 10 s where it is like the first (their correlation is `LIKENESS` or more), and lies
-    at the same times where it is not.
+    The second is moved by up to 10 s where it is like the first (their correlation is `LIKENESS` or more); else
+    it lies at the same times.
     """
     lag = _lag(one, other, sample_rate)
     first = max(0, -lag)
@@ -110,6 +114,8 @@ def difference(one: Sound, other: Sound, sample_rate: int) -> Difference:
     )]  # fmt: skip
     count = min(map(len, seen))
     apart = seen[1][:count] - seen[0][:count]
+    if count > 2 * _EDGE_COLUMNS:  # what is seen there is the cut of either
+        apart[:_EDGE_COLUMNS], apart[-_EDGE_COLUMNS:] = apart[_EDGE_COLUMNS], apart[-_EDGE_COLUMNS - 1]
     return Difference(apart, first / sample_rate, lag / sample_rate, sample_rate / 2)
 
 
@@ -127,7 +133,8 @@ def scale_png() -> bytes:
     return difference_png(np.linspace(-SPAN_DB, SPAN_DB, 256, dtype=np.float32)[:, None])
 
 
-# Black where nothing differs, as the other pictures are where nothing sounds; told apart by who sees no red or green.
+# Black where nothing differs, as the other pictures are where nothing sounds. Who sees no red or green tells
+# orange and blue apart.
 _FIRST_LOUDER = ((0, 0, 4), (150, 62, 8), (255, 158, 64), (255, 232, 200))
 _SECOND_LOUDER = ((0, 0, 4), (16, 84, 170), (86, 186, 255), (214, 240, 255))
 
@@ -160,7 +167,7 @@ def _blocks(sound: Sound, size: int) -> Iterator[Sound]:
 
 
 def _lag(one: Sound, other: Sound, sample_rate: int) -> int:
-    """By how many samples what is at a place of the first comes later in the second; 0 where they are unlike."""
+    """How many samples what is at a place of the first comes later in the second; 0 where they are unlike."""
     most = min(round(MOST_LAG_S * sample_rate), len(one) // 2, len(other) // 2)
     if most < 1:
         return 0

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 def narrowed(samples: NDArray[np.float64], width: float) -> NDArray[np.float64]:
     """Two channels [n, 2] with `width` of their side, left = mid + width · side, right = mid − width · side.
 
-    At 1 they are what they were, to the bit; at 0 both are their mean. No sample gets larger than the larger of
-    its two was.
+    At 1 they are what they were, to the bit; at 0 both are their mean. No sample gets larger than the larger
+    of its two was.
     """
     if width == 1:
         return samples

@@ -7,6 +7,7 @@ it is (`sentencepiece_model.proto`): nothing has to be installed for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import torch
 from tokenizers import normalizers
@@ -57,7 +58,7 @@ class Letters:
 
         Letters that there is no id for are unknown, and one where they stand together.
         """
-        return [*(number for number, _ in self._read(text))][: limit - 1] + [self._ids[_END]]
+        return [*(number for number, _ in islice(self._read(text), limit - 1)), self._ids[_END]]
 
     def words(self, text: str) -> list[tuple[int, int]]:
         """The ids [first, end) of each word of a text, where its `ids` have room for all of it."""

@@ -146,8 +146,8 @@ class TakeControl:
             return script
 
     def tell_said(self, text: str, start_s: float, end_s: float, words_s: WordTimes = ()) -> None:
-        """Note a sentence that was laid into the take, and when each of its words is said after its beginning,
-        where that is known.
+        """Note a sentence that was laid into the take, and how long after its beginning each of its words is
+        said, where that is known.
         """
         self._said = (*self._said, Said.laid(text, start_s, end_s, words_s))
 

@@ -19,8 +19,8 @@ LONGEST_S = 180.0  # of either take that is looked at
 class Differing:
     """How a second take differs from a first.
 
-    `louder_lu` is how much louder the second is as it is, None where one has no loudness; the difference is of both
-    at the loudness of the quieter one. `cut` says that one goes on beyond what was looked at.
+    `louder_lu` is how much louder the second is as it is, None where one has no loudness; the difference is
+    of both at the loudness of the quieter one. `cut` says that one goes on beyond what was looked at.
     """
 
     difference: Difference

@@ -1,4 +1,4 @@
-"""Two sounds subtracted: nothing where they are one, what was planted where it was, and no shift between them."""
+"""Two sounds subtracted: nothing where they are one, what was planted where it was, no shift between them."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ def test_what_was_planted_is_found_and_nothing_else() -> None:
     assert [place.at_s for place in two] == pytest.approx([1.25, 4.25], abs=0.3)
     assert [place.hz for place in two] == pytest.approx([3000, 800], rel=0.12)
     assert not seen.decibels[180:380].any(), "between them both are one"
+
+
+def test_what_lasts_is_told_of_beside_what_does_not() -> None:
+    sound = noise(6)
+    seen = difference(sound, with_tone(with_tone(sound, 0, 700, 6), 3.0, 5000), RATE).places()
+    assert {round(place.hz, -3) for place in seen[:2]} == {1000, 5000}
 
 
 def test_one_that_begins_later_is_laid_over_the_other() -> None:

@@ -19,7 +19,7 @@ _SLACK_S = 0.001  # a length is told to the millisecond
 
 
 class ExportRangeError(InvalidRequestError):
-    """A value of a range is none, or outside the take; `field` says which: start, end, lufs, ceiling, width."""
+    """A value of a range is none, or outside the take; `field` says which of `read_export_range`'s."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

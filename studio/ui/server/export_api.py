@@ -42,8 +42,8 @@ def build(studio: Studio, exports: ExportCache) -> None:
 
         `take` is an id of the library. Times are m:ss or seconds, `lufs` the loudness it is brought to,
         `ceiling` what its true peak stays below in dBTP (−1); where they are empty, all of it as it is.
-        `bits` are 16, 24 or 32 (float), `rate` is 16, 44.1 or 48 kHz, `name` a pattern as {prompt}_{seed}, `width`
-        what is left of a stereo take's width, from 0 (mono) to 1.
+        `bits` are 16, 24 or 32 (float), `rate` is 16, 44.1 or 48 kHz, `name` a pattern as {prompt}_{seed},
+        `width` what is left of a stereo take's width, from 0 (mono) to 1.
         """
         try:
             suffix = f".{format.lower().removeprefix('.')}"

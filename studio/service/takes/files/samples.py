@@ -36,8 +36,8 @@ class Source:
         goes_round: bool = False,
         width: float = 1.0,
     ) -> None:
-        """`rate` and `width` are what `floats` has; a span that goes round has its other end beyond each of its
-        ends.
+        """`rate` and `width` are what `floats` has; a span that goes round has its other end beyond each of
+        its ends.
         """
         self._sound = sound
         self._start, self._stop = start, stop
