@@ -41,7 +41,7 @@ export class MeterView {
 
 /** A number with a tenth and a true minus sign. */
 export function signed(value) {
-  return value.toFixed(1).replace('-', '−');
+  return (Math.round(10 * value) / 10 || 0).toFixed(1).replace('-', '−'); // without a minus before nought
 }
 
 function decibels(value) {

@@ -28,9 +28,10 @@ MOST_LAG_S = 10.0
 LIKENESS = 0.5  # of two sounds, from 0 to 1, for one to be moved to where it fits the other
 _AS_GOOD = 0.98  # of the best likeness: of such places the nearest is meant (a tone fits at every period)
 _BLOCK_S = 5.0
-_PLACE_COLUMNS, _PLACE_BANDS = 25, 3  # of time and of bands that a place is the mean of
+_PLACE_COLUMNS = 25  # that a place is the mean of
 _PLACE_DB = 6.0
 _APART_COLUMNS = 100
+_NEAR_BANDS = 3  # on either side of one that was told of
 _EDGE_COLUMNS = 3  # whose windows reach beyond the sound
 
 Sound = NDArray[np.float32]
@@ -74,7 +75,7 @@ class Difference:
         from scipy.ndimage import uniform_filter  # takes longer to import than the page has
 
         centres = band_centres_hz(round(2 * self.top_hz))
-        left = uniform_filter(self.decibels, (_PLACE_COLUMNS, _PLACE_BANDS), mode="nearest")
+        left = uniform_filter(self.decibels, (_PLACE_COLUMNS, 1), mode="nearest")
         found: list[Place] = []
         while len(found) < most:
             column, band = np.unravel_index(int(np.abs(left).argmax()), left.shape)
@@ -84,7 +85,7 @@ class Difference:
             at_s = self.from_s + float(column) / COLUMNS_PER_S
             found.append(Place(round(at_s, 2), round(float(centres[band]), 1), round(db, 1)))
             left[max(0, column - _APART_COLUMNS) : column + _APART_COLUMNS] = 0.0
-            left[:, max(0, band - _PLACE_BANDS) : band + _PLACE_BANDS + 1] /= 4  # what lasts is told of once
+            left[:, max(0, band - _NEAR_BANDS) : band + _NEAR_BANDS + 1] /= 4  # what lasts is told of once
         return found
 
     def pooled(self, width: int) -> NDArray[np.float32]:

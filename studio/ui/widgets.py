@@ -110,7 +110,11 @@ def player(tab: str) -> gr.HTML:
 
 def take_strip(tab: str) -> gr.HTML:
     """The takes of this page, beside each other. Its value is a `Batch.takes()`."""
-    return _lively(_STRIP.format(label=words.takes.strip, by_ear=words.ear.open), _ATTACH_STRIP % tab, f"{tab}-take-strip")
+    return _lively(
+        _STRIP.format(label=words.takes.strip, by_ear=words.ear.open),
+        _ATTACH_STRIP % tab,
+        f"{tab}-take-strip",
+    )
 
 
 def panes(tab: str) -> gr.HTML:

@@ -48,7 +48,8 @@ MAX_QUEUED = 64
 CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
 POLL_S = 0.5
 STYLES = tuple(
-    f"{name}.css" for name in ("style", "transport", "timeline", "palette", "library", "sets", "ear", "access")
+    f"{name}.css"
+    for name in ("style", "transport", "timeline", "palette", "library", "sets", "ear", "access")
 )
 GUARDED = re.compile(
     r"/(making|library|sets|kits)(/|$)"
