@@ -8,7 +8,7 @@ import { Refusal } from './refusal.js';
 import { Stage } from './stage.js';
 import { Strip, sourceOf } from './strip.js';
 import { showDraft } from './draft.js';
-import { laneOf, lengthText } from './form.js';
+import { laneOf } from './form.js';
 import { recalled, remember } from './kept.js';
 import { timelines } from './timeline.js';
 import { palettes } from './palette.js';
@@ -16,6 +16,7 @@ import { tellWords } from './reading.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
+import { willText } from './will.js';
 
 const TICK_MS = 250; // the data-attributes promise two updates a second
 const BEAT_MS = 1000;
@@ -428,16 +429,7 @@ export class Tab {
       const button = this.part(name);
       if (button) button.disabled = name === 'stop' ? !this.stoppable : !this.#live;
     }
-    if (this.form) setText(this.part('will').querySelector('p'), this.#will(main));
-  }
-
-  #will(main) {
-    const { count, lengthS } = this.form.wanted;
-    const length = lengthText(lengthS);
-    if (main === 'steer') return fill(words.form.will_change, { seconds: Math.round(this.#state.heard_after_s ?? 0) });
-    if (main === 'again') return words.form.will_again;
-    if (count > 1) return fill(words.form.will_several, { count, length });
-    return this.form.endless ? words.form.will_endless : fill(words.form.will_length, { length });
+    if (this.form) setText(this.part('will').querySelector('p'), willText(main, this.form, this.#state.heard_after_s));
   }
 
   /** Whether the form asks for another scene, or other words, than the one that plays, or is planned to. */

@@ -2,6 +2,8 @@
 
 import { ExportForm, draggable } from './export.js';
 import { FilePlayer } from './file_player.js';
+import { goOn } from './go_on.js';
+import { keepLast } from './keep_last.js';
 import { bindMediaKeys } from './media.js';
 import { MeterView } from './meter_view.js';
 import { output } from './output.js';
@@ -11,7 +13,6 @@ import { clock, fill, setText } from './text.js';
 
 const TICK_MS = 100;
 const RUNNING = ['playing', 'buffering', 'loading'];
-const OWN = { method: 'POST', headers: { 'X-Longwave': '1' }, cache: 'no-store' };
 const said = words.transport;
 
 class Transport extends EventTarget {
@@ -244,23 +245,8 @@ class Transport extends EventTarget {
     if (!live) return;
     const button = this.#part('keep');
     button.disabled = true;
-    this.#say(said.keeping);
-    try {
-      const url = new URL(`keep/${live.token}`, document.baseURI);
-      url.search = new URLSearchParams({ seconds: 30, until: live.player.position });
-      const response = await fetch(url, OWN);
-      const answer = response.ok ? await response.json() : { message: await response.text() };
-      this.#say(response.ok ? fill(said.kept, answer) : answer.message);
-      if (answer.url) { // no Library of one's own: as a file
-        const download = document.createElement('a');
-        Object.assign(download, { href: new URL(answer.url, document.baseURI), download: '' });
-        download.click();
-      }
-    } catch {
-      this.#say(words.page.silent);
-    } finally {
-      button.disabled = false;
-    }
+    await keepLast(live, (text) => this.#say(text));
+    button.disabled = false;
   }
 
   #open(open) {
@@ -355,15 +341,6 @@ class Transport extends EventTarget {
   #find(selector) {
     return this.#root.querySelector(selector);
   }
-}
-
-/** Of takes that are compared each goes on where the one before was. */
-function goOn(audio) {
-  const rows = [...(audio.closest('[id$="-compare-rows"]')?.querySelectorAll('audio') ?? [])];
-  const last = rows.find((row) => 'last' in row.dataset);
-  if (last && last !== audio && last.currentTime < audio.duration) audio.currentTime = last.currentTime;
-  for (const row of rows) delete row.dataset.last;
-  audio.dataset.last = '';
 }
 
 export const transport = new Transport();

@@ -67,8 +67,8 @@ class Difference:
         return float((np.abs(self.decibels) <= within_db).mean()) if self.decibels.size else 1.0
 
     def places(self, most: int = 4) -> list[Place]:
-        """Where they differ most, the largest difference first, a second apart or more, and in bands that were
-        told of already only where it is four times what is left elsewhere.
+        """Where they differ most, the largest first, a second apart or more; in bands told of already
+        only where it is four times what is left elsewhere.
         """
         if not self.decibels.size:
             return []
@@ -104,8 +104,8 @@ class Difference:
 def difference(one: Sound, other: Sound, sample_rate: int) -> Difference:
     """What the second sound [n] has more or less than the first [m], both at `sample_rate`.
 
-    The second is moved by up to 10 s where it is like the first (their correlation is `LIKENESS` or more); else
-    it lies at the same times.
+    The second is moved by up to 10 s where it is like the first (their correlation is `LIKENESS` or more);
+    else it lies at the same times.
     """
     lag = _lag(one, other, sample_rate)
     first = max(0, -lag)

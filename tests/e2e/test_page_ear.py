@@ -23,7 +23,10 @@ RATE, SECONDS = 16000, 6
 HERTZ = {"loud": (440.0, 0.5), "soft": (1500.0, 0.05)}
 DRAWS = """() => {
   window.draws = [];
-  crypto.getRandomValues = (bytes) => { bytes[0] = window.draws.length ? window.draws.shift() : 0; return bytes; };
+  crypto.getRandomValues = (bytes) => {
+    bytes[0] = window.draws.length ? window.draws.shift() : 0;
+    return bytes;
+  };
 }"""
 CHANCES = """async (asked) => {
   const { chanceOf, chanceWords } = await import('./page/chance.js');

@@ -140,7 +140,7 @@ class LiveView:
         }
 
     def _said(self) -> list[dict[str, Any]]:
-        """The sentences that are laid out by now; when their words are said, of those that are not over yet."""
+        """The sentences that are laid out by now, with their words' times where they are not over yet."""
         heard_s = self.stream.heard_s + self._offset / self.stream.sample_rate
         said = self.job.control.said[-SHOWN_SENTENCES:]
         return [one.model_dump(exclude={"words_s"} if one.end_s < heard_s else None) for one in said]

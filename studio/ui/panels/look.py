@@ -72,7 +72,7 @@ def build(
         )
     looking = gr.State("")
     token = gr.Textbox("", visible=False)  # no state: the page's scripts alone know which take is chosen
-    # By default Gradio drops a press while it tidies up after the one before: a press begins anew at any time.
+    # By default Gradio drops a press while it tidies up after the one before. A press always begins anew.
     start.click(
         handlers.look, [asked, token, looking], [said, card, looking], js=_CHOSEN.format(tab=tab),
         show_progress="hidden", trigger_mode="multiple",

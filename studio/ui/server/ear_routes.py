@@ -1,4 +1,4 @@
-"""What the page is told of two takes that are compared by ear: how they differ, and what is wrong with each."""
+"""What the page is told of two takes compared by ear: how they differ, and what is wrong with each."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def _answered(
 
 
 def told(seen: Differing, width: int) -> dict[str, Any]:
-    """A difference as the page shows it: a picture of so many columns at most, its scale, where it is large."""
+    """A difference as the page shows it: a picture of `width` columns at most, its scale, its places."""
     apart = seen.difference
     return {
         "picture": _address(difference_png(apart.pooled(width))) if len(apart.decibels) else "",
