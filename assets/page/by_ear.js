@@ -27,6 +27,7 @@ export class ByEar {
   #right = 0;
   #of = 0;
   #timer = 0;
+  #keyed = (event) => this.#key(event);
 
   /** Of takes by their letters, two or more; the `first` is compared with another. */
   constructor(takes, first = 0) {
@@ -76,7 +77,7 @@ export class ByEar {
   #listen() {
     const { close, first, second, play, seek, again } = this.#parts;
     this.#dialog.addEventListener('close', () => this.#end());
-    this.#dialog.addEventListener('keydown', (event) => this.#key(event));
+    document.addEventListener('keydown', this.#keyed, true); // before the page's, wherever the focus has got to
     this.#dialog.addEventListener('click', ({ target }) => {
       const { hear, answer } = target.closest('button')?.dataset ?? {};
       if (hear) this.#hear(Number(hear));
@@ -221,6 +222,7 @@ export class ByEar {
 
   #end() {
     clearInterval(this.#timer);
+    document.removeEventListener('keydown', this.#keyed, true);
     this.#player.close();
     this.#dialog.remove();
   }
