@@ -23,8 +23,8 @@ _TRANSPORT = """
   <div class="lw-playing"><a class="lw-title">{nothing}</a><span class="lw-how"></span></div>
   <button type="button" id="transport-loop" class="lw-quiet lw-loop" disabled aria-pressed="false"
     title="{loop}" aria-label="{loop}">⟲</button>
-  <button type="button" id="transport-meter" class="lw-meter" title="{meter_help}" aria-label="{image}"
-    aria-expanded="false" aria-controls="transport-image">
+  <button type="button" id="transport-meter" class="lw-meter" title="{meter_help}"
+    aria-expanded="false" aria-controls="transport-image"><span class="lw-unseen">{image}</span>
     <canvas aria-hidden="true"></canvas><span class="lw-lufs"></span></button>
   <label class="lw-level"><span>{level}</span>
     <input type="range" id="transport-level" min="0" max="100" value="80" aria-label="{level_help}"></label>
