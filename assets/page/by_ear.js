@@ -29,12 +29,12 @@ export class ByEar {
   #timer = 0;
   #keyed = (event) => this.#key(event);
 
-  /** Of takes by their letters, two or more; the `first` is compared with another. */
-  constructor(takes, first = 0) {
+  /** In the element `host`, of takes by their letters, two or more; the `first` is compared with another. */
+  constructor(host, takes, first = 0) {
     this.#takes = takes;
     this.#pair = first > 0 ? [0, first] : [0, 1];
     this.#build();
-    document.querySelector('.gradio-container').append(this.#dialog); // where the page's style reaches
+    host.append(this.#dialog);
     this.#dialog.showModal();
     if (transport.playing) transport.toggle();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -235,5 +235,5 @@ export class ByEar {
 
 /** Let a button below a strip open the dialog; `takes()` are the strip's by their letters, `chosen()` one's place. */
 export function offerByEar(button, takes, chosen) {
-  button.addEventListener('click', () => { window.longwave.byEar = new ByEar(takes(), chosen()); });
+  button.addEventListener('click', () => { window.longwave.byEar = new ByEar(button.parentElement, takes(), chosen()); });
 }
