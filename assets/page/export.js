@@ -54,6 +54,16 @@ export class ExportForm extends EventTarget {
     this.#check();
   }
 
+  /** How wide the take is heard: where that is narrower than it is, it may be kept. */
+  set width(share) {
+    const { width } = this.#form.elements;
+    const field = width.closest('label');
+    width.value = share;
+    field.hidden = share === 1;
+    setText(field.querySelector('span'), fill(said.width_export, { width: Math.round(100 * share) }));
+    this.#link();
+  }
+
   #typed() {
     this.#check();
     const { start, end } = this.#form.elements;
@@ -106,6 +116,7 @@ export class ExportForm extends EventTarget {
       url.searchParams.set('lufs', fields.lufs.value);
       url.searchParams.set('ceiling', fields.ceiling.value);
     }
+    if (fields.width.checked && Number(fields.width.value) < 1) url.searchParams.set('width', fields.width.value);
     if (fields.name.value.trim()) url.searchParams.set('name', fields.name.value.trim());
     const [rate, bits] = fields.quality.value.split(' ');
     if (rate) url.searchParams.set('rate', rate);

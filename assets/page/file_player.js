@@ -18,6 +18,7 @@ export class FilePlayer {
   #asked = null; // the position that it is on its way to
   #turn = 0; // of what was asked: an older one that is still under way is void
   #gainDb = 0;
+  #width = 1;
   #loop = null;
   #looping = 0;
   #idle = 0;
@@ -83,6 +84,12 @@ export class FilePlayer {
     if (this.#way) this.#way.gain = 10 ** (decibels / 20);
   }
 
+  /** How wide it is heard, from 0 (mono) to 1. */
+  set width(share) {
+    this.#width = share;
+    if (this.#way) this.#way.width = share;
+  }
+
   /** The seconds { from, to } that it plays over and over, or null. */
   get loop() {
     return this.#loop;
@@ -113,6 +120,7 @@ export class FilePlayer {
   #open() {
     this.#way = output.open();
     this.#way.input.gain.value = 0;
+    this.#way.width = this.#width;
     this.#audio = document.createElement('audio');
     this.#audio.preload = 'auto';
     this.#voice = this.#way.context.createGain();

@@ -70,6 +70,13 @@ export class Meter {
     };
   }
 
+  /** How loud the mean of the channels is lately by frequency: dB in `decibels`, each of `binHz`. */
+  spectrum() {
+    const decibels = new Float32Array(SAMPLES / 2);
+    this.#middle.getFloatFrequencyData(decibels);
+    return { decibels, binHz: this.#context.sampleRate / SAMPLES };
+  }
+
   reset() {
     this.#read = this.#now();
     this.#filled = this.#energy = this.#peak = 0;

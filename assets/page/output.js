@@ -4,6 +4,7 @@
 // itself, not how loud somebody listens to it.
 
 import { Meter } from './meter.js';
+import { Width } from './width.js';
 
 const DEFAULT_LEVEL = 0.8;
 const SMOOTH_S = 0.015;
@@ -18,6 +19,8 @@ class Output extends EventTarget {
   meter = {
     /** `{momentary, shortTerm, truePeak, clipped}` of what sounds, −Infinity for silence; null before anything did. */
     read: () => this.#current?.meter.read() ?? null,
+    /** How loud it is by frequency, `{ decibels, binHz }`; null before anything sounded. */
+    spectrum: () => this.#current?.meter.spectrum() ?? null,
     /** Forget the loudness and the peak so far. */
     reset: () => this.#current?.meter.reset(),
   };
@@ -66,21 +69,26 @@ class Output extends EventTarget {
    * A way to the loudspeaker: connect to `input`, `close()` when done with it.
    *
    * Of that rate where the browser has it, else of the device's. `claim()` gives the meter to it, as opening
-   * does; `gain` is what the sound is brought to beside the level, as a factor.
+   * does; `gain` is what the sound is brought to beside the level, as a factor; `width` is how much of the side of
+   * two channels is heard, which the meter hears as well.
    */
   open(rate = undefined) {
     const context = contextOf(rate);
     const input = context.createGain();
+    const wide = context.createGain();
     const out = context.createGain();
-    const meter = new Meter(context, input);
+    const width = new Width(context, input, wide);
+    const meter = new Meter(context, wide);
     let gain = 1;
     out.gain.value = this.#level;
-    input.connect(out);
+    wide.connect(out);
     out.connect(context.destination);
     const settle = () => out.gain.setTargetAtTime(this.#level * gain, context.currentTime, SMOOTH_S);
     const way = {
       context, input, meter, settle,
       claim: () => { this.#current = way; },
+      get width() { return width.value; },
+      set width(share) { width.value = share; },
       get gain() { return gain; },
       set gain(factor) {
         gain = factor;

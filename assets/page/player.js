@@ -69,6 +69,11 @@ export class LivePlayer {
     }
   }
 
+  /** How wide it is heard, from 0 (mono) to 1, until another take begins. */
+  set width(share) {
+    if (this.#take) this.#take.way.width = share;
+  }
+
   /** Seconds of the take that were heard. */
   get position() {
     const take = this.#take;

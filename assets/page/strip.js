@@ -1,14 +1,16 @@
 // The takes of this page beside each other: pressed they are heard, all at one loudness.
 
+import { offerByEar } from './by_ear.js';
 import { draggable } from './export.js';
 import { layable, layers } from './layers.js';
+import { matched } from './matched.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
 import { recalled, remember } from './kept.js';
 
-const KEPT = 8;
-const LETTERS = 'ABCDEFGH';
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWY'; // but X, which is the secret one of a comparison
+const KEPT = LETTERS.length;
 const OWN = { method: 'POST', headers: { 'X-Longwave': '1' }, cache: 'no-store' };
 const said = words.takes;
 
@@ -17,7 +19,7 @@ export class Strip extends EventTarget {
   #root;
   #takes = []; // the oldest first
   #waiting = 0; // of a batch, those that are not made yet
-  #rejected = null;
+  #byEar;
   selected = '';
 
   /** Dispatches `select` (detail: the take) when one is to be shown. */
@@ -28,6 +30,8 @@ export class Strip extends EventTarget {
     this.#root.addEventListener('click', (event) => this.#clicked(event));
     this.#root.addEventListener('dragstart', (event) => this.#dragged(event));
     transport.addEventListener('change', () => this.#mark());
+    this.#byEar = root.querySelector('.lw-ear-open');
+    offerByEar(this.#byEar, () => this.lettered, () => this.#takes.findIndex(({ id }) => id === this.selected));
     this.#restore();
   }
 
@@ -35,7 +39,11 @@ export class Strip extends EventTarget {
   async add({ token, file, lengthS, title }) {
     if (this.#takes.some((take) => take.id === token)) return this.#find(token);
     const take = sourceOf(token, file, lengthS, title, this.#tab);
-    this.#takes = [...this.#takes, take].slice(-KEPT);
+    this.#takes.push(take);
+    if (this.#takes.length > KEPT) {
+      const { library } = this.#takes.shift();
+      this.#say(fill(library ? said.left : said.left_lost, { most: KEPT }));
+    }
     this.#show();
     this.#keep();
     await this.#ask(take);
@@ -70,8 +78,18 @@ export class Strip extends EventTarget {
     return Boolean(take);
   }
 
+  /** Compare two of them by ear, where there are as many. */
+  compare() {
+    if (!this.#byEar.hidden) this.#byEar.click();
+  }
+
   get takes() {
     return this.#takes;
+  }
+
+  /** The takes by their letters: [{ letter, take }]. */
+  get lettered() {
+    return this.#takes.map((take, place) => ({ letter: LETTERS[place], take }));
   }
 
   #find(id) {
@@ -91,11 +109,9 @@ export class Strip extends EventTarget {
   }
 
   #match() {
-    const known = this.#takes.map((take) => take.lufs).filter((lufs) => typeof lufs === 'number');
-    const quietest = Math.min(...known);
-    for (const take of this.#takes) {
-      take.gainDb = typeof take.lufs === 'number' ? quietest - take.lufs : 0;
-      transport.match(take);
+    for (const [place, gainDb] of matched(this.#takes).entries()) {
+      this.#takes[place].gainDb = gainDb;
+      transport.match(this.#takes[place]);
     }
   }
 
@@ -163,6 +179,7 @@ export class Strip extends EventTarget {
 
   #show() {
     this.#root.hidden = !this.#takes.length && !this.#waiting;
+    this.#byEar.hidden = this.#takes.length < 2;
     const shown = new Map([...this.#root.children].map((tile) => [tile.dataset.take, tile]));
     const tiles = this.#takes.map((take, place) => {
       const tile = shown.get(take.id) ?? tileOf(take);

@@ -8,13 +8,15 @@ import { Refusal } from './refusal.js';
 import { Stage } from './stage.js';
 import { Strip, sourceOf } from './strip.js';
 import { showDraft } from './draft.js';
-import { laneOf, lengthText } from './form.js';
+import { laneOf } from './form.js';
 import { recalled, remember } from './kept.js';
 import { timelines } from './timeline.js';
 import { palettes } from './palette.js';
+import { tellWords } from './reading.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
+import { willText } from './will.js';
 
 const TICK_MS = 250; // the data-attributes promise two updates a second
 const BEAT_MS = 1000;
@@ -140,6 +142,11 @@ export class Tab {
 
   get token() {
     return this.#state.token;
+  }
+
+  /** Up to where the take's sound goes, and what of it is extended, in Hz. */
+  get band() {
+    return { topHz: (this.#state.sample_rate ?? 16000) / 2, extendedHz: this.#state.extended_hz };
   }
 
   get title() {
@@ -374,20 +381,15 @@ export class Tab {
     this.#announce();
     this.#main();
     this.#plan();
-    this.#tellWords();
+    this.#read();
   }
 
-  /** What is said where the take is heard now, or next. */
-  #tellWords() {
-    const line = this.part('say-now')?.querySelector('.lw-script-now');
-    if (!line) return;
+  /** What is said where the take is heard now, read along. */
+  #read() {
     const { said, at } = this.#spoken;
-    const now = said.find(({ start_s: from, end_s: to }) => from <= at && at < to);
-    const next = now ?? said.find(({ start_s: from }) => from > at);
-    const text = next ? fill(words.speech[now ? 'now' : 'next'], { text: next.text, time: clock(next.start_s) }) : '';
-    line.hidden = !text;
-    line.classList.toggle('lw-saying', Boolean(now));
-    setText(line, text);
+    const line = this.part('say-now')?.querySelector('.lw-script-now');
+    if (line) tellWords(line, said, at);
+    this.timeline?.reading.at(at);
   }
 
   /** Whether the live take is made, or heard yet after it was. */
@@ -427,16 +429,7 @@ export class Tab {
       const button = this.part(name);
       if (button) button.disabled = name === 'stop' ? !this.stoppable : !this.#live;
     }
-    if (this.form) setText(this.part('will').querySelector('p'), this.#will(main));
-  }
-
-  #will(main) {
-    const { count, lengthS } = this.form.wanted;
-    const length = lengthText(lengthS);
-    if (main === 'steer') return fill(words.form.will_change, { seconds: Math.round(this.#state.heard_after_s ?? 0) });
-    if (main === 'again') return words.form.will_again;
-    if (count > 1) return fill(words.form.will_several, { count, length });
-    return this.form.endless ? words.form.will_endless : fill(words.form.will_length, { length });
+    if (this.form) setText(this.part('will').querySelector('p'), willText(main, this.form, this.#state.heard_after_s));
   }
 
   /** Whether the form asks for another scene, or other words, than the one that plays, or is planned to. */
@@ -467,6 +460,7 @@ export class Tab {
 
   #draw() {
     if (document.hidden || !this.visible) return;
+    if (transport.playing) this.#read();
     const { current } = transport;
     if (current?.live === this && this.player.state === 'playing') this.#stage.draw(this.player.position);
     else if (this.#owns && !current.live && transport.playing) this.#stage.draw(transport.position);

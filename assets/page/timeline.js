@@ -41,7 +41,7 @@ export class Timeline {
   constructor(root, on) {
     this.on = on;
     this.#root = root;
-    this.#view = new TimelineView(root, (element, part, index) => this.#listen(element, part, index));
+    this.#view = new TimelineView(root, (element, part, index) => this.#listen(element, part, index), (at) => this.on.onSeek?.(at));
     for (const strip of [this.#view.ruler, this.#view.plays]) {
       strip.addEventListener('click', (event) => this.#point(event));
     }
@@ -78,6 +78,11 @@ export class Timeline {
 
   get playing() {
     return this.#playing;
+  }
+
+  /** The words of what plays, read along. */
+  get reading() {
+    return this.#view.reading;
   }
 
   /** Seconds from one end of what is in view to the other. */

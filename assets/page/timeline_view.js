@@ -2,6 +2,7 @@
 
 import { bounds, isTaken, regions, ticks, time } from './lane.js';
 import { part } from './parts.js';
+import { ReadingLane } from './reading.js';
 import { fill, setText } from './text.js';
 import { words } from './words.js';
 
@@ -17,8 +18,8 @@ export class TimelineView {
   #total = 60;
   #closest = Infinity; // seconds between the two changes that are closest
 
-  /** `listen(element, part, index)` makes a region or an edge do what it is for. */
-  constructor(root, listen) {
+  /** `listen(element, part, index)` makes a region or an edge do what it is for; `seek(s)` goes to a sentence. */
+  constructor(root, listen, seek) {
     this.#root = root;
     this.listen = listen;
     root.replaceChildren();
@@ -28,9 +29,10 @@ export class TimelineView {
     this.inner = this.scroll.appendChild(part('div', 'lw-tl-inner'));
     for (const name of ['ruler', 'regions', 'plays', 'said', 'head', 'ghost', 'bubble']) {
       this[name] = this.inner.appendChild(part('div', `lw-tl-${name}`));
-      if (name !== 'regions') this[name].setAttribute('aria-hidden', true);
+      if (!['regions', 'said'].includes(name)) this[name].setAttribute('aria-hidden', true);
     }
     this.ghost.hidden = this.bubble.hidden = true;
+    this.reading = new ReadingLane(this.said, seek);
     this.tools = root.appendChild(part('div', 'lw-tl-tools'));
     this.hint = this.tools.appendChild(part('p', 'lw-tl-hint', { role: 'status' }));
     new ResizeObserver(() => this.rule()).observe(this.scroll);
@@ -158,31 +160,9 @@ export class TimelineView {
       this.plays.dataset.shape = shape;
       this.plays.replaceChildren(...taken.map((region) => this.#taken(region)));
     }
-    this.#showSaid(playing?.said ?? [], at);
+    this.reading.show(playing?.said ?? [], this.#total, Boolean(playing?.live), at ?? -1);
     for (const bar of this.plays.children) bar.classList.toggle('lw-tl-coming', Number(bar.dataset.from) > at);
     this.plays.style.setProperty('--made', this.#share(Math.min(playing?.made_s ?? 0, this.#total)));
-  }
-
-  /** The sentences of what plays, each a block at its time; the one that is being said stands out. */
-  #showSaid(said, at) {
-    const shape = JSON.stringify([said, this.#total]);
-    if (this.said.dataset.shape !== shape) {
-      this.said.dataset.shape = shape;
-      this.said.hidden = !said.length;
-      this.said.replaceChildren(...said.map((one) => this.#sentence(one)));
-    }
-    for (const [index, block] of [...this.said.children].entries()) {
-      const { start_s: from, end_s: to } = said[index];
-      block.classList.toggle('lw-tl-saying', from <= at && at < to);
-      block.classList.toggle('lw-tl-coming', from > at);
-    }
-  }
-
-  #sentence({ text, start_s: from, end_s: to }) {
-    const title = fill(words.speech.block, { text, from: time(from), to: time(to) });
-    const block = part('span', 'lw-tl-sentence', { dir: 'auto', title }, text);
-    Object.assign(block.style, { left: this.#share(from), width: this.#share(to - from) });
-    return block;
   }
 
   #taken({ prompt, from, to }) {

@@ -1,17 +1,18 @@
 // The one transport of the page: what is live, finished or of the Library is played here, one at a time.
 
-import { fit } from './canvas.js';
 import { ExportForm, draggable } from './export.js';
 import { FilePlayer } from './file_player.js';
+import { goOn } from './go_on.js';
+import { keepLast } from './keep_last.js';
 import { bindMediaKeys } from './media.js';
+import { MeterView } from './meter_view.js';
 import { output } from './output.js';
+import { StereoPanel } from './stereo_panel.js';
 import { words } from './words.js';
 import { clock, fill, setText } from './text.js';
 
 const TICK_MS = 100;
-const METER = { floor: -60, peak: -1 }; // LUFS at the left end, dBTP above which it warns
 const RUNNING = ['playing', 'buffering', 'loading'];
-const OWN = { method: 'POST', headers: { 'X-Longwave': '1' }, cache: 'no-store' };
 const said = words.transport;
 
 class Transport extends EventTarget {
@@ -21,7 +22,9 @@ class Transport extends EventTarget {
   #span = null;
   #seeking = false;
   #looping = false;
-  #metered = '';
+  #meter;
+  #image;
+  #widths = new Map(); // by what they are of
   #keys;
   current = null; // a tab's live take as {live: tab}, or a finished one: see `play`
 
@@ -30,6 +33,8 @@ class Transport extends EventTarget {
     this.#root = root;
     this.#export = new ExportForm(this.#find('.lw-export'));
     this.#export.addEventListener('span', ({ detail }) => this.#chose(detail));
+    this.#meter = new MeterView(root);
+    this.#image = new StereoPanel(this.#part('meter'), this.#part('image'), this);
     this.#on('play', () => this.toggle());
     this.#on('stop', () => this.stop());
     this.#on('loop', () => this.loop());
@@ -74,6 +79,7 @@ class Transport extends EventTarget {
     const other = source.id !== this.current?.id;
     this.current = source;
     if (other) this.#show(source);
+    this.#widen();
     this.#file.start({ url: new URL(source.url ?? '', document.baseURI).href, gainDb: source.gainDb ?? 0, at });
     this.#follow();
     this.#changed();
@@ -85,6 +91,7 @@ class Transport extends EventTarget {
     this.#file.stop();
     this.current = { live: tab, id: tab.token };
     this.#span = null;
+    this.#widen();
     this.#changed();
   }
 
@@ -93,7 +100,25 @@ class Transport extends EventTarget {
     if (this.playing || (this.current && !this.current.live && this.#file.state === 'paused')) return;
     this.current = source;
     this.#show(source);
+    this.#widen();
     this.#changed();
+  }
+
+  /** How wide what is played is heard, from 0 (mono) to 1; each of this page's has its own. */
+  get width() {
+    return this.#widths.get(this.current?.id) ?? 1;
+  }
+
+  set width(share) {
+    if (!this.current) return;
+    this.#widths.set(this.current.id, share);
+    this.#widen();
+  }
+
+  #widen() {
+    const { live } = this.current;
+    (live ? live.player : this.#file).width = this.width;
+    this.#export.width = live ? 1 : this.width;
   }
 
   /** A source's `gainDb` is known better now. */
@@ -226,23 +251,8 @@ class Transport extends EventTarget {
     if (!live) return;
     const button = this.#part('keep');
     button.disabled = true;
-    this.#say(said.keeping);
-    try {
-      const url = new URL(`keep/${live.token}`, document.baseURI);
-      url.search = new URLSearchParams({ seconds: 30, until: live.player.position });
-      const response = await fetch(url, OWN);
-      const answer = response.ok ? await response.json() : { message: await response.text() };
-      this.#say(response.ok ? fill(said.kept, answer) : answer.message);
-      if (answer.url) { // no Library of one's own: as a file
-        const download = document.createElement('a');
-        Object.assign(download, { href: new URL(answer.url, document.baseURI), download: '' });
-        download.click();
-      }
-    } catch {
-      this.#say(words.page.silent);
-    } finally {
-      button.disabled = false;
-    }
+    await keepLast(live, (text) => this.#say(text));
+    button.disabled = false;
   }
 
   #open(open) {
@@ -253,6 +263,7 @@ class Transport extends EventTarget {
 
   /** Close what is open over the page. Whether anything was. */
   close() {
+    if (this.#image.close()) return true;
     if (this.#exporting.hidden) return false;
     this.#open(false);
     this.#part('export').focus();
@@ -307,28 +318,10 @@ class Transport extends EventTarget {
       this.shown = state;
       this.#changed();
     }
-    this.#meter();
-    if (this.playing) this.dispatchEvent(new Event('tick'));
-  }
-
-  #meter() {
     const heard = this.playing ? output.meter.read() : null;
-    const text = heard && Number.isFinite(heard.shortTerm)
-      ? fill(said.meter, { lufs: decibels(heard.shortTerm), peak: decibels(heard.truePeak) }) : '';
-    const both = text && heard.correlation !== null
-      ? fill(said.correlation, { value: heard.correlation.toFixed(1).replace('-', '−') }) : '';
-    setText(this.#find('.lw-lufs'), text + both);
-    const canvas = this.#find('.lw-meter canvas');
-    const level = heard && Number.isFinite(heard.momentary) ? Math.max(0, 1 - heard.momentary / METER.floor) : 0;
-    const drawn = `${level.toFixed(3)} ${heard?.truePeak > METER.peak} ${canvas.clientWidth}`;
-    if (drawn === this.#metered || !canvas.clientWidth) return;
-    this.#metered = drawn;
-    const { context, width, height } = fit(canvas);
-    const style = getComputedStyle(this.#root);
-    context.fillStyle = style.getPropertyValue('--block-border-color');
-    context.fillRect(0, 0, width, height);
-    context.fillStyle = style.getPropertyValue(heard?.truePeak > METER.peak ? '--lw-warn' : '--lw-accent');
-    context.fillRect(0, 0, width * level, height);
+    this.#meter.show(heard);
+    this.#image.show(heard);
+    if (this.playing) this.dispatchEvent(new Event('tick'));
   }
 
   #say(text) {
@@ -354,19 +347,6 @@ class Transport extends EventTarget {
   #find(selector) {
     return this.#root.querySelector(selector);
   }
-}
-
-/** Of takes that are compared each goes on where the one before was. */
-function goOn(audio) {
-  const rows = [...(audio.closest('[id$="-compare-rows"]')?.querySelectorAll('audio') ?? [])];
-  const last = rows.find((row) => 'last' in row.dataset);
-  if (last && last !== audio && last.currentTime < audio.duration) audio.currentTime = last.currentTime;
-  for (const row of rows) delete row.dataset.last;
-  audio.dataset.last = '';
-}
-
-function decibels(value) {
-  return Number.isFinite(value) ? value.toFixed(1).replace('-', '−') : '–';
 }
 
 export const transport = new Transport();

@@ -274,6 +274,12 @@ class SpeakingBackend(Backend, Protocol):
         """Content [B, L, D] of each text, as long as the longest; of an empty text, of no words."""
         ...
 
+    def word_frames(self, text: str) -> Sequence[tuple[float, float]]:
+        """For each word (`text.split()`) the frames of `speech_frames(text)` that it begins and ends at, by
+        the letters' durations; none where the model can't tell.
+        """
+        ...
+
     def speech_frames(self, text: str) -> Tensor:
         """Content [L, D] of a sentence by itself, as long as it takes to say, float32 on the CPU.
 

@@ -35,6 +35,10 @@ def export_command(
     ceiling: Annotated[
         str | None, typer.Option(help="What its true peak stays below, in dBTP.", show_default="-1")
     ] = None,
+    width: Annotated[
+        str | None,
+        typer.Option(help="Of a stereo take's width, from 0 (mono) to 1.", show_default="as it is"),
+    ] = None,
     bits: Annotated[
         str | None,
         typer.Option(help="WAV: 16, 24 or 32 (float); FLAC: 16 or 24.", show_default="16"),
@@ -66,7 +70,8 @@ def export_command(
     path = path if path.is_file() else Library(outputs).get(name).path
     wanted = str(out) if out is not None else FORMATS[0]
     try:
-        cut = read_export_range({"start": start, "end": end, "lufs": lufs, "ceiling": ceiling})
+        asked = {"start": start, "end": end, "lufs": lufs, "ceiling": ceiling, "width": width}
+        cut = read_export_range(asked)
         if ceiling is not None and cut.lufs is None:
             raise ExportRangeError("ceiling", "Give a loudness with it, for example --lufs -14.")
         own_name = wanted.lower() in FORMATS

@@ -7,7 +7,7 @@ then on, or as soon after as the line before it has ended; all others follow eac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +27,7 @@ _TIMED = re.compile(rf"{TIME}\s*\|(.*)")
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?;:])\s+")
 _BREATHS = re.compile(r"(?<=,)\s+")
 _SHOWN_CHARS = 60
+WordTimes = Sequence[tuple[float, float]]
 
 
 def _lines(value: object) -> object:
@@ -49,11 +50,47 @@ class Sentence:
 
 
 class Said(Frozen):
-    """A sentence as it lies in a take: the seconds that it begins and ends at."""
+    """A sentence as it lies in a take: the seconds that it begins and ends at.
+
+    `words_s` are those of each of its words, which are `text.split()`, in order and within it; empty where
+    they are not known, as of takes from before they were kept.
+    """
 
     text: str
     start_s: float
     end_s: float
+    words_s: tuple[tuple[float, float], ...] = ()
+
+    @classmethod
+    def laid(cls, text: str, start_s: float, end_s: float, words_s: WordTimes = ()) -> Said:
+        """A sentence from one time to another; `words_s` are seconds from its beginning on."""
+        return cls(text=text, start_s=start_s, end_s=end_s).with_words(
+            (start_s + begin, start_s + end) for begin, end in words_s
+        )
+
+    def moved(self, by_s: float) -> Said:
+        """The same, so much later in a take."""
+        start_s, end_s = self.start_s + by_s, self.end_s + by_s
+        moved = self.model_copy(update={"start_s": start_s, "end_s": end_s})
+        return moved.with_words((begin + by_s, end + by_s) for begin, end in self.words_s)
+
+    def cut(self, start_s: float, end_s: float) -> Said:
+        """What of it is heard from a time of its take to another, in the time from there on.
+
+        All of its words stay, those that are not heard at the end where they were cut off.
+        """
+        begin, end = round(max(self.start_s - start_s, 0.0), 3), round(min(self.end_s, end_s) - start_s, 3)
+        cut = self.model_copy(update={"start_s": begin, "end_s": end})
+        return cut.with_words((begin - start_s, end - start_s) for begin, end in self.words_s)
+
+    def with_words(self, words_s: Iterable[tuple[float, float]]) -> Said:
+        """It with these times of its words, held within it, to a thousandth."""
+        low, high = self.start_s, self.end_s
+        held = tuple(
+            (min(max(round(begin, 3), low), high), min(max(round(end, 3), low), high))
+            for begin, end in words_s
+        )
+        return self.model_copy(update={"words_s": held})
 
 
 class Speech(Frozen):
@@ -115,15 +152,7 @@ def as_said(said: Iterable[Said], coming: tuple[Sentence, ...] = ()) -> tuple[Se
 
 def within(said: Iterable[Said], start_s: float, end_s: float) -> tuple[Said, ...]:
     """What is heard of these from a time of their take to another, in the time from there on."""
-    return tuple(
-        Said(
-            text=one.text,
-            start_s=round(max(one.start_s - start_s, 0.0), 3),
-            end_s=round(min(one.end_s, end_s) - start_s, 3),
-        )
-        for one in said
-        if one.start_s < end_s and one.end_s > start_s
-    )
+    return tuple(one.cut(start_s, end_s) for one in said if one.start_s < end_s and one.end_s > start_s)
 
 
 def read_script(path: Path) -> str:

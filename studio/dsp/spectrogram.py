@@ -42,6 +42,11 @@ def _mel_points_hz(sample_rate: int) -> NDArray[np.float64]:
     return 700.0 * (10.0 ** (np.linspace(0.0, top, N_BANDS + 2) / 2595.0) - 1.0)
 
 
+def band_centres_hz(sample_rate: int) -> NDArray[np.float64]:
+    """Where the middles of the bands of `columns` are, in Hz [N_BANDS]."""
+    return _mel_points_hz(sample_rate)[1:-1]
+
+
 def _filterbank(sample_rate: int) -> NDArray[np.float32]:
     """Triangles with peak 1 [bins, N_BANDS], widened to a bin at least, or low bands would stay black."""
     bin_hz = sample_rate / window_samples(sample_rate)

@@ -7,6 +7,7 @@ it is (`sentencepiece_model.proto`): nothing has to be installed for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import torch
 from tokenizers import normalizers
@@ -57,12 +58,26 @@ class Letters:
 
         Letters that there is no id for are unknown, and one where they stand together.
         """
-        unknown, found = self._ids[_UNKNOWN], [-1]
+        return [*(number for number, _ in islice(self._read(text), limit - 1)), self._ids[_END]]
+
+    def words(self, text: str) -> list[tuple[int, int]]:
+        """The ids [first, end) of each word of a text, where its `ids` have room for all of it."""
+        spans: list[tuple[int, int]] = []
+        before = True  # a space, or the beginning
+        for place, (_, space) in enumerate(self._read(text)):
+            if not space:
+                spans.append((place, place + 1) if before else (spans.pop()[0], place + 1))
+            before = space
+        return spans
+
+    def _read(self, text: str) -> Iterator[tuple[int, bool]]:
+        """A text's ids without the end's, and whether each is of a space."""
+        unknown, last = self._ids[_UNKNOWN], -1
         for letter in self._normal(text):
             number = self._ids.get(letter, unknown)
-            if number != unknown or found[-1] != unknown:
-                found.append(number)
-        return [*found[1:limit], self._ids[_END]]
+            if number != unknown or last != unknown:
+                yield number, letter in (_SPACE, " ")
+            last = number
 
     def _normal(self, text: str) -> str:
         if self._charsmap is not None:

@@ -6,7 +6,15 @@ import threading
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_DURATION_S, MAX_LANE_POINTS, PromptPoint
-from studio.core.speech import MAX_SPEECH_CHARS, Said, Sentence, as_said, format_script, parse_script
+from studio.core.speech import (
+    MAX_SPEECH_CHARS,
+    Said,
+    Sentence,
+    WordTimes,
+    as_said,
+    format_script,
+    parse_script,
+)
 
 Points = tuple[PromptPoint, ...]
 FADE_OUT_S = 3.0
@@ -137,9 +145,11 @@ class TakeControl:
             script, self._script = self._script, None
             return script
 
-    def tell_said(self, text: str, start_s: float, end_s: float) -> None:
-        """Note a sentence that was laid into the take."""
-        self._said = (*self._said, Said(text=text, start_s=start_s, end_s=end_s))
+    def tell_said(self, text: str, start_s: float, end_s: float, words_s: WordTimes = ()) -> None:
+        """Note a sentence that was laid into the take, and how long after its beginning each of its words is
+        said, where that is known.
+        """
+        self._said = (*self._said, Said.laid(text, start_s, end_s, words_s))
 
     def apply_pending(self, at_s: float) -> Points:
         """The lane, with what was asked for taken up from `at_s` on; the same object while nothing was."""

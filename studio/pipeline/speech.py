@@ -156,7 +156,13 @@ class SpokenTrack:
         self._free = self.laid + self._pause
         self._spans = (*self._spans, (begin, self.laid))
         self._script = self._script.said()
-        self._control.tell_said(sentence.text, begin / self._rate, self.laid / self._rate)
+        words = [(first / self._rate, last / self._rate) for first, last in self._words_of(sentence.text)]
+        self._control.tell_said(sentence.text, begin / self._rate, self.laid / self._rate, words)
+
+    def _words_of(self, text: str) -> Sequence[tuple[float, float]]:
+        """The frames of a sentence at which each of its words is said; none where the model can't tell."""
+        places = self._backend.word_frames(text)
+        return places if len(places) == len(text.split()) else ()
 
     def _append(self, content: Tensor) -> None:
         self._frames = torch.cat([self._frames, content])

@@ -141,7 +141,7 @@ def _said_within(take: TakeOnDisk, part: EditedPart, position: int) -> Iterator[
     shift = (position - part.start) / take.sample_rate
     for one in take.about.said if take.about else ():
         if start_s <= one.start_s and one.end_s <= end_s:
-            yield one.model_copy(update={"start_s": one.start_s + shift, "end_s": one.end_s + shift})
+            yield one.moved(shift)
 
 
 def _changes(cues: Sequence[PromptChange]) -> Iterator[PromptChange]:

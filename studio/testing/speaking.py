@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 
@@ -47,6 +48,11 @@ class FakeSpeakingBackend(FakeBackend):
             letters = NOTHING
         frames = [_vector(letter) for letter in letters for _ in range(LETTER_FRAMES)]
         return torch.stack(frames) if frames else self.silence.new_zeros(0, EMBEDDING)
+
+    def word_frames(self, text: str) -> list[tuple[float, float]]:
+        """Where the letters of each word of a text lie; without a band they lie nowhere."""
+        found = re.finditer(r"\S+", text) if self.content_band is not None else ()
+        return [(LETTER_FRAMES * word.start(), LETTER_FRAMES * word.end()) for word in found]
 
     def encode_speech(self, texts: Sequence[str]) -> Tokens:
         """Content [B, L, 16], silent behind the end of each text; at least one frame."""

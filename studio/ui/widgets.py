@@ -87,6 +87,7 @@ _RESET = """
 _STRIP = """
 <div class="lw-strip-of-takes" role="group" aria-label="{label}" hidden></div>
 <p class="lw-strip-said" role="status" aria-live="polite"></p>
+<button type="button" class="lw-ear-open lw-quiet" hidden>{by_ear}</button>
 """
 _ATTACH = """
 import(new URL('page/page.js', document.baseURI)).then(page => page.attach('%s', props, watch));
@@ -109,7 +110,11 @@ def player(tab: str) -> gr.HTML:
 
 def take_strip(tab: str) -> gr.HTML:
     """The takes of this page, beside each other. Its value is a `Batch.takes()`."""
-    return _lively(_STRIP.format(label=words.takes.strip), _ATTACH_STRIP % tab, f"{tab}-take-strip")
+    return _lively(
+        _STRIP.format(label=words.takes.strip, by_ear=words.ear.open),
+        _ATTACH_STRIP % tab,
+        f"{tab}-take-strip",
+    )
 
 
 def panes(tab: str) -> gr.HTML:

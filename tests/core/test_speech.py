@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from studio.core.errors import InvalidRequestError
 from studio.core.request import parse_request
 from studio.core.script import Script
-from studio.core.speech import MAX_SENTENCE_CHARS, Sentence, Speech, format_script, parse_script
+from studio.core.speech import (
+    MAX_SENTENCE_CHARS,
+    Said,
+    Sentence,
+    Speech,
+    format_script,
+    parse_script,
+    within,
+)
 from studio.core.spelling import spoken_form
 
 
@@ -110,3 +118,24 @@ def test_a_changed_script_goes_on_where_it_is_the_same() -> None:
     assert read.changed(parse_script("one\ntwo\nfour")).next == Sentence("four", None, 3)
     assert read.changed(parse_script("one\nfive")).next == Sentence("one", None, 1)
     assert read.changed(()).next is None
+
+
+WORDS = ((1.0, 1.25), (1.25, 1.5), (1.75, 2.0))
+
+
+def test_words_lie_within_their_sentence_in_order() -> None:
+    """Whatever a model says of them: to a thousandth, and none begins before the sentence does."""
+    laid = Said.laid("one two three", 1.0, 2.0, [(0.0, 0.25), (0.25, 0.5), (0.75, 1.0)])
+    assert laid.words_s == WORDS
+    assert Said.laid("a b", 1.0, 2.0, [(-1, 0.5), (0.5, 9)]).words_s == ((1.0, 1.5), (1.5, 2.0))
+    assert Said.laid("a b", 1.0, 2.0).words_s == ()
+    assert Said.model_validate({"text": "a b", "start_s": 0, "end_s": 1}).words_s == (), "from before"
+
+
+def test_words_move_and_are_cut_with_their_sentence() -> None:
+    one = Said(text="one two three", start_s=1.0, end_s=2.0, words_s=WORDS)
+    assert one.moved(0.5).words_s == ((1.5, 1.75), (1.75, 2.0), (2.25, 2.5))
+    (cut,) = within([one], 1.3, 1.8)
+    assert (cut.start_s, cut.end_s) == (0.0, 0.5)
+    assert cut.words_s == ((0.0, 0.0), (0.0, 0.2), (0.45, 0.5))
+    assert Said.model_validate_json(one.model_dump_json()) == one

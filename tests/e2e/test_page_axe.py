@@ -91,6 +91,22 @@ def look_into_the_panes(inspection: Inspection, tab: str) -> None:
     close_settings(page, tab)
 
 
+def compare(inspection: Inspection) -> None:
+    """Two takes by ear, with an answer and all that there is to see of them."""
+    page = inspection.page
+    page.click(".lw-ear-open:visible")
+    page.wait_for_selector(".lw-ear [data-hear]:not([disabled])")
+    for key in ("x", "ArrowLeft"):
+        page.keyboard.press(key)
+    page.click(".lw-ear-difference summary")
+    page.click(".lw-ear-check summary")
+    page.wait_for_selector(".lw-ear-card >> nth=1 >> .lw-look")
+    page.wait_for_selector(".lw-ear-difference li")
+    inspection.look("compared by ear")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".lw-ear", state="detached")
+
+
 def take_its_course(inspection: Inspection) -> None:
     """A take that plays, one that ends, one refused, one that fails, and what the transport opens."""
     page = inspection.page
@@ -114,6 +130,10 @@ def take_its_course(inspection: Inspection) -> None:
     open_export(page)
     inspection.look("ended, export open")
     page.keyboard.press("Escape")
+    page.click("#transport-meter")
+    inspection.look("ended, stereo and band open")
+    page.keyboard.press("Escape")
+    compare(inspection)
     page.fill("#infinite-prompt textarea", TOO_LARGE)
     page.click("#infinite-generate:not([disabled])")
     page.wait_for_selector(f"#infinite-status [data-phase=failed]:has-text('{FULL}')")

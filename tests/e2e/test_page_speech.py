@@ -34,6 +34,15 @@ VOICE = "pocket/voiceldm"
 FIRST = "The storm is near, and it will be here before the night is over."  # five seconds of the fake's
 SECOND = "Stay inside until the morning, and keep away from the windows."
 SCRIPT = f"{FIRST}\n0:07 | {SECOND}"
+NOTE_WORDS = """() => {
+  window.marked = [];
+  const note = () => {
+    const word = document.querySelector('#infinite-say-now .lw-word')?.textContent;
+    if (word && word !== window.marked.at(-1)) window.marked.push(word);
+  };
+  new MutationObserver(note).observe(document.querySelector('#infinite-say-now'),
+    { subtree: true, childList: true, attributes: true });
+}"""
 expect.set_options(timeout=60_000)  # as the page's own
 
 
@@ -76,6 +85,7 @@ def test_a_scene_and_a_script_are_heard_marked_and_kept(voice_site: Any, visit: 
     type_words(page, "heavy rain", SCRIPT)
     expect(page.locator("#infinite-say-told")).to_have_text("2 sentences.")
     set_length(page, 13)
+    page.evaluate(NOTE_WORDS)
     page.click("#infinite-generate")
     expect(page.locator("#infinite-say-now .lw-saying")).to_have_text(f"Being said: {FIRST}")
     expect(page.locator("#infinite-timeline .lw-tl-saying")).to_have_text(FIRST)
@@ -89,6 +99,18 @@ def test_a_scene_and_a_script_are_heard_marked_and_kept(voice_site: Any, visit: 
         (SECOND, 7.0),
     ]
     assert record.description == SYNTHETIC
+    for one in record.take.said:
+        edges = [one.start_s, *(edge for word in one.words_s for edge in word), one.end_s]
+        assert len(one.words_s) == len(one.text.split())
+        assert edges == sorted(edges)
+    marked = page.evaluate("window.marked")
+    script = [*FIRST.split(), *SECOND.split()]
+    assert len(marked) > 15
+    assert [word for word in script if word in marked][:3] == ["The", "storm", "is"]
+    wait_for_state(page, "ended")
+    page.locator("#infinite-timeline .lw-tl-sentence:not([aria-disabled=true])").nth(1).click()
+    expect(page.locator("#infinite-timeline .lw-tl-saying .lw-word")).to_have_text("inside")
+    assert 7.0 <= page.evaluate("window.longwave.transport.position") < 9
 
 
 def test_the_words_change_while_it_plays(voice_site: Any, visit: Callable[..., Page]) -> None:

@@ -28,6 +28,18 @@ def test_ids_are_speecht5s():
     assert letters.ids("a123b", 1000) == [4, 5, 3, 6, 2], "unknown ones together are one"
 
 
+def test_words_are_the_ids_between_spaces():
+    letters = Letters(model_of(ALPHABET))
+    assert letters.words(" ab  c, ") == [(1, 3), (4, 6)]
+    assert letters.words("a日本x b") == [(1, 4), (5, 6)], "unknown letters together are one"
+    assert letters.words("") == letters.words("  ") == []
+    for text in TEXTS:
+        ids = letters.ids(text, 1000)
+        spaces = {place for place, number in enumerate(ids[:-1]) if number == 4}
+        held = [place for first, end in letters.words(text) for place in range(first, end)]
+        assert sorted({*range(len(ids) - 1)} - spaces) == held
+
+
 def test_a_batch_is_padded_and_masked():
     ids, mask = Letters(model_of(ALPHABET))(["abc", "a", ""], 1000)
     assert ids.tolist() == [[4, 5, 6, 7, 2], [4, 5, 2, 1, 1], [2, 1, 1, 1, 1]]

@@ -81,6 +81,17 @@ def test_each_frame_has_the_content_of_its_place_whatever_the_windows() -> None:
     assert len(sliding.state_dict()["frames"]) < 64, "what was passed is forgotten"
 
 
+def test_each_word_is_told_of_within_its_sentence_in_order() -> None:
+    lane, control = track("ab c. defg\n0:02 | hi")
+    lane.window(0, 80)
+    lead = round(LEAD_S * RATE)
+    told = [[(round(begin * RATE), round(end * RATE)) for begin, end in one.words_s] for one in control.said]
+    assert told == [[(lead, lead + 4), (lead + 6, lead + 10), (lead + 12, lead + 20)], [(50, 54)]]
+    for one in control.said:
+        edges = [one.start_s, *(edge for word in one.words_s for edge in word), one.end_s]
+        assert edges == sorted(edges)
+
+
 def test_a_track_goes_on_from_its_state() -> None:
     text = "first\nsecond\nthird one\nfourth"
     lane, _ = track(text)

@@ -205,7 +205,9 @@ def test_an_export_of_a_span_has_the_words_within_it(tmp_path: Path) -> None:
     for start_s, words in ((1.0, [("two", 1.0, 1.24)]), (2.5, [])):
         cut = convert(take.path, tmp_path / "cut.ogg", cut=ExportRange(start_s, start_s + 1.4))
         told = json.loads(read_comment(cut))
-        assert [tuple(one.values()) for one in told["take"]["said"]] == words
+        said = told["take"]["said"]
+        assert [(one["text"], one["start_s"], one["end_s"]) for one in said] == words
+        assert [one["words_s"] for one in said] == [[[start_s, end_s]] for _, start_s, end_s in words]
         assert told["description"] == (SYNTHETIC if words else "")
     whole = convert(take.path, tmp_path / "whole.ogg")
     assert [one["text"] for one in json.loads(read_comment(whole))["take"]["said"]] == ["one", "two", "three"]

@@ -128,12 +128,34 @@ class VoiceLDMBackend(LatentBackend):
             return self.silence.float().cpu().new_zeros(0, len(self.silence))
         return self._read([text])[0].float().cpu()
 
+    def word_frames(self, text: str) -> list[tuple[float, float]]:
+        """As `SpeakingBackend.word_frames`: a word lasts from its first letter's beginning to its last one's
+        end, by the durations that the durator lays them out with. Without a band they lie nowhere.
+        """
+        places = self._letters.words(text)
+        if self.content_band is None or _is_nothing(text) or len(places) != len(text.split()):
+            return []
+        _, _, durations = self._timed([text])
+        ends = [0.0, *durations[0].cumsum(dim=0).tolist()]
+        longest = float(round(ends[-1]))  # as many frames as the text has
+        return [(min(ends[first], longest), min(ends[end], longest)) for first, end in places]
+
     @cached_property
     def _nothing(self) -> Tokens:
         return self.encode_speech([NOTHING])
 
     def _read(self, texts: Sequence[str]) -> Tensor:
         """The durator's frames [B, L, D] of texts that are read together."""
+        states, mask, durations = self._timed(texts)
+        with torch.inference_mode():
+            frames, _ = self._durator(states, mask, durations)
+        # Cloned out of inference mode, so that callers may change it in place.
+        return frames.clone()
+
+    def _timed(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+        """Of texts that are read together: their letters' states [B, K, D], which count [B, K], and how many
+        frames each takes [B, K].
+        """
         spoken = [NOTHING if _is_nothing(text) else text for text in texts]
         ids, mask = self._letters(spoken, MAX_TOKENS + 1)
         if ids.shape[1] > MAX_TOKENS:
@@ -148,9 +170,7 @@ class VoiceLDMBackend(LatentBackend):
                     f"takes {longest / self.geometry.frame_rate:.0f} s to say, and {says_s:.0f} s are what "
                     f"{ONE_PIECE}"
                 )
-            frames, _ = self._durator(states, mask, durations)
-        # Cloned out of inference mode, so that callers may change it in place.
-        return frames.clone()
+        return states, mask, durations
 
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         pooled = conditioning.vector.to(self.device, self.dtype)

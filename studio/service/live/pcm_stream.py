@@ -105,6 +105,11 @@ class PcmStream:
             self._changed.notify_all()
             return block
 
+    @property
+    def heard_s(self) -> float:
+        """Seconds of the take that its listener has heard, as far as that was told."""
+        return self._acknowledged / self.sample_rate
+
     def acknowledge(self, position_s: float) -> None:
         """The listener has heard the take up to `position_s` seconds from its beginning.
 

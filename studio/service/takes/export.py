@@ -164,10 +164,18 @@ def _file_of(
     record = record_of(comment)
     loops = record is not None and record.take is not None and record.take.loop == (start, stop)
     source = Source(
-        sound, start, stop, coding.rate_of(suffix, sound.samplerate), goes_round=loops, check=check
+        sound,
+        start,
+        stop,
+        coding.rate_of(suffix, sound.samplerate),
+        goes_round=loops,
+        width=cut.width,
+        check=check,
     )
     span = Span(start, stop, sound.samplerate, source.sample_rate, source.frames)
     told = record_within(comment, span, sound.frames)
+    if cut.width != 1 and sound.channels == 2:
+        told = with_figures(told, {"kept_width": cut.width})
     return _File(source, path, suffix, told, coding, about(comment, span))
 
 

@@ -12,13 +12,14 @@ from studio.core.errors import InvalidRequestError
 CEILING_DBTP = -1.0  # EBU R 128's own
 LUFS_BOUNDS = (-60.0, 0.0)
 CEILING_BOUNDS = (-20.0, 0.0)
+WIDTH_BOUNDS = (0.0, 1.0)
 _TIME = re.compile(r"(?:(?:([0-9]{1,4}):)?([0-9]{1,5}):)?([0-9]{1,7}(?:\.[0-9]{0,9})?)")
 _NUMBER = re.compile(r"([-−+]?)([0-9]{1,4}(?:\.[0-9]{0,9})?)")
 _SLACK_S = 0.001  # a length is told to the millisecond
 
 
 class ExportRangeError(InvalidRequestError):
-    """A value of a range is none, or outside the take; `field` says which: start, end, lufs or ceiling."""
+    """A value of a range is none, or outside the take; `field` says which of `read_export_range`'s."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -27,15 +28,18 @@ class ExportRangeError(InvalidRequestError):
 
 @dataclass(frozen=True)
 class ExportRange:
-    """From `start_s` to `end_s` (None: the take's end), at `lufs` (None: as it is).
+    """From `start_s` to `end_s` (None: the take's end), at `lufs` (None: as it is), as wide as `width` says.
 
     `ceiling_dbtp` is what the true peak stays below where a loudness is asked for; else it means nothing.
+    `width` is what is left of the side of two channels: 1 as they are, 0 their mean in both; to one it is
+    nothing.
     """
 
     start_s: float = 0.0
     end_s: float | None = None
     lufs: float | None = None
     ceiling_dbtp: float = CEILING_DBTP
+    width: float = 1.0
 
     def frames(self, total: int, sample_rate: int) -> tuple[int, int]:
         """The span as samples [start, stop) of a take of `total`.
@@ -66,25 +70,36 @@ class ExportRange:
     @property
     def untouched(self) -> bool:
         """Whether this is all of the take, as it is."""
-        return self.start_s == 0 and self.end_s is None and self.lufs is None
+        return self.start_s == 0 and self.end_s is None and self.lufs is None and self.width == 1
 
     @property
     def name(self) -> str:
-        """The span as part of a file's name, "__0.5-2.5s"; empty for all of the take."""
+        """The span as part of a file's name, "__0.5-2.5s", and the width, "__width0.5"; empty for all of the
+        take as it is.
+        """
         end = "" if self.end_s is None else f"{self.end_s:.12g}"
-        return f"__{self.start_s:.12g}-{end}s" if (self.start_s, end) != (0, "") else ""
+        span = f"__{self.start_s:.12g}-{end}s" if (self.start_s, end) != (0, "") else ""
+        return span + ("" if self.width == 1 else f"__width{self.width:g}")
 
 
 def read_export_range(words: Mapping[str, str | None]) -> ExportRange:
-    """The range that these texts ask for: start, end, lufs, ceiling; missing or empty ones leave it as it is.
+    """The range that these texts ask for: start, end, lufs, ceiling, width; missing or empty ones leave it as
+    it is.
 
     Raises:
         ExportRangeError: a time that is none, a number that is none or out of bounds.
     """
     start, end = (_read_time(name, words.get(name)) for name in ("start", "end"))
-    lufs = _read_number("lufs", words.get("lufs"), LUFS_BOUNDS, "LUFS")
-    ceiling = _read_number("ceiling", words.get("ceiling"), CEILING_BOUNDS, "dBTP")
-    return ExportRange(start or 0.0, end, lufs, CEILING_DBTP if ceiling is None else ceiling)
+    lufs = _read_number("lufs", words.get("lufs"), LUFS_BOUNDS, " LUFS")
+    ceiling = _read_number("ceiling", words.get("ceiling"), CEILING_BOUNDS, " dBTP")
+    width = _read_number("width", words.get("width"), WIDTH_BOUNDS, ": 0 is mono, 1 as it was made")
+    return ExportRange(
+        start or 0.0,
+        end,
+        lufs,
+        CEILING_DBTP if ceiling is None else ceiling,
+        1.0 if width is None else width,
+    )
 
 
 def describe_length(seconds: float) -> str:
@@ -114,5 +129,5 @@ def _read_number(name: str, text: str | None, bounds: tuple[float, float], unit:
     match = _NUMBER.fullmatch((text or "").strip())
     value = float(match[2]) * (-1 if match[1] in {"-", "−"} else 1) if match else high + 1
     if not low <= value <= high:
-        raise ExportRangeError(name, f"Choose a number from {low:g} to {high:g} {unit}.".replace("-", "−"))
+        raise ExportRangeError(name, f"Choose a number from {low:g} to {high:g}{unit}.".replace("-", "−"))
     return round(value, 3) + 0.0

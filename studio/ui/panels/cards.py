@@ -67,6 +67,8 @@ def source_of(take: Take) -> dict[str, Any]:
         "lufs": loudness,
         "pictureUrl": f"library/picture?{address}&v={_changed(take)}",
         "mode": take.record.mode,
+        "topHz": take.about.sample_rate / 2,
+        "extendedHz": take.about.bands.extended_hz if take.about.bands else None,
     }
 
 

@@ -25,7 +25,7 @@ from studio.core.events import (
     StepDone,
     Telemetry,
 )
-from studio.core.preset import Preset
+from studio.core.preset import Bands, Preset
 from studio.core.prompt_schedule import format_lane
 from studio.core.sampling import EndlessSampler
 from studio.core.values import FRAME_S
@@ -133,10 +133,17 @@ class LiveView:
             "message": self._message,
             "prompt": self.job.request.prompt,
             **self._scene(),
-            "said": [one.model_dump() for one in self.job.control.said[-SHOWN_SENTENCES:]],
+            "extended_hz": None if (bands := Bands.of(self.job.request)) is None else bands.extended_hz,
+            "said": self._said(),
             "file": outcome.path.name if outcome is not None and outcome.path is not None else "",
             "drafted": self.draft is not None,
         }
+
+    def _said(self) -> list[dict[str, Any]]:
+        """The sentences that are laid out by now, with their words' times where they are not over yet."""
+        heard_s = self.stream.heard_s + self._offset / self.stream.sample_rate
+        said = self.job.control.said[-SHOWN_SENTENCES:]
+        return [one.model_dump(exclude={"words_s"} if one.end_s < heard_s else None) for one in said]
 
     def _scene(self) -> dict[str, Any]:
         """What an endless take is about: as it began, the changes that it has taken up or is planned to, what

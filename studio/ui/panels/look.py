@@ -39,7 +39,7 @@ MOST_PLACES = 8
 STEREO_LOSS_DB = -3.3  # what two unlike channels lose; beyond it they work against each other
 CURVE_POINTS = 240
 _ATTACH = "import(new URL('page/look.js', document.baseURI)).then(look => look.attach(element, '{tab}'));"
-_CHOSEN = "(asked) => [asked, window.longwave?.{tab}?.strip?.selected ?? '']"
+_CHOSEN = "(asked, token, looking) => [asked, window.longwave?.{tab}?.strip?.selected ?? '', looking]"
 Shown = tuple[Any, Any, str]  # words, the card, the name of what goes on
 
 
@@ -72,9 +72,11 @@ def build(
         )
     looking = gr.State("")
     token = gr.Textbox("", visible=False)  # no state: the page's scripts alone know which take is chosen
+    # By default Gradio drops a press while it tidies up after the one before. A press always begins anew.
     start.click(
-        handlers.look, [asked, token], [said, card, looking], js=_CHOSEN.format(tab=tab),
-        show_progress="hidden", concurrency_limit=2, concurrency_id="looks", api_visibility="private",
+        handlers.look, [asked, token, looking], [said, card, looking], js=_CHOSEN.format(tab=tab),
+        show_progress="hidden", trigger_mode="multiple",
+        concurrency_limit=2, concurrency_id="looks", api_visibility="private",
     )  # fmt: skip
     stop.click(handlers.stop, looking, None, **HIDDEN)
     # What is told is of one take, and names it: it goes when another is made, or chosen in the Library.
@@ -95,17 +97,21 @@ class Handlers:
         self._in_strip = in_strip
         self._going: dict[str, threading.Event] = {}
 
-    def look(self, asked: str, token: str = "") -> Iterator[Shown]:
+    def look(self, asked: str, token: str = "", before: str = "") -> Iterator[Shown]:
         """Yields how far it is, then what was found, with the name to `stop` it by; a closed page ends it.
 
-        `token` is of the take in the strip that is chosen; without one it is what is `asked`.
+        `token` is of the take in the strip that is chosen; without one it is what is `asked`. The look of the
+        name `before` ends without another word.
         """
+        if (other := self._going.pop(before, None)) is not None:
+            other.set()
         name, stopped = secrets.token_hex(8), threading.Event()
         self._going[name] = stopped
         try:
             for step in self._looks.look(self._in_strip(token) or self._path_of(asked)):
                 if stopped.is_set():
-                    yield texts.stopped, gr.skip(), ""
+                    if name in self._going:
+                        yield texts.stopped, gr.skip(), ""
                     return
                 if isinstance(step, float):
                     yield texts.under_way.format(share=f"{100 * step:.0f} %"), gr.skip(), name
@@ -114,7 +120,7 @@ class Handlers:
         except StudioError as error:
             yield str(error), "", ""
         finally:
-            del self._going[name]
+            self._going.pop(name, None)
 
     def stop(self, name: str) -> None:
         """End the look of this name, if it still goes on."""

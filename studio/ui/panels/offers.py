@@ -75,6 +75,7 @@ def about(path: Path, *, listed: bool) -> dict[str, Any]:
         }
         if record.take is not None:
             told["topHz"] = record.take.sample_rate / 2
+            told["extendedHz"] = record.take.bands.extended_hz if record.take.bands else None
     return told
 
 

@@ -23,8 +23,9 @@ _TRANSPORT = """
   <div class="lw-playing"><a class="lw-title">{nothing}</a><span class="lw-how"></span></div>
   <button type="button" id="transport-loop" class="lw-quiet lw-loop" disabled aria-pressed="false"
     title="{loop}" aria-label="{loop}">⟲</button>
-  <div class="lw-meter" title="{meter_help}">
-    <canvas aria-hidden="true"></canvas><span class="lw-lufs"></span></div>
+  <button type="button" id="transport-meter" class="lw-meter" title="{meter_help}"
+    aria-expanded="false" aria-controls="transport-image"><span class="lw-unseen">{image}</span>
+    <canvas aria-hidden="true"></canvas><span class="lw-lufs"></span></button>
   <label class="lw-level"><span>{level}</span>
     <input type="range" id="transport-level" min="0" max="100" value="80" aria-label="{level_help}"></label>
   <label class="lw-codec" hidden><span>{codec}</span> <select id="transport-codec"></select></label>
@@ -48,9 +49,24 @@ _TRANSPORT = """
       <span class="lw-wrong"></span></label>
     {quality_field}
     {name_field}
+    <label class="lw-keep-width" hidden><input type="checkbox" name="width" checked> <span></span></label>
     <span class="lw-formats"></span>
     <p class="lw-told" role="status" aria-live="polite"></p>
   </form>
+</div>
+<div id="transport-image" class="lw-exporting lw-image" role="dialog" aria-label="{image}" hidden>
+  <h3 id="transport-agreement">{agreement}</h3>
+  <div class="lw-agreement" aria-hidden="true"><i></i></div>
+  <p class="lw-agreement-ends" aria-hidden="true"><span>{agreement_least}</span><span>0</span>
+    <span>{agreement_most}</span></p>
+  <p class="lw-agreement-said"></p>
+  <label class="lw-width"><span>{width}</span>
+    <input type="range" id="transport-width" min="0" max="100" value="100" disabled>
+    <output for="transport-width">100 %</output></label>
+  <p class="lw-width-said"></p>
+  <h3>{bands}</h3>
+  <canvas class="lw-bands" aria-hidden="true"></canvas>
+  <p class="lw-bands-said"></p>
 </div>
 <dialog class="lw-keys" aria-label="{keys_title}"></dialog>
 """

@@ -18,7 +18,7 @@ from studio.ui.server.client_api import MAX_CALLS
 
 LABELS = {
     "start": "From", "end": "To", "lufs": "Loudness", "ceiling": "Ceiling",
-    "bits": "Bit depth", "rate": "Sample rate", "name": "Name",
+    "width": "Stereo width", "bits": "Bit depth", "rate": "Sample rate", "name": "Name",
 }  # fmt: skip
 
 
@@ -36,18 +36,21 @@ def build(studio: Studio, exports: ExportCache) -> None:
         bits: str = "",
         rate: str = "",
         name: str = "",
+        width: str = "",
     ) -> tuple[str, dict[str, Any]]:
         """Write a take, or a span of it, in a format; gives its file and what its level came to.
 
         `take` is an id of the library. Times are m:ss or seconds, `lufs` the loudness it is brought to,
         `ceiling` what its true peak stays below in dBTP (−1); where they are empty, all of it as it is.
-        `bits` are 16, 24 or 32 (float), `rate` is 16, 44.1 or 48 kHz, `name` a pattern as {prompt}_{seed}.
+        `bits` are 16, 24 or 32 (float), `rate` is 16, 44.1 or 48 kHz, `name` a pattern as {prompt}_{seed},
+        `width` what is left of a stereo take's width, from 0 (mono) to 1.
         """
         try:
             suffix = f".{format.lower().removeprefix('.')}"
             if suffix not in FORMATS:
                 raise InvalidRequestError(f"Choose one of {', '.join(name[1:] for name in FORMATS)}.")
-            cut = read_export_range({"start": start, "end": end, "lufs": lufs, "ceiling": ceiling})
+            asked = {"start": start, "end": end, "lufs": lufs, "ceiling": ceiling, "width": width}
+            cut = read_export_range(asked)
             coding = read_coding({"bits": bits, "rate": rate}, suffix)
             made = exports.make(studio.library.get(take).path, suffix, cut, coding, name)
             file = handed(made.path)

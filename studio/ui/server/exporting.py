@@ -32,7 +32,7 @@ class Refusal:
 
 async def made(exports: ExportCache, path: Path, query: QueryParams) -> Export | Refusal:
     """The export of a take's sound that an address asks for: `format`, `start`, `end`, `lufs`, `ceiling`,
-    `bits`, `rate`, `name`; or why there is none, in a sentence for the field at fault.
+    `width`, `bits`, `rate`, `name`; or why there is none, in a sentence for the field at fault.
     """
     suffix = query.get("format", path.suffix)
     if suffix not in FORMATS:

@@ -28,6 +28,7 @@ from studio.ui.panels import downloads, kits, layers, making, sets, transport
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, edit_api, export_api, kit_api, look_api
 from studio.ui.server.blocks import StudioBlocks
+from studio.ui.server.ear_routes import ear_routes
 from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.layer_routes import layer_routes
 from studio.ui.server.library_routes import library_routes
@@ -49,7 +50,7 @@ CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
 POLL_S = 0.5
 STYLES = tuple(
     f"{name}.css"
-    for name in ("style", "transport", "timeline", "palette", "library", "sets", "layers", "access")
+    for name in ("style", "transport", "timeline", "palette", "library", "sets", "layers", "ear", "access")
 )
 GUARDED = re.compile(
     r"/(making|library|sets|kits|layers)(/|$)"
@@ -147,6 +148,7 @@ class Page:
         routes = live_routes(self._shared.views, files)
         library = self._studio.library if settings.trusted else None
         routes += take_routes(self._shared.offers, self._scratch.path, library)
+        routes += ear_routes(self._shared.offers, self._shared.looks)
         routes += keep_routes(self._shared.views, settings)
         routes += set_routes(self._studio, self._scratch.path)
         if settings.trusted:

@@ -128,6 +128,19 @@ def test_a_text_lasts_as_the_durator_says_and_is_silent_behind(backend: VoiceLDM
     said.states.add_(1)  # what comes out may be changed in place
 
 
+def test_each_word_has_a_place_of_its_own_in_the_frames(backend: VoiceLDMBackend) -> None:
+    places = backend.word_frames(WORDS)
+    if backend.content_band is None:
+        assert places == [], "every frame attends to all of it"
+        return
+    assert len(places) == len(WORDS.split())
+    edges = [edge for place in places for edge in place]
+    assert edges == sorted(edges)
+    assert all(begin < end for begin, end in places)
+    assert edges[-1] <= len(backend.speech_frames(WORDS))
+    assert backend.word_frames("") == backend.word_frames("_") == []
+
+
 def test_no_words_are_the_underscore_of_its_authors(backend: VoiceLDMBackend) -> None:
     for text in ("", "_", "  "):
         assert torch.equal(backend.speech_frames(text), backend.speech_frames("_"))

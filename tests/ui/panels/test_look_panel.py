@@ -126,6 +126,16 @@ def test_a_stop_ends_the_look_that_it_names_and_no_other() -> None:
     panel.stop(name)  # long over
 
 
+def test_another_press_begins_anew_and_the_look_before_says_no_more() -> None:
+    panel = handlers(0.0, 0.5, PLAIN)
+    one = panel.look("one.wav")
+    name = next(one)[2]
+    other = panel.look("one.wav", "", name)
+    assert [words for words, *_ in other] == ["0 % checked", "50 % checked", ""]
+    assert list(one) == []
+    assert [words for words, *_ in panel.look("one.wav", "", name)][-1] == "", "of one that is over"
+
+
 def test_what_is_chosen_in_the_strip_goes_before_the_jobs_take_while_it_is_there() -> None:
     looks: Any = Steps(PLAIN)
     panel = Handlers(looks, Path, {"here": Path("chosen.wav")}.get)

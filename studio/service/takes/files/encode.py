@@ -12,7 +12,7 @@ import soundfile as sf
 from studio.core.errors import InvalidRequestError
 from studio.service.takes.files import id3, vorbis, wav_chunks
 from studio.service.takes.files.coding import AS_IT_IS, KINDS, OPUS_COMMENT_BYTES, OPUS_LEVEL, Coding
-from studio.service.takes.files.marks import NOTHING, About, Span
+from studio.service.takes.files.marks import NOTHING, About, Span, without_word_times
 from studio.service.takes.files.marks import about as about_take
 from studio.service.takes.files.samples import Samples
 from studio.service.takes.wav import GrowingWav
@@ -33,7 +33,7 @@ def encode(
 
     Args:
         samples: of `coding.depth` bits; to a lossy format 16 bits or floats.
-        comment: for the comment tag.
+        comment: for the comment tag. Of a long one in Opus the words' times are left out.
         about: what else its tags say.
 
     Raises:
@@ -41,6 +41,8 @@ def encode(
         OSError: what the disk says.
         soundfile.LibsndfileError: libsndfile, which says no more of a full disk (`disk_is_full`).
     """
+    if suffix == ".opus" and len(comment) > OPUS_COMMENT_BYTES // 2:
+        comment = without_word_times(comment)
     if suffix == ".wav":
         _encode_wav(path, sample_rate, channels, samples, comment, coding.depth, about)
     elif suffix == ".mp3" and about is not NOTHING:

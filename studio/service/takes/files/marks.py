@@ -132,6 +132,17 @@ def record_within(comment: str, span: Span, total: int) -> str:
     return json.dumps(told)
 
 
+def without_word_times(comment: str) -> str:
+    """A take's JSON that says when each sentence is said, and of no word when; any other comment as it is."""
+    record = record_of(comment)
+    if record is None or record.take is None or not record.take.said:
+        return comment
+    told = json.loads(comment)
+    for one in told["take"]["said"]:
+        one.pop("words_s", None)
+    return json.dumps(told)
+
+
 def _cues(cues: tuple[PromptChange, ...], span: Span) -> list[PromptChange]:
     """Those that are heard within a span: the last one before its beginning, and all that follow in it."""
     ordered = sorted(cues, key=lambda cue: cue.at_s)

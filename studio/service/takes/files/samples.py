@@ -13,6 +13,8 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from studio.dsp.stereo_width import narrowed
+
 BLOCK_FRAMES = 1 << 16
 REACH_S = 0.1  # far beyond what the resampler's filter hears to either side
 _DITHER_SEED = 20260131
@@ -32,14 +34,16 @@ class Source:
         rate: int,
         *,
         goes_round: bool = False,
+        width: float = 1.0,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """`rate` is what `floats` has; a span that goes round has its other end beyond each of its ends.
-        `check` is called before each block, and may raise.
+        """`rate` and `width` are what `floats` has; a span that goes round has its other end beyond each of
+        its ends. `check` is called before each block, and may raise.
         """
         self._sound, self._check = sound, check
         self._start, self._stop = start, stop
         self._goes_round = goes_round
+        self._width = width if sound.channels == 2 else 1.0
         self.sample_rate, self.channels = rate, sound.channels
         self.frames = max(1, round((stop - start) * rate / sound.samplerate))
 
@@ -50,14 +54,22 @@ class Source:
     def fits(self, bits: int) -> bool:
         """Whether its samples are ones of so many bits as they are. A lossy file's decoder rounds them."""
         deep = str(self._sound.subtype)
-        return self.same_rate and (deep not in _DEEP or bits == 32 or (deep, bits) == ("PCM_24", 24))
+        return (
+            self._width == 1
+            and self.same_rate
+            and (deep not in _DEEP or bits == 32 or (deep, bits) == ("PCM_24", 24))
+        )
 
     def samples(self) -> Iterator[NDArray[np.int16]]:
         """As they are, at the sound's own rate."""
         return self._blocks(self._start, self._stop, "int16")
 
     def floats(self) -> Iterator[NDArray[np.float64]]:
-        """With full scale 1, at `sample_rate`: `frames` in all."""
+        """With full scale 1, at `sample_rate` and as wide as is wanted: `frames` in all."""
+        blocks = self._at_rate()
+        return blocks if self._width == 1 else (narrowed(block, self._width) for block in blocks)
+
+    def _at_rate(self) -> Iterator[NDArray[np.float64]]:
         if self.same_rate:
             yield from self._blocks(self._start, self._stop, "float64")
             return
@@ -123,6 +135,7 @@ def rounded(blocks: Iterable[NDArray[np.float64]], bits: int, *, dither: bool) -
         full = float(1 << (bits - 1))
         scaled = block * full
         if dither:
-            scaled += draws.random(block.shape, np.float32) - draws.random(block.shape, np.float32)
+            noise = draws.random(block.shape, np.float32) - draws.random(block.shape, np.float32)
+            scaled += noise[:, :1] if (block == block[:, :1]).all() else noise  # what is alike stays alike
         whole = np.clip(np.rint(scaled), -full, full - 1)
         yield whole.astype(np.int16) if bits == 16 else whole.astype(np.int32) << 8
