@@ -40,6 +40,13 @@ export class LayerPlayer extends EventTarget {
   #from = 0; // seconds, while nothing plays
   #loop = null;
   #idle = 0;
+  #width = 1;
+
+  /** How much of the side of two channels is heard, from 0 to 1. */
+  set width(share) {
+    this.#width = share;
+    if (this.#way) this.#way.width = share;
+  }
 
   /** What is to be played, and how it lies: a scene, and the server's plan of it; null where it can't be played. */
   lay(scene, plan) {
@@ -140,6 +147,7 @@ export class LayerPlayer extends EventTarget {
       this.#way = Object.assign(output.open(rate), { rate });
     }
     this.#way.claim();
+    this.#way.width = this.#width;
     const { context, input } = this.#way;
     context.resume().catch(() => {});
     const out = new GainNode(context);
