@@ -28,6 +28,7 @@ from studio.ui.panels import downloads, kits, layers, making, sets, transport
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, edit_api, export_api, kit_api, look_api
 from studio.ui.server.blocks import StudioBlocks
+from studio.ui.server.installable import install_routes
 from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.layer_routes import layer_routes
 from studio.ui.server.library_routes import library_routes
@@ -161,6 +162,7 @@ class Page:
         routes += take_routes(self._shared.offers, self._scratch.path, library)
         routes += keep_routes(self._shared.views, settings)
         routes += set_routes(self._studio, self._scratch.path)
+        routes += install_routes()
         routes += v1_routes(self._studio, self._takes, self._scratch.path)
         if settings.trusted:
             routes += [*job_routes(self._studio), *kits.kit_routes(self._studio), *layer_routes(self._studio)]
@@ -177,6 +179,7 @@ class Page:
             "show_error": False,
             "ssr_mode": False,
             "mcp_server": settings.mcp,
+            "pwa": True,  # by a manifest of our own
             "strict_cors": True,
             "enable_monitoring": False,
             "max_file_size": MAX_UPLOAD,

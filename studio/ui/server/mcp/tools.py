@@ -30,6 +30,13 @@ Tool = Callable[..., dict[str, Any]]
 TOOLS = ("start_take", "take_status", "take_file", "stop_take", "list_presets", "make_loop", "what_it_knows")
 
 
+class ToldError(gr.Error):
+    """A mistake whose text is the sentence, where Gradio's own would be in quotation marks."""
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
 def build(studio: Studio, takes: ApiTakes) -> None:
     """Add the tools to the Blocks one is in. They have no place on the page."""
     for tool, inputs in (*_making(studio, takes), *_asking(studio, takes)):
@@ -46,7 +53,7 @@ def _making(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]
     def start_take(
         request: gr.Request,
         *,
-        prompt: str = "",
+        prompt: str,
         seconds: float = 10,
         mode: str = "infinite",
         model: str = "",
@@ -74,7 +81,7 @@ def _making(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]
     def make_loop(
         request: gr.Request,
         *,
-        prompt: str = "",
+        prompt: str,
         seconds: float = 8,
         bpm: float = 0,
         bars: float = 0,
@@ -114,7 +121,7 @@ def _making(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]
 def _asking(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]]:
     """The tools that ask after a take, or after what there is."""
 
-    def take_status(request: gr.Request, *, take_id: str = "") -> dict[str, Any]:
+    def take_status(request: gr.Request, *, take_id: str) -> dict[str, Any]:
         """Tell how a take stands: its status (queued, running, finished, stopped, failed), how many seconds
         are made, and where it is to be had. Ask again some seconds later while it is queued or running.
 
@@ -123,7 +130,7 @@ def _asking(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]
         """
         return takes.status(take_id, Links.of(request, studio.settings.root_path))
 
-    def take_file(request: gr.Request, *, take_id: str = "", format: str = "flac") -> dict[str, Any]:
+    def take_file(request: gr.Request, *, take_id: str, format: str = "flac") -> dict[str, Any]:
         """Give the address of a finished take's sound file, to be fetched over HTTP.
 
         Args:
@@ -136,7 +143,7 @@ def _asking(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]
         url = Links.of(request, studio.settings.root_path).take(take_id, "file")
         return {"url": f"{url}?format={format}", "name": f"{path.stem}.{format}"}
 
-    def stop_take(request: gr.Request, *, take_id: str = "", fade: bool = False) -> dict[str, Any]:
+    def stop_take(request: gr.Request, *, take_id: str, fade: bool = False) -> dict[str, Any]:
         """End a take that is being made; what is made of it is kept.
 
         Args:
@@ -213,6 +220,6 @@ def _told(tool: Tool) -> Callable[..., str]:
         try:
             return json.dumps(tool(*values, **named), ensure_ascii=False)
         except (StudioError, RefusedError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise ToldError(str(error), print_exception=False) from error
 
     return told
