@@ -184,15 +184,18 @@ def with_assistant(site: Any, act: Callable[[Assistant], Any]) -> Any:
         assert os.environ.get("CI") != "true", "the suite's environment has the group mcp"
         pytest.skip("mcp is not installed: uv pip install --group mcp")
     from mcp import ClientSession
-    from mcp.client.streamable_http import streamablehttp_client
+    from mcp.client.streamable_http import streamable_http_client
 
     async def session() -> Any:
-        headers = {"Authorization": f"Bearer {KEY}"}
+        caller = httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
         address = f"{site.url}{server.PATH}"
-        async with streamablehttp_client(address, headers=headers) as (read, write, _):  # noqa: SIM117
-            async with ClientSession(read, write) as session:
-                await session.initialize()
-                return await act(Assistant(session))
+        async with (
+            caller,
+            streamable_http_client(address, http_client=caller) as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            return await act(Assistant(session))
 
     return aio.run(session())
 

@@ -6,6 +6,7 @@ None waits for sound: a take is begun, asked after, and fetched by its address.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from functools import wraps
@@ -39,16 +40,20 @@ class ToldError(gr.Error):
 
 def build(studio: Studio, takes: ApiTakes) -> None:
     """Add the tools to the Blocks one is in. They have no place on the page."""
-    for tool, inputs in (*_making(studio, takes), *_asking(studio, takes)):
-        shown = {name: _component(name, value) for name, value in inputs.items()}
+    for tool in (*_making(studio, takes), *_asking(studio, takes)):
+        shown = {
+            one.name: _component(one)
+            for one in inspect.signature(tool).parameters.values()
+            if one.kind is one.KEYWORD_ONLY
+        }
         gr.Button(visible=False).click(
             _told(tool), None, gr.Textbox(visible=False, label="Answer"), inputs_kwargs=shown,
             api_name=tool.__name__, queue=False,
         )  # fmt: skip
 
 
-def _making(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]]:
-    """The tools that begin a take, with what their arguments are where they are left out."""
+def _making(studio: Studio, takes: ApiTakes) -> list[Tool]:
+    """The tools that begin a take."""
 
     def start_take(
         request: gr.Request,
@@ -111,14 +116,10 @@ def _making(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]
         job = takes.start(take_body(said), caller_of(request))
         return takes.status(job.id, Links.of(request, studio.settings.root_path))
 
-    return [
-        (start_take, {"prompt": "", "seconds": 10, "mode": "infinite", "model": "", "seed": "-1",
-                      "negative_prompt": "", "preset": ""}),
-        (make_loop, {"prompt": "", "seconds": 8, "bpm": 0, "bars": 0, "model": "", "seed": "-1"}),
-    ]  # fmt: skip
+    return [start_take, make_loop]
 
 
-def _asking(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]]:
+def _asking(studio: Studio, takes: ApiTakes) -> list[Tool]:
     """The tools that ask after a take, or after what there is."""
 
     def take_status(request: gr.Request, *, take_id: str) -> dict[str, Any]:
@@ -170,13 +171,7 @@ def _asking(studio: Studio, takes: ApiTakes) -> list[tuple[Tool, dict[str, Any]]
         """
         return known_to(model or studio.settings.model_id, studio)
 
-    return [
-        (take_status, {"take_id": ""}),
-        (take_file, {"take_id": "", "format": "flac"}),
-        (stop_take, {"take_id": "", "fade": False}),
-        (list_presets, {}),
-        (what_it_knows, {"model": ""}),
-    ]
+    return [take_status, take_file, stop_take, list_presets, what_it_knows]
 
 
 def known_to(model: str, studio: Studio) -> dict[str, Any]:
@@ -203,13 +198,12 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != ""}
 
 
-def _component(name: str, value: Any) -> Any:
-    label = name.replace("_", " ").capitalize()
-    if isinstance(value, bool):
-        return gr.Checkbox(value, visible=False, label=label)
-    if isinstance(value, str):
-        return gr.Textbox(value, visible=False, label=label)
-    return gr.Number(value, visible=False, label=label)
+def _component(parameter: inspect.Parameter) -> Any:
+    """What Gradio takes an argument by. One without a value is told to be needed."""
+    label = parameter.name.replace("_", " ").capitalize()
+    value = None if parameter.default is parameter.empty else parameter.default
+    kind = gr.Checkbox if isinstance(value, bool) else gr.Number if isinstance(value, int) else gr.Textbox
+    return kind(value, visible=False, label=label)
 
 
 def _told(tool: Tool) -> Callable[..., str]:
