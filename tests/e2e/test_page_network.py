@@ -217,7 +217,8 @@ def test_behind_a_real_proxy_under_a_sub_path_with_a_login(
         devtools = page.context.new_cdp_session(page)
         manifest = devtools.send("Page.getAppManifest")
         assert (manifest["url"], manifest["errors"]) == (f"{url}/manifest.json", [])
-        assert devtools.send("Page.getInstallabilityErrors")["installabilityErrors"] == []
+        hindered = devtools.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        assert {one["errorId"] for one in hindered} <= {"in-incognito"}, "but for the test's own browser"
         page.close()
         asked, key = {"prompt": "rain", "seconds": 1}, {"xi-api-key": ":".join(LOGIN)}
         begun = httpx.post(f"{url}/v1/takes", json=asked, headers=key).json()
