@@ -34,7 +34,8 @@ from studio.core.install.uv import LOCAL, run_quietly, scripts  # noqa: E402
 STAMP = VENV / "longwave.json"
 TRIED = LOCAL / "tried.json"  # the same of an environment that is not ours
 ENTRY = "studio.app"
-GROUPS = {"test": ("test", "aisfx", "ray"), "lint": ("lint",)}
+GROUPS = {"test": ("test", "aisfx", "ray", "mcp"), "lint": ("lint",)}
+ASKED = {"--mcp": "mcp"}  # words that ask for what a group installs
 # In as many processes as tests/conftest.py says. One that dies ends the run: pytest-xdist begins another in
 # its place, but leaves it waiting for tests where whole files are handed out.
 SUITE = ("-n", "auto", "--max-worker-restart=0", "-m", "not soak and not gpu")
@@ -233,7 +234,7 @@ def run(words: Sequence[str]) -> int:
     check_python(sys.version_info[:2])
     os.environ.pop("PYTHONOPTIMIZE", None)  # 2 strips docstrings, which transformers can't do without
     torch, rest = parse_words(words, os.environ)
-    groups = GROUPS.get(rest[0], ())
+    groups = (*GROUPS.get(rest[0], ()), *(group for word, group in ASKED.items() if word in rest))
     python = sys.executable if already_importable(groups) else make_environment((*groups, *OPTIONAL), torch)
     return hand_over(command_for(python, rest), rest)
 

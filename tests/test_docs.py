@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import soundfile as sf
 
 import studio
 from studio.app import build_studio, serve
@@ -20,7 +22,11 @@ from tests.e2e.conftest import served, tone_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = {"python-api.md", "http-api.md"}  # one renders with the pocket models, the other wants a server
+SLOW = {
+    "python-api.md",
+    "http-api.md",
+    "http-v1.md",
+}  # pocket models, or a server
 NOT_RUN = "# Not run by the tests:"  # and why: the first line of a block that can't be
 NOT_RUN_COUNT = 0
 SERVED = "http://127.0.0.1:7860"
@@ -71,6 +77,17 @@ def run(page: Path, **replaced: str) -> int:
     return skipped
 
 
+def run_shell(page: Path, shell: str, *_: str, **replaced: str) -> dict[str, float]:
+    """Run a page's shell lines where one is; the sounds that lie there then, with their whole seconds."""
+    for block in blocks(page, "sh"):
+        text = block.text
+        for old, new in replaced.items():
+            text = text.replace(old, new)
+        subprocess.run([shell, "-e", "-c", text], check=True, timeout=120)
+    sounds = (path for path in Path().iterdir() if path.suffix in (".mp3", ".wav"))
+    return {path.name: round(sf.info(path).duration, 0) for path in sorted(sounds)}
+
+
 @pytest.mark.parametrize("page", with_python(slow=False), ids=lambda page: page.name)
 def test_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,10 +104,16 @@ def test_the_python_api_does_what_its_page_says(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.slow
-def test_the_http_api_does_what_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_http_api_does_what_its_pages_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     with served(tone_settings(tmp_path / "outputs")) as site:
         run(ROOT / "docs" / "http-api.md", **{SERVED: site.url})
+        address = {SERVED: site.url.rstrip("/")}
+        run(ROOT / "docs" / "http-v1.md", **address)
+        files = run_shell(ROOT / "docs" / "http-v1.md", require_tool("sh"), require_tool("curl"), **address)
+    assert files == {"rain.mp3": 2.0, "waves.wav": 4.0}
 
 
 def test_what_can_not_be_run_is_marked_and_counted() -> None:

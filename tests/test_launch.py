@@ -161,8 +161,9 @@ def test_an_environment_of_its_own_can_draft(found: bool, monkeypatch: pytest.Mo
     monkeypatch.setattr(launch, "hand_over", lambda *_: 0)
     assert launch.run(["test"]) == 0
     assert launch.run([]) == 0
-    assert asked == [("test", "aisfx", "ray"), ()]
-    assert made == ([] if found else [("test", "aisfx", "ray", "audiocraft"), ("audiocraft",)])
+    assert launch.run(["serve", "--mcp"]) == 0
+    assert asked == [("test", "aisfx", "ray", "mcp"), (), ("mcp",)]
+    assert made == ([] if found else [(*groups, "audiocraft") for groups in asked])
 
 
 # --- the environment -------------------------------------------------------------------------------------

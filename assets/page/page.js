@@ -1,6 +1,7 @@
 // Brings what Gradio lays out to life: each component calls its function here when it is on the page.
 
 import './access.js';
+import './install.js';
 import './settle.js';
 import { bindKeys } from './keys.js';
 import { Form } from './form.js';

@@ -46,6 +46,7 @@ def serve(
             help="A folder that sets are put into, for longwave batch work to make.", show_default="made here"
         ),
     ] = None,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Let assistants make sound, over MCP.")] = False,
     root_path: Annotated[
         str, typer.Option(help="Where a reverse proxy has put the page, as in /studio.")
     ] = DEFAULTS.root_path,
@@ -70,6 +71,7 @@ def serve(
         allowed_hosts=tuple(checked_name(name) for name in allow_host or ()),
         root_path=checked_path(root_path),
         queue=queue,
+        mcp=mcp,
     )
     require_known(model, settings)
     factories_of(context).serve(settings)

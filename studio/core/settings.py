@@ -43,6 +43,7 @@ class Settings:
     jobs_per_client: int = 2  # made or waiting at once; where the page is private there is but one client
     upload_bytes_per_client: int = 2 * 10**9  # within a day, likewise
     keep_latents: bool = True  # beside takes, for edits of them: 6.4 kB a second
+    mcp: bool = False  # whether assistants may use it, over MCP
     queue: Path | None = None  # a folder of sets that other processes make
 
     def __getstate__(self) -> dict[str, Any]:

@@ -214,7 +214,16 @@ def test_behind_a_real_proxy_under_a_sub_path_with_a_login(
         wait_for_state(page, "stopped")
         page.wait_for_selector("#transport-export:not([disabled])")
         assert failed == []
+        devtools = page.context.new_cdp_session(page)
+        manifest = devtools.send("Page.getAppManifest")
+        assert (manifest["url"], manifest["errors"]) == (f"{url}/manifest.json", [])
+        hindered = devtools.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        assert {one["errorId"] for one in hindered} <= {"in-incognito"}, "but for the test's own browser"
         page.close()
+        asked, key = {"prompt": "rain", "seconds": 1}, {"xi-api-key": ":".join(LOGIN)}
+        begun = httpx.post(f"{url}/v1/takes", json=asked, headers=key).json()
+        assert httpx.get(begun["status_url"], headers=key).json()["id"] == begun["id"]
+        assert begun["status_url"].startswith(f"{url}/v1/takes/")
         client = Client(f"{url}/", verbose=False, auth=LOGIN)
         file, _ = client.predict("rain", "", 1.0, 7, api_name="/infinite")
         assert Path(file).stat().st_size > 1000

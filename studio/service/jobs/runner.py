@@ -226,7 +226,8 @@ class _Ticker:
             job.publish(meter.snapshot(stream.buffered_s if stream else 0.0))
             self._runner.backends.note_work(job.request.model, meter.work_mb)
         self._runner.ticked()
-        alone = stream is None or stream.idle_s > self._runner.idle_limit_s
+        limit_s = self._runner.idle_limit_s
+        alone = stream is None or stream.idle_s > max(limit_s, stream.patience_s)
         if stream is not None and alone:
             if not job.keep_running:
                 job.cancel.set("Nobody listened any more, so the take was ended.")

@@ -35,6 +35,7 @@ class PcmStream:
         self.token = secrets.token_urlsafe(24)
         self.sample_rate = sample_rate
         self.channels = channels
+        self.patience_s = 0.0  # for which its job waits for a listener who is gone, beyond what any has
         self._lead = max(1, int(lead_s * sample_rate))
         self._blocks: deque[NDArray[np.int16]] = deque()
         self._changed = threading.Condition()

@@ -59,7 +59,10 @@ def _offer(spec: ModeSpec, studio: Studio, callers: Callers) -> None:
 
         waited_for = attended(callers, caller)
         if studio.settings.queue is not None:
-            path, figures = await queued_take(studio, read, client_of(), waited_for)
+            try:
+                path, figures = await queued_take(studio, read, client_of(), waited_for)
+            except StudioError as error:
+                raise gr.Error(str(error), print_exception=False) from error
             if path is not None:
                 return await _handed(path), figures
         return await render_file(studio, submit, waited_for)
@@ -113,7 +116,7 @@ def request_of(mode: str, given: Values, studio: Studio) -> GenerationRequest:
     model = {"id": given.get("model") or known or settings.model_of(mode)}
     fixed = {
         "model": {**model, "device": settings.device, "dtype": settings.dtype},
-        "duration_s": given.get("duration_s") or 0.0,
+        "duration_s": None if given.get("endless") else given.get("duration_s") or 0.0,
     }
     recorded = own_audio(given, studio) if given.get("recording") else None
     return bind(
@@ -154,7 +157,7 @@ async def render_file(
     wrong, with what `submit` was given or later, is raised as `gr.Error` with one sentence.
     """
     try:
-        job = await _submitted(studio, submit)
+        job = await submitted(studio, submit)
     except StudioError as error:
         raise gr.Error(str(error), print_exception=False) from error
     try:
@@ -183,7 +186,7 @@ async def _handed(path: Path) -> str:
         raise gr.Error(str(disk_error(error, path)), print_exception=False) from error
 
 
-async def _submitted(studio: Studio, submit: Callable[[], Job]) -> Job:
+async def submitted(studio: Studio, submit: Callable[[], Job]) -> Job:
     """The job, its request read in a thread. A call that is cancelled meanwhile leaves none behind."""
     submitting = asyncio.ensure_future(asyncio.to_thread(submit))
     try:

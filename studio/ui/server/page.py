@@ -29,9 +29,12 @@ from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, edit_api, export_api, kit_api, look_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.ear_routes import ear_routes
+from studio.ui.server.installable import install_routes
 from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.layer_routes import layer_routes
 from studio.ui.server.library_routes import library_routes
+from studio.ui.server.mcp import tools
+from studio.ui.server.mcp.server import narrow, require_mcp
 from studio.ui.server.network import require_address, require_folder, who_reaches, without_proxies
 from studio.ui.server.routes import live_routes, preloads
 from studio.ui.server.security import Hosts, LoginGuard, NoForeignReaders, guards, outermost
@@ -39,6 +42,9 @@ from studio.ui.server.set_routes import set_routes
 from studio.ui.server.take_routes import take_routes
 from studio.ui.server.theme import studio_theme
 from studio.ui.server.uploads import UploadLimit
+from studio.ui.server.v1.keys import KeyGuard
+from studio.ui.server.v1.routes import v1_routes
+from studio.ui.server.v1.takes import ApiTakes
 from studio.ui.tabs import dual, infinite, library, reuse, sparse
 from studio.ui.tabs.take_tab import Shared
 from studio.ui.widgets import HIDDEN
@@ -69,6 +75,7 @@ class Page:
         os.environ["GRADIO_TEMP_DIR"] = str(self._scratch.path)  # Gradio reads it at every use
         self._shared = shared = Shared.of(studio)
         self._callers = Callers()
+        self._takes = ApiTakes(studio)
         self._hosts = Hosts(self.settings, [name] if (name := os.environ.get("SPACE_HOST")) else [])
         self.url = ""
         with StudioBlocks(title="Longwave", delete_cache=(CACHE_CHECK_S, CACHE_AGE_S)) as self.blocks:
@@ -107,6 +114,8 @@ class Page:
                 export_api.build(studio, ExportCache(self._scratch.path))
                 look_api.build(shared.looks)
                 kit_api.build(studio, self._callers)
+            if self.settings.mcp:
+                tools.build(studio, self._takes)
 
     def launch(self) -> str:
         """Serve in the background; the page's address.
@@ -116,6 +125,8 @@ class Page:
                 machine's, or no public link can be had.
         """
         settings = self.settings
+        if settings.mcp:
+            require_mcp()
         require_folder(settings.outputs)
         require_address(settings.host, settings.port)
         self.blocks.queue(max_size=MAX_QUEUED, api_open=False)
@@ -128,6 +139,8 @@ class Page:
                 f"Can't listen on {settings.host}, port {settings.port}: choose another --port or --host."
             ) from error
         outermost(self.blocks.app, Middleware(NoForeignReaders, hosts=self._hosts))
+        if (mcp := self.blocks.mcp_server_obj) is not None:
+            narrow(mcp, self._studio, self._takes)
         if settings.share and not public:
             self.close()
             raise InvalidRequestError(
@@ -151,6 +164,8 @@ class Page:
         routes += ear_routes(self._shared.offers, self._shared.looks)
         routes += keep_routes(self._shared.views, settings)
         routes += set_routes(self._studio, self._scratch.path)
+        routes += install_routes()
+        routes += v1_routes(self._studio, self._takes, self._scratch.path)
         if settings.trusted:
             routes += [*job_routes(self._studio), *kits.kit_routes(self._studio), *layer_routes(self._studio)]
             routes += library_routes(self._studio.library, self._scratch.path)
@@ -165,6 +180,8 @@ class Page:
             "quiet": True,
             "show_error": False,
             "ssr_mode": False,
+            "mcp_server": settings.mcp,
+            "pwa": True,  # by a manifest of our own
             "strict_cors": True,
             "enable_monitoring": False,
             "max_file_size": MAX_UPLOAD,
@@ -184,6 +201,7 @@ class Page:
         """What counts and bounds, behind the guards."""
         limit = None if self.settings.private else self.settings.upload_bytes_per_client
         return [
+            Middleware(KeyGuard, logins=self.settings.auth),
             Middleware(LoginGuard, is_guarded=lambda path: GUARDED.search(path) is not None),
             Middleware(CallerWatch, callers=self._callers),
             Middleware(UploadLimit, bytes_per_client=limit),

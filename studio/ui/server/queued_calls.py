@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 from studio.core.draft import RecordedDraft
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.preset import load_preset
@@ -34,20 +32,17 @@ async def queued_take(
     recording: that lies on this machine alone, which is to make it.
 
     Raises:
-        gr.Error: it can't be asked for, or was not made; says why.
+        StudioError: it can't be asked for, or was not made; says why.
     """
-    try:
-        request, sound = await asyncio.to_thread(read)
-        if sound or isinstance(request.draft, RecordedDraft):
-            return None, {}
-        row = await asyncio.to_thread(row_of, request, studio.sets.fingerprint)
-        set_id = await asyncio.to_thread(studio.sets.begin, [row], "", client)
-        look = await _ended(studio, set_id, is_waited_for)
-    except StudioError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+    request, sound = await asyncio.to_thread(read)
+    if sound or isinstance(request.draft, RecordedDraft):
+        return None, {}
+    row = await asyncio.to_thread(row_of, request, studio.sets.fingerprint)
+    set_id = await asyncio.to_thread(studio.sets.begin, [row], "", client)
+    look = await _ended(studio, set_id, is_waited_for)
     path, fault = look.folder.found(row.id), look.folder.error_of(row.id)
     if path is None:
-        raise gr.Error(fault.sentence if fault else STOPPED, print_exception=False)
+        raise InvalidRequestError(fault.sentence if fault else STOPPED)
     take = load_preset(look.folder.sidecar(row.id)).take
     return path, {**(take.figures if take else {}), "seed": str(request.seed)}
 

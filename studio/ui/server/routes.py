@@ -32,7 +32,7 @@ DRAFT_VIEWS = {
 
 
 # Said here, not guessed: what a system's own table makes of .js may be text/plain, and no browser runs that.
-MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png"}
 
 
 def preloads(page_files: Path) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from studio.core.settings import Settings
 from studio.service.jobs.device_queue import queue_message
 from studio.service.jobs.event_bus import EventBus
 from studio.service.jobs.job import Job
-from studio.service.jobs.runner import BUG_MESSAGE, Runner
+from studio.service.jobs.runner import BUG_MESSAGE, Runner, _Ticker
 from studio.service.jobs.telemetry import Meter, WorkWindow
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.studio import Studio
@@ -287,6 +288,20 @@ def test_abandoned_listener_ends_the_job(tmp_path: Path) -> None:
     end = run(studio, job)[-1]
     assert isinstance(end, Finished)
     assert end.stopped
+    assert "listened" in job.cancel.reason
+    studio.close()
+
+
+def test_a_stream_may_ask_for_more_patience(tmp_path: Path) -> None:
+    studio = Studio(Settings(outputs=tmp_path), create_backend, render_ramp)
+    job, runner = Job(endless(), PcmStream(0.5)), Runner(studio.settings, studio.backends, render_ramp)
+    assert job.stream is not None
+    job.stream.patience_s = 3600.0
+    ticker = _Ticker(job, replace(runner, idle_limit_s=0.0))
+    ticker._look()
+    assert not job.cancel.is_set()
+    job.stream.patience_s = 0.0
+    ticker._look()
     assert "listened" in job.cancel.reason
     studio.close()
 
