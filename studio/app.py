@@ -38,7 +38,7 @@ def build_studio(settings: Settings) -> Studio:
         resolve_choice,
         drafts=drafts,
         fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
-        admit=lambda request: None if settings.private else require_listed(request, settings),
+        admit=partial(require_allowed, settings=settings),
         defaults=partial(defaults_of, settings=settings),
         look=renderer.calibration,
         batch=partial(batch_of, settings=settings),
@@ -108,6 +108,27 @@ def listed(settings: Settings) -> set[str]:
     from studio.backends.catalog import MODELS
 
     return {model.id for model in MODELS} | {settings.model_id}
+
+
+def require_allowed(request: GenerationRequest, settings: Settings) -> None:
+    """Let through what this studio makes for who reaches it.
+
+    Raises:
+        InvalidRequestError: strangers reach it, and it asks for a model that is not theirs to choose, or for
+            more sound than they may have.
+    """
+    from studio.core.audio import format_time
+    from studio.core.errors import InvalidRequestError
+
+    if settings.private:
+        return
+    require_listed(request, settings)
+    most = settings.visitors
+    if most is not None and request.duration_s is not None and request.duration_s > most.longest_s:
+        raise InvalidRequestError(
+            f"This studio makes takes of {format_time(most.longest_s)} at most for its visitors: "
+            "take fewer seconds."
+        )
 
 
 def require_listed(request: GenerationRequest, settings: Settings) -> None:

@@ -34,6 +34,7 @@ from studio.service.layers.making import made_by_jobs
 from studio.service.layers.mixes import Mixes
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.models import Models
+from studio.service.takes.expiry import Expiry
 from studio.service.takes.library import Library
 from studio.service.takes.sweep import sweep
 
@@ -68,12 +69,13 @@ class Studio:
         made side by side, for sets.
         """
         sweep(settings.outputs)
+        self._expiry = Expiry(settings.outputs, settings.visitors.keep_s) if settings.visitors else None
         self.settings = settings
         self.defaults_of = defaults
         self.backends = ModelCache(create_backend, resolve=resolve)
         self._drafts = drafts
         self._scheduler = Scheduler(
-            Runner(settings, self.backends, render, fingerprint), resolve, max_waiting
+            Runner(settings, self.backends, render, fingerprint), resolve, max_waiting, settings.visitors
         )
         self._models = Models(self.backends, drafts, self._scheduler)
         self.library = Library(settings.outputs, self._scheduler.growing)
@@ -266,6 +268,8 @@ class Studio:
 
     def close(self) -> None:
         """End every job, keeping what was made."""
+        if self._expiry is not None:
+            self._expiry.close()
         self.sets.close()
         self.kits.close()
         self.mixes.close()
