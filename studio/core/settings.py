@@ -26,8 +26,8 @@ class Visitors:
     """What strangers may take of a studio that is theirs to use, and for how long it is kept."""
 
     longest_s: float = 300.0  # of a take
-    turn_s: float = 60.0  # of sound, before an endless take of one fades out for another who waits
-    clip_turn_s: float = 600.0  # of work, before any other take is stopped for one who waits
+    turn_s: float = 60.0  # before an endless take of one fades out for another who waits
+    clip_turn_s: float = 600.0  # before any other take is stopped for one who waits
     keep_s: float = 6 * 3600.0  # before what they made is deleted
 
 

@@ -46,16 +46,19 @@ def tick(studio: Studio) -> None:
     studio._scheduler._tick()
 
 
-def test_an_endless_take_fades_out_after_its_turn_where_another_waits(studio: Studio) -> None:
-    job = running(studio, studio.submit(endless(), client="a"), MOST.turn_s)
+def test_an_endless_take_fades_out_after_its_turn_where_another_waits(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = running(studio, studio.submit(endless(), client="a"))
     own = studio.submit(endless(), client="a")
+    monkeypatch.setattr(Job, "running_s", MOST.turn_s)
     tick(studio)
     assert not job.control.ending, "only its own next one waits"
     other = studio.submit(endless(), client="b")
-    job._latest = Telemetry(0.0, None, 1.0, audio_s=MOST.turn_s - 1, buffered_s=0.0, step_ms=1.0)
+    monkeypatch.setattr(Job, "running_s", MOST.turn_s - 1)
     tick(studio)
     assert not job.control.ending, "its turn is not over"
-    running(studio, job, MOST.turn_s)
+    monkeypatch.setattr(Job, "running_s", MOST.turn_s)
     tick(studio)
     assert job.control.ending
     assert not own.ended

@@ -159,7 +159,7 @@ class Scheduler:
         if job.can_fade and made_s >= most.longest_s:
             self.finish(job)
         elif any(waiting.client != job.client for waiting in queue.waiting()):
-            if job.can_fade and made_s >= most.turn_s:
+            if job.can_fade and job.running_s >= most.turn_s:
                 self.finish(job)
             elif job.running_s >= most.clip_turn_s:
                 self.stop(job, "Others wait, and this take has had its turn.")
