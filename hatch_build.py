@@ -1,4 +1,4 @@
-"""A wheel that is built of a source without all of the pocket models' weights asks for the distribution of them.
+"""A wheel whose source lacks some of the pocket models' weights asks for the distribution that has them.
 
 A checkout has them, and its wheel too. A source distribution has one model's alone, so that each file that is
 published stays below 100 MB: what is built of it finds the others in `longwave-pocket` (packaging/pocket).

@@ -33,7 +33,9 @@ from studio.core.install.sentences import LaunchError  # noqa: E402
 from studio.core.install.uv import LOCAL, run_quietly, scripts  # noqa: E402
 
 STORAGE = "/data"  # a Space's own disk, if it has one
-PROXIES = "127.0.0.1,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16"  # a Space's lies in its host's network
+PROXIES = (
+    "127.0.0.1,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16"  # of a Space: in its host's network
+)
 STAMP = VENV / "longwave.json"
 TRIED = LOCAL / "tried.json"  # the same of an environment that is not ours
 ENTRY = "studio.app"

@@ -2,9 +2,10 @@
 
     python -m tests.release [--out dist] [--uv uv]
 
-Builds Longwave's source distribution, the wheel of that, and the wheel `longwave-pocket`; each must stay below
-100 MB. Then they are installed by their files, in an environment that is thrown away, outside of the checkout,
-and make an endless take and a long clip, of which the first needs no second wheel and the other does.
+Builds Longwave's source distribution, the wheel of that, and the wheel `longwave-pocket`; each must stay
+below 100 MB. Then they are installed by their files, in an environment that is thrown away, outside of the
+checkout, and make an endless take and a long clip, of which the first needs no second wheel and the other
+does.
 """
 
 from __future__ import annotations

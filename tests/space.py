@@ -1,11 +1,12 @@
-"""What a Hugging Face Space does with this repository, done here: cloned, installed, served to two visitors.
+"""What a Hugging Face Space does with this repository: it is cloned, installed, and served to two visitors.
 
     python -m tests.space [--environment DIR] [--port 7860]
 
-The last commit is cloned, its requirements are installed by pip into an empty environment together with what a
-Space adds of its own, by another user where this one is root; then launch.py serves as it would there, from a
-folder that can't be written, with a home that can't either. A browser opens the page twice. Prints a figure a line
-beside what it has to keep to; the exit status is 1 where one does not. `--environment` is kept, and used again.
+The last commit is cloned, its requirements are installed by pip into an empty environment together with
+what a Space adds of its own, by another user where this one is root; then launch.py serves as it would
+there, from a folder that can't be written, with a home that can't either. A browser opens the page twice.
+Prints a figure a line beside what it has to keep to; the exit status is 1 where one does not.
+`--environment` is kept, and used again.
 """
 
 from __future__ import annotations

@@ -87,12 +87,13 @@ def files_of(builder: Any) -> dict[str, int]:
     for source, place in builder.config.get_force_include().items():
         path = Path(source)
         inside = [one for one in path.rglob("*") if one.is_file()]
-        found |= {f"{place}/{one.relative_to(path).as_posix()}": one for one in inside} if inside else {place: path}
+        names = {f"{place}/{one.relative_to(path).as_posix()}": one for one in inside}
+        found |= names or {place: path}
     return {name: path.stat().st_size for name, path in found.items()}
 
 
 def test_each_distribution_stays_below_100_megabytes() -> None:
-    """The source's has one model's weights; the wheel of it and `longwave-pocket` are together what a checkout has."""
+    """A source has one model's weights; the wheel of it and `longwave-pocket` together have a checkout's."""
     pytest.importorskip("hatchling")
     from hatchling.builders.sdist import SdistBuilder
     from hatchling.builders.wheel import WheelBuilder
@@ -105,7 +106,7 @@ def test_each_distribution_stays_below_100_megabytes() -> None:
     assert sum(pocket.values()) < 95e6
     carried = {f"studio/_data/{name}" for name in source if name.startswith("assets/")}
     assert not carried & set(pocket)
-    assets = [path for path in (ROOT / "assets").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assets = [path for path in (ROOT / "assets").rglob("*") if path.is_file()]
     whole = {f"studio/_data/{path.relative_to(ROOT).as_posix()}" for path in assets}
     assert whole - carried == set(pocket) - {"studio/_data/assets/pocket/LICENSE"}
 
@@ -113,8 +114,9 @@ def test_each_distribution_stays_below_100_megabytes() -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_wheel_asks_for_the_weights_that_its_source_lacks(whole: bool, tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
-    from hatch_build import ELSEWHERE, PocketHook
     from hatchling.metadata.core import ProjectMetadata
+
+    from hatch_build import ELSEWHERE, PocketHook
 
     if whole:
         (tmp_path / ELSEWHERE).mkdir(parents=True)

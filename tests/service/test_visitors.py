@@ -1,4 +1,4 @@
-"""A studio that is strangers' to use: whose turn it is, how much they may ask for, when what they made ends."""
+"""A studio that is strangers' to use: whose turn it is, how much they may ask for, when it ends."""
 
 from __future__ import annotations
 

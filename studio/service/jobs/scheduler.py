@@ -32,8 +32,8 @@ class Scheduler:
         max_waiting: int = MAX_WAITING,
         visitors: Visitors | None = None,
     ) -> None:
-        """`resolve` says what "auto" is on this machine, so that each device has one queue. `visitors` is what
-        strangers may take, where it is theirs.
+        """`resolve` says what "auto" is on this machine, so that each device has one queue. `visitors` is
+        what strangers may take, where it is theirs.
         """
         self.runner = replace(runner, ticked=self._tick)
         self._visitors = visitors

@@ -32,7 +32,7 @@ def visitors_folder(folder: Path) -> Path:
                 raise InvalidRequestError(
                     f"What lies in {folder} would be deleted with the visitors' takes: give an empty folder."
                 )
-            mark.write_text("What lies here was made by visitors of Longwave, and is deleted after some hours.\n")
+            mark.write_text("Visitors of Longwave made what lies here. It is deleted after some hours.\n")
     except OSError as error:
         why = error.strerror or str(error)
         raise InvalidRequestError(f"{folder} can't be written ({why}): give another folder.") from error
