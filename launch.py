@@ -4,6 +4,7 @@
     python3 launch.py                 serve the studio and open the browser
     python3 launch.py test [...]      run the test suite (words go on to pytest)
     python3 launch.py lint            run ruff, mypy and import-linter
+    python3 launch.py docs            make the documentation's site, in build/site
     python3 launch.py render ...      anything else goes on to the command line
     python3 launch.py --torch cpu     first choose PyTorch's build without CUDA
 
@@ -39,7 +40,7 @@ PROXIES = (
 STAMP = VENV / "longwave.json"
 TRIED = LOCAL / "tried.json"  # the same of an environment that is not ours
 ENTRY = "studio.app"
-GROUPS = {"test": ("test", "aisfx", "ray"), "lint": ("lint",)}
+GROUPS = {"test": ("test", "aisfx", "ray"), "lint": ("lint",), "docs": ("docs",)}
 # In as many processes as tests/conftest.py says. One that dies ends the run: pytest-xdist begins another in
 # its place, but leaves it waiting for tests where whole files are handed out.
 SUITE = ("-n", "auto", "--max-worker-restart=0", "-m", "not soak and not gpu")
@@ -99,6 +100,8 @@ def command_for(python: str, words: Sequence[str]) -> List[List[str]]:
             [*program, "mypy"],
             [python, "-c", LAYERS],
         ]
+    if words[0] == "docs":
+        return [[*program, "docs.build", *words[1:]]]
     return [[*program, ENTRY, *words]]
 
 

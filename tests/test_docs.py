@@ -19,7 +19,10 @@ from studio.core.preset import parse_preset
 from tests.e2e.conftest import served, tone_settings
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 SLOW = {"python-api.md", "http-api.md"}  # one renders with the pocket models, the other wants a server
 NOT_RUN = "# Not run by the tests:"  # and why: the first line of a block that can't be
 NOT_RUN_COUNT = 0
@@ -126,7 +129,7 @@ def ours(line: str) -> list[list[str]]:
     """The words after `longwave`, one list for each of its alternatives `a | b`; none for other programs."""
     match = re.match(r"(?:longwave|python3 launch\.py|\w.* -m studio\.app) (.*)", line)
     words = re.findall(r'"[^"]*"|[^\s"]+', match[1]) if match else []
-    if not words or words[0] in {"test", "lint", "#", "…"}:  # launch.py's own, or none
+    if not words or words[0] in {"test", "lint", "docs", "#", "…"}:  # launch.py's own, or none
         return []
     alternatives: list[list[str]] = [[]]
     for word in words:
