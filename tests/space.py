@@ -36,6 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NOBODY = 65534
 # What a Space installs beside requirements.txt, in one command with it: as the logs of its builds read.
 ADDED = ("gradio[oauth,mcp]=={sdk_version}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces")
+# What ZeroGPU takes, as its documentation lists it since September 2026.
+ZERO_TORCH = ("2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0")
 NAME = "somebody-longwave.hf.space"
 PAGE_S, SOUND_S = 30.0, 10.0
 TURN_S = 60.0 + 30.0  # the first visitor's turn, its fading and the second one's first sound

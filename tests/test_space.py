@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.space import ADDED, Figure, front_matter
+from tests.space import ADDED, ZERO_TORCH, Figure, front_matter
 
 ROOT = Path(__file__).resolve().parents[1]
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
@@ -38,6 +38,7 @@ def test_a_space_installs_the_gradio_that_the_requirements_name() -> None:
     """It installs it by `sdk_version`, in one command with them: two versions could not be had."""
     settings = front_matter((ROOT / "README.md").read_text(encoding="utf-8"))
     assert pins("requirements.txt")["gradio"] == settings["sdk_version"]
+    assert pins("requirements.txt")["torch"] in ZERO_TORCH, "or ZeroGPU wants requirements of its own"
 
 
 def test_the_requirements_agree_with_the_parts_of_gradio_that_only_a_space_installs() -> None:

@@ -1,9 +1,10 @@
 """Takes made in short calls: each has a GPU for some seconds, in a process that may be gone afterwards.
 
-A Hugging Face Space on ZeroGPU has none between calls. The render itself stays what it is: what runs here is a
-loop on the CPU around it. An endless take goes from call to call by its save points, so that it is, sample for
-sample, the take that was never interrupted; what a call had made after its last one is made again by the next,
-should it be cut off. Between calls a take costs nothing, and takes up what it was steered to meanwhile.
+A Hugging Face Space on ZeroGPU has none between calls. The render itself stays what it is: what runs here
+is a loop on the CPU around it. An endless take goes from call to call by its save points, so that it is,
+sample for sample, the take that was never interrupted; what a call had made after its last one is made
+again by the next, should it be cut off. Between calls a take costs nothing, and takes up what it was
+steered to meanwhile.
 """
 
 from __future__ import annotations
@@ -117,8 +118,8 @@ class ShortCalls:
                 lost = 1 if start is not before else lost + 1
                 if lost >= TRIES:
                     raise OutOfResourcesError(
-                        f"The GPU was not to be had, or not for long enough ({error}): try again later, or take "
-                        "a shorter length."
+                        f"The GPU was not to be had, or not for long enough ({error}): try again later, or "
+                        "take a shorter length."
                     ) from error
 
     def seconds(self, request: GenerationRequest) -> float:
@@ -169,7 +170,7 @@ class ShortCalls:
                     yield what
 
     def _made(self, asked: bytes, seconds: float) -> Iterator[bytes]:
-        """The body of a call: events, each as bytes, up to a save point when its time or its sound is over."""
+        """The body of a call: events, each as bytes, up to a save point where it has done enough."""
         request, start, control = pickle.loads(asked)
         until, made_s = time.monotonic() + seconds * WORK, 0.0
         try:

@@ -60,13 +60,14 @@ class Studio:
         defaults: DefaultsOf = usual_defaults,
         look: Look | None = None,
         batch: Callable[[ModelChoice], int] = lambda _: 1,
+        lent: bool = False,
     ) -> None:
         """`resolve` says what "auto" is on this machine, so that each device has one queue and each
         checkpoint is loaded once. `drafts` are the ones that `render` hears; `fingerprint` tells a model's
         weights from others of its name, empty where there is none to tell; `admit` raises
         `InvalidRequestError` for a request that this studio does not take from anybody; `defaults` are what
         a model's takes begin with. `look` tells what a clip costs, and `batch` how many of a model are best
-        made side by side, for sets.
+        made side by side, for sets. `lent`: there is a GPU inside of `render` alone.
         """
         sweep(settings.outputs)
         self._expiry = Expiry(settings.outputs, settings.visitors.keep_s) if settings.visitors else None
@@ -74,6 +75,7 @@ class Studio:
         self.defaults_of = defaults
         self.backends = ModelCache(create_backend, resolve=resolve)
         self._drafts = drafts
+        self._lent = lent
         self._scheduler = Scheduler(
             Runner(settings, self.backends, render, fingerprint), resolve, max_waiting, settings.visitors
         )
@@ -244,6 +246,10 @@ class Studio:
 
     def borrow(self, choice: ModelChoice) -> AbstractContextManager[Backend]:
         """A model for a call or two. Raises `InvalidRequestError` where a take is made on its device."""
+        if self._lent:
+            raise InvalidRequestError(
+                "This studio has a GPU for takes alone: look inside one on a machine of yours."
+            )
         return self._models.borrow(choice)
 
     def unload(self) -> int:

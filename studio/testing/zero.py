@@ -1,7 +1,8 @@
-"""What stands in for Hugging Face's `spaces` on ZeroGPU: calls in processes of their own, for so long at most.
+"""What stands in for Hugging Face's `spaces` on ZeroGPU: calls in processes of their own, for so long.
 
-As the real one does, it forks for a call, hands arguments and results on as bytes, has a thread of its own take
-the results up, and kills what runs past its time. Unlike it, it never uses a process twice. POSIX alone.
+As the real one does, it forks for a call, hands arguments and results on as bytes, has a thread of its own
+take the results up, and kills what runs past its time. Unlike it, it never uses a process twice. POSIX
+alone.
 """
 
 from __future__ import annotations
@@ -26,11 +27,18 @@ class Aborted(Exception):  # noqa: N818 - the real one's is called no error eith
 class FakeSpaces:
     """The module: `FakeSpaces().GPU` is its decorator."""
 
-    def __init__(self, *, kill_after: Callable[[int], int | None] = lambda call: None) -> None:
-        """`kill_after`: of the n-th call, after how many results it is killed; None for never."""
-        self.durations: list[float] = []  # of each call
+    def __init__(
+        self,
+        *,
+        kill_after: Callable[[int], int | None] = lambda call: None,
+        limit_s: Callable[[int], float | None] = lambda call: None,
+    ) -> None:
+        """`kill_after`: of the n-th call, after how many results it is killed; None for never. `limit_s`: how
+        long it may last at most; None for the duration that it asks for.
+        """
+        self.durations: list[float] = []  # that calls asked for
         self.pids: set[int] = set()
-        self._kill_after = kill_after
+        self._kill_after, self._limit_s = kill_after, limit_s
 
     def GPU(self, *, duration: Callable[..., float]) -> Callable[[Task], Task]:  # noqa: N802 - its name
         """Make a generator function one whose body runs elsewhere."""
@@ -54,7 +62,8 @@ class FakeSpaces:
         self.pids.add(process.pid or 0)
         results: queue.Queue[Any] = queue.Queue()
         threading.Thread(target=_take_up, args=(here, results), daemon=True).start()
-        killer = threading.Timer(self.durations[-1], process.kill)
+        limit_s = self._limit_s(len(self.durations))
+        killer = threading.Timer(self.durations[-1] if limit_s is None else limit_s, process.kill)
         killer.start()
         try:
             count = 0

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from studio.app import build_studio, gpu_of_a_space
 from studio.core.errors import CancelledError, InvalidRequestError, OutOfResourcesError
 from studio.core.events import AudioChunk, Finished, StepDone
 from studio.core.request import GenerationRequest, parse_request
@@ -108,37 +113,19 @@ def test_a_gpu_that_is_lost_again_and_again_is_told_of() -> None:
 
 def test_a_call_past_its_time_is_killed_and_the_take_goes_on() -> None:
     """It reached a save point; then it hung."""
-    hangs = {"left": 1}
 
     def render(*arguments: Any) -> Iterator[RenderEvent]:
         for event in Renderer()(*arguments):
             yield event
-            if isinstance(event, SavePoint) and event.samples > 8000 and os.getpid() in first:
+            if isinstance(event, SavePoint) and event.samples > 8000 and len(spaces.durations) == 1:
                 CancelToken().wait(60)
 
-    first: set[int] = set()
-
-    class Hanging(FakeSpaces):
-        def _run(self, task: Any, arguments: Any) -> Iterator[bytes]:
-            def marked(*values: Any) -> Iterator[bytes]:
-                if hangs["left"]:
-                    first.add(os.getpid())
-                yield from task(*values)
-
-            yield from super()._run(marked, arguments)
-
-        def GPU(self, *, duration: Any) -> Any:
-            return super().GPU(duration=lambda *values: 3.0 if hangs["left"] else duration(*values))
-
-    spaces, wanted, model = Hanging(), request(), FakeBackend()
-    made: list[RenderEvent] = []
+    spaces = FakeSpaces(limit_s=lambda call: 2.0 if call == 1 else None)
+    wanted, model = request(), FakeBackend()
     short = ShortCalls(render, spaces.GPU, lambda _: model, ahead_s=100.0)
-    for event in short(wanted, model, CancelToken()):
-        made.append(event)
-        if isinstance(event, SavePoint) and event.samples > 8000:
-            hangs["left"] = 0
-    np.testing.assert_array_equal(sound(iter(made)), sound(Renderer()(wanted, model, CancelToken())))
-    assert spaces.durations == [3.0, 20.0]
+    made = sound(short(wanted, model, CancelToken()))
+    np.testing.assert_array_equal(made, sound(Renderer()(wanted, model, CancelToken())))
+    assert spaces.durations == [short.seconds(wanted)] * 2
 
 
 def test_a_change_and_an_end_reach_the_next_call() -> None:
@@ -163,10 +150,11 @@ def test_a_mistake_comes_through_as_its_sentence_and_a_stop_ends_it() -> None:
     with pytest.raises(InvalidRequestError, match="makes drafts"):
         list(calls(FakeSpaces())(wrong, FakeBackend(), CancelToken()))
     cancel = CancelToken()
+    events = calls(FakeSpaces())(request(), FakeBackend(), cancel)
+    assert any(isinstance(event, SavePoint) for event in events)
+    cancel.set("enough")
     with pytest.raises(CancelledError, match="enough"):
-        for event in calls(FakeSpaces())(request(), FakeBackend(), cancel):
-            if isinstance(event, SavePoint):
-                cancel.set("enough")
+        next(events)
 
 
 def test_a_clip_is_one_call_as_long_as_its_steps_were_measured_to_take() -> None:
@@ -192,3 +180,40 @@ def test_a_studio_makes_its_takes_so(tmp_path: Path) -> None:
     assert isinstance(end, Finished)
     assert end.duration_s == END_S
     assert len(spaces.pids) >= 4
+
+
+def test_what_looks_who_asked_finds_them_where_the_take_is_made(tmp_path: Path) -> None:
+    """ZeroGPU counts a call to the visitor whose request is found so."""
+    asks: ContextVar[str] = ContextVar("asks", default="nobody")
+    seen: list[str] = []
+
+    def render(*arguments: Any) -> Iterator[RenderEvent]:
+        seen.append(asks.get())
+        yield from Renderer()(*arguments)
+
+    studio = Studio(Settings(outputs=tmp_path), lambda _: FakeBackend(), render)
+    asks.set("a visitor")
+    list(studio.events(studio.submit(request(duration_s=0.5)).id))
+    studio.close()
+    assert seen == ["a visitor"]
+
+
+def test_zero_gpu_is_known_by_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spaces = FakeSpaces()
+    module = ModuleType("spaces")
+    module.__spec__ = ModuleSpec("spaces", None)
+    module.GPU = spaces.GPU  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "spaces", module)
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    assert gpu_of_a_space() is None
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    gpu = gpu_of_a_space()
+    assert gpu is not None
+    studio = build_studio(Settings(outputs=tmp_path, model_id="tone", device="cpu"), gpu)
+    tone = request(model={"id": "tone", "device": "cpu"}, duration_s=1.0)
+    *_, end = studio.events(studio.submit(tone).id)
+    with pytest.raises(InvalidRequestError, match="for takes alone"), studio.borrow(tone.model):
+        pass
+    studio.close()
+    assert isinstance(end, Finished)
+    assert spaces.durations

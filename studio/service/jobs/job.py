@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import secrets
 import threading
 import time
@@ -79,6 +80,7 @@ class Job:
         self.first_sample = self.start.first_sample
         self._began_at: float | None = None  # of the monotonic clock
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
+        self.context = contextvars.copy_context()  # of who asked: where it is made, it is theirs
         self.cancel = CancelToken()
         self.control = _control_of(request, watched=stream is not None)
         self.hub = EventBus()
