@@ -98,6 +98,12 @@ def test_other_words_reach_the_command_line() -> None:
     assert command[-3:] == ["studio.app", "models", "list"]
 
 
+def test_the_documentation_is_built_with_its_own_tools() -> None:
+    (command,) = launch.command_for("py", ["docs"])
+    assert command[-2:] == [str(ROOT), "docs.build"]
+    assert launch.GROUPS["docs"] == ("docs",)
+
+
 @pytest.mark.parametrize("version", [(2, 7), (3, 7)])
 def test_old_python_is_told_what_to_install(version: tuple[int, int]) -> None:
     with pytest.raises(launch.LaunchError, match=r"3\.11 or 3\.12") as caught:
