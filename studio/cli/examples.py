@@ -8,6 +8,7 @@ EXAMPLES = """
 longwave serve
 longwave serve --host 0.0.0.0 --auth-file logins.txt
 longwave serve --allow-host sound.example.org --visitors visitors
+longwave mix scene.json --out scene.wav --stems stems.zip
 longwave kit --prompt "heavy rain on a tin roof" --out kit.zip
 longwave render infinite --prompt "heavy rain with distant thunder" --seconds 60 --out rain.flac
 longwave render infinite --lane storm.txt --blend 8 --seconds 120
@@ -83,6 +84,8 @@ def add_examples(root: Any, examples: str = EXAMPLES) -> None:
     found: dict[int, tuple[Any, list[str]]] = {}
     for line in examples.strip().splitlines():
         command = command_of(root, line)
+        if command is root:
+            continue
         found.setdefault(id(command), (command, []))[1].append(line)
     for command, lines in found.values():
         said = f"{command.epilog}\n\n" if command.epilog else ""

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from studio.app import require_allowed
+from studio.app import build_studio, require_allowed
+from studio.cli import Factories, build_cli
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Telemetry
 from studio.core.settings import Settings, Visitors
@@ -147,3 +149,17 @@ def test_a_take_that_grows_is_left_alone(studio: Studio, tmp_path: Path) -> None
         fcntl.flock(file, fcntl.LOCK_EX)
         assert expire(tmp_path, 1.0) == 0
     assert expire(tmp_path, 1.0) == 1
+
+
+def test_the_page_of_one_s_own_takes_no_visitors(tmp_path: Path) -> None:
+    """Nor one with a login, whose takes are kept."""
+    served: list[Settings] = []
+    cli = build_cli(Factories(serve=served.append, studio=build_studio))
+    folder = str(tmp_path / "visitors")
+    words = ["serve", "--model", "tone", "--visitors", folder]
+    for more in ([], ["--host", "0.0.0.0", "--auth", "me:secret"]):
+        assert CliRunner().invoke(cli, [*words, *more]).exit_code == 2
+    assert CliRunner().invoke(cli, [*words, "--host", "0.0.0.0"]).exit_code == 0
+    (settings,) = served
+    assert (settings.outputs, settings.visitors) == (Path(folder), Visitors())
+    assert (settings.outputs / MARK).is_file()
