@@ -25,7 +25,7 @@ PAGES = [
 ]
 SLOW = {"python-api.md", "http-api.md"}  # one renders with the pocket models, the other wants a server
 # What the README names and another change brings: nothing is asked of it before it is there.
-COMING = {"layers.md", "http-v1.md", "mix"}
+COMING = {"http-v1.md"}
 NOT_RUN = "# Not run by the tests:"  # and why: the first line of a block that can't be
 NOT_RUN_COUNT = 0
 SERVED = "http://127.0.0.1:7860"
