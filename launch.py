@@ -4,6 +4,7 @@
     python3 launch.py                 serve the studio and open the browser
     python3 launch.py test [...]      run the test suite (words go on to pytest)
     python3 launch.py lint            run ruff, mypy and import-linter
+    python3 launch.py docs            make the documentation's site, in build/site
     python3 launch.py render ...      anything else goes on to the command line
     python3 launch.py --torch cpu     first choose PyTorch's build without CUDA
 
@@ -19,8 +20,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, MutableMapping, Optional, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent
 if str(ROOT) not in sys.path:  # Python may have been told not to put it there
@@ -31,10 +33,14 @@ from studio.core.install.environment import NEWEST, OLDEST, OPTIONAL, VENV, say 
 from studio.core.install.sentences import LaunchError  # noqa: E402
 from studio.core.install.uv import LOCAL, run_quietly, scripts  # noqa: E402
 
+STORAGE = "/data"  # a Space's own disk, if it has one
+PROXIES = (
+    "127.0.0.1,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16"  # of a Space: in its host's network
+)
 STAMP = VENV / "longwave.json"
 TRIED = LOCAL / "tried.json"  # the same of an environment that is not ours
 ENTRY = "studio.app"
-GROUPS = {"test": ("test", "aisfx", "ray", "mcp"), "lint": ("lint",)}
+GROUPS = {"test": ("test", "aisfx", "ray", "mcp"), "lint": ("lint",), "docs": ("docs",)}
 ASKED = {"--mcp": "mcp"}  # words that ask for what a group installs
 # In as many processes as tests/conftest.py says. One that dies ends the run: pytest-xdist begins another in
 # its place, but leaves it waiting for tests where whole files are handed out.
@@ -65,10 +71,21 @@ def parse_words(words: Sequence[str], environ: Mapping[str, str]) -> Tuple[Optio
         else:
             rest.append(word)
     if not rest or (rest[0].startswith("-") and rest[0] not in ("--help", "--version")):
-        # A Space is reached through its host's proxy, and has no screen.
-        space = ["--host", "0.0.0.0", "--no-browser"] if environ.get("SPACE_ID") else []
-        rest = ["serve", *space, *rest]
+        rest = ["serve", *(space_words() if environ.get("SPACE_ID") else []), *rest]
     return torch, rest
+
+
+def space_words() -> List[str]:
+    """How a Hugging Face Space is served: through its host's proxy, without a screen, to strangers."""
+    place = STORAGE if os.access(STORAGE, os.W_OK) else tempfile.gettempdir()
+    return ["--host", "0.0.0.0", "--no-browser", "--visitors", os.path.join(place, "longwave-visitors")]
+
+
+def prepare_space(environ: MutableMapping[str, str]) -> None:
+    """Let a Space tell its visitors apart, who all come by its proxy, and write where it may."""
+    environ.setdefault("FORWARDED_ALLOW_IPS", PROXIES)
+    for name in ("MPLCONFIGDIR", "HF_HOME"):
+        environ.setdefault(name, os.path.join(tempfile.gettempdir(), "longwave-" + name.lower()))
 
 
 def command_for(python: str, words: Sequence[str]) -> List[List[str]]:
@@ -84,6 +101,8 @@ def command_for(python: str, words: Sequence[str]) -> List[List[str]]:
             [*program, "mypy"],
             [python, "-c", LAYERS],
         ]
+    if words[0] == "docs":
+        return [[*program, "docs.build", *words[1:]]]
     return [[*program, ENTRY, *words]]
 
 
@@ -234,6 +253,8 @@ def run(words: Sequence[str]) -> int:
     check_python(sys.version_info[:2])
     os.environ.pop("PYTHONOPTIMIZE", None)  # 2 strips docstrings, which transformers can't do without
     torch, rest = parse_words(words, os.environ)
+    if os.environ.get("SPACE_ID"):
+        prepare_space(os.environ)
     groups = (*GROUPS.get(rest[0], ()), *(group for word, group in ASKED.items() if word in rest))
     python = sys.executable if already_importable(groups) else make_environment((*groups, *OPTIONAL), torch)
     return hand_over(command_for(python, rest), rest)

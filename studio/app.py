@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from studio.pipeline.drafts import Drafts
     from studio.pipeline.renderer import Renderer
     from studio.service.batch.maker import UnitMaker
+    from studio.service.short_calls import Gpu
     from studio.service.studio import Studio
     from studio.ui.server.page import Page
 
 
-def build_studio(settings: Settings) -> Studio:
-    """The service on the catalog's backends.
+def build_studio(settings: Settings, gpu: Gpu | None = None) -> Studio:
+    """The service on the catalog's backends; where a GPU is lent for short calls alone, `gpu` makes them.
 
     Raises:
         InvalidRequestError: Python was told to drop docstrings, which transformers reads.
@@ -31,18 +32,48 @@ def build_studio(settings: Settings) -> Studio:
     from studio.service.studio import Studio
 
     renderer, drafts = build_renderer(settings)
+    create = partial(catalog.create_backend, settings=settings)
+    if gpu is not None:
+        from studio.service.short_calls import ShortCalls
+
+        return Studio(
+            settings,
+            create,
+            ShortCalls(renderer, gpu, create),
+            resolve_choice,
+            drafts=drafts,
+            admit=partial(require_allowed, settings=settings),
+            defaults=partial(defaults_of, settings=settings),
+            lent=True,
+        )
     return Studio(
         settings,
-        partial(catalog.create_backend, settings=settings),
+        create,
         renderer,
         resolve_choice,
         drafts=drafts,
         fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
-        admit=lambda request: None if settings.private else require_listed(request, settings),
+        admit=partial(require_allowed, settings=settings),
         defaults=partial(defaults_of, settings=settings),
         look=renderer.calibration,
         batch=partial(batch_of, settings=settings),
     )
+
+
+def gpu_of_a_space() -> Gpu | None:
+    """ZeroGPU's decorator, where this is a Hugging Face Space that has it.
+
+    To be asked before anything is on a GPU: its module then keeps what is loaded, for the calls to come.
+    """
+    import os
+    from importlib.util import find_spec
+
+    if os.environ.get("SPACES_ZERO_GPU", "").lower() not in ("1", "t", "true") or not find_spec("spaces"):
+        return None
+    import spaces
+
+    decorator: Gpu = spaces.GPU
+    return decorator
 
 
 def batch_of(choice: ModelChoice, settings: Settings) -> int:
@@ -110,6 +141,27 @@ def listed(settings: Settings) -> set[str]:
     return {model.id for model in MODELS} | {settings.model_id}
 
 
+def require_allowed(request: GenerationRequest, settings: Settings) -> None:
+    """Let through what this studio makes for who reaches it.
+
+    Raises:
+        InvalidRequestError: strangers reach it, and it asks for a model that is not theirs to choose, or for
+            more sound than they may have.
+    """
+    from studio.core.audio import format_time
+    from studio.core.errors import InvalidRequestError
+
+    if settings.private:
+        return
+    require_listed(request, settings)
+    most = settings.visitors
+    if most is not None and request.duration_s is not None and request.duration_s > most.longest_s:
+        raise InvalidRequestError(
+            f"This studio makes takes of {format_time(most.longest_s)} at most for its visitors: "
+            "take fewer seconds."
+        )
+
+
 def require_listed(request: GenerationRequest, settings: Settings) -> None:
     """Let through what asks for models of the catalog alone, or those that the studio was started with.
 
@@ -167,9 +219,13 @@ def serve(settings: Settings) -> None:
     from studio.core.interrupts import deferred
     from studio.core.request import ModelChoice
 
-    studio = build_studio(settings)
+    gpu = gpu_of_a_space()
+    studio = build_studio(settings, gpu)
     page = build_page(studio, settings)
     try:
+        if gpu is not None:  # which keeps for its calls what is there when the page opens
+            for mode in ("infinite", "sparse"):
+                studio.preload(ModelChoice(id=settings.model_of(mode))).join()
         print(f"Longwave is at {page.launch()} (Ctrl+C ends it)", file=sys.stderr, flush=True)
         if notice := page.notice():
             print(notice, file=sys.stderr, flush=True)

@@ -21,12 +21,11 @@ from studio.core.preset import parse_preset
 from tests.e2e.conftest import served, tone_settings
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = {
-    "python-api.md",
-    "http-api.md",
-    "http-v1.md",
-}  # pocket models, or a server
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+SLOW = {"python-api.md", "http-api.md", "http-v1.md"}  # pocket models, or a server
 NOT_RUN = "# Not run by the tests:"  # and why: the first line of a block that can't be
 NOT_RUN_COUNT = 0
 SERVED = "http://127.0.0.1:7860"
@@ -149,7 +148,7 @@ def ours(line: str) -> list[list[str]]:
     """The words after `longwave`, one list for each of its alternatives `a | b`; none for other programs."""
     match = re.match(r"(?:longwave|python3 launch\.py|\w.* -m studio\.app) (.*)", line)
     words = re.findall(r'"[^"]*"|[^\s"]+', match[1]) if match else []
-    if not words or words[0] in {"test", "lint", "#", "…"}:  # launch.py's own, or none
+    if not words or words[0] in {"test", "lint", "docs", "#", "…"}:  # launch.py's own, or none
         return []
     alternatives: list[list[str]] = [[]]
     for word in words:

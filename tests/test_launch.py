@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,9 +55,30 @@ def test_words(words: list[str], expected: tuple[str | None, list[str]]) -> None
     assert launch.parse_words(words, {}) == expected
 
 
-def test_a_space_listens_to_its_proxy() -> None:
+def test_a_space_is_served_to_strangers_through_its_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "STORAGE", str(tmp_path / "none"))
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp/of/a/space")
     _, words = launch.parse_words([], {"SPACE_ID": "me/longwave"})
-    assert words == ["serve", "--host", "0.0.0.0", "--no-browser"]
+    folder = str(Path("/tmp/of/a/space/longwave-visitors"))
+    assert words == ["serve", "--host", "0.0.0.0", "--no-browser", "--visitors", folder]
+    monkeypatch.setattr(launch, "STORAGE", str(tmp_path))
+    _, words = launch.parse_words(["--port", "1"], {"SPACE_ID": "me/longwave"})
+    assert words[-3:] == [str(tmp_path / "longwave-visitors"), "--port", "1"]
+
+
+def test_a_space_tells_its_visitors_apart_by_what_its_proxy_says() -> None:
+    """Uvicorn trusts the addresses of its host's network, and takes a visitor's word for none."""
+    from uvicorn.middleware.proxy_headers import _TrustedHosts
+
+    environ = {"HF_HOME": "own"}
+    launch.prepare_space(environ)
+    assert environ["HF_HOME"] == "own"
+    trusted = _TrustedHosts(environ["FORWARDED_ALLOW_IPS"])
+    assert "10.20.3.4" in trusted
+    assert "93.184.216.34" not in trusted
+    assert trusted.get_trusted_client_address("6.6.6.6, 93.184.216.34, 10.1.1.1")[0] == "93.184.216.34"
 
 
 @pytest.mark.parametrize("words", [["--torch"], ["--torch", "rocm"], ["--torch="]])
@@ -74,6 +96,12 @@ def test_test_leaves_out_soak_and_gpu() -> None:
 def test_other_words_reach_the_command_line() -> None:
     (command,) = launch.command_for("py", ["models", "list"])
     assert command[-3:] == ["studio.app", "models", "list"]
+
+
+def test_the_documentation_is_built_with_its_own_tools() -> None:
+    (command,) = launch.command_for("py", ["docs"])
+    assert command[-2:] == [str(ROOT), "docs.build"]
+    assert launch.GROUPS["docs"] == ("docs",)
 
 
 @pytest.mark.parametrize("version", [(2, 7), (3, 7)])

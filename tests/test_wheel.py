@@ -11,9 +11,11 @@ import tomllib
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import studio
 from studio.cli.train import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,10 +80,53 @@ def test_it_carries_the_package_its_types_and_what_ships_but_no_recipes(installe
     assert any((installed / "studio" / "_data" / "presets").glob("**/*.json"))
 
 
-def test_the_source_distribution_keeps_the_recipes() -> None:
-    sdist = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["sdist"]
-    assert "/studio" in sdist["include"]
-    assert not sdist.get("exclude")
+def files_of(builder: Any) -> dict[str, int]:
+    """What a distribution would hold, and how many bytes before they are packed."""
+    with builder.config.set_build_data({"artifacts": [], "force_include": {}}):
+        found = {file.distribution_path: Path(file.path) for file in builder.recurse_included_files()}
+    for source, place in builder.config.get_force_include().items():
+        path = Path(source)
+        inside = [one for one in path.rglob("*") if one.is_file()]
+        names = {f"{place}/{one.relative_to(path).as_posix()}": one for one in inside}
+        found |= names or {place: path}
+    return {name: path.stat().st_size for name, path in found.items()}
+
+
+def test_each_distribution_stays_below_100_megabytes() -> None:
+    """A source has one model's weights; the wheel of it and `longwave-pocket` together have a checkout's."""
+    pytest.importorskip("hatchling")
+    from hatchling.builders.sdist import SdistBuilder
+    from hatchling.builders.wheel import WheelBuilder
+
+    source = files_of(SdistBuilder(str(ROOT)))
+    pocket = files_of(WheelBuilder(str(ROOT / "packaging" / "pocket")))
+    assert "studio/recipes/pocket/stages.py" in source
+    assert "assets/pocket/audioldm/unet/diffusion_pytorch_model.safetensors" in source
+    assert sum(source.values()) < 60e6
+    assert sum(pocket.values()) < 95e6
+    carried = {f"studio/_data/{name}" for name in source if name.startswith("assets/")}
+    assert not carried & set(pocket)
+    assets = [path for path in (ROOT / "assets").rglob("*") if path.is_file()]
+    whole = {f"studio/_data/{path.relative_to(ROOT).as_posix()}" for path in assets}
+    assert whole - carried == set(pocket) - {"studio/_data/assets/pocket/LICENSE"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_wheel_asks_for_the_weights_that_its_source_lacks(whole: bool, tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    from hatchling.metadata.core import ProjectMetadata
+
+    from hatch_build import ELSEWHERE, PocketHook
+
+    if whole:
+        (tmp_path / ELSEWHERE).mkdir(parents=True)
+    metadata = ProjectMetadata(str(ROOT), None)
+    hook = PocketHook(str(tmp_path), {}, None, metadata, "", "wheel")  # type: ignore[arg-type]
+    data: dict[str, Any] = {"dependencies": []}
+    hook.initialize("standard", data)
+    assert data["dependencies"] == ([] if whole else [f"longwave-pocket=={studio.__version__}"])
+    pocket = tomllib.loads((ROOT / "packaging" / "pocket" / "pyproject.toml").read_text())["project"]
+    assert pocket["version"] == studio.__version__ == metadata.version
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from studio.cli.examples import add_examples
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.interrupts import all_as_interrupt
 from studio.core.settings import Settings
@@ -45,6 +46,10 @@ class Factories:
 
 class OneSentenceGroup(TyperGroup):
     """The root command: a user's mistake becomes one sentence and exit status 2, whoever noticed it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        add_examples(self)
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         """Run the command line and exit."""

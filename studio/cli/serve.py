@@ -15,7 +15,8 @@ from studio.cli.models import require_known
 from studio.cli.options import choice_of
 from studio.core.errors import InvalidRequestError
 from studio.core.hosts import checked_name
-from studio.core.settings import Settings
+from studio.core.settings import Settings, Visitors
+from studio.service.takes.expiry import visitors_folder
 
 DEFAULTS = Settings()
 
@@ -47,6 +48,14 @@ def serve(
         ),
     ] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Let assistants make sound, over MCP.")] = False,
+    visitors: Annotated[
+        Path | None,
+        typer.Option(
+            help="For a page that strangers reach: the folder of takes is this one, where they are deleted "
+            "after six hours; their lengths are bounded, and who waits has a turn.",
+            show_default="no bounds",
+        ),
+    ] = None,
     root_path: Annotated[
         str, typer.Option(help="Where a reverse proxy has put the page, as in /studio.")
     ] = DEFAULTS.root_path,
@@ -61,7 +70,8 @@ def serve(
         DEFAULTS,
         host=checked_name(host),
         port=port,
-        outputs=outputs,
+        outputs=visitors or outputs,
+        visitors=Visitors() if visitors else None,
         open_browser=not no_browser,
         share=share,
         model_id=checked.id,
@@ -74,7 +84,18 @@ def serve(
         mcp=mcp,
     )
     require_known(model, settings)
+    if visitors is not None:
+        require_strangers(settings)
+        visitors_folder(visitors)
     factories_of(context).serve(settings)
+
+
+def require_strangers(settings: Settings) -> None:
+    """Raise `InvalidRequestError` where who reaches the page keeps takes of their own in it."""
+    if settings.trusted:
+        raise InvalidRequestError(
+            "--visitors is for a page that strangers reach: give --host or --allow-host, and no login."
+        )
 
 
 def logins(words: Sequence[str], file: Path | None) -> tuple[tuple[str, str], ...]:

@@ -22,6 +22,16 @@ _SHIPPED = {name: data_dir(name) for name in ("assets", "presets")}
 
 
 @dataclass(frozen=True)
+class Visitors:
+    """What strangers may take of a studio that is theirs to use, and for how long it is kept."""
+
+    longest_s: float = 300.0  # of a take
+    turn_s: float = 60.0  # before an endless take of one fades out for another who waits
+    clip_turn_s: float = 600.0  # before any other take is stopped for one who waits
+    keep_s: float = 6 * 3600.0  # before what they made is deleted
+
+
+@dataclass(frozen=True)
 class Settings:
     """One value for everything a command line or a Space may choose."""
 
@@ -44,6 +54,7 @@ class Settings:
     upload_bytes_per_client: int = 2 * 10**9  # within a day, likewise
     keep_latents: bool = True  # beside takes, for edits of them: 6.4 kB a second
     mcp: bool = False  # whether assistants may use it, over MCP
+    visitors: Visitors | None = None  # where the folder of takes is strangers' alone
     queue: Path | None = None  # a folder of sets that other processes make
 
     def __getstate__(self) -> dict[str, Any]:

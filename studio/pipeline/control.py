@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any, TypeAlias
 
 from studio.core.errors import InvalidRequestError
 from studio.core.request import MAX_DURATION_S, MAX_LANE_POINTS, PromptPoint
@@ -17,6 +18,7 @@ from studio.core.speech import (
 )
 
 Points = tuple[PromptPoint, ...]
+Asked: TypeAlias = "tuple[tuple[str, Points] | None, tuple[Sentence, ...] | None]"
 FADE_OUT_S = 3.0
 WORDLESS = "The take that plays says nothing, as its model can't: start a new take, or leave the words out."
 TOO_MUCH = f"A take says {MAX_SPEECH_CHARS:,} characters at most: start a new one."
@@ -150,6 +152,38 @@ class TakeControl:
         said, where that is known.
         """
         self._said = (*self._said, Said.laid(text, start_s, end_s, words_s))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the lock, so that a take can be made in another process."""
+        with self._lock:
+            return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    @property
+    def asked_now(self) -> Asked:
+        """What was asked for and is not taken up yet: a scene, and a script."""
+        return self._wanted, self._script
+
+    def catch_up(self, played: TakeControl, handed: Asked) -> None:
+        """Take over what a copy of this was played by elsewhere.
+
+        What was asked for since the copy was made, when that was `handed`, stays asked for.
+        """
+        with self._lock:
+            if self._points != played._points:
+                self._points = played._points
+            if self._said != played._said:  # who looks whether it changed looks for the same object
+                self._said = played._said
+            self._coming, self._said_before = played._coming, played._said_before
+            self._wordless = self._wordless or played._wordless
+            self._refusal = self._refusal or played._refusal
+            if self._wanted is handed[0] and played._wanted is None:
+                self._wanted = None
+            if self._script is handed[1] and played._script is None:
+                self._script = None
 
     def apply_pending(self, at_s: float) -> Points:
         """The lane, with what was asked for taken up from `at_s` on; the same object while nothing was."""

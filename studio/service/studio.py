@@ -34,6 +34,7 @@ from studio.service.layers.making import made_by_jobs
 from studio.service.layers.mixes import Mixes
 from studio.service.live.pcm_stream import PcmStream
 from studio.service.models import Models
+from studio.service.takes.expiry import Expiry
 from studio.service.takes.library import Library
 from studio.service.takes.sweep import sweep
 
@@ -59,21 +60,24 @@ class Studio:
         defaults: DefaultsOf = usual_defaults,
         look: Look | None = None,
         batch: Callable[[ModelChoice], int] = lambda _: 1,
+        lent: bool = False,
     ) -> None:
         """`resolve` says what "auto" is on this machine, so that each device has one queue and each
         checkpoint is loaded once. `drafts` are the ones that `render` hears; `fingerprint` tells a model's
         weights from others of its name, empty where there is none to tell; `admit` raises
         `InvalidRequestError` for a request that this studio does not take from anybody; `defaults` are what
         a model's takes begin with. `look` tells what a clip costs, and `batch` how many of a model are best
-        made side by side, for sets.
+        made side by side, for sets. `lent`: there is a GPU inside of `render` alone.
         """
         sweep(settings.outputs)
+        self._expiry = Expiry(settings.outputs, settings.visitors.keep_s) if settings.visitors else None
         self.settings = settings
         self.defaults_of = defaults
         self.backends = ModelCache(create_backend, resolve=resolve)
         self._drafts = drafts
+        self._lent = lent
         self._scheduler = Scheduler(
-            Runner(settings, self.backends, render, fingerprint), resolve, max_waiting
+            Runner(settings, self.backends, render, fingerprint), resolve, max_waiting, settings.visitors
         )
         self._models = Models(self.backends, drafts, self._scheduler)
         self.library = Library(settings.outputs, self._scheduler.growing)
@@ -242,6 +246,10 @@ class Studio:
 
     def borrow(self, choice: ModelChoice) -> AbstractContextManager[Backend]:
         """A model for a call or two. Raises `InvalidRequestError` where a take is made on its device."""
+        if self._lent:
+            raise InvalidRequestError(
+                "This studio has a GPU for takes alone: look inside one on a machine of yours."
+            )
         return self._models.borrow(choice)
 
     def unload(self) -> int:
@@ -266,6 +274,8 @@ class Studio:
 
     def close(self) -> None:
         """End every job, keeping what was made."""
+        if self._expiry is not None:
+            self._expiry.close()
         self.sets.close()
         self.kits.close()
         self.mixes.close()

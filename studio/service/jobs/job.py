@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from studio.core.events import Event, Failed, Finished, StepDone, Telemetry
 from studio.core.locks import Claim
 from studio.core.preset import Group
 from studio.core.request import GenerationRequest
-from studio.core.sampling import ClipSampler
+from studio.core.sampling import ClipSampler, EndlessSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import EndlessCheckpoint
 from studio.pipeline.control import FADE_OUT_S, TakeControl
@@ -76,7 +78,9 @@ class Job:
         self.version = version
         self.ring = ring
         self.first_sample = self.start.first_sample
+        self._began_at: float | None = None  # of the monotonic clock
         self.file = resumed.path if resumed else None  # where its sound grows, once there is any
+        self.context = contextvars.copy_context()  # of who asked: where it is made, it is theirs
         self.cancel = CancelToken()
         self.control = _control_of(request, watched=stream is not None)
         self.hub = EventBus()
@@ -116,6 +120,7 @@ class Job:
             if self._status != "queued":
                 return False
             self._status = "running"
+            self._began_at = time.monotonic()
         if self.stream is not None:
             self.stream.touch()  # time spent in the queue is not the listener's absence
         return True
@@ -132,6 +137,16 @@ class Job:
     def latest(self) -> Telemetry | None:
         """The last figures of the take whose turn it is."""
         return self._latest
+
+    @property
+    def can_fade(self) -> bool:
+        """Whether the take whose turn it is grows as it is heard, and may end anywhere."""
+        return isinstance(self.request.sampler, EndlessSampler)
+
+    @property
+    def running_s(self) -> float:
+        """For how long its device has been its own."""
+        return time.monotonic() - self._began_at if self._began_at is not None else 0.0
 
     @property
     def takes_left(self) -> int:

@@ -69,8 +69,10 @@ class Runner:
 
     def run(self, job: Job) -> None:
         """Run a job to its one terminal event. Never raises."""
-        if not job.begin():
-            return
+        if job.begin():
+            job.context.run(self._run, job)
+
+    def _run(self, job: Job) -> None:
         outcome: Finished | Failed = Failed(BUG_MESSAGE)
         try:
             for _ in job.takes():

@@ -12,6 +12,7 @@ from pathlib import Path
 from studio.core.errors import InvalidRequestError, OutOfResourcesError, StudioError
 from studio.core.events import Finished, Progress
 from studio.core.request import ModelChoice, PromptPoint
+from studio.core.settings import Visitors
 from studio.pipeline.cancel import CancelToken
 from studio.service.jobs.device_queue import BETWEEN, MAX_WAITING, DeviceQueue, queue_message
 from studio.service.jobs.job import Job
@@ -29,9 +30,13 @@ class Scheduler:
         runner: Runner,
         resolve: Callable[[ModelChoice], ModelChoice] = lambda choice: choice,
         max_waiting: int = MAX_WAITING,
+        visitors: Visitors | None = None,
     ) -> None:
-        """`resolve` says what "auto" is on this machine, so that each device has one queue."""
-        self.runner = replace(runner, ticked=self.announce_all)
+        """`resolve` says what "auto" is on this machine, so that each device has one queue. `visitors` is
+        what strangers may take, where it is theirs.
+        """
+        self.runner = replace(runner, ticked=self._tick)
+        self._visitors = visitors
         self._resolve = resolve
         self._max_waiting = max_waiting
         self._lock = threading.Lock()
@@ -135,6 +140,29 @@ class Scheduler:
         """
         with self._queue(choice).turn(cancel):
             yield
+
+    def _tick(self) -> None:
+        """What is looked after once a second while a take is made."""
+        if self._visitors is not None:
+            with self._lock:
+                queues = list(self._queues.values())
+            for queue in queues:
+                self._end_turn(queue, self._visitors)
+        self.announce_all()
+
+    def _end_turn(self, queue: DeviceQueue, most: Visitors) -> None:
+        """End a visitor's take that is as long as any may be, or has had its turn while another waits."""
+        job = queue.current
+        if job is None or job.ended or job.cancel.is_set() or job.control.ending:
+            return
+        made_s = job.latest.audio_s if job.latest else 0.0
+        if job.can_fade and made_s >= most.longest_s:
+            self.finish(job)
+        elif any(waiting.client != job.client for waiting in queue.waiting()):
+            if job.can_fade and job.running_s >= most.turn_s:
+                self.finish(job)
+            elif job.running_s >= most.clip_turn_s:
+                self.stop(job, "Others wait, and this take has had its turn.")
 
     def announce_all(self) -> None:
         """Tell all jobs that wait for how long."""
