@@ -131,7 +131,7 @@ def denoise_together(
     other, whose guidance and attention are alike.
     """
     first, guidance = takes[0], takes[0].guidance
-    reuse = DeepReuse(first.period, backend)
+    reuse = DeepReuse(first.period, backend.unet)
     together = [takes] if not first.alone else [[take] for take in takes]
 
     def predict(latents: Tensor, timesteps: Tensor, start_frame: int, guided: bool = True) -> Tensor:

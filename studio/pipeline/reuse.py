@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from studio.backends.base import Backend
 
 
 class DeepReuse:
@@ -19,14 +15,14 @@ class DeepReuse:
     noise isn't less than the last step's, and one of another size, as where guidance begins or ends.
     """
 
-    def __init__(self, period: int, backend: Backend) -> None:
-        """Look at the model.
+    def __init__(self, period: int, unet: nn.Module | None) -> None:
+        """Look at the model's U-Net.
 
         Raises:
             InvalidRequestError: it has no deep levels.
         """
         self._period = period
-        self._unet = backend.unet
+        self._unet = unet
         self._kept: list[Tensor] = []
         self._since = 0  # steps since the last fresh one, which counts
         self._last: tuple[torch.Size, int] | None = None  # size and timestep of the step before
@@ -34,7 +30,7 @@ class DeepReuse:
             # diffusers takes seconds to load, and a take that reuses nothing asks for none.
             from studio.modules.patches.deep_cache import require_levels
 
-            require_levels(backend.unet)
+            require_levels(unet)
 
     def step(self, latents: Tensor, timesteps: Tensor) -> AbstractContextManager[nn.Module | None]:
         """The patched model for all forwards of a step over latents [B, C, T, F] at timesteps [B].

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -106,7 +105,7 @@ def test_a_loop_s_window_turns_so_its_every_step_is_fresh() -> None:
 
 def test_a_run_that_begins_anew_or_of_another_size_is_fresh() -> None:
     unet = Counting().unet
-    reuse = DeepReuse(3, SimpleNamespace(unet=unet))  # type: ignore[arg-type]
+    reuse = DeepReuse(3, unet)
     worked: list[bool] = []
     unet.mid_block.resnets[0].register_forward_hook(lambda *_: worked.append(True))
 
