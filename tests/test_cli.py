@@ -391,6 +391,8 @@ def test_truncated_weights_end_in_one_sentence(tmp_path: Path) -> None:
         ("eval", "sparse", "--seconds", "10", "1e9"),
         ("eval", "sparse", "--method", "luck"),
         ("eval", "sparse", "--ratio", "2"),
+        ("eval", "sparse", "--reuse", "luck"),
+        ("eval", "sparse", "--guided-from", "0.5", "--guided-to", "0.5"),
         ("eval", "dual", "--system", "luck"),
         ("eval", "dual", "--w", "nan"),
         ("eval", "dual", "--w", "2", "500"),

@@ -171,7 +171,8 @@ def _predict(
 ) -> Tensor:
     """ε of latents [P · B, C, T, F]: each take's items for one part of the guidance, then for the next."""
     frames = latents.shape[2]
-    windows = [take.window(start_frame, frames, guided) for take in takes]  # once each: it takes up what was asked
+    # Once each: it takes up what was asked.
+    windows = [take.window(start_frame, frames, guided) for take in takes]
     said = _side_by_side([window for window in windows for _ in range(channels)])
     with takes[0].attention.step(frames, timesteps, start_frame):
         noise = [backend.predict_noise(latents, timesteps, start_frame, part.conditioning) for part in said]

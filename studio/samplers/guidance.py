@@ -12,7 +12,6 @@ from torch import Tensor
 
 from studio.samplers.denoise import Denoise
 
-
 ALWAYS = (0.0, 1.0)
 """Shares of a schedule's noise levels between which guidance counts: all of them."""
 

@@ -1,4 +1,4 @@
-"""Deep levels that rest, and guidance in an interval of noise: how often each works, and that nothing else moves."""
+"""Deep levels that rest, guidance in an interval of noise: how often each works, and that no more moves."""
 
 from __future__ import annotations
 
@@ -119,7 +119,10 @@ def test_a_run_that_begins_anew_or_of_another_size_is_fresh() -> None:
     assert [step(900), step(800), step(700), step(600), step(500)] == [True, False, False, True, False]
     assert [step(900), step(800)] == [True, False], "the noise is back: another run"
     assert [step(700, 32), step(600, 32), step(500, 32, 2)] == [True, False, True]
-    with pytest.raises(ValueError, match="one timestep"), reuse.step(torch.zeros(1, 8, 2, 16), torch.ones(1, 2)):
+    with (
+        pytest.raises(ValueError, match="one timestep"),
+        reuse.step(torch.zeros(1, 8, 2, 16), torch.ones(1, 2)),
+    ):
         pass
 
 

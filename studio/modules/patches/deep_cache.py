@@ -59,7 +59,7 @@ def deep_cache(unet: Any, kept: list[Tensor], *, fresh: bool) -> Iterator[nn.Mod
 def _idle(unet: Any, kept: Iterator[Tensor]) -> dict[nn.Module, Callable[..., Any]]:
     """What each deep part does in place of its work: hand on, but for the last, which gives what was kept."""
     finest, *deep = unet.down_blocks
-    instead: dict[nn.Module, Callable[..., Any]] = {part: _hand_on for part in finest.downsamplers or ()}
+    instead: dict[nn.Module, Callable[..., Any]] = dict.fromkeys(finest.downsamplers or (), _hand_on)
     instead |= {block: _skips_of(block) for block in deep}
     if unet.mid_block is not None:
         instead[unet.mid_block] = _hand_on
