@@ -125,6 +125,8 @@ def bench_sparse(
         raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {MAX_BENCH_S:g}.")
     if shares_only and end_to_end:
         raise InvalidRequestError("Give --shares or --end-to-end, not both.")
+    if end_to_end and batch > 2:
+        raise InvalidRequestError("--end-to-end is of one clip: give --batch 1, or 2 for guidance.")
     from studio.evaluation.benchmarks.sparing import bench_end_to_end
     from studio.evaluation.benchmarks.sparse import bench_shares, load_unet
     from studio.evaluation.benchmarks.sparse import bench_sparse as measure
