@@ -50,7 +50,8 @@ class BareBackend(ToneBackend):
     def __init__(self, unet: Any) -> None:
         least = frames_for(unet, 0.0)
         super().__init__(Geometry(frame_multiple=least, channels=LATENT_CHANNELS, bands=BANDS))
-        self.unet, self.device, self.dtype = unet, unet.device, unet.dtype
+        self.device, self.dtype = unet.device, unet.dtype
+        self.unet: Any = unet
         self.predictions = self.deep = 0
         self._texts = {items: text_for(unet, items) for items in (1, 2)}
 
@@ -81,8 +82,8 @@ def bench_end_to_end(
 ) -> list[dict[str, Any]]:
     """Medians of `repeats` whole runs, the ways taking turns; decoding, which is alike for all, is left out.
 
-    It is what a take of each way does (`pipeline.batch`) but for its text. `deep` is in how many steps the deep
-    levels worked, `predictions` how many were asked of the model.
+    It is what a take of each way does (`pipeline.batch`) but for its text. `deep` is in how many steps the
+    deep levels worked, `predictions` how many were asked of the model.
 
     Args:
         unet: a diffusers U-Net for latents [B, 8, T, 16].
