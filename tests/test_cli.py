@@ -296,9 +296,22 @@ def test_bench_sparse_measures_the_ratio_and_the_blocks_it_is_given() -> None:
     assert result.stdout.count("0.5 ") >= 2
 
 
+@pytest.mark.slow
+def test_bench_sparse_tells_what_all_steps_of_a_clip_cost() -> None:
+    asked = ("--seconds", 0.64, "--end-to-end", "--steps", 6, "--batch", 2, "--repeats", 1, "--json")
+    result = longwave("bench", "sparse", *asked)
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    counted = [(row["deep"], row["predictions"]) for row in rows]
+    # At timesteps 831 to 1: the last is below the interval, and begins anew with what is kept.
+    assert counted == [(6, 12), (6, 12), (3, 12), (2, 12), (6, 10), (3, 10)]
+    assert all(row["took_s"] > 0 for row in rows)
+    assert rows[0]["speedup"] == 1
+
+
 @pytest.mark.parametrize(
     "words", [("--seconds", "0"), ("--seconds", "10", "nan"), ("--model", "tone"), ("--shape", "cube"),
-     ("--ratio", "0"), ("--block", "down9")]
+     ("--ratio", "0"), ("--block", "down9"), ("--shares", "--end-to-end")]
 )  # fmt: skip
 def test_a_wrong_bench_sparse_is_one_sentence(words: tuple[str, ...]) -> None:
     one_sentence(longwave("bench", "sparse", *words))
@@ -378,6 +391,8 @@ def test_truncated_weights_end_in_one_sentence(tmp_path: Path) -> None:
         ("eval", "sparse", "--seconds", "10", "1e9"),
         ("eval", "sparse", "--method", "luck"),
         ("eval", "sparse", "--ratio", "2"),
+        ("eval", "sparse", "--reuse", "luck"),
+        ("eval", "sparse", "--guided-from", "0.5", "--guided-to", "0.5"),
         ("eval", "dual", "--system", "luck"),
         ("eval", "dual", "--w", "nan"),
         ("eval", "dual", "--w", "2", "500"),

@@ -28,8 +28,8 @@ ENDLESS = (
     "skip_factor", "group_size", "buffer", "stereo", "width", "bandwidth", "kinds", "device", "dtype",
 )  # fmt: skip
 CLIP = (
-    "more", "seconds", "model", "shape", "shares_only", "repeats", "batch", "ratio", "blocks", "device",
-    "dtype",
+    "more", "seconds", "model", "shape", "shares_only", "end_to_end", "steps", "repeats", "batch", "ratio",
+    "blocks", "device", "dtype",
 )  # fmt: skip
 SIDE_BY_SIDE = (
     "seconds", "model", "steps", "guidance", "batches", "workers", "repeats", "outputs", "device", "dtype",
@@ -105,6 +105,14 @@ def bench_sparse(
     shares_only: Annotated[
         bool, typer.Option("--shares", help="No more than where a dense step's time goes.")
     ] = False,
+    end_to_end: Annotated[
+        bool,
+        typer.Option(
+            "--end-to-end",
+            help="All --steps of a clip instead: dense, sparse, with coarse layers that rest, and with "
+            "guidance in an interval where --batch is 2.",
+        ),
+    ] = False,
     repeats: Annotated[int, typer.Option(min=1, max=100, help="Medians of so many.")] = 3,
     batch: Annotated[int, typer.Option(min=1, max=16, help="2 is what guidance takes.")] = 1,
     as_json: AsJson = False,
@@ -115,6 +123,11 @@ def bench_sparse(
     durations_s = [seconds, *(more or [])]
     if not all(0 < length <= MAX_BENCH_S for length in durations_s):
         raise InvalidRequestError(f"--seconds: lengths lie above 0 and up to {MAX_BENCH_S:g}.")
+    if shares_only and end_to_end:
+        raise InvalidRequestError("Give --shares or --end-to-end, not both.")
+    if end_to_end and batch > 2:
+        raise InvalidRequestError("--end-to-end is of one clip: give --batch 1, or 2 for guidance.")
+    from studio.evaluation.benchmarks.sparing import bench_end_to_end
     from studio.evaluation.benchmarks.sparse import bench_shares, load_unet
     from studio.evaluation.benchmarks.sparse import bench_sparse as measure
 
@@ -126,20 +139,23 @@ def bench_sparse(
     r = None if attention.ratio == "auto" else attention.ratio
     with terminal().status("Loading the model") as line:
         unet, about = load_unet(request.model, shape, studio.backends)
+        about = {**about, "batch": batch, "repeats": repeats}
         rows: list[dict[str, Any]] = []
-        if not shares_only:
-            rows = measure(
-                unet, durations_s, repeats=repeats, batch=batch, ratio=r,
-                blocks=attention.blocks, show=line.update,
-            )  # fmt: skip
-        shares = bench_shares(unet, durations_s, repeats=repeats, batch=batch, show=line.update)
+        shares: list[dict[str, Any]] = []
+        how: dict[str, Any] = {"repeats": repeats, "batch": batch, "show": line.update}
+        if end_to_end:
+            rows = bench_end_to_end(unet, durations_s, request.sampler.steps, ratio=r, **how)
+        elif not shares_only:
+            rows = measure(unet, durations_s, ratio=r, blocks=attention.blocks, **how)
+        if not end_to_end:
+            shares = bench_shares(unet, durations_s, **how)
     if as_json:
-        print_json({**about, "batch": batch, "repeats": repeats, "rows": rows, "shares": shares})
+        print_json({**about, "rows": rows, **({} if end_to_end else {"shares": shares})})
         return
-    if rows:
-        _print_columns(rows)
-        typer.echo()
-    _print_columns(shares)
+    for number, table in enumerate(filter(None, (rows, shares))):
+        if number:
+            typer.echo()
+        _print_columns(table)
 
 
 def _print_columns(rows: list[dict[str, Any]]) -> None:

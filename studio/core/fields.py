@@ -252,6 +252,38 @@ FIELDS: tuple[Field, ...] = (
         Option("ddim, or ddpm: draws noise in every step, as TANGO does."), Parameter(28, "Sampler"),
     ),
     Field(
+        "reuse", "sampler.reuse", "Coarse layers", (*SPARSE, *DUAL),
+        OnPage(
+            "reuse", depth="engine",
+            choices=(
+                ("Work in every step", "off"), ("Rest on one step of two", "one_of_two"),
+                ("Rest on two steps of three", "two_of_three"),
+            ),
+            info="They hear the sound at large, which changes little from step to step. Resting, they say "
+            "again what they said, and a step costs a fraction.",
+        ),
+        Option("off; or one_of_two or two_of_three: the steps on which the coarse layers rest."),
+        Parameter(34, "Coarse layers", late=True),
+    ),
+    Field(
+        "guided_from", "sampler.guided_from", "Guidance begins above", (*SPARSE, *DUAL),
+        OnPage(
+            "guided-from", "slider", span=(0, 1), step=0.05, depth="expert",
+            info="A share of the noise. Below it the prompt is followed unguided, for half the work.",
+        ),
+        Option("Guide above this share of the noise alone.", shown="{:g}"),
+        Parameter(35, "Guidance begins above", widget="number", empty=-1, late=True),
+    ),
+    Field(
+        "guided_to", "sampler.guided_to", "Guidance ends above", (*SPARSE, *DUAL),
+        OnPage(
+            "guided-to", "slider", span=(0, 1), step=0.05, depth="expert",
+            info="A share of the noise, which a clip begins with all of. Above it, too, nothing is guided.",
+        ),
+        Option("Guide up to this share of the noise alone.", shown="{:g}"),
+        Parameter(36, "Guidance ends above", widget="number", empty=-1, late=True),
+    ),
+    Field(
         "attention", "attention.kind", "Attention", INFINITE,
         OnPage(
             "attention-kind", choices=_DENSE, info="LiteFocus looks at less, and is faster.", depth="engine"

@@ -29,6 +29,7 @@ MAX_LANE_POINTS = 500
 DEFAULT_WIDTH = 0.7
 
 Stereo = Literal["mono", "wide", "twin"]
+_WHOLE_STEPS = {"reuse": "off", "guided_from": 0.0, "guided_to": 1.0}  # of a clip's sampler
 
 
 def _known(mode: str) -> str:
@@ -135,12 +136,16 @@ class GenerationRequest(Frozen):
 
     @property
     def own_settings(self) -> dict[str, Any]:
-        """All that its sound follows from, as JSON: without what it says of stereo where that is mono, and of
-        its bandwidth where that is the model's own, as of before there was any other.
+        """All that its sound follows from, as JSON: without what it says of stereo where that is mono, of
+        its bandwidth where that is the model's own, and of the steps' sparing where each is whole, as of
+        before there was any other.
         """
         mono = {"stereo", "width"} if self.stereo == "mono" else set()
         own = {"bandwidth"} if self.bandwidth == "16k" else set()
-        return self.model_dump(mode="json", exclude=mono | own)
+        sampled = self.sampler.model_dump(mode="json")
+        whole = {name for name, value in _WHOLE_STEPS.items() if sampled.get(name, value) == value}
+        settings = self.model_dump(mode="json", exclude=mono | own)
+        return settings | {"sampler": {name: sampled[name] for name in sampled if name not in whole}}
 
     @property
     def acoustic_scale(self) -> float:

@@ -12,6 +12,7 @@ MAX_WINDOW_FRAMES = 4000
 
 Strategy = Literal["equal", "initial", "middle", "last", "auto"]
 ClipMethod = Literal["ddim", "ddpm"]
+Reuse = Literal["off", "one_of_two", "two_of_three"]
 
 
 class EndlessSampler(Frozen):
@@ -55,11 +56,30 @@ class EndlessSampler(Frozen):
 class ClipSampler(Frozen):
     """An ordinary run over the whole clip: deterministic by DDIM, or drawing noise anew in each step by DDPM
     (DC-LDM, eq. 5 to 7).
+
+    `reuse` is on how many steps the network's deep levels rest, and what they gave before is taken again
+    (DeepCache). Guidance counts from `guided_from` to `guided_to`, shares of the schedule's noise levels of
+    which 0 is none and 1 the noisiest: beyond them the prompt is followed as the model does by itself
+    (Kynkäänniemi et al. 2024).
     """
 
     kind: Literal["clip"] = "clip"
     steps: int = Field(50, ge=1, le=1000)
     method: ClipMethod = "ddim"
+    reuse: Reuse = "off"
+    guided_from: float = Field(0.0, ge=0, le=1)
+    guided_to: float = Field(1.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _guides(self) -> ClipSampler:
+        if self.guided_from >= self.guided_to:
+            raise ValueError("guides nowhere: let guidance begin below the noise at which it ends")
+        return self
+
+    @property
+    def period(self) -> int:
+        """Of so many steps one lets the deep levels work."""
+        return {"off": 1, "one_of_two": 2, "two_of_three": 3}[self.reuse]
 
 
 class ConcatSampler(Frozen):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -16,9 +17,10 @@ from studio.core.attention import DenseAttention
 from studio.pipeline.attention import SparseAttention
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
-from studio.pipeline.plan import RenderPlan
+from studio.pipeline.plan import ClipPlan, RenderPlan
 from studio.pipeline.prompts import PromptSchedule, WeightedConditioning
-from studio.samplers.guidance import guided, weighted
+from studio.pipeline.reuse import DeepReuse
+from studio.samplers.guidance import ALWAYS, Part, guided, weighted, within
 
 if TYPE_CHECKING:
     from studio.backends.base import Backend
@@ -56,13 +58,10 @@ class BoundTake:
         self.attention = SparseAttention(plan.attention, plan.seed, backend)
         self.sparse = not isinstance(plan.attention, DenseAttention)
         self.guidance = plan.guidance
+        clip = plan.sampler if isinstance(plan.sampler, ClipPlan) else None
+        self.guided, self.period = (clip.guided, clip.period) if clip else (ALWAYS, 1)
         self._acoustics, self._speech = acoustics, speech
-        parts = plan.guidance.weights
-        # Of each part: which of the prompts' items, and which of what is heard or said. Where there is no
-        # negative prompt the prompt is the only item.
-        told = plan.prompts.negative is not None
-        self._prompts = torch.tensor([part.prompt and told for part in parts]).long()
-        self._others = torch.tensor([part.beside for part in parts]).long()
+        self._told = plan.prompts.negative is not None
 
     @property
     def alone(self) -> bool:
@@ -77,24 +76,34 @@ class BoundTake:
             return self._speech.speaks(start_frame, frames)
         return self._acoustics is not None
 
-    def window(self, start_frame: int, frames: int) -> list[WeightedConditioning]:
-        """What conditions `frames` frames from `start_frame` on: an item for each part of its guidance."""
+    def window(self, start_frame: int, frames: int, guided: bool = True) -> list[WeightedConditioning]:
+        """What conditions `frames` frames from `start_frame` on: an item for each part of its guidance; the
+        prompt's alone, and what stands beside it, where it isn't `guided`.
+        """
         prompts = self._track.window(start_frame, frames)
-        if not self.accompanied(start_frame, frames):
+        beside = self.accompanied(start_frame, frames)
+        if guided and not beside:
             return prompts
+        parts = list(self.guidance.weights) if guided else [Part(prompt=True, beside=True)]
         return [
-            WeightedConditioning(self._beside(part.conditioning, start_frame, frames), part.share)
+            WeightedConditioning(self._of(parts, part.conditioning, start_frame, frames, beside), part.share)
             for part in prompts
         ]
 
-    def _beside(self, prompts: Conditioning, start_frame: int, frames: int) -> Conditioning:
-        """The prompts' item of each part, with what it is told of the draft or the words."""
-        asked = prompts.take(self._prompts)
+    def _of(
+        self, parts: Sequence[Part], prompts: Conditioning, start_frame: int, frames: int, beside: bool
+    ) -> Conditioning:
+        """The prompts' item of each part, with what it is told of the draft or the words, if of any."""
+        # Where there is no negative prompt the prompt is the only item.
+        asked = prompts.take(torch.tensor([part.prompt and self._told for part in parts]).long())
+        if not beside:
+            return asked
+        others = torch.tensor([part.beside for part in parts]).long()
         if self._acoustics is not None:
             heard = Tokens(self._acoustics.window(start_frame, frames))
-            return asked.with_acoustic(heard.take(self._others))
+            return asked.with_acoustic(heard.take(others))
         assert self._speech is not None
-        return replace(asked, text=(self._speech.window(start_frame, frames).take(self._others),))
+        return replace(asked, text=(self._speech.window(start_frame, frames).take(others),))
 
 
 def build_denoiser(
@@ -121,25 +130,32 @@ def denoise_together(
     """A denoiser of latents [B, C, T, F], an item for each of so many channels of a take, one take after the
     other, whose guidance and attention are alike.
     """
-    count = len(takes)
+    first, guidance = takes[0], takes[0].guidance
+    reuse = DeepReuse(first.period, backend.unet)
+    together = [takes] if not first.alone else [[take] for take in takes]
 
-    def predict(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
-        if not (takes[0].alone and count > 1):
-            return _predict(takes, channels, backend, latents, timesteps, start_frame)
-        places = torch.arange(len(latents)).view(-1, count, channels)
-        noise = [
-            _predict([take], channels, backend, latents[rows], timesteps[rows], start_frame)
-            for take, rows in zip(takes, places.transpose(0, 1).flatten(1), strict=True)
-        ]
+    def predict(latents: Tensor, timesteps: Tensor, start_frame: int, guided: bool = True) -> Tensor:
+        with reuse.step(latents, timesteps):
+            if len(together) == 1:
+                return _predict(takes, channels, backend, latents, timesteps, start_frame, guided)
+            places = torch.arange(len(latents)).view(-1, len(takes), channels).transpose(0, 1).flatten(1)
+            noise = [
+                _predict(some, channels, backend, latents[rows], timesteps[rows], start_frame, guided)
+                for some, rows in zip(together, places, strict=True)
+            ]
         return torch.stack([each.unflatten(0, (-1, channels)) for each in noise], dim=1).flatten(0, 2)
 
-    guidance = takes[0].guidance
     by_text, by_both = guided(predict, guidance.scale), weighted(predict, list(guidance.weights.values()))
+
+    def follow(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        both = first.accompanied(start_frame, latents.shape[2])
+        return (by_both if both else by_text)(latents, timesteps, start_frame)
+
+    follow_within = within(follow, partial(predict, guided=False), first.guided, backend.schedule.train_steps)
 
     def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         cancel.check()
-        both = takes[0].accompanied(start_frame, latents.shape[2])
-        return (by_both if both else by_text)(latents, timesteps, start_frame)
+        return follow_within(latents, timesteps, start_frame)
 
     return denoise
 
@@ -151,10 +167,12 @@ def _predict(
     latents: Tensor,
     timesteps: Tensor,
     start_frame: int,
+    guided: bool,
 ) -> Tensor:
     """ε of latents [P · B, C, T, F]: each take's items for one part of the guidance, then for the next."""
     frames = latents.shape[2]
-    windows = [take.window(start_frame, frames) for take in takes]  # once each: it takes up what was asked
+    # Once each: it takes up what was asked.
+    windows = [take.window(start_frame, frames, guided) for take in takes]
     said = _side_by_side([window for window in windows for _ in range(channels)])
     with takes[0].attention.step(frames, timesteps, start_frame):
         noise = [backend.predict_noise(latents, timesteps, start_frame, part.conditioning) for part in said]

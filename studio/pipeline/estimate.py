@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -69,14 +69,21 @@ class Calibration:
         return max(0.0, free_mb - RESERVE_MB) / per_second
 
 
-def calibrate(denoise: Denoise, backend: Backend, channels: int = 1) -> Calibration:
+def calibrate(
+    denoise: Denoise, backend: Backend, channels: int = 1, clip: ClipPlan | None = None
+) -> Calibration:
     """Run a step and a decode of short clips; takes about as long as three steps of 10 s.
 
-    `channels` are those that the denoiser is of; a clip is one of all of them.
+    `channels` are those that the denoiser is of; a clip is one of all of them. Where the `clip`'s steps are
+    of unlike cost, a step is the mean over a period of them, each of them guided: more than it is where they
+    aren't.
     """
-    short, long = (_step(denoise, backend, length, channels) for length in (SHORT_S, LONG_S))
+    period, level = (1, 1.0) if clip is None else (clip.period, clip.guided[1])
+    top = round(level * (backend.schedule.train_steps - 1))
+    timesteps = [max(0, top - index) for index in range(period)]
+    short, long = (_steps(denoise, backend, length, channels, timesteps) for length in (SHORT_S, LONG_S))
     _timed(short)  # the first call of a model pays for more than itself
-    steps = [(_timed(step), rise_mb(str(backend.device), step)) for step in (short, long)]
+    steps = [(_timed(step) / period, rise_mb(str(backend.device), step)) for step in (short, long)]
     latents = _noise(backend, SHORT_S)
 
     decode = partial(backend.decode, latents)
@@ -108,9 +115,16 @@ def _line_and_square(step_s: tuple[float, float]) -> tuple[float, float]:
     return max(0.0, long - curve * LONG_S), curve
 
 
-def _step(denoise: Denoise, backend: Backend, duration_s: float, channels: int) -> Callable[[], object]:
-    timesteps = backend.schedule.timesteps(1).expand(channels).to(backend.device)
-    return partial(denoise, _noise(backend, duration_s).expand(channels, -1, -1, -1), timesteps, 0)
+def _steps(
+    denoise: Denoise, backend: Backend, duration_s: float, channels: int, timesteps: Sequence[int]
+) -> Callable[[], None]:
+    latents = _noise(backend, duration_s).expand(channels, -1, -1, -1)
+
+    def run() -> None:
+        for timestep in timesteps:
+            denoise(latents, torch.full((channels,), timestep, device=backend.device), 0)
+
+    return run
 
 
 def _noise(backend: Backend, duration_s: float) -> Tensor:

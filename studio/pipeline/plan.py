@@ -19,7 +19,7 @@ from studio.pipeline.chunks import total_samples
 from studio.pipeline.drafts import DraftPlan, GeneratedDraft
 from studio.samplers.curve import curved_timesteps
 from studio.samplers.fifo import FifoPlan
-from studio.samplers.guidance import Weights, dual_weights, needs_negative, voice_weights
+from studio.samplers.guidance import ALWAYS, Weights, dual_weights, needs_negative, voice_weights
 from studio.samplers.variation import Noise, Varied
 
 if TYPE_CHECKING:
@@ -86,12 +86,18 @@ class EndlessPlan:
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """One run over `duration_s`, the noisiest `skipped` of its `steps` left out."""
+    """One run over `duration_s`, the noisiest `skipped` of its `steps` left out.
+
+    The U-Net's deep levels work in one step of each `period`; guidance counts from the first to the second
+    share of the schedule's noise levels that it is `guided` at.
+    """
 
     steps: int
     duration_s: float
     skipped: int = 0
     method: ClipMethod = "ddim"
+    period: int = 1
+    guided: tuple[float, float] = ALWAYS
 
 
 @dataclass(frozen=True)
@@ -211,7 +217,14 @@ def plan_window(sampler: EndlessSampler, strategy: str, backend: Backend) -> Fif
 
 def clip_plan(request: GenerationRequest, sampler: ClipSampler) -> ClipPlan:
     """A clip's steps and length; raises as `resolve_plan`."""
-    return ClipPlan(sampler.steps, _length_s(request), request.skipped_steps, sampler.method)
+    return ClipPlan(
+        sampler.steps,
+        _length_s(request),
+        request.skipped_steps,
+        sampler.method,
+        sampler.period,
+        (sampler.guided_from, sampler.guided_to),
+    )
 
 
 def draft_plan(request: GenerationRequest) -> DraftPlan | None:

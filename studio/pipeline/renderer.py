@@ -188,12 +188,14 @@ class Renderer:
             bool(plan.speech.text),
             plan.guidance.passes,
             plan.stereo.sampled,
+            clip.period,
+            clip.guided,
         )
         with self._lock:
             if alike not in self._calibrations:
                 speech = clip_speech(backend, plan.speech, backend.geometry.frames(clip.duration_s))
                 denoise = build_denoiser(plan, backend, cancel, acoustics=acoustics, speech=speech)
-                self._calibrations[alike] = calibrate(denoise, backend, plan.stereo.sampled)
+                self._calibrations[alike] = calibrate(denoise, backend, plan.stereo.sampled, clip)
             return self._calibrations[alike]
 
     def _strategy_for(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +41,8 @@ def can_be_ring(request: GenerationRequest) -> bool:
 def render_ring(
     plan: RenderPlan, clip: ClipPlan, backend: Backend, cancel: CancelToken
 ) -> Iterator[RenderEvent]:
-    """The whole loop, at once after all steps.
+    """The whole loop, at once after all steps; its window turns from a step to the next, so that each lets
+    the deep levels work.
 
     Where its length is no whole number of frames, it is of the nearest, and its sound is brought to it: by
     half a frame at most, which for ten seconds is three hundredths of a semitone.
@@ -58,7 +60,7 @@ def render_ring(
     common, side = gaussian(shape, plan.noise()), side_of(plan)
     latents = yield from step_events(
         ring_steps(
-            build_denoiser(plan, backend, cancel),
+            build_denoiser(replace(plan, sampler=replace(clip, period=1)), backend, cancel),
             backend.schedule,
             (common if side is None else side.both(common)).to(backend.device),
             clip.steps,

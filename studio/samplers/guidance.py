@@ -12,6 +12,9 @@ from torch import Tensor
 
 from studio.samplers.denoise import Denoise
 
+ALWAYS = (0.0, 1.0)
+"""Shares of a schedule's noise levels between which guidance counts: all of them."""
+
 
 def needs_negative(scale: float) -> bool:
     """Whether guidance at this scale asks the model about the negative prompt at all: scale 1 does not."""
@@ -43,6 +46,29 @@ def guided(denoise: Denoise, scale: float) -> Denoise:
         return torch.lerp(negative, positive, scale).to(both.dtype)
 
     return denoise_guided
+
+
+def within(guided: Denoise, plain: Denoise, span: tuple[float, float], train_steps: int) -> Denoise:
+    """Guide where the noise is neither too strong nor too weak alone (Kynkäänniemi et al. 2024).
+
+    Args:
+        guided: the denoiser under guidance.
+        plain: the prompt as the model follows it by itself, which costs half.
+        span: from which to which share of the schedule's timesteps guidance counts, both included.
+        train_steps: timesteps of the schedule.
+
+    Returns:
+        A denoiser for latents [B, C, T, F] at timesteps [B]; the guided one itself where the span is all.
+    """
+    if span == ALWAYS:
+        return guided
+    first, last = (share * train_steps for share in span)
+
+    def denoise_within(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        inside = first <= int(timesteps.max()) <= last
+        return (guided if inside else plain)(latents, timesteps, start_frame)
+
+    return denoise_within
 
 
 class Part(NamedTuple):

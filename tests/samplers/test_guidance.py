@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from studio.samplers.guidance import Part, dual_weights, guided, needs_negative, voice_weights, weighted
+from studio.samplers.guidance import (
+    ALWAYS,
+    Part,
+    dual_weights,
+    guided,
+    needs_negative,
+    voice_weights,
+    weighted,
+    within,
+)
 
 GENERATOR = torch.Generator().manual_seed(3)
 NEGATIVE, POSITIVE = torch.randn(2, 2, 3, 4, 5, generator=GENERATOR).unbind(0)
@@ -130,3 +139,17 @@ def test_scene_and_words_are_voiceldms_equation(scene, words):
 def test_one_scale_for_scene_and_words_is_the_single_form():
     assert voice_weights(4.0, None) == {NEITHER: -3.0, BOTH: 4.0}
     assert voice_weights(1.0, None) == {BOTH: 1.0}
+
+
+def test_within_its_interval_it_guides_and_beyond_it_does_not():
+    def guiding(latents, timesteps, start_frame):
+        return "guided"
+
+    def plain(latents, timesteps, start_frame):
+        return "plain"
+
+    denoise = within(guiding, plain, (0.2, 0.5), 1000)
+    at = [199, 200, 350, 500, 501, 1, 999]
+    made = [denoise(torch.zeros(2, 3, 4, 5), torch.tensor([timestep] * 2), 17) for timestep in at]
+    assert made == ["plain", "guided", "guided", "guided", "plain", "plain", "plain"]
+    assert within(guiding, plain, ALWAYS, 1000) is guiding, "to the bit what it was"

@@ -74,7 +74,7 @@ def bench_sparse(
     for duration_s in sorted(durations_s):
         r = ratio_for(duration_s) if ratio is None else ratio
         patched = partial(_patched, unet, ratio=r, blocks=blocks)
-        frames = _frames(unet, duration_s)
+        frames = frames_for(unet, duration_s)
         kernels = {m: _kernel(unet, blocks, m, frames, batch, r) for m in METHODS}
         forward = _forward(unet, frames, batch)
         show(f"{duration_s:g} s: one attention")
@@ -116,7 +116,7 @@ def bench_shares(
     rows = []
     for duration_s in sorted(durations_s):
         show(f"{duration_s:g} s: where the time goes")
-        call = _forward(unet, _frames(unet, duration_s), batch)
+        call = _forward(unet, frames_for(unet, duration_s), batch)
         times = time_modules(unet, call, repeats=repeats)
         shares = {kind: round(share, 4) for kind, share in times.shares.items()}
         timed = {"forward_ms": round(times.forward_ms, 1), "overhead": round(times.overhead, 4)}
@@ -124,7 +124,8 @@ def bench_shares(
     return rows
 
 
-def _frames(unet: Any, duration_s: float) -> int:
+def frames_for(unet: Any, duration_s: float) -> int:
+    """Latent frames that hold so many seconds, as the U-Net takes them."""
     multiple = 2 ** (len(unet.config.block_out_channels) - 1)
     return max(1, round(duration_s / FRAME_S / multiple)) * multiple
 
@@ -173,26 +174,29 @@ def _kernel(
 
 def _forward(unet: Any, frames: int, batch: int) -> Callable[[], Tensor]:
     """One call of the U-Net on noise, with as much text as its kind reads."""
-    generator = torch.Generator().manual_seed(0)
+    sample = noise_for(unet, batch, LATENT_CHANNELS, frames, BANDS)
+    text, timesteps = text_for(unet, batch), torch.full((batch,), 500, device=unet.device)
+    return lambda: unet(sample, timesteps, **text, return_dict=False)[0]
 
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator).to(unet.device, unet.dtype)
 
-    sample, timesteps = noise(batch, LATENT_CHANNELS, frames, BANDS), torch.full((batch,), 500)
+def noise_for(unet: Any, *shape: int) -> Tensor:
+    """Gaussian noise of this shape, the same each time."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(unet.device, unet.dtype)
+
+
+def text_for(unet: Any, batch: int) -> dict[str, Any]:
+    """Arguments of a U-Net's call that say as much text as its kind reads."""
     widths = unet.config.cross_attention_dim
     if unet.config.class_embed_type is not None:
-        labels = noise(batch, unet.config.projection_class_embeddings_input_dim)
-        text: dict[str, Any] = {"encoder_hidden_states": None, "class_labels": labels}
-    elif isinstance(widths, int):
-        text = {"encoder_hidden_states": noise(batch, TEXT_STATES[1], widths)}
-    else:
-        first, second = (width for width in widths[-1] if width)
-        text = {
-            "encoder_hidden_states": noise(batch, TEXT_STATES[0], first),
-            "encoder_hidden_states_1": noise(batch, TEXT_STATES[1], second),
-        }
-    timesteps = timesteps.to(unet.device)
-    return lambda: unet(sample, timesteps, **text, return_dict=False)[0]
+        labels = noise_for(unet, batch, unet.config.projection_class_embeddings_input_dim)
+        return {"encoder_hidden_states": None, "class_labels": labels}
+    if isinstance(widths, int):
+        return {"encoder_hidden_states": noise_for(unet, batch, TEXT_STATES[1], widths)}
+    first, second = (width for width in widths[-1] if width)
+    return {
+        "encoder_hidden_states": noise_for(unet, batch, TEXT_STATES[0], first),
+        "encoder_hidden_states_1": noise_for(unet, batch, TEXT_STATES[1], second),
+    }
 
 
 @torch.inference_mode()

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from studio.backends.base import Backend
-from studio.core.attention import MERGED, WITH_RATIO, SparseMethod, by_method
+from studio.core.attention import MERGED, WITH_RATIO, Attention, SparseMethod, by_method
 from studio.core.request import parse_request
-from studio.core.sampling import ClipSampler
+from studio.core.sampling import ClipSampler, Reuse
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.suites.pocket import HeldOut, Report, family_share, spread_prompts
 from studio.modules.patches.lite_focus import ratio_for
@@ -26,7 +26,9 @@ WINDOW_S = 5.0
 
 @dataclass(frozen=True)
 class LengthPlan:
-    """What is made: `clips` prompts at each length, by each method, and by each ratio where it has one."""
+    """What is made: `clips` prompts at each length, by each method, by each ratio where it has one, and with
+    deep levels that rest in each of the ways; all of it guided in the same interval of noise.
+    """
 
     seconds: Sequence[float] = (10.0, 20.0, 40.0, 80.0)
     methods: Sequence[SparseMethod] = ("dense", "balanced")
@@ -34,12 +36,19 @@ class LengthPlan:
     clips: int = 112
     steps: int = 50
     guidance_scale: float = 4.0
+    reuse: Sequence[Reuse] = ("off",)
+    guided: tuple[float, float] = (0.0, 1.0)
+
+    def sampler(self, reuse: Reuse) -> ClipSampler:
+        """What a clip is sampled by, with deep levels that rest in this way."""
+        start, end = self.guided
+        return ClipSampler(steps=self.steps, reuse=reuse, guided_from=start, guided_to=end)
 
 
 def measure_lengths(
     backend: Backend, classifier: Classifier, held_out: HeldOut, plan: LengthPlan, report: Report
 ) -> list[dict[str, Any]]:
-    """A row for each length, method and ratio, of the same prompts and seeds.
+    """A row for each length, method, ratio and way of resting, of the same prompts and seeds.
 
     `family_acc` is the share of clips whose likeliest family, by the mean over windows of 5 s, is the
     prompt's; `worst_acc` the same of single windows, at the place in the clip where it is lowest; `clip_s`
@@ -47,24 +56,30 @@ def measure_lengths(
     """
     prompts, families = spread_prompts(held_out.only(scenes=False), plan.clips)
     rows = []
-    for seconds in plan.seconds:
-        for method in plan.methods:
-            for ratio in plan.ratios if method in WITH_RATIO else (None,):
-                named = f"{seconds:g} s, {method}{'' if ratio is None else f', r = {ratio:g}'}"
-                tops, taken = [], []
-                for number, prompt in enumerate(prompts):
-                    report(f"{named}: {number} of {len(prompts)}")
-                    began = perf_counter()
-                    samples = _clip(backend, prompt, seconds, method, ratio, number, plan)
-                    taken.append(perf_counter() - began)
-                    tops.append(_windows(classifier, samples))
-                rows.append(
-                    {
-                        "seconds": seconds, "method": method,
-                        "ratio": _ratio(method, ratio, seconds), "clips": len(prompts),
-                        **_shares(classifier, tops, families), "clip_s": round(float(np.mean(taken)), 2),
-                    }
-                )  # fmt: skip
+    ways = [
+        (seconds, method, ratio, reuse)
+        for seconds in plan.seconds
+        for method in plan.methods
+        for ratio in (plan.ratios if method in WITH_RATIO else (None,))
+        for reuse in plan.reuse
+    ]
+    for seconds, method, ratio, reuse in ways:
+        named = f"{seconds:g} s, {method}{'' if ratio is None else f', r = {ratio:g}'}, reuse {reuse}"
+        tops, taken = [], []
+        for number, prompt in enumerate(prompts):
+            report(f"{named}: {number} of {len(prompts)}")
+            began = perf_counter()
+            attention = by_method(method, "auto" if ratio is None else ratio)
+            samples = _clip(backend, prompt, seconds, attention, plan.sampler(reuse), number, plan)
+            taken.append(perf_counter() - began)
+            tops.append(_windows(classifier, samples))
+        rows.append(
+            {
+                "seconds": seconds, "method": method, "ratio": _ratio(method, ratio, seconds),
+                "reuse": reuse, "clips": len(prompts),
+                **_shares(classifier, tops, families), "clip_s": round(float(np.mean(taken)), 2),
+            }
+        )  # fmt: skip
     return rows
 
 
@@ -72,8 +87,8 @@ def _clip(
     backend: Backend,
     prompt: str,
     seconds: float,
-    method: SparseMethod,
-    ratio: float | None,
+    attention: Attention,
+    sampler: ClipSampler,
     seed: int,
     plan: LengthPlan,
 ) -> np.ndarray:
@@ -83,8 +98,8 @@ def _clip(
         seed=seed,
         duration_s=seconds,
         guidance_scale=plan.guidance_scale,
-        sampler=ClipSampler(steps=plan.steps),
-        attention=by_method(method, "auto" if ratio is None else ratio),
+        sampler=sampler,
+        attention=attention,
     )
     return render_samples(Renderer(), request, backend)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from studio.core.draft import NoDraft
 from studio.core.errors import StudioError
 from studio.core.request import GenerationRequest, ModelChoice
-from studio.core.sampling import EndlessSampler
+from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
 from studio.service.batch.folder import SetFolder
 from studio.service.batch.rows import Row
 
@@ -151,7 +151,11 @@ def _try(group: Sequence[Row], backend_of: BackendOf | None) -> tuple[Kind, Back
 
 def _kind_of(request: GenerationRequest) -> Hashable:
     """What rows have in common that take as long for as many seconds and steps."""
-    sampler = request.sampler if isinstance(request.sampler, EndlessSampler) else request.sampler.kind
+    sampler: Hashable = request.sampler
+    if isinstance(request.sampler, ClipSampler):
+        sampler = request.sampler.model_copy(update={"steps": 0})
+    elif isinstance(request.sampler, ConcatSampler):
+        sampler = request.sampler.kind
     drafted, spoken = request.draft.kind, bool(request.speech.text)
     told = request.bandwidth, drafted, spoken
     return request.model, sampler, request.attention, request.guidance_scale == 1, told
@@ -162,13 +166,14 @@ def _clip(request: GenerationRequest, backend: Backend) -> TimeOf:
     from studio.pipeline.cancel import CancelToken
     from studio.pipeline.denoiser import build_denoiser
     from studio.pipeline.estimate import calibrate
-    from studio.pipeline.plan import resolve_plan
+    from studio.pipeline.plan import ClipPlan, resolve_plan
     from studio.pipeline.speech import clip_speech
 
     plan = resolve_plan(request, backend)
     speech = clip_speech(backend, plan.speech, backend.geometry.frames(request.duration_s or 0.0))
     denoise = build_denoiser(plan, backend, CancelToken(), speech=speech)
-    calibration = calibrate(denoise, backend, plan.stereo.sampled)
+    clip = plan.sampler if isinstance(plan.sampler, ClipPlan) else None
+    calibration = calibrate(denoise, backend, plan.stereo.sampled, clip)
 
     def time_of(row: GenerationRequest) -> float:
         steps = row.sampler.steps - row.skipped_steps

@@ -56,6 +56,23 @@ def test_a_row_for_each_length_method_and_ratio() -> None:
     assert {"_Processor" in kinds for kinds in backend.seen} == {True, False}
 
 
+def test_a_row_for_each_way_of_resting_which_sounds_otherwise() -> None:
+    plan = LengthPlan(
+        (1.0,), ("balanced",), clips=2, steps=4, reuse=("off", "two_of_three"), guided=(0.0, 0.9)
+    )
+    heard: list[np.ndarray] = []
+
+    class Keeping(Listener):
+        def predict(self, samples: Any) -> tuple[torch.Tensor, torch.Tensor]:
+            heard.append(np.array(samples))
+            return super().predict(samples)
+
+    rows = measure_lengths(Unet(), Keeping(), HELD_OUT, plan, lambda _: None)
+    assert [row["reuse"] for row in rows] == ["off", "two_of_three"]
+    assert np.abs(heard[0] - heard[2]).max() > 0
+    assert plan.sampler("off").guided_to == 0.9
+
+
 @pytest.mark.parametrize("method", ["balanced", "uniform", "tome"])
 def test_the_same_seed_makes_the_same_clips(method: Any) -> None:
     plan = LengthPlan((1.0,), (method,), clips=2, steps=2)

@@ -55,7 +55,7 @@ def test_the_time_of_clips_is_that_of_the_steps_and_grows_with_their_length(
     from studio.pipeline import estimate as calibrating
 
     known = calibrating.Calibration((0.1, 0.4), (1.0, 4.0), 0.5, 1.0)  # 0.04 s a second, and a decode of 0.2
-    monkeypatch.setattr(calibrating, "calibrate", lambda denoise, backend, channels: known)
+    monkeypatch.setattr(calibrating, "calibrate", lambda denoise, backend, channels, clip: known)
     few, many = (row(sampler={"kind": "clip", "steps": steps}, seed=steps) for steps in (10, 20))
     long = row(duration_s=10.0, seed=3)
     found = estimate([few, many, long], SetFolder(tmp_path), tone)

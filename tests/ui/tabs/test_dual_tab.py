@@ -75,7 +75,8 @@ def test_every_field_arrives(studio: Studio, own: str) -> None:
     assert (request.mode, request.prompt, request.negative_prompt) == ("dual", "sea", "gulls")
     assert (request.duration_s, request.seed, request.guidance_scale) == (8, 7, 5)
     assert request.acoustic_scale == 2.5
-    assert request.sampler.model_dump() == {"kind": "clip", "steps": 30, "method": "ddim"}
+    sampler = {"kind": "clip", "steps": 30, "method": "ddim", "reuse": "off", "guided_from": 0.0}
+    assert request.sampler.model_dump() == {**sampler, "guided_to": 1.0}
     assert request.attention.kind == "lite_focus"
     assert request.draft.model_dump() == {
         "kind": "audiogen", "model": "mine", "acoustic_scale": 2.5, "strength": 0.6, "seed": 3,

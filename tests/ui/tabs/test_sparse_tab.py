@@ -42,11 +42,15 @@ def test_every_field_arrives() -> None:
         "sparse", prompt="sea", negative_prompt="gulls", duration_s=40, attention="lite_focus", steps=30,
         guidance_scale=3.5, seed=7, model="tone", ratio="0.2", merged=0.4, sampling="uniform", focus=True,
         compensation=False, blocks="up2, mid", sampler="ddpm", matching="block",
+        reuse="one_of_two", guided_from=0.1, guided_to=0.9,
     )  # fmt: skip
     request = read_form("sparse", form, STUDIO)
     assert (request.mode, request.prompt, request.negative_prompt) == ("sparse", "sea", "gulls")
     assert (request.duration_s, request.seed, request.guidance_scale) == (40, 7, 3.5)
-    assert request.sampler.model_dump() == {"kind": "clip", "steps": 30, "method": "ddpm"}
+    assert request.sampler.model_dump() == {
+        "kind": "clip", "steps": 30, "method": "ddpm", "reuse": "one_of_two", "guided_from": 0.1,
+        "guided_to": 0.9,
+    }  # fmt: skip
     assert request.attention.model_dump() == {
         "kind": "lite_focus", "ratio": 0.2, "sampling": "uniform", "focus": True, "compensation": False,
         "blocks": ("up2", "mid"),
