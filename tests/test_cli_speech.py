@@ -59,7 +59,7 @@ def test_words_are_said_and_kept_with_the_take(tmp_path: Path, mode: str) -> Non
     assert said.end_s == pytest.approx(0.4 + 24 * 2 / 25)
     assert record.description == SYNTHETIC
     tag = json.loads(read_comment(out))
-    assert (tag["description"], tag["take"]["said"]) == (SYNTHETIC, [said.model_dump()])
+    assert (tag["description"], tag["take"]["said"]) == (SYNTHETIC, [said.model_dump(mode="json")])
 
 
 def test_a_script_comes_from_a_file(tmp_path: Path) -> None:

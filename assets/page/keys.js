@@ -1,5 +1,6 @@
 // The page's keys, and the list of them; light and dark.
 
+import { editor } from './edit.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 
@@ -7,7 +8,7 @@ const TYPED = 'input:not([type=range], [type=checkbox], [type=radio]), textarea,
 const PRESSED = 'button, a, summary, audio, [role=slider], [role=option], input';
 const LIST = [
   ['Ctrl+Enter', 'key_main'], ['Esc', 'key_stop'], ['Space', 'key_play'], ['L', 'key_loop'], ['M', 'key_change'],
-  ['I O', 'key_span'], ['1 … 8', 'key_takes'], ['X', 'key_ear'], ['?', 'key_help'],
+  ['R', 'key_edit'], ['I O', 'key_span'], ['1 … 8', 'key_takes'], ['X', 'key_ear'], ['?', 'key_help'],
 ];
 
 /** Bind the keys, once a page; `tabOf()` is the tab of takes that is shown, if one is. */
@@ -36,7 +37,7 @@ function act(event, tab) {
   if (take >= 0) return Boolean(tab?.strip.press(take));
   const acts = {
     l: () => transport.loop(), m: () => tab?.mark(), i: () => tab?.markSpan('from'), o: () => tab?.markSpan('to'),
-    x: () => tab?.strip.compare(), '?': help,
+    x: () => tab?.strip.compare(), r: () => editor.open('repaint'), '?': help,
   };
   const found = acts[key.toLowerCase()];
   found?.();

@@ -15,7 +15,7 @@ from studio.pipeline.checkpoint import Edited, EditedPart
 from studio.pipeline.start import FromEdit
 from studio.service.takes.library import Library, settings_of
 from studio.service.takes.record import EditNotes
-from studio.service.takes.shelf import is_of_a_set
+from studio.service.takes.shelf import Take, id_of, is_of_a_set
 from studio.service.takes.source import TakeOnDisk
 
 if TYPE_CHECKING:
@@ -37,6 +37,19 @@ def open_take(name: str, library: Library, *, paths: bool = False) -> TakeOnDisk
     if take.status == "running":
         raise InvalidRequestError("That take is still being made: stop it first.")
     return TakeOnDisk(take.path, take.record)
+
+
+def take_before(library: Library, take: Take) -> Take | None:
+    """The take that this one was made of by an edit, the first of two; None where there is none any more."""
+    edit = take.about.edit
+    if edit is None:
+        return None
+    for folder in (take.folder, *(one.folder for one in library.takes() if one.path.name == edit.of[0])):
+        try:
+            return library.get(id_of(folder / edit.of[0]))
+        except InvalidRequestError:
+            continue
+    return None
 
 
 def open_sound(path: Path) -> TakeOnDisk:

@@ -16,7 +16,7 @@ from studio.core.settings import Settings
 
 MOST = 5
 # What hands on whatever it gets, to Gradio's own method or to the handler it is around.
-PASSING_ON = {("blocks.py", "preprocess_data"), ("library.py", "run")}
+PASSING_ON = {("blocks.py", "preprocess_data"), ("library.py", "run"), ("tools.py", "told")}
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FILES = sorted(Path(str(ui.__file__)).parent.rglob("*.py"))
 

@@ -30,6 +30,8 @@ _TRANSPORT = """
     <input type="range" id="transport-level" min="0" max="100" value="80" aria-label="{level_help}"></label>
   <label class="lw-codec" hidden><span>{codec}</span> <select id="transport-codec"></select></label>
   <button type="button" id="transport-keep" class="lw-quiet" hidden title="{keep_help}">{keep}</button>
+  <button type="button" id="transport-edit" class="lw-quiet" hidden disabled aria-expanded="false"
+    aria-controls="take-edit" title="{edit_help}">{edit}</button>
   <button type="button" id="transport-export" class="lw-quiet" disabled aria-expanded="false"
     aria-controls="transport-exporting">{export}</button>
   <p class="lw-transport-said" role="status" aria-live="polite"></p>

@@ -24,11 +24,12 @@ from studio.service.takes.export_cache import ExportCache
 from studio.service.takes.scratch import Scratch
 from studio.ui import widgets
 from studio.ui.callers import Callers, CallerWatch
-from studio.ui.panels import downloads, kits, layers, making, sets, transport
+from studio.ui.panels import downloads, edits, kits, layers, making, sets, transport
 from studio.ui.panels.making import job_routes
 from studio.ui.server import client_api, edit_api, export_api, kit_api, look_api
 from studio.ui.server.blocks import StudioBlocks
 from studio.ui.server.ear_routes import ear_routes
+from studio.ui.server.edit_routes import edit_routes
 from studio.ui.server.installable import install_routes
 from studio.ui.server.keep_routes import keep_routes
 from studio.ui.server.layer_routes import layer_routes
@@ -56,10 +57,21 @@ CACHE_CHECK_S, CACHE_AGE_S = 3600, 24 * 3600
 POLL_S = 0.5
 STYLES = tuple(
     f"{name}.css"
-    for name in ("style", "transport", "timeline", "palette", "library", "sets", "layers", "ear", "access")
+    for name in (
+        "style",
+        "transport",
+        "timeline",
+        "palette",
+        "library",
+        "sets",
+        "layers",
+        "ear",
+        "edit",
+        "access",
+    )
 )
 GUARDED = re.compile(
-    r"/(making|library|sets|kits|layers)(/|$)"
+    r"/(making|library|sets|kits|layers|edits)(/|$)"
 )  # what is for who has logged in, and is not Gradio's
 
 log = logging.getLogger(__name__)
@@ -103,6 +115,8 @@ class Page:
             if self.settings.private:  # the disk and the network are this machine's user's
                 downloads.build(Downloader(self.settings), known)
             transport.build()
+            if self.settings.trusted:  # edits are of the Library's takes
+                edits.build()
             endless.follow(self.blocks.load, endless.handlers.reattach, None)
             for others in (clips, drafted):
                 # A tab's parts are not on the page before it is opened, and only they can listen to its clip.
@@ -168,6 +182,7 @@ class Page:
         routes += v1_routes(self._studio, self._takes, self._scratch.path)
         if settings.trusted:
             routes += [*job_routes(self._studio), *kits.kit_routes(self._studio), *layer_routes(self._studio)]
+            routes += edit_routes(self._studio)
             routes += library_routes(self._studio.library, self._scratch.path)
         return {
             "server_name": in_address(settings.host),

@@ -1,0 +1,106 @@
+"""The panel that edits a finished take where it is played. Its script is `assets/page/edit.js`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from studio.core.edit import Loop, Splice
+from studio.core.errors import InvalidRequestError
+from studio.core.events import Finished
+from studio.service.edits import take_before
+from studio.service.jobs.job import Job
+from studio.service.takes.library import Library
+from studio.service.takes.shelf import Take, id_of
+from studio.ui.panels.cards import source_of
+from studio.ui.words import words
+
+MOST_CANDIDATES = 3
+TEXT = words.edits
+_PANEL = """
+<div id="take-edit" class="lw-exporting lw-edit" role="dialog" aria-label="{title}" hidden>
+  <form class="lw-export" novalidate>
+    <h3 class="lw-edit-of"></h3>
+    <label>{kind} <select name="kind"><option value="repaint">{repaint}</option>
+      <option value="extend">{extend}</option><option value="loop">{loop}</option>
+      <option value="splice">{splice}</option><option value="vary">{vary}</option></select></label>
+    <label data-of="repaint loop">{from} <input name="start" size="6" placeholder="0:00"></label>
+    <label data-of="repaint loop">{to} <input name="end" size="6"></label>
+    <label data-of="repaint">{strength}
+      <input name="strength" type="number" min="0" max="100" step="5" value="100"> %</label>
+    <label data-of="extend">{left} <input name="left" type="number" min="0" step="0.5" value="0"> s</label>
+    <label data-of="extend">{right} <input name="right" type="number" min="0" step="0.5" value="10"> s</label>
+    <label data-of="loop">{bpm} <input name="bpm" type="number" min="20" max="400"></label>
+    <label data-of="loop">{bars} <input name="bars" type="number" min="1" max="1000"></label>
+    <label data-of="splice" class="lw-edit-other">{other} <select name="other"></select></label>
+    <label data-of="loop">{loop_bridge}
+      <input name="loop_bridge" type="number" min="0.2" step="0.1" value="{loop_s:g}"> s</label>
+    <label data-of="splice">{bridge}
+      <input name="splice_bridge" type="number" min="0.2" step="0.1" value="{splice_s:g}"> s</label>
+    <label data-of="vary">{share}
+      <input name="share" type="number" min="0" max="100" step="5" value="30"> %</label>
+    <label data-of="repaint extend splice loop" class="lw-edit-prompt">{prompt}
+      <input name="prompt" maxlength="2000" placeholder="{prompt_none}"></label>
+    <label data-of="repaint vary">{candidates} <select name="candidates">{numbers}</select></label>
+    <p class="lw-edit-cost"></p>
+    <progress max="1" value="0" aria-label="{title}" hidden></progress>
+    <p class="lw-told" role="status" aria-live="polite"></p>
+    <button type="submit" class="lw-edit-begin">{begin}</button>
+    <button type="button" class="lw-edit-stop lw-quiet" hidden>{stop}</button>
+    <button type="button" class="lw-edit-before lw-quiet" hidden>{before}</button>
+    <button type="button" class="lw-edit-after lw-quiet" hidden>{after}</button>
+    <button type="button" class="lw-edit-close lw-quiet">{close}</button>
+    <ul class="lw-edit-made"></ul>
+  </form>
+</div>
+"""
+_ATTACH = """
+import(new URL('page/edit.js', document.baseURI)).then(({ editor }) => editor.attach(element));
+"""
+
+
+def build() -> gr.HTML:
+    """Lay it out, once a page, beside the transport."""
+    numbers = "".join(f"<option>{number}</option>" for number in range(1, MOST_CANDIDATES + 1))
+    texts = vars(words.edits) | {"numbers": numbers, "stop": words.form.stop}
+    bridges = {
+        "loop_s": Loop.model_fields["bridge_s"].default,
+        "splice_s": Splice.model_fields["bridge_s"].default,
+    }
+    return gr.HTML(
+        html_template=_PANEL.format(**texts, **bridges),
+        js_on_load=_ATTACH,
+        apply_default_css=False,
+        elem_id="edits",
+    )
+
+
+def told(job: Job, library: Library) -> dict[str, Any]:
+    """How an edit stands, for the page; the take that it made, once it is there."""
+    outcome = job.outcome
+    if outcome is None:
+        waits = job.status == "queued"
+        said = TEXT.waits if waits else TEXT.making.format(share=f"{job.share:.0%}")
+        return {"phase": "waiting" if waits else "making", "share": job.share, "said": said}
+    if not isinstance(outcome, Finished) or outcome.path is None or job.status == "stopped":
+        said = TEXT.stopped if job.cancel.is_set() else getattr(outcome, "message", TEXT.stopped)
+        return {"phase": "failed", "share": 1.0, "said": said}
+    source = edited_source(library.get(id_of(outcome.path)))
+    return {"phase": "done", "share": 1.0, "said": "", "source": source}
+
+
+def edited_source(take: Take) -> dict[str, Any]:
+    """A take as the transport plays it, and which seconds of it are new."""
+    edit = take.record.take.edit if take.record.take else None
+    rate = take.about.sample_rate
+    made = [[start / rate, stop / rate] for start, stop in edit.made] if edit else []
+    return {**source_of(take), "madeS": made}
+
+
+def before(library: Library, take_id: str) -> dict[str, Any]:
+    """What a take was made of, as the transport plays it. Raises `InvalidRequestError` for none."""
+    found = take_before(library, library.get(take_id))
+    if found is None:
+        raise InvalidRequestError(TEXT.no_before)
+    return edited_source(found)

@@ -1,0 +1,127 @@
+"""A take edited where it is played: a span made anew and compared, a loop, a join, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe import Inspection
+from conftest import open_tab, served, tone_settings
+
+from studio.backends.systems.tone import ToneBackend
+from studio.core.request import parse_request
+from studio.pipeline.renderer import Renderer
+from studio.service.studio import Studio
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def edit_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with served(
+        tone_settings(tmp_path_factory.mktemp("outputs")),
+        lambda settings: Studio(settings, lambda choice: ToneBackend(), Renderer()),
+    ) as page:
+        for prompt, length in ("rain", 4.0), ("waves", 3.0):
+            request = parse_request(
+                prompt=prompt, duration_s=length, seed=3, model={"id": "tone", "device": "cpu"}
+            )
+            job = page.studio.submit(request)
+            for _ in page.studio.events(job.id):
+                pass
+        yield page
+
+
+def play(page: Page, prompt: str) -> None:
+    open_tab(page, "Library")
+    page.click(f".lw-take:has-text('{prompt}') .lw-take-play")
+    page.wait_for_selector("#transport-edit:enabled")
+
+
+def made(page: Page, count: int) -> None:
+    page.wait_for_function(
+        "count => document.querySelectorAll('.lw-edit-made li').length === count"
+        " && document.querySelector('.lw-edit-stop').hidden",
+        arg=count,
+    )
+
+
+def played(page: Page) -> str:
+    name: str = page.evaluate("longwave.transport.current.file")
+    return name
+
+
+def test_a_take_is_edited_where_it_is_played(edit_site: Any, visit: Callable[..., Page], axe: str) -> None:
+    page = visit(edit_site.url, reduced_motion="reduce")
+    inspection = Inspection(page, axe)
+    play(page, "rain")
+    first = played(page)
+    page.keyboard.press("r")
+    page.wait_for_selector(".lw-edit-of:has-text('rain')")
+    assert page.is_disabled(".lw-edit-begin"), "no span is chosen"
+    assert "Choose a span" in page.inner_text(".lw-edit-cost")
+    page.fill(".lw-edit [name=start]", "1")
+    page.fill(".lw-edit [name=end]", "2.5")
+    page.select_option(".lw-edit [name=candidates]", "2")
+    assert page.inner_text(".lw-edit-cost").startswith("2 × 1.5 s of new sound")
+    inspection.look("making a span anew")
+    page.click(".lw-edit-begin")
+    made(page, 2)
+    assert "2 are there" in page.inner_text(".lw-edit .lw-told")
+    page.click(".lw-edit-made li:nth-child(2) button:has-text('Play')")
+    page.wait_for_function("first => longwave.transport.current.file !== first", arg=first)
+    candidate = played(page)
+    page.click(".lw-edit-before")
+    page.wait_for_function("first => longwave.transport.current.file === first", arg=first)
+    page.click(".lw-edit-after")
+    page.wait_for_function("one => longwave.transport.current.file === one", arg=candidate)
+    page.click(".lw-edit-made li:nth-child(1) button:has-text('Drop')")
+    page.wait_for_selector(".lw-edit .lw-told:has-text('lies in the trash')")
+    assert len(list(edit_site.studio.library.takes())) == 3
+    inspection.look("candidates")
+
+    page.select_option(".lw-edit [name=kind]", "loop")
+    page.fill(".lw-edit [name=start]", "")
+    page.fill(".lw-edit [name=end]", "")
+    page.fill(".lw-edit [name=bpm]", "120")
+    page.fill(".lw-edit [name=bars]", "1")
+    page.fill(".lw-edit [name=loop_bridge]", "0.6")
+    page.click(".lw-edit-begin")
+    made(page, 1)
+    looped = page.evaluate("longwave.transport.current.lengthS")
+    assert looped == pytest.approx(2.0, abs=0.001)
+
+    page.select_option(".lw-edit [name=kind]", "splice")
+    page.wait_for_selector(".lw-edit [name=other] option:has-text('waves')", state="attached")
+    page.select_option(".lw-edit [name=other]", label="waves")
+    page.click(".lw-edit-begin")
+    made(page, 1)
+    assert page.evaluate("longwave.transport.current.lengthS") > 4
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#take-edit")
+    assert inspection.found == []
+
+
+def test_a_wrong_edit_is_one_sentence_also_on_a_phone(
+    edit_site: Any, visit: Callable[..., Page], axe: str
+) -> None:
+    page = visit(edit_site.url, reduced_motion="reduce", **PHONE)
+    inspection = Inspection(page, axe)
+    play(page, "waves")
+    page.tap("#transport-edit")
+    page.select_option(".lw-edit [name=kind]", "loop")
+    page.fill(".lw-edit [name=start]", "2")
+    page.fill(".lw-edit [name=end]", "1")
+    page.tap(".lw-edit-begin")
+    page.wait_for_selector(".lw-edit .lw-wrong:has-text('later end')")
+    inspection.look("a wrong edit on a phone")
+    box = page.locator("#take-edit").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert inspection.found == []
