@@ -50,6 +50,8 @@ class Editor {
   open(kind = '') {
     if (!this.#root || !takeOf(transport.current)) return;
     this.#root.hidden = false;
+    const dock = innerHeight - document.getElementById('transport').getBoundingClientRect().top;
+    this.#root.style.setProperty('--lw-dock', `${Math.max(0, dock)}px`);
     this.#opener.setAttribute('aria-expanded', true);
     if (kind) this.#fields.kind.value = kind;
     this.#take();

@@ -103,6 +103,7 @@ def test_a_take_is_edited_where_it_is_played(edit_site: Any, visit: Callable[...
     page.click(".lw-edit-begin")
     made(page, 1)
     assert page.evaluate("longwave.transport.current.lengthS") > 4
+    page.focus(".lw-edit [name=kind]")
     page.keyboard.press("Escape")
     assert page.is_hidden("#take-edit")
     assert inspection.found == []
