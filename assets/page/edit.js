@@ -1,6 +1,7 @@
 // A finished take changed where it is played: a span made anew, more of it, a loop, a join. What is made is
 // another take; the one before stays, and one goes back and forth between them.
 
+import { Markers, button } from './markers.js';
 import { setText, clock, fill, parseTime } from './text.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
@@ -21,6 +22,7 @@ class Editor {
   #edited = null; // one that was made of it, and was heard last
   #jobs = []; // of what is being made: {id, number, source}
   #timer = 0;
+  #markers;
 
   /** Bring the panel to life. */
   attach(element) {
@@ -37,6 +39,7 @@ class Editor {
       event.stopPropagation(); // elsewhere it stops the take that is made
       this.#close();
     });
+    this.#markers = new Markers(this.#root.querySelector('.lw-markers'), (path, asked) => this.#ask(path, asked));
     this.#on('.lw-edit-stop', () => this.#stop());
     this.#on('.lw-edit-before', () => this.#back());
     this.#on('.lw-edit-after', () => this.#play(this.#edited));
@@ -56,6 +59,7 @@ class Editor {
     if (kind) this.#fields.kind.value = kind;
     this.#take();
     this.#others();
+    this.#markers.show(takeOf(this.#source));
     this.#fields.kind.focus();
   }
 
@@ -71,6 +75,7 @@ class Editor {
     this.#opener.disabled = !take;
     if (!take || takeOf(this.#source) === take) return;
     this.#source = current;
+    if (!this.#root.hidden) this.#markers.show(take);
     if (!this.#jobs.length) this.#tell('');
     this.#show();
   }
@@ -264,16 +269,6 @@ class Editor {
 function takeOf(source) {
   if (!source || source.live || source.player) return '';
   return source.library ?? (source.exportUrl?.startsWith('library/') ? source.id : '');
-}
-
-function button(text, name, act) {
-  const made = document.createElement('button');
-  made.type = 'button';
-  made.className = 'lw-quiet';
-  made.textContent = text;
-  made.setAttribute('aria-label', name);
-  made.addEventListener('click', act);
-  return made;
 }
 
 function precise(seconds) {

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, ValidationError, model_validator
 
 from studio.core.audio import GENERATED_HZ
 from studio.core.edit import EditRecord
@@ -25,6 +25,7 @@ SCHEMA_VERSION = 1
 _OWN = {"schema_version", "settings"}
 UNUSABLE = "This preset can't be used. "
 SYNTHETIC = "The voice is synthetic: a model reads the words."  # for whoever finds the file
+MAX_MARKERS = 1000  # of a take
 MAX_NAME_BYTES = 255  # of a file, on any system
 MAX_PRESET_BYTES = 4_000_000  # one whose lane is full has a tenth
 
@@ -46,6 +47,27 @@ class PromptChange(Frozen):
 
     at_s: float
     prompt: Line
+
+
+class Marker(Frozen):
+    """A place of a take that somebody named, in seconds from its beginning."""
+
+    at_s: float = Field(ge=0, le=1e7, allow_inf_nan=False)
+    label: Annotated[Line, Field(min_length=1, max_length=200)]
+
+    def moved(self, by_s: float) -> Marker:
+        """The same place where the take begins so much later."""
+        return Marker(at_s=max(0.0, self.at_s + by_s), label=self.label)
+
+
+def parse_markers(given: Any) -> tuple[Marker, ...]:
+    """Markers of JSON. Raises `InvalidRequestError` for anything else."""
+    try:
+        return TypeAdapter(tuple[Marker, ...]).validate_python(given)
+    except ValidationError as error:
+        raise InvalidRequestError(
+            "A marker has a time in seconds, 0 or more, and a name of up to 200 characters: mend it."
+        ) from error
 
 
 class Source(Frozen):
@@ -105,7 +127,8 @@ LoopPoints = Annotated[tuple[_Sample, _Sample], AfterValidator(_ordered)]
 class TakeRecord(Frozen):
     """What came of a request. Absent in a preset. `said` is what is heard of words, and when; `loop` the span
     that plays round for ever, as its first sample and the one after its last, None where the take doesn't.
-    `bands` are None where its sound is as its model says it; `mix` is the scene that a mix was made of.
+    `markers` are places that somebody named; `bands` are None where its sound is as its model says it; `mix`
+    is the scene that a mix was made of.
     """
 
     file: FileName
@@ -116,6 +139,7 @@ class TakeRecord(Frozen):
     status: str = Field("finished", pattern="^(running|finished|stopped|interrupted|failed)$")
     cues: tuple[PromptChange, ...] = ()
     said: tuple[Said, ...] = ()
+    markers: Annotated[tuple[Marker, ...], Field(max_length=MAX_MARKERS)] = ()
     loop: LoopPoints | None = None
     bands: Bands | None = None
     figures: dict[str, float] = Field(default_factory=dict)

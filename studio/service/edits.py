@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from studio.core.edit import AnyEdit, EditRecord, Vary
 from studio.core.errors import InvalidRequestError
-from studio.core.preset import PromptChange
+from studio.core.preset import Marker, PromptChange
 from studio.core.speech import Said
 from studio.pipeline.checkpoint import Edited, EditedPart
 from studio.pipeline.start import FromEdit
@@ -120,6 +120,7 @@ def notes_of(start: FromEdit, edited: Edited | None) -> EditNotes:
     spans: list[tuple[int, int]] = []
     cues: list[PromptChange] = []
     said: list[Said] = []
+    markers: list[Marker] = []
     rate, position = takes[0].sample_rate, 0
     for part in edited.parts:
         if part.take is None:
@@ -129,12 +130,13 @@ def notes_of(start: FromEdit, edited: Edited | None) -> EditNotes:
         else:
             cues += _cues_within(takes[part.take], part, position)
             said += _said_within(takes[part.take], part, position)
+            markers += _markers_within(takes[part.take], part, position)
         position += part.samples
     if edited.spoken:  # in a span of one take, which has its times
         said = list(takes[0].said)
     record = EditRecord(of=of, settings=start.edit, made=tuple(spans), encoded=edited.encoded)
     loop = (0, position) if edited.ring else None
-    return EditNotes(name, record, tuple(_changes(cues)), tuple(said), loop)
+    return EditNotes(name, record, tuple(_changes(cues)), tuple(said), loop, tuple(markers))
 
 
 def _cues_within(take: TakeOnDisk, part: EditedPart, position: int) -> Iterator[PromptChange]:
@@ -154,6 +156,15 @@ def _said_within(take: TakeOnDisk, part: EditedPart, position: int) -> Iterator[
     shift = (position - part.start) / take.sample_rate
     for one in take.about.said if take.about else ():
         if start_s <= one.start_s and one.end_s <= end_s:
+            yield one.moved(shift)
+
+
+def _markers_within(take: TakeOnDisk, part: EditedPart, position: int) -> Iterator[Marker]:
+    """The places that were named in a kept part, at the new take's times."""
+    start_s, end_s = part.start / take.sample_rate, (part.start + part.samples) / take.sample_rate
+    shift = (position - part.start) / take.sample_rate
+    for one in take.about.markers if take.about else ():
+        if start_s <= one.at_s < end_s:
             yield one.moved(shift)
 
 

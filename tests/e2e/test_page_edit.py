@@ -46,7 +46,7 @@ def play(page: Page, prompt: str) -> None:
 
 def made(page: Page, count: int) -> None:
     page.wait_for_function(
-        "count => document.querySelectorAll('.lw-edit-made li').length === count"
+        "count => document.querySelectorAll('.lw-edit-begin ~ .lw-edit-made li').length === count"
         " && document.querySelector('.lw-edit-stop').hidden",
         arg=count,
     )
@@ -64,6 +64,9 @@ def test_a_take_is_edited_where_it_is_played(edit_site: Any, visit: Callable[...
     first = played(page)
     page.keyboard.press("r")
     page.wait_for_selector(".lw-edit-of:has-text('rain')")
+    page.fill(".lw-markers [name=label]", "a drop")
+    page.click(".lw-mark")
+    page.wait_for_selector(".lw-markers li:has-text('a drop')")
     assert page.is_disabled(".lw-edit-begin"), "no span is chosen"
     assert "Choose a span" in page.inner_text(".lw-edit-cost")
     page.fill(".lw-edit [name=start]", "1")
@@ -107,6 +110,13 @@ def test_a_take_is_edited_where_it_is_played(edit_site: Any, visit: Callable[...
     page.keyboard.press("Escape")
     assert page.is_hidden("#take-edit")
     assert inspection.found == []
+
+    page.reload()
+    open_tab(page, "Library")
+    page.locator(".lw-take:has-text('rain') .lw-take-play").last.click()
+    page.wait_for_selector("#transport-edit:enabled")
+    page.click("#transport-edit")
+    page.wait_for_selector(".lw-markers li:has-text('a drop')")
 
 
 def test_a_wrong_edit_is_one_sentence_also_on_a_phone(

@@ -15,7 +15,7 @@ from studio.core.audio import middle
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.files import disk_error
 from studio.core.locks import grows
-from studio.core.preset import Preset, load_preset, parse_preset
+from studio.core.preset import MAX_MARKERS, Marker, Preset, load_preset, parse_preset
 from studio.core.text import one_line
 from studio.dsp.spectrogram import overview, window_samples
 from studio.service.takes.naming import LATENTS, free_stem, slug
@@ -106,6 +106,21 @@ class Library:
         """
         for take in [_whole(take) for take in self.get_all(take_ids)]:
             self._write(take, take.path, take.sidecar, {"favourite": favourite})
+
+    def mark(self, take_id: str, markers: Sequence[Marker]) -> Take:
+        """Give a take these markers in place of those that it has.
+
+        Raises:
+            InvalidRequestError: no such take, one that still grows, too many of them, or one behind its end.
+        """
+        take = _whole(self.get(take_id))
+        if len(markers) > MAX_MARKERS:
+            raise InvalidRequestError(f"A take has up to {MAX_MARKERS} markers: remove some.")
+        if any(one.at_s > take.length_s for one in markers):
+            raise InvalidRequestError("A marker lies behind the take's end: choose an earlier time.")
+        ordered = tuple(sorted(markers, key=lambda one: one.at_s))
+        self._write(take, take.path, take.sidecar, {"markers": ordered})
+        return self.get(take_id)
 
     def rename(self, take_id: str, name: str) -> Take:
         """Give a take another name; its files are called by it too, but for those of a set.

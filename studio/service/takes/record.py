@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.core.edit import EditRecord
 from studio.core.errors import StudioError
-from studio.core.preset import Preset, PromptChange, load_preset
+from studio.core.preset import Marker, Preset, PromptChange, load_preset
 from studio.core.request import GenerationRequest
 from studio.core.speech import Said, Sentence, format_script
 from studio.service.takes.tags import read_comment
@@ -23,6 +24,7 @@ class EditNotes:
     cues: tuple[PromptChange, ...] | None = None
     said: tuple[Said, ...] = ()
     loop: tuple[int, int] | None = None
+    markers: tuple[Marker, ...] = ()
 
 
 def cues_of(request: GenerationRequest, duration_s: float) -> tuple[PromptChange, ...]:
@@ -41,18 +43,32 @@ def with_script(request: GenerationRequest, script: tuple[Sentence, ...]) -> Gen
 
 
 def told_of(path: Path) -> str:
-    """What a take's sound says of itself; where it says nothing yet, being interrupted, its sidecar's.
+    """What a take's sound says of itself, with the markers that its sidecar has, which are set later.
+
+    Where the sound says nothing yet, being interrupted, it is the sidecar's.
 
     Raises:
         OSError: the sound can't be read.
     """
     said = read_comment(path)
-    if said:
-        return said
     try:
-        return comment_of(load_preset(path.with_suffix(".json")))
+        record = load_preset(path.with_suffix(".json"))
     except (StudioError, OSError):
-        return ""
+        return said
+    if not said:
+        return comment_of(record)
+    markers = record.take.markers if record.take else ()
+    return _marked(said, markers) if markers else said
+
+
+def _marked(comment: str, markers: Sequence[Marker]) -> str:
+    """A take's JSON with these markers; any other comment as it is."""
+    try:
+        told = json.loads(comment)
+        told["take"]["markers"] = [one.model_dump() for one in markers]
+    except (ValueError, TypeError, KeyError):
+        return comment
+    return json.dumps(told)
 
 
 def comment_of(record: Preset) -> str:

@@ -342,6 +342,7 @@ class TakeWriter:
             group=self._group,
             loop=self._loop if status == "finished" else None,
             edit=None if self._notes is None else self._notes.edit,
+            markers=() if self._notes is None else self._notes.markers,
         )
         settings = self._request.model_dump(mode="json")
         about = SYNTHETIC if take.said else ""

@@ -53,6 +53,14 @@ _PANEL = """
     <button type="button" class="lw-edit-close lw-quiet">{close}</button>
     <ul class="lw-edit-made"></ul>
   </form>
+  <form class="lw-export lw-markers" novalidate>
+    <h3>{markers}</h3>
+    <label class="lw-edit-prompt">{label}
+      <input name="label" maxlength="200" placeholder="{label_none}"></label>
+    <button type="submit" class="lw-mark">{mark}</button>
+    <p class="lw-told" role="status" aria-live="polite"></p>
+    <ul class="lw-edit-made"></ul>
+  </form>
 </div>
 """
 _ATTACH = """

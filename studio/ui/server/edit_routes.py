@@ -14,13 +14,14 @@ from starlette.routing import BaseRoute, Route
 
 from studio.core.edit import edit_of_words
 from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.preset import parse_markers
 from studio.service.studio import Studio
 from studio.ui.panels.edits import before, told
 from studio.ui.panels.making import NO_STORE, OWN_HEADER
 from studio.ui.server.edit_api import NO_OTHER
 from studio.ui.words import words
 
-MAX_BYTES = 16_384
+MAX_BYTES = 300_000  # as many markers as a take may have
 MOST_TAKES = 200  # to choose from, the newest
 
 
@@ -56,6 +57,19 @@ def edit_routes(studio: Studio) -> list[BaseRoute]:
     async def earlier(request: Request) -> Response:
         return await _answer(lambda: before(studio.library, request.query_params.get("take", "")))
 
+    async def markers(request: Request) -> Response:
+        asked = await _asked(request) if request.method == "POST" else None
+
+        def told() -> dict[str, Any]:
+            given = asked() if asked else None
+            if given is None:
+                take = studio.library.get(request.query_params.get("take", ""))
+            else:
+                take = studio.library.mark(str(given.get("take", "")), parse_markers(given.get("markers")))
+            return {"markers": [one.model_dump() for one in take.about.markers]}
+
+        return await _answer(told)
+
     async def takes(request: Request) -> Response:
         return await _answer(lambda: {"takes": _takes(studio)})
 
@@ -64,6 +78,7 @@ def edit_routes(studio: Studio) -> list[BaseRoute]:
         Route("/edits/drop", drop, methods=["POST"]),
         Route("/edits/before", earlier),
         Route("/edits/takes", takes),
+        Route("/edits/markers", markers, methods=["GET", "POST"]),
         Route("/edits/{id}", look),
         Route("/edits/{id}/stop", stop, methods=["POST"]),
     ]

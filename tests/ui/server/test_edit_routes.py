@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from wavinfo import WavInfoReader
 
 from studio.core.request import parse_request
 from studio.core.settings import Settings
 from studio.pipeline.renderer import Renderer
 from studio.service.studio import Studio
+from studio.service.takes.export import export
+from studio.service.takes.export_range import ExportRange
+from studio.service.takes.library import settings_of
 from studio.testing.backend import FakeBackend
 from studio.ui.server.edit_routes import MAX_BYTES, edit_routes
 from tests.waiting import until
@@ -62,6 +67,39 @@ def test_a_span_is_made_anew_heard_and_dropped(studio: Studio, client: TestClien
     assert {one["id"] for one in client.get("/edits/takes").json()["takes"]} == {take, source["id"]}
     assert client.post("/edits/drop", json={"take": source["id"]}).json() == {}
     assert [one.id for one in studio.library.takes()] == [take]
+
+
+def test_markers_are_set_moved_by_edits_and_exported(
+    studio: Studio, client: TestClient, take: str, tmp_path: Path
+) -> None:
+    wanted = [{"at_s": 1.8, "label": "the end"}, {"at_s": 0.25, "label": "a drop"}]
+    set_ = client.post("/edits/markers", json={"take": take, "markers": wanted}).json()["markers"]
+    assert [one["label"] for one in set_] == ["a drop", "the end"], "in their order"
+    assert client.get("/edits/markers", params={"take": take}).json()["markers"] == set_
+
+    cut = export(studio.library.get(take).path, tmp_path / "cut.wav", cut=ExportRange(start_s=0.2, end_s=1.0))
+    cues = WavInfoReader(str(cut.path)).cues
+    labels = {cues.label_and_note(cue.name)[0] for cue in cues.cues}
+    assert "a drop" in labels
+    assert "the end" not in labels
+    record = settings_of(cut.path).take
+    assert record is not None
+    assert [(one.label, one.at_s) for one in record.markers] == [("a drop", pytest.approx(0.05))]
+
+    longer = client.post("/edits", json={"take": take, "kind": "extend", "left": "1"})
+    made = ended(client, longer.json()["id"])
+    moved = studio.library.get(made["source"]["id"]).about.markers
+    assert [(one.label, one.at_s) for one in moved] == [
+        ("a drop", pytest.approx(1.25)), ("the end", pytest.approx(2.8)),
+    ]  # fmt: skip
+    client.post("/edits/drop", json={"take": made["source"]["id"]})
+    for wrong, sentence in (
+        ([{"at_s": 9.0, "label": "x"}], "behind the take's end"), ([{"at_s": -1, "label": "x"}], "mend it"),
+        ([{"at_s": 0, "label": ""}], "mend it"), ("x", "mend it"),
+    ):  # fmt: skip
+        answer = client.post("/edits/markers", json={"take": take, "markers": wrong})
+        assert sentence in answer.json()["message"]
+    assert client.post("/edits/markers", json={"take": take, "markers": []}).json() == {"markers": []}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from studio.core.errors import InvalidRequestError
-from studio.core.preset import SYNTHETIC, Preset, PromptChange, parse_preset
+from studio.core.preset import SYNTHETIC, Marker, Preset, PromptChange, parse_preset
 from studio.core.speech import within
 
 MAX_MARKS = 10_000  # of a file; a lane or a script of more is no longer looked through by anybody
@@ -89,6 +89,9 @@ def about(comment: str, span: Span) -> About:
         return NOTHING
     take = record.take
     marks = [Mark(span.at(cue.at_s * span.sample_rate), cue.prompt) for cue in _cues(take.cues, span)]
+    marks += [
+        Mark(span.at(one.at_s * span.sample_rate), one.label) for one in markers_within(take.markers, span)
+    ]
     for one in take.said:
         first, end = (span.at(time * span.sample_rate) for time in (one.start_s, one.end_s))
         if first < end:
@@ -126,6 +129,9 @@ def record_within(comment: str, span: Span, total: int) -> str:
             {"at_s": round(max(cue.at_s - span.start_s, 0.0), 3), "prompt": cue.prompt}
             for cue in _cues(take.cues, span)
         ]
+        told["take"]["markers"] = [
+            one.moved(-span.start_s).model_dump() for one in markers_within(take.markers, span)
+        ]
         if take.said:
             told["take"]["said"] = [one.model_dump() for one in said]
             told["description"] = SYNTHETIC if said else ""
@@ -141,6 +147,11 @@ def without_word_times(comment: str) -> str:
     for one in told["take"]["said"]:
         one.pop("words_s", None)
     return json.dumps(told)
+
+
+def markers_within(markers: tuple[Marker, ...], span: Span) -> list[Marker]:
+    """Those that lie in a span, its end included."""
+    return [one for one in markers if span.start_s <= one.at_s <= span.end_s]
 
 
 def _cues(cues: tuple[PromptChange, ...], span: Span) -> list[PromptChange]:
