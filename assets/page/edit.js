@@ -1,6 +1,7 @@
 // A finished take changed where it is played: a span made anew, more of it, a loop, a join. What is made is
 // another take; the one before stays, and one goes back and forth between them.
 
+import { playNear, putBeside, takeOf, takeOut } from './edited_takes.js';
 import { Markers, button } from './markers.js';
 import { setText, clock, fill, parseTime } from './text.js';
 import { transport } from './transport.js';
@@ -19,7 +20,9 @@ const SHARES = ['strength', 'share'];
 class Editor {
   #root = null;
   #source = null; // the take that is edited
-  #edited = null; // one that was made of it, and was heard last
+  #before = null; // the one that it was made of
+  #after = new Map(); // by the id of a take, the one made of it that was heard last
+  #span = null; // that the picture had last
   #jobs = []; // of what is being made: {id, number, source}
   #timer = 0;
   #markers;
@@ -42,10 +45,9 @@ class Editor {
     this.#markers = new Markers(this.#root.querySelector('.lw-markers'), (path, asked) => this.#ask(path, asked));
     this.#on('.lw-edit-stop', () => this.#stop());
     this.#on('.lw-edit-before', () => this.#back());
-    this.#on('.lw-edit-after', () => this.#play(this.#edited));
+    this.#on('.lw-edit-after', () => this.#forth());
     this.#on('.lw-edit-close', () => this.#close());
     transport.addEventListener('change', () => this.#follow());
-    transport.addEventListener('span', () => this.#take());
     this.#follow();
   }
 
@@ -60,6 +62,7 @@ class Editor {
     this.#take();
     this.#others();
     this.#markers.show(takeOf(this.#source));
+    this.#trace();
     this.#fields.kind.focus();
   }
 
@@ -73,9 +76,14 @@ class Editor {
     const { current } = transport;
     const take = takeOf(current);
     this.#opener.disabled = !take;
+    if (transport.span !== this.#span) this.#take();
     if (!take || takeOf(this.#source) === take) return;
     this.#source = current;
-    if (!this.#root.hidden) this.#markers.show(take);
+    this.#before = null;
+    if (!this.#root.hidden) {
+      this.#markers.show(take);
+      this.#trace();
+    }
     if (!this.#jobs.length) this.#tell('');
     this.#show();
   }
@@ -83,6 +91,7 @@ class Editor {
   /** The span that the picture has, in the fields. */
   #take() {
     const { span } = transport;
+    this.#span = span;
     if (span && !this.#root.hidden) {
       this.#fields.start.value = precise(span.from);
       this.#fields.end.value = precise(span.to);
@@ -103,9 +112,8 @@ class Editor {
     this.#part('.lw-edit-begin').disabled = busy || (kind === 'repaint' && !(seconds > 0));
     this.#part('.lw-edit-stop').hidden = !busy;
     this.#part('progress').hidden = !busy;
-    const made = takeOf(this.#source) === takeOf(this.#edited);
-    this.#part('.lw-edit-before').hidden = !this.#edited || !made;
-    this.#part('.lw-edit-after').hidden = !this.#edited || made;
+    this.#part('.lw-edit-before').hidden = !this.#before;
+    this.#part('.lw-edit-after').hidden = !this.#after.has(takeOf(this.#source));
   }
 
   /** Seconds of new sound that one edit makes. */
@@ -146,11 +154,15 @@ class Editor {
       const key = name.endsWith('_bridge') ? 'bridge' : name;
       if (value) asked[key] = SHARES.includes(name) ? String(Number(value) / 100) : value;
     }
-    if (this.kind === 'repaint') asked.end ??= String(this.#source.lengthS);
+    if (this.kind === 'repaint') {
+      asked.start ??= '0';
+      asked.end ??= String(this.#source.lengthS);
+    }
     if (asked.bpm && asked.bars) delete asked.end; // the bars are its length
     this.#part('.lw-edit-begin').disabled = true;
     this.#part('.lw-edit-made').replaceChildren();
     this.#jobs = [];
+    this.#tell(said.waits);
     for (let number = 1; number <= this.#count; number += 1) {
       const { id, message } = await this.#ask('edits', asked);
       if (!id) {
@@ -159,10 +171,8 @@ class Editor {
       }
       this.#jobs.push({ id, number, of: this.#source });
     }
-    if (this.#jobs.length) {
-      this.#tell(said.waits);
-      this.#look();
-    } else this.#show();
+    if (this.#jobs.length) this.#look();
+    else this.#show();
   }
 
   async #look() {
@@ -171,7 +181,7 @@ class Editor {
     for (const job of open) {
       const { phase = 'failed', share = 0, said: line = '', source, message } = await this.#ask(`edits/${job.id}`);
       Object.assign(job, { share, ended: phase === 'done' || phase === 'failed', source });
-      if (phase === 'done') this.#made(job);
+      if (phase === 'done') await this.#made(job);
       else this.#tell(message ?? line, phase === 'failed');
     }
     this.#part('progress').value = this.#jobs.reduce((sum, { share }) => sum + share, 0) / this.#jobs.length;
@@ -184,48 +194,62 @@ class Editor {
   }
 
   /** One more is there: it can be heard at once, and dropped. */
-  #made(job) {
-    const { number, source } = job;
-    this.#edited ??= source;
+  async #made(job) {
+    const { number, source, of } = job;
+    await putBeside(source, of);
     const row = document.createElement('li');
     const name = document.createElement('span');
     name.textContent = `${fill(said.candidate, { number })} · ${source.title}`;
-    const play = button(said.play, fill(said.play_one, { number }), () => this.#play(source));
+    const play = button(said.play, fill(said.play_one, { number }), () => this.#play(source, of));
     const drop = button(said.drop, fill(said.drop_one, { number }), async () => {
       const { message } = await this.#ask('edits/drop', { take: takeOf(source) });
       if (message) return this.#tell(message, true);
-      if (takeOf(this.#edited) === takeOf(source)) this.#edited = null;
-      if (takeOf(transport.current) === takeOf(source)) transport.play(job.of, transport.position);
+      for (const [one, after] of this.#after) if (takeOf(after) === takeOf(source)) this.#after.delete(one);
+      if (takeOf(transport.current) === takeOf(source)) playNear(of, of, transport.position);
+      takeOut(source, of);
       row.remove();
       this.#tell(fill(said.dropped, { number }));
       return this.#show();
     });
     row.append(name, play, drop);
     this.#part('.lw-edit-made').append(row);
-    if (this.#jobs.length === 1) this.#play(source);
+    if (this.#jobs.length === 1) this.#play(source, of);
   }
 
-  #play(source) {
-    this.#edited = source;
+  #play(source, of) {
+    this.#after.set(takeOf(of), source);
     const from = source.madeS?.[0]?.[0] ?? 0;
-    transport.play(source, Math.max(0, from - BEFORE_S));
+    playNear(source, of, Math.max(0, from - BEFORE_S));
+    this.#show();
+  }
+
+  /** Find what the take that is played was made of. */
+  async #trace() {
+    const take = takeOf(this.#source);
+    const { source = null } = await this.#ask(`edits/before?take=${encodeURIComponent(take)}`);
+    if (take !== takeOf(this.#source)) return; // another is played meanwhile
+    this.#before = source;
     this.#show();
   }
 
   /** The take that the one which is played was made of, at the same place. */
-  async #back() {
-    const made = this.#source;
-    const before = await this.#ask(`edits/before?take=${encodeURIComponent(takeOf(made))}`);
-    if (before.message) return this.#tell(before.message, true);
-    this.#edited = made;
-    const { position } = transport;
-    transport.play(before, position < before.lengthS ? position : 0);
-    return this.#show();
+  #back() {
+    this.#after.set(takeOf(this.#before), this.#source);
+    this.#jump(this.#before);
+  }
+
+  #forth() {
+    this.#jump(this.#after.get(takeOf(this.#source)));
+  }
+
+  #jump(source) {
+    const { position, current } = transport;
+    playNear(source, current, position < source.lengthS ? position : 0);
+    this.#show();
   }
 
   async #stop() {
     await Promise.all(this.#jobs.filter(({ ended }) => !ended).map(({ id }) => this.#ask(`edits/${id}/stop`, {})));
-    this.#look();
   }
 
   /** What the server answers; {message} where it does not. */
@@ -263,12 +287,6 @@ class Editor {
   get #opener() {
     return document.getElementById('transport-edit');
   }
-}
-
-/** The Library's id of a finished take; empty for anything else. */
-function takeOf(source) {
-  if (!source || source.live || source.player) return '';
-  return source.library ?? (source.exportUrl?.startsWith('library/') ? source.id : '');
 }
 
 function precise(seconds) {

@@ -78,6 +78,13 @@ export class Strip extends EventTarget {
     return Boolean(take);
   }
 
+  /** Take the one of that place out, if there is one: it is not there any more. */
+  remove(place) {
+    this.#takes = this.#takes.filter((_, each) => each !== place);
+    this.#show();
+    this.#keep();
+  }
+
   /** Compare two of them by ear, where there are as many. */
   compare() {
     if (!this.#byEar.hidden) this.#byEar.click();

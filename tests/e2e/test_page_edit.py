@@ -136,3 +136,72 @@ def test_a_wrong_edit_is_one_sentence_also_on_a_phone(
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
     assert inspection.found == []
+
+
+def drag(page: Page, tab: str, start: float, stop: float) -> None:
+    """Choose a span of a tab's picture, by shares of its width."""
+    page.locator(f"#{tab}-spectrogram canvas").scroll_into_view_if_needed()
+    box = page.locator(f"#{tab}-spectrogram canvas").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + stop * box["width"], middle, steps=4)
+    page.mouse.up()
+
+
+def holds(page: Page, file: str) -> None:
+    page.wait_for_function("file => longwave.transport.current?.file === file", arg=file)
+
+
+def test_edits_of_edits_stay_in_the_strip_and_lead_back(edit_site: Any, visit: Callable[..., Page]) -> None:
+    page = visit(edit_site.url, reduced_motion="reduce", viewport={"width": 1440, "height": 900})
+    waves = next(take for take in edit_site.studio.library.takes() if "waves" in take.name)
+    token = edit_site._shared.offers.offer(waves.path)
+    given = {"token": token, "file": waves.path.name, "lengthS": waves.length_s}
+    page.evaluate("take => longwave.infinite.strip.add(take)", given)
+    page.click("#infinite-take-strip .lw-tile")
+    page.wait_for_selector(
+        ":is(#infinite-spectrogram, #infinite-spectrogram *).lw-live"
+    )  # its picture is there
+    page.wait_for_selector("#transport-edit:enabled")
+    files = [played(page)]
+    page.click("#transport-edit")
+    for count in 2, 3:
+        drag(page, "infinite", 0.2 * count, 0.2 * count + 0.15)
+        page.wait_for_function(
+            "() => { const { start, end } = document.querySelector('.lw-edit form').elements;"
+            " const { span } = longwave.transport;"
+            " return span && Number(start.value) === span.from && Number(end.value) === span.to; }"
+        )
+        if count == 3:
+            page.fill(".lw-edit [name=start]", "")  # from the beginning on
+        page.click(".lw-edit-begin")
+        made(page, 1)
+        page.wait_for_function(
+            "count => longwave.infinite.strip.takes.filter(({ library }) => library).length === count",
+            arg=count,
+        )
+        files.append(played(page))
+    assert len(set(files)) == 3
+    for file in files[1::-1]:
+        page.click(".lw-edit-before")
+        holds(page, file)
+    page.wait_for_selector(".lw-edit-before", state="hidden")
+    page.click(".lw-edit-after")
+    holds(page, files[1])
+    page.click(".lw-edit-after")
+    holds(page, files[2])
+    page.click(".lw-edit-made li button:has-text('Drop')")
+    holds(page, files[1])
+    page.wait_for_function("longwave.infinite.strip.takes.length === 2")
+    page.wait_for_selector(".lw-edit-after", state="hidden")
+
+    page.reload()
+    page.wait_for_function(
+        "window.longwave?.infinite?.strip.takes.filter(({ library }) => library).length === 2"
+    )
+    page.click("#infinite-take-strip .lw-take-tile:nth-child(2) .lw-tile")
+    holds(page, files[1])
+    page.click("#transport-edit")
+    page.click(".lw-edit-before")
+    holds(page, files[0])

@@ -7,13 +7,13 @@ from typing import Any
 import gradio as gr
 
 from studio.core.edit import Loop, Splice
-from studio.core.errors import InvalidRequestError
 from studio.core.events import Finished
 from studio.service.edits import take_before
 from studio.service.jobs.job import Job
 from studio.service.takes.library import Library
 from studio.service.takes.shelf import Take, id_of
 from studio.ui.panels.cards import source_of
+from studio.ui.panels.offers import Offers
 from studio.ui.words import words
 
 MOST_CANDIDATES = 3
@@ -84,8 +84,8 @@ def build() -> gr.HTML:
     )
 
 
-def told(job: Job, library: Library) -> dict[str, Any]:
-    """How an edit stands, for the page; the take that it made, once it is there."""
+def told(job: Job, library: Library, offers: Offers) -> dict[str, Any]:
+    """How an edit stands, for the page; the take that it made, once it is there, with a token for a strip."""
     outcome = job.outcome
     if outcome is None:
         waits = job.status == "queued"
@@ -94,7 +94,7 @@ def told(job: Job, library: Library) -> dict[str, Any]:
     if not isinstance(outcome, Finished) or outcome.path is None or job.status == "stopped":
         said = TEXT.stopped if job.cancel.is_set() else getattr(outcome, "message", TEXT.stopped)
         return {"phase": "failed", "share": 1.0, "said": said}
-    source = edited_source(library.get(id_of(outcome.path)))
+    source = edited_source(library.get(id_of(outcome.path))) | {"token": offers.offer(outcome.path)}
     return {"phase": "done", "share": 1.0, "said": "", "source": source}
 
 
@@ -107,8 +107,6 @@ def edited_source(take: Take) -> dict[str, Any]:
 
 
 def before(library: Library, take_id: str) -> dict[str, Any]:
-    """What a take was made of, as the transport plays it. Raises `InvalidRequestError` for none."""
+    """What a take was made of, as the transport plays it; None where it was made of none that is there."""
     found = take_before(library, library.get(take_id))
-    if found is None:
-        raise InvalidRequestError(TEXT.no_before)
-    return edited_source(found)
+    return {"source": None if found is None else edited_source(found)}

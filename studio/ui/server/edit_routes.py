@@ -18,6 +18,7 @@ from studio.core.preset import parse_markers
 from studio.service.studio import Studio
 from studio.ui.panels.edits import before, told
 from studio.ui.panels.making import NO_STORE, OWN_HEADER
+from studio.ui.panels.offers import Offers
 from studio.ui.server.edit_api import NO_OTHER
 from studio.ui.words import words
 
@@ -25,7 +26,7 @@ MAX_BYTES = 300_000  # as many markers as a take may have
 MOST_TAKES = 200  # to choose from, the newest
 
 
-def edit_routes(studio: Studio) -> list[BaseRoute]:
+def edit_routes(studio: Studio, offers: Offers) -> list[BaseRoute]:
     """Routes for `launch(app_kwargs=…)`, of the Library's takes alone."""
 
     async def begin(request: Request) -> Response:
@@ -33,7 +34,7 @@ def edit_routes(studio: Studio) -> list[BaseRoute]:
         return await _answer(lambda: _begun(studio, asked()))
 
     async def look(request: Request) -> Response:
-        return await _answer(lambda: told(studio.job(request.path_params["id"]), studio.library))
+        return await _answer(lambda: told(studio.job(request.path_params["id"]), studio.library, offers))
 
     async def stop(request: Request) -> Response:
         asked = await _asked(request)

@@ -182,7 +182,7 @@ class Page:
         routes += v1_routes(self._studio, self._takes, self._scratch.path)
         if settings.trusted:
             routes += [*job_routes(self._studio), *kits.kit_routes(self._studio), *layer_routes(self._studio)]
-            routes += edit_routes(self._studio)
+            routes += edit_routes(self._studio, self._shared.offers)
             routes += library_routes(self._studio.library, self._scratch.path)
         return {
             "server_name": in_address(settings.host),
