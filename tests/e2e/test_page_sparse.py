@@ -91,7 +91,7 @@ def test_a_clip_is_stopped_and_nothing_is_kept(pocket_site: Any, visit: Callable
     open_tab(page, "Sparse")
     set_seconds(page, 30)
     page.click("#sparse-generate")
-    wait_for_status(page, "Step 2 of 50")
+    wait_for_status(page, "of 50")  # a busy machine shows no step in particular
     page.click("#sparse-stop")
     wait_for_status(page, "of 50 steps, before there was any sound")
     job = pocket_site.studio.jobs()[-1]

@@ -105,7 +105,7 @@ def test_a_scene_and_a_script_are_heard_marked_and_kept(voice_site: Any, visit: 
         assert edges == sorted(edges)
     marked = page.evaluate("window.marked")
     script = [*FIRST.split(), *SECOND.split()]
-    assert len(marked) > 15
+    assert len(marked) > len(script) // 2, "a busy machine passes some over"
     assert [word for word in script if word in marked][:3] == ["The", "storm", "is"]
     wait_for_state(page, "ended")
     page.locator("#infinite-timeline .lw-tl-sentence:not([aria-disabled=true])").nth(1).click()
