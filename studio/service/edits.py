@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,9 @@ def take_before(library: Library, take: Take) -> Take | None:
     edit = take.about.edit
     if edit is None:
         return None
-    for folder in (take.folder, *(one.folder for one in library.takes() if one.path.name == edit.of[0])):
+    # Beside it, as a rule: the library is gone through where it isn't.
+    elsewhere = (one.folder for one in library.takes() if one.path.name == edit.of[0])
+    for folder in chain((take.folder,), elsewhere):
         try:
             return library.get(id_of(folder / edit.of[0]))
         except InvalidRequestError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from studio.core.errors import InvalidRequestError, StudioError
+from studio.core.errors import InvalidRequestError
 from studio.core.scene import MAX_SCENE_BYTES, SCENES, parse_scene, shipped_scenes
 from studio.service.layers.scenes import scene_of
 from studio.service.studio import Studio
@@ -20,7 +19,8 @@ from studio.service.takes.export import FORMATS
 from studio.service.takes.files.coding import read_coding
 from studio.service.takes.naming import portable
 from studio.ui.panels.layers import shown, told
-from studio.ui.panels.making import NO_STORE, OWN_HEADER
+from studio.ui.panels.making import NO_STORE
+from studio.ui.server.page_calls import Answer, answered, refused, sent
 from studio.ui.words import words
 
 MAX_PIECE_S = 10.0
@@ -33,31 +33,13 @@ def layer_routes(studio: Studio) -> list[BaseRoute]:
     return [*_scene_routes(studio), *_errand_routes(studio)]
 
 
-async def _asked(request: Request) -> Any:
-    """The JSON that the page sent. Raises `InvalidRequestError`."""
-    if OWN_HEADER not in request.headers:
-        raise InvalidRequestError(words.sets.foreign)
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_SCENE_BYTES:
-            raise InvalidRequestError(TEXT.too_large)
-    try:
-        return json.loads(bytes(body))
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequestError(TEXT.no_json) from error
-
-
-async def _answer(request: Request, do: Callable[[Any], Response | dict[str, Any]]) -> Response:
+async def _answer(request: Request, do: Callable[[Any], Answer]) -> Response:
     """What `do` makes of what the page sent; or what is wrong with it, in a sentence."""
     try:
-        asked = await _asked(request)
-        made = await run_in_threadpool(do, asked)
+        asked = await sent(request, MAX_SCENE_BYTES, too_large=TEXT.too_large, no_json=TEXT.no_json)
     except InvalidRequestError as error:
-        return JSONResponse({"message": str(error)}, 400, headers=NO_STORE)
-    except StudioError as error:
-        return JSONResponse({"message": str(error)}, 507, headers=NO_STORE)
-    return made if isinstance(made, Response) else JSONResponse(made, headers=NO_STORE)
+        return refused(error)
+    return await answered(lambda: do(asked))
 
 
 def _scene_routes(studio: Studio) -> list[BaseRoute]:
