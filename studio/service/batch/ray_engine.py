@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -150,7 +151,8 @@ class _Crew:
         """`most` is how many units there may be to make."""
         self._ray = ray
         count, resources = shares(ray, workers, on_cards=on_cards)
-        names = [f"{label} {number + 1}/{min(count, most)}" for number in range(min(count, most))]
+        run = secrets.token_hex(3)  # the last run of the same set may not have let go of its names yet
+        names = [f"{label} {number + 1}/{min(count, most)} {run}" for number in range(min(count, most))]
         options: dict[str, Any] = {
             **resources,
             "max_concurrency": 3,  # `make`, `told` and `stop`
@@ -219,17 +221,19 @@ class _Crew:
 
     def _end(self, tell: Tell) -> None:
         """Have all let go of what they hold; one that doesn't in time is killed, and its claims go stale."""
-        for actor in self._actors:
-            actor.stop.remote()
-        begun, telling = list(self._begun), list(self._telling)
-        if begun:
-            self._ray.wait(begun, num_returns=len(begun), timeout=GRACE_S)
-        for reference in self._ray.wait(telling, num_returns=len(telling), timeout=2 * LOOK_S)[0]:
-            with suppress(StudioError, self._ray.exceptions.RayError):
-                for progressed in self._result(reference):
-                    tell(progressed)
-        for actor in self._actors:
-            self._ray.kill(actor)
+        try:
+            for actor in self._actors:
+                actor.stop.remote()
+            begun, telling = list(self._begun), list(self._telling)
+            if begun:
+                self._ray.wait(begun, num_returns=len(begun), timeout=GRACE_S)
+            for reference in self._ray.wait(telling, num_returns=len(telling), timeout=2 * LOOK_S)[0]:
+                with suppress(StudioError, self._ray.exceptions.RayError):
+                    for progressed in self._result(reference):
+                        tell(progressed)
+        finally:  # whatever becomes of the last words: an actor that is left holds cores, and works on
+            for actor in self._actors:
+                self._ray.kill(actor)
 
 
 def shares(ray: Any, workers: int | None, *, on_cards: bool) -> tuple[int, dict[str, float]]:

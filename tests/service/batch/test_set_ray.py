@@ -92,7 +92,7 @@ def test_each_row_is_made_once_by_workers_with_sensible_names(cluster: Any, tmp_
     assert (tally.rows, tally.made, tally.failed, tally.left) == (20, 20, 0, 0)
     # Once each; another worker may have found a row there before word of its making came.
     assert sorted(one.line for one in told if one.state in ("made", "there")) == list(range(1, 21))
-    assert names == {"rains 1/2", "rains 2/2"}
+    assert {name.rpartition(" ")[0] for name in names} == {"rains 1/2", "rains 2/2"}
     assert hashes(folder) == undisturbed(tmp_path / "alone", wanted)
     again = run_ray(folder, wanted, no_maker, cancel=CancelToken())
     assert (again.made, again.there) == (0, 20)
@@ -128,9 +128,11 @@ def test_killed_workers_are_started_again_and_no_row_is_lost(cluster: Any, tmp_p
 @pytest.mark.parametrize("how", ["cancelled", "interrupted"])
 def test_a_run_that_ends_early_lets_go_of_its_claims(how: str, tmp_path: Path) -> None:
     folder, cancel = SetFolder(tmp_path / "ended"), CancelToken()
+    held: list[Path] = []
 
     def end(progressed: Progressed) -> None:
-        assert list((folder.path / ".claims").iterdir())
+        """At the first word; the last are told when the claims are let go of."""
+        held.extend((folder.path / ".claims").iterdir())
         if how == "interrupted":
             raise KeyboardInterrupt
         cancel.set()
@@ -142,8 +144,50 @@ def test_a_run_that_ends_early_lets_go_of_its_claims(how: str, tmp_path: Path) -
         with pytest.raises(KeyboardInterrupt):
             run()
     else:
-        assert (run().stopped, run().left) == (True, 4)
+        tally = run()
+        assert (tally.stopped, tally.left) == (True, 4)
+    assert held
     assert not list((folder.path / ".claims").iterdir())
+
+
+class FakeActor:
+    """One that has a word to tell at once, and never comes to an end; a reference is a method's name."""
+
+    def __init__(self) -> None:
+        self.told = self._method("told")
+        self.make = self._method("make")
+        self.stop = self._method("stop")
+
+    def _method(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(remote=lambda *_: (name, id(self)))
+
+
+def test_no_worker_is_left_when_the_last_words_are_not_taken() -> None:
+    killed: list[FakeActor] = []
+    actors = [FakeActor(), FakeActor()]
+    left = iter(actors)
+    ray = SimpleNamespace(
+        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}],
+        remote=lambda _: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda _: next(left))),
+        put=lambda about: about,
+        wait=lambda references, **_: ([one for one in references if one[0] == "told"], []),
+        get=lambda _: [Progressed("row", 1, "making", 0.0, "")],
+        exceptions=ray_exceptions(),
+        kill=killed.append,
+    )
+
+    def refuse(_: Progressed) -> None:
+        raise BrokenPipeError("nobody listens")
+
+    crew = ray_engine._Crew(ray, "rains", 2, 2, None, on_cards=False)
+    with pytest.raises(BrokenPipeError):
+        crew.run(no_maker, work, (), refuse, CancelToken())
+    assert killed == actors
+
+
+def ray_exceptions() -> SimpleNamespace:
+    names = "RayError", "RayTaskError", "RuntimeEnvSetupError", "RayActorError"
+    return SimpleNamespace(**{name: type(name, (Exception,), {}) for name in names})
 
 
 @NEEDS_RAY
