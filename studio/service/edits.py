@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.core.edit import AnyEdit, EditRecord, Vary
+from studio.core.edit import AnyEdit, EditRecord, Splice, Vary
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Marker, PromptChange
 from studio.core.speech import Said
@@ -38,6 +38,14 @@ def open_take(name: str, library: Library, *, paths: bool = False) -> TakeOnDisk
     if take.status == "running":
         raise InvalidRequestError("That take is still being made: stop it first.")
     return TakeOnDisk(take.path, take.record)
+
+
+def takes_of(
+    edit: AnyEdit, take: str, other: str, library: Library, *, paths: bool = False
+) -> list[TakeOnDisk]:
+    """The takes that an edit is of: one, or for a splice two. Raises as `open_take`."""
+    named = [take, other] if isinstance(edit, Splice) else [take]
+    return [open_take(name, library, paths=paths) for name in named]
 
 
 def take_before(library: Library, take: Take) -> Take | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from studio.core.defaults import DefaultsOf, usual_defaults
 from studio.core.draft import RecordedDraft
-from studio.core.edit import AnyEdit, Splice
+from studio.core.edit import AnyEdit
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event
 from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
@@ -23,7 +23,7 @@ from studio.service.analyses import attention_to_draft
 from studio.service.batch.maker import UnitMaker
 from studio.service.batch.queued_sets import QueuedSets
 from studio.service.batch.sets import Sets
-from studio.service.edits import open_take
+from studio.service.edits import takes_of
 from studio.service.jobs.device_queue import MAX_WAITING
 from studio.service.jobs.intake import Intake
 from studio.service.jobs.job import Job
@@ -169,9 +169,15 @@ class Studio:
             InvalidRequestError: there is no such take, it can't be edited so, or `out` can't be written.
             OutOfResourcesError: too many takes are waiting.
         """
-        named = [take, other] if isinstance(edit, Splice) else [take]
-        takes = [open_take(name, self.library, paths=paths) for name in named]
-        return self._intake.edit(edit, takes, out=out, client=client)
+        takes = takes_of(edit, take, other, self.library, paths=paths)
+        return self._intake.edit([edit], takes, out=out, client=client)
+
+    def edit_all(self, edits: Sequence[AnyEdit], take: str, other: str = "", *, client: str = "") -> Job:
+        """Queue candidates of one edit as one job, as `submit_all` does takes; arguments and errors as of
+        `edit`. The edits are of one kind.
+        """
+        takes = takes_of(edits[0], take, other, self.library)
+        return self._intake.edit(edits, takes, out=None, client=client)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
         """Go on with a take that was interrupted, or failed, from its last save point.

@@ -12,7 +12,7 @@ from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.request import GenerationRequest, ModelChoice
 from studio.core.settings import Settings
 from studio.pipeline.recording import Recording, check_continuation
-from studio.service.edits import start_of, varied_request, version_of
+from studio.service.edits import start_of, varied_request
 from studio.service.jobs.job import Job, Resumed
 from studio.service.jobs.scheduler import Scheduler
 from studio.service.live.pcm_stream import PcmStream, stream_for
@@ -85,14 +85,16 @@ class Intake:
         first, *others = requests
         return self._scheduler.submit(Job(first, others=others, client=client))
 
-    def edit(self, edit: AnyEdit, takes: Sequence[TakeOnDisk], *, out: Path | None, client: str) -> Job:
-        """Queue an edit of a take, or of two; errors as of `Studio.edit`."""
-        start = start_of(edit, takes)
-        request = varied_request(takes[0]) if isinstance(edit, Vary) else takes[0].request
+    def edit(
+        self, edits: Sequence[AnyEdit], takes: Sequence[TakeOnDisk], *, out: Path | None, client: str
+    ) -> Job:
+        """Queue edits of a take, or of two, as one job; errors as of `Studio.edit`."""
+        starts = [start_of(edit, takes) for edit in edits]
+        request = varied_request(takes[0]) if isinstance(edits[0], Vary) else takes[0].request
         self._check([request], client)
         claim = claimed(out) if out is not None else None
-        version = version_of(takes[0], self._settings.outputs)
-        job = Job(request, out=out, claim=claim, client=client, edit=start, version=version)
+        others = [request] * (len(edits) - 1)
+        job = Job(request, out=out, claim=claim, client=client, edits=starts, others=others)
         try:
             return self._scheduler.submit(job)
         except StudioError:
