@@ -12,7 +12,14 @@ export function takeOf(source) {
 /** Put a take beside the one that it was made of, where that is in a strip. */
 export async function putBeside(source, of) {
   const { token, file, lengthS, title } = source;
-  await stripOf(of)?.add({ token, file, lengthS, title });
+  const strip = stripOf(of);
+  if (placeIn(strip, source) < 0) await strip?.add({ token, file, lengthS, title });
+}
+
+/** Wait until the strip that has a take is on the page, if it is of one: some moments after the page was loaded. */
+export async function awaitStrip(of) {
+  const inStrip = !of.exportUrl?.startsWith('library/');
+  for (let tries = 0; inStrip && !stripOf(of) && tries < 20; tries += 1) await new Promise((done) => setTimeout(done, 250));
 }
 
 /** Play a take from `at` on, in the strip that has `near` if it is there too. */

@@ -251,7 +251,7 @@ class Transport extends EventTarget {
     if (!live) return;
     const button = this.#part('keep');
     button.disabled = true;
-    await keepLast(live, (text) => this.#say(text));
+    await keepLast(live, (text) => this.say(text));
     button.disabled = false;
   }
 
@@ -324,7 +324,8 @@ class Transport extends EventTarget {
     if (this.playing) this.dispatchEvent(new Event('tick'));
   }
 
-  #say(text) {
+  /** Say it above the dock, whatever tab is shown. */
+  say(text) {
     setText(this.#find('.lw-transport-said'), text);
   }
 

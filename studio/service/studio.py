@@ -23,6 +23,7 @@ from studio.service.analyses import attention_to_draft
 from studio.service.batch.maker import UnitMaker
 from studio.service.batch.queued_sets import QueuedSets
 from studio.service.batch.sets import Sets
+from studio.service.edit_costs import Cost, EditCosts
 from studio.service.edits import takes_of
 from studio.service.jobs.device_queue import MAX_WAITING
 from studio.service.jobs.intake import Intake
@@ -95,6 +96,7 @@ class Studio:
             batch,
             self.borrow,
         )
+        self._edit_costs = EditCosts(self.backends.holds, self.borrow, self.sets)
 
     def submit(
         self,
@@ -173,11 +175,19 @@ class Studio:
         return self._intake.edit([edit], takes, out=out, client=client)
 
     def edit_all(self, edits: Sequence[AnyEdit], take: str, other: str = "", *, client: str = "") -> Job:
-        """Queue candidates of one edit as one job, as `submit_all` does takes; arguments and errors as of
-        `edit`. The edits are of one kind.
-        """
+        """Queue candidates of one edit as one job, as `submit_all` does takes; else as `edit`."""
         takes = takes_of(edits[0], take, other, self.library)
         return self._intake.edit(edits, takes, out=None, client=client)
+
+    def edit_cost(
+        self, edit: AnyEdit, take: str, other: str = "", *, count: int = 1, again: bool = False
+    ) -> Cost:
+        """What so many candidates of an edit would take. Raises `InvalidRequestError` as `edit`.
+
+        `again`: somebody was told that it is being found out, and asks how that ended.
+        """
+        takes = takes_of(edit, take, other, self.library)
+        return self._edit_costs.cost(edit, takes, count, again=again)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
         """Go on with a take that was interrupted, or failed, from its last save point.
@@ -283,6 +293,7 @@ class Studio:
         if self._expiry is not None:
             self._expiry.close()
         self.sets.close()
+        self._edit_costs.close()
         self.kits.close()
         self.mixes.close()
         self._scheduler.close()

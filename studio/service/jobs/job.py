@@ -55,8 +55,8 @@ class Job:
     ) -> None:
         """`keep_running`: a listener who leaves does not end it. `claim` holds `out` until the end; `client`
         is who asked. `others` are made after `request`. `notes` are what its user is to know of the
-        recordings that it was given. `edits` are what its takes begin from, one each. A `ring` is sampled as a
-        loop.
+        recordings that it was given. `edits` are what its takes begin from, one each. A `ring` is sampled as
+        a loop.
 
         `first_sample` is where in its file the sound begins that the job makes and its listener hears.
         """
@@ -196,12 +196,12 @@ class Job:
         return min(1.0, latest.audio_s / length_s) if latest is not None and length_s else 0.0
 
     def _counts_steps(self, request: GenerationRequest) -> bool:
-        """Whether a take is there with its last step: a clip, or an edit, whatever sampled the take before."""
+        """Whether a take is there with its last step: a clip, or an edit, however its take was sampled."""
         return isinstance(request.sampler, ClipSampler) or bool(self._edits)
 
     @property
     def group(self) -> Group | None:
-        """What the take whose turn it is belongs to, where the job makes several; edits belong to their take."""
+        """What the take whose turn it is belongs to, where the job makes several that are no edits."""
         if not self.others or self._edits:
             return None
         return Group(id=self._group_id, position=len(self.outcomes) + 1, takes=1 + len(self.others))
