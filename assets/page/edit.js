@@ -4,8 +4,9 @@
 import { ask } from './ask.js';
 import { EditCost } from './edit_cost.js';
 import { EditJob } from './edit_job.js';
-import { awaitStrip, playNear, putBeside, takeOf, takeOut } from './edited_takes.js';
+import { awaitStrip, hold, playNear, putBeside, takeOf, takeOut } from './edited_takes.js';
 import { library } from './library.js';
+import { LoopBrackets } from './loop_brackets.js';
 import { Markers, button } from './markers.js';
 import { setText, clock, fill, parseTime } from './text.js';
 import { transport } from './transport.js';
@@ -28,6 +29,7 @@ class Editor {
   #job = new EditJob();
   #cost;
   #markers;
+  #loop;
 
   /** Bring the panel to life. */
   attach(element) {
@@ -45,7 +47,10 @@ class Editor {
       event.stopPropagation(); // elsewhere it stops the take that is made
       this.#close();
     });
-    this.#markers = new Markers(this.#root.querySelector('.lw-markers'), ask);
+    this.#markers = new Markers(this.#root.querySelector('.lw-markers'));
+    this.#loop = new LoopBrackets(this.#form);
+    const dock = document.getElementById('transport');
+    new ResizeObserver(() => this.#root.style.setProperty('--lw-dock', `${dock.offsetHeight}px`)).observe(dock);
     this.#on('.lw-edit-stop', () => this.#job.stop());
     this.#on('.lw-edit-before', () => this.#back());
     this.#on('.lw-edit-after', () => this.#forth());
@@ -82,16 +87,30 @@ class Editor {
     this.#fields.kind.focus();
   }
 
+  /** Have one take go on with another: what is made is begun at once. */
+  join(first, second) {
+    hold(first);
+    this.open('splice');
+    const { other, prompt, leave, enter } = this.#fields;
+    other.replaceChildren(new Option(second.title, takeOf(second))); // all the others come
+    for (const field of [prompt, leave, enter]) field.value = ''; // they were for another edit
+    this.#begin();
+  }
+
+  /** Seconds that lie between two takes that are joined. */
+  get bridgeS() {
+    return this.#fields.splice_bridge.value;
+  }
+
   #unfold() {
     this.#root.hidden = false;
-    const dock = innerHeight - document.getElementById('transport').getBoundingClientRect().top;
-    this.#root.style.setProperty('--lw-dock', `${Math.max(0, dock)}px`);
     this.#opener.disabled = false;
     this.#opener.setAttribute('aria-expanded', true);
   }
 
   #close() {
     this.#root.hidden = true;
+    this.#show();
     this.#opener.setAttribute('aria-expanded', false);
     this.#opener.focus();
   }
@@ -116,7 +135,8 @@ class Editor {
   #take() {
     const { span } = transport;
     this.#span = span;
-    if (span && !this.#root.hidden) {
+    if (this.kind === 'loop' && !this.#root.hidden) this.#loop.take(span);
+    else if (span && !this.#root.hidden) {
       this.#fields.start.value = precise(span.from);
       this.#fields.end.value = precise(span.to);
     }
@@ -126,6 +146,7 @@ class Editor {
   #show() {
     const { kind } = this;
     for (const label of this.#form.querySelectorAll('[data-of]')) label.hidden = !label.dataset.of.split(' ').includes(kind);
+    this.#loop.show(kind === 'loop' && !this.#root.hidden ? this.#source : null);
     setText(this.#part('.lw-edit-of'), fill(said.of, { name: this.#source?.title ?? '' }));
     this.#fields.end.placeholder = clock(this.#source?.lengthS ?? 0);
     const seconds = this.#seconds();

@@ -30,6 +30,11 @@ export function playNear(source, near, at) {
   strip?.press(place); // it sounds already: the picture is to be its own
 }
 
+/** Have a finished take ready where it is, silent. */
+export function hold(source) {
+  if (!stripOf(source)?.hold(source.id)) transport.hold(source);
+}
+
 /** Take a take out of the strip that has `near`. */
 export function takeOut(source, near) {
   const strip = stripOf(near);

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.core.edit import Loop, Splice
+from studio.core.edit import BEATS_A_BAR, LEAST_KEPT_S, Loop, Splice
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Failed, Finished
 from studio.service.edit_costs import Cost
@@ -26,7 +26,7 @@ MOST_CANDIDATES = 3
 TEXT = words.edits
 _PANEL = """
 <div id="take-edit" class="lw-exporting lw-edit" role="dialog" aria-label="{title}" hidden>
-  <form class="lw-export" novalidate>
+  <form class="lw-export" data-least="{least:g}" data-beats="{beats}" novalidate>
     <h3 class="lw-edit-of"></h3>
     <label>{kind} <select name="kind"><option value="repaint">{repaint}</option>
       <option value="extend">{extend}</option><option value="loop">{loop}</option>
@@ -84,6 +84,8 @@ def build() -> gr.HTML:
     bridges = {
         "loop_s": Loop.model_fields["bridge_s"].default,
         "splice_s": Splice.model_fields["bridge_s"].default,
+        "least": LEAST_KEPT_S,
+        "beats": BEATS_A_BAR,
     }
     return gr.HTML(
         html_template=_PANEL.format(**texts, **bridges),
