@@ -8,6 +8,7 @@ import { awaitStrip, hold, playNear, putBeside, takeOf, takeOut } from './edited
 import { library } from './library.js';
 import { LoopBrackets } from './loop_brackets.js';
 import { Markers, button } from './markers.js';
+import { stages } from './stage.js';
 import { setText, clock, fill, parseTime } from './text.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
@@ -84,7 +85,8 @@ class Editor {
     this.#others();
     this.#markers.show(takeOf(this.#source));
     this.#trace();
-    this.#fields.kind.focus();
+    stages.of(this.#source)?.reveal();
+    this.#fields.kind.focus({ preventScroll: true });
   }
 
   /** Have one take go on with another: what is made is begun at once. */

@@ -7,6 +7,7 @@ import { clock } from './text.js';
 
 const CLICK_PX = 5;
 const SHORTEST_S = 0.1;
+const NARROW = matchMedia('(max-width: 640px)');
 export const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
 
 /** The pictures of the page. Dispatches `shown` when one of them shows another take. */
@@ -101,6 +102,11 @@ export class Stage extends EventTarget {
   /** The finished take that is shown, or null. */
   get source() {
     return this.#source;
+  }
+
+  /** Scroll the picture to where it is seen beside the panel of edits; on a phone that is above it. */
+  reveal() {
+    this.picture.scrollIntoView({ block: NARROW.matches ? 'start' : 'nearest' });
   }
 
   /** What lies over the picture belongs in here. */

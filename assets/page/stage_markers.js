@@ -73,7 +73,7 @@ export class StageMarkers {
   }
 
   #put(flag, at) {
-    flag.style.left = `${(100 * at) / (this.#stage.length || 1)}%`;
+    flag.style.setProperty('--at', (100 * at) / (this.#stage.length || 1));
     flag.setAttribute('aria-valuenow', at);
     flag.setAttribute('aria-valuetext', clock(at));
   }
@@ -146,7 +146,7 @@ export class StageMarkers {
     this.#settle(flag);
     const one = this.#marker.get(flag);
     this.#held = true;
-    editWords(this.#stage.picture, flag, { value: one.label, label: said.label, most: 200 }, (text, focused) => {
+    editWords(this.#stage.picture, flag.firstChild, { value: one.label, label: said.label, most: 200 }, (text, focused) => {
       this.#held = false;
       if (focused) flag.focus({ preventScroll: true });
       if (text) this.#change(renamed(one, text));
@@ -164,7 +164,8 @@ export class StageMarkers {
     const wide = this.#layer.clientWidth;
     for (const flag of this.#flags) {
       flag.classList.remove('lw-flag-left', 'lw-flag-bare');
-      const { offsetLeft: at, offsetWidth: width } = flag;
+      const width = flag.offsetWidth;
+      const at = (wide * flag.style.getPropertyValue('--at')) / 100;
       const left = at + width > wide;
       const start = left ? at - width : at;
       const row = ends.findIndex((end) => end <= start);
