@@ -32,17 +32,20 @@ export class LoopBrackets {
 
   /** Show those of a take, or, with null, none. */
   show(source) {
-    const other = source !== this.#source;
+    const before = this.#source;
     this.#source = source;
-    if (!other) return;
+    if (source === before) return;
     if (!source) this.#draw();
-    else if (transport.span) this.take(transport.span);
+    else if (before || transport.span) this.#mean(transport.span); // what was typed is of the take before
     else this.#typed('');
   }
 
   /** The page's span is another; without one all of the take is meant. */
   take(span) {
-    if (span === this.#span) return;
+    if (span !== this.#span) this.#mean(span);
+  }
+
+  #mean(span) {
     this.#span = span;
     const { start, end, bars } = this.#form.elements;
     start.value = span ? precise(span.from) : '';

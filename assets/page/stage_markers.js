@@ -21,6 +21,7 @@ export class StageMarkers {
   #take = '';
   #marker = new WeakMap(); // by its flag
   #held = false; // one is dragged, stepped or typed: what is told meanwhile is drawn after it
+  #late = false; // something was told meanwhile
   #timer = 0;
 
   constructor(stage) {
@@ -37,20 +38,28 @@ export class StageMarkers {
     if (take === this.#take) return;
     this.#take = take;
     this.#held = false;
+    this.#layer.replaceChildren();
     this.#draw();
     if (take) marks.load(take);
   }
 
   #draw() {
+    this.#late = this.#held;
     if (this.#held) return;
-    const focused = this.#flags.indexOf(document.activeElement);
-    const before = this.#marker.get(this.#flags[focused]);
-    const all = marks.of(this.#take);
-    this.#layer.replaceChildren(...all.map((one) => this.#flag(one)));
+    const shown = this.#flags;
+    const focused = document.activeElement;
+    const place = shown.indexOf(focused);
+    const left = new Set(shown);
+    const flags = marks.of(this.#take).map((one) => {
+      const flag = [...left].find((each) => same(this.#marker.get(each), one)) ?? this.#flag(one);
+      left.delete(flag);
+      return flag;
+    });
+    if (flags.length !== shown.length || flags.some((flag, index) => flag !== shown[index])) this.#layer.replaceChildren(...flags);
     this.#stack();
-    if (focused < 0) return;
-    const again = all.findIndex((one) => same(one, before)); // where it is gone, the one that has its place
-    this.#flags.at(again < 0 ? Math.min(focused, all.length - 1) : again)?.focus({ preventScroll: true });
+    if (place < 0 || document.activeElement === focused) return;
+    // Where the one that had the focus is gone, it goes to the one that has its place.
+    (flags.includes(focused) ? focused : flags.at(Math.min(place, flags.length - 1)))?.focus({ preventScroll: true });
   }
 
   get #flags() {
@@ -93,11 +102,17 @@ export class StageMarkers {
       at = this.#within(this.#stage.secondsAt(line + by));
       this.#put(flag, at);
     }, (keep) => {
-      this.#held = false;
+      if (!keep) this.#put(flag, from);
+      this.#release();
       if (keep && at !== null) this.#move(flag, at);
-      else this.#draw();
-      if (keep && at === null) transport.seek(from);
+      else if (keep) transport.seek(from);
     });
+  }
+
+  /** Nothing is held any more: what was told meanwhile is drawn. */
+  #release() {
+    this.#held = false;
+    if (this.#late) this.#draw();
   }
 
   #key(event, flag) {
@@ -147,10 +162,9 @@ export class StageMarkers {
     const one = this.#marker.get(flag);
     this.#held = true;
     editWords(this.#stage.picture, flag.firstChild, { value: one.label, label: said.label, most: 200 }, (text, focused) => {
-      this.#held = false;
       if (focused) flag.focus({ preventScroll: true });
+      this.#release();
       if (text) this.#change(renamed(one, text));
-      else this.#draw();
     });
   }
 
