@@ -1,4 +1,4 @@
-"""What lies over the picture of a finished take: markers, a loop's brackets; and takes dropped on each other."""
+"""What lies over the picture of a finished take: markers, brackets; and takes dropped on each other."""
 
 from __future__ import annotations
 
@@ -158,9 +158,7 @@ def test_a_loop_is_held_between_brackets(picture_site: Any, visit: Callable[...,
     page.wait_for_selector("#infinite-spectrogram .lw-span", state="hidden")
 
 
-def test_takes_are_joined_by_dropping_one_on_another(
-    picture_site: Any, visit: Callable[..., Page]
-) -> None:
+def test_takes_are_joined_by_dropping_one_on_another(picture_site: Any, visit: Callable[..., Page]) -> None:
     page = visit(picture_site.url, reduced_motion="reduce", viewport={"width": 1440, "height": 900})
     show(picture_site, page)
     tiles = page.locator("#infinite-take-strip .lw-take-tile")
@@ -170,7 +168,7 @@ def test_takes_are_joined_by_dropping_one_on_another(
         waves.drag_to(rain, target_position=after)
         page.wait_for_selector(f".lw-edit-of:has-text('{first}')")
         page.wait_for_function("longwave.transport.current.lengthS > 15")
-        page.wait_for_selector(".lw-edit .lw-told:has-text('It is there')")
+        page.wait_for_selector(".lw-edit .lw-told:has-text('and in the Library')")
     wide.drag_to(rain, target_position=right)
     page.wait_for_selector(".lw-edit .lw-wrong:has-text('splice takes that have as many')")
     wide.hover()
