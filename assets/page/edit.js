@@ -243,7 +243,7 @@ class Editor {
     library.look();
     const row = document.createElement('li');
     const name = document.createElement('span');
-    name.textContent = `${fill(said.candidate, { number })} · ${source.title}`;
+    name.textContent = source.title; // which says what candidate it is
     const play = button(said.play, fill(said.play_one, { number }), () => this.#play(source, of));
     const drop = button(said.drop, fill(said.drop_one, { number }), async () => {
       const { message } = await ask('edits/drop', { take: takeOf(source) });

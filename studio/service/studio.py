@@ -156,6 +156,7 @@ class Studio:
         out: Path | None = None,
         client: str = "",
         paths: bool = False,
+        candidate: tuple[int, int] = (1, 1),
     ) -> Job:
         """Queue an edit of a take, which makes a new one beside it.
 
@@ -166,13 +167,14 @@ class Studio:
             out: exactly this file instead of the take's next version.
             client: as of `submit`.
             paths: both may be paths of sounds that the studio made, too: for who owns the disk alone.
+            candidate: which one it is of how many that are asked for one by one.
 
         Raises:
             InvalidRequestError: there is no such take, it can't be edited so, or `out` can't be written.
             OutOfResourcesError: too many takes are waiting.
         """
         takes = takes_of(edit, take, other, self.library, paths=paths)
-        return self._intake.edit([edit], takes, out=out, client=client)
+        return self._intake.edit([edit], takes, out=out, client=client, candidate=candidate)
 
     def edit_all(self, edits: Sequence[AnyEdit], take: str, other: str = "", *, client: str = "") -> Job:
         """Queue candidates of one edit as one job, as `submit_all` does takes; else as `edit`."""

@@ -86,10 +86,17 @@ class Intake:
         return self._scheduler.submit(Job(first, others=others, client=client))
 
     def edit(
-        self, edits: Sequence[AnyEdit], takes: Sequence[TakeOnDisk], *, out: Path | None, client: str
+        self,
+        edits: Sequence[AnyEdit],
+        takes: Sequence[TakeOnDisk],
+        *,
+        out: Path | None,
+        client: str,
+        candidate: tuple[int, int] | None = None,
     ) -> Job:
         """Queue edits of a take, or of two, as one job; errors as of `Studio.edit`."""
-        starts = [start_of(edit, takes) for edit in edits]
+        numbers = [candidate or (number, len(edits)) for number in range(1, len(edits) + 1)]
+        starts = [start_of(edit, takes, number) for edit, number in zip(edits, numbers, strict=True)]
         request = varied_request(takes[0]) if isinstance(edits[0], Vary) else takes[0].request
         self._check([request], client)
         claim = claimed(out) if out is not None else None

@@ -163,6 +163,8 @@ def test_candidates_are_one_job_told_of_one_by_one(
     first, _, third = told["made"]
     files = [one["source"]["file"] for one in (first, third)]
     assert [name.split(".")[1] for name in files] == ["v2", "v3"], "each is a version of its own"
+    titles = [one["source"]["title"] for one in (first, third)]
+    assert titles == ["rain · candidate 1 of 3", "rain · candidate 3 of 3"]
     seeds = {studio.library.get(one["source"]["id"]).about.edit.settings.seed for one in (first, third)}
     assert len(seeds) == 2
     assert studio.library.get(first["source"]["id"]).about.group is None, "they belong to their take"
