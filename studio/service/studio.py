@@ -82,9 +82,12 @@ class Studio:
         )
         self._models = Models(self.backends, drafts, self._scheduler)
         self.library = Library(settings.outputs, self._scheduler.growing)
-        self._intake = Intake(settings, self._scheduler, drafts, fingerprint, admit)
+        self._intake = Intake(
+            settings, self._scheduler, drafts, fingerprint, admit, lambda client: self.mixes.under_way(client)
+        )
         self.kits = Kits(settings, self.backends.lease, render, self._scheduler.turn, admit)
-        self.mixes = Mixes(settings.outputs, self.library, made_by_jobs(self.submit, self.stop), defaults)
+        make = made_by_jobs(self.submit, self.stop)
+        self.mixes = Mixes(settings.outputs, self.library, make, defaults, self._intake.require_place)
         sets = partial(QueuedSets, settings.queue) if settings.queue else Sets
         self.sets: Sets = sets(
             settings,
@@ -184,10 +187,7 @@ class Studio:
     def edit_cost(
         self, edit: AnyEdit, take: str, other: str = "", *, count: int = 1, again: bool = False
     ) -> Cost:
-        """What so many candidates of an edit would take. Raises `InvalidRequestError` as `edit`.
-
-        `again`: somebody was told that it is being found out, and asks how that ended.
-        """
+        """What `count` candidates of an edit would take: as `EditCosts.cost`; raises as `edit`."""
         takes = takes_of(edit, take, other, self.library)
         return self._edit_costs.cost(edit, takes, count, again=again)
 

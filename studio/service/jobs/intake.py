@@ -37,13 +37,15 @@ class Intake:
         drafts: Drafts | None,
         fingerprint: Callable[[ModelChoice], str],
         admit: Callable[[GenerationRequest], None],
+        held: Callable[[str], int] = lambda client: 0,
     ) -> None:
-        """Arguments as of `Studio`."""
+        """Arguments as of `Studio`; `held` counts the places that a client has with work that is no job."""
         self._settings = settings
         self._scheduler = scheduler
         self._drafts = drafts
         self._fingerprint = fingerprint
         self._admit = admit
+        self._held = held
 
     def submit(
         self,
@@ -122,8 +124,13 @@ class Intake:
         """Raise for what this studio makes for nobody, or not for this client now."""
         for request in requests:
             self._admit(request)
+        self.require_place(client)
+
+    def require_place(self, client: str) -> None:
+        """Raise `OutOfResourcesError` where a client has as much under way as anybody may, if that counts."""
         if client and not self._settings.private:
-            self._scheduler.require_place(client, self._settings.jobs_per_client)
+            most = self._settings.jobs_per_client
+            self._scheduler.require_place(client, most, self._held(client))
 
     def _listener(self, request: GenerationRequest, listen: bool) -> PcmStream | None:
         return stream_for(request, self._settings.lead_s) if listen else None
