@@ -3,23 +3,20 @@
 
 import { ask } from './ask.js';
 import { EditCost } from './edit_cost.js';
+import { askedOf, countOf, offer, precise, secondsOf, spanOf } from './edit_form.js';
 import { EditJob } from './edit_job.js';
+import { EditPicture } from './edit_picture.js';
 import { awaitStrip, hold, playNear, putBeside, takeOf, takeOut } from './edited_takes.js';
 import { library } from './library.js';
 import { LoopBrackets } from './loop_brackets.js';
 import { Markers, button } from './markers.js';
 import { stages } from './stage.js';
-import { setText, clock, fill, parseTime } from './text.js';
+import { setText, clock, fill } from './text.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 
 const BEFORE_S = 1; // heard before what is new
 const said = words.edits;
-const FIELDS = {
-  repaint: ['start', 'end', 'strength', 'prompt'], extend: ['left', 'right', 'prompt'],
-  loop: ['start', 'end', 'loop_bridge', 'bpm', 'bars', 'prompt'], splice: ['other', 'leave', 'enter', 'splice_bridge', 'prompt'], vary: ['share'],
-};
-const SHARES = ['strength', 'share'];
 
 class Editor {
   #root = null;
@@ -31,6 +28,7 @@ class Editor {
   #cost;
   #markers;
   #loop;
+  #picture;
 
   /** Bring the panel to life. */
   attach(element) {
@@ -42,6 +40,7 @@ class Editor {
       this.#begin();
     });
     this.#form.addEventListener('input', () => this.#show());
+    this.#form.addEventListener('change', ({ target }) => this.#typed(target.name));
     this.#cost = new EditCost(this.#part('.lw-edit-time'));
     this.#root.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
@@ -50,6 +49,7 @@ class Editor {
     });
     this.#markers = new Markers(this.#root.querySelector('.lw-markers'));
     this.#loop = new LoopBrackets(this.#form);
+    this.#picture = new EditPicture(this.#part('.lw-edit-picture'));
     const dock = document.getElementById('transport');
     new ResizeObserver(() => this.#root.style.setProperty('--lw-dock', `${dock.offsetHeight}px`)).observe(dock);
     this.#on('.lw-edit-stop', () => this.#job.stop());
@@ -145,39 +145,34 @@ class Editor {
     this.#show();
   }
 
+  /** The span that was typed, in the picture. */
+  #typed(name) {
+    const { current } = transport;
+    if (this.kind !== 'repaint' || !['start', 'end'].includes(name) || takeOf(current) !== takeOf(this.#source)) return;
+    const span = spanOf(this.#fields, current.lengthS);
+    if (!(span.to > span.from)) return;
+    this.#span = span;
+    transport.span = span;
+  }
+
   #show() {
     const { kind } = this;
     for (const label of this.#form.querySelectorAll('[data-of]')) label.hidden = !label.dataset.of.split(' ').includes(kind);
+    this.#picture.show(this.#root.hidden ? null : this.#source);
     this.#loop.show(kind === 'loop' && !this.#root.hidden ? this.#source : null);
     setText(this.#part('.lw-edit-of'), fill(said.of, { name: this.#source?.title ?? '' }));
     this.#fields.end.placeholder = clock(this.#source?.lengthS ?? 0);
-    const seconds = this.#seconds();
-    const count = this.#count;
+    const seconds = secondsOf(this.#fields, this.#source);
+    const count = countOf(this.#fields);
     const cost = count > 1 ? said.cost_many : said.cost;
     setText(this.#part('.lw-edit-cost'), seconds > 0 ? fill(cost, { seconds: precise(seconds), count }) : kind === 'repaint' ? said.no_span : '');
     const { busy } = this.#job;
-    this.#cost.ask(this.#source && seconds > 0 && !this.#root.hidden ? this.#asked : null);
+    this.#cost.ask(this.#source && seconds > 0 && !this.#root.hidden ? askedOf(this.#fields, this.#source) : null);
     this.#part('.lw-edit-begin').disabled = busy || !this.#source || (kind === 'repaint' && !(seconds > 0));
     this.#part('.lw-edit-stop').hidden = !busy;
     this.#part('progress').hidden = !busy;
     this.#part('.lw-edit-before').hidden = !this.#before;
     this.#part('.lw-edit-after').hidden = !this.#after.has(takeOf(this.#source));
-  }
-
-  /** Seconds of new sound that one edit makes. */
-  #seconds() {
-    const of = (name) => Number(this.#fields[name].value) || 0;
-    const length = this.#source?.lengthS ?? 0;
-    const { start, end } = this.#fields;
-    if (this.kind === 'repaint') {
-      if (!start.value && !end.value) return 0;
-      return Math.min(parseTime(end.value) ?? length, length) - (parseTime(start.value) ?? 0);
-    }
-    return { extend: of('left') + of('right'), loop: of('loop_bridge'), splice: of('splice_bridge'), vary: length }[this.kind];
-  }
-
-  get #count() {
-    return ['repaint', 'vary'].includes(this.kind) ? Number(this.#fields.candidates.value) : 1;
   }
 
   get kind() {
@@ -186,28 +181,7 @@ class Editor {
 
   async #others() {
     const { takes = [] } = await ask('edits/takes');
-    const own = takeOf(this.#source);
-    const { other } = this.#fields;
-    const chosen = other.value;
-    const options = takes.filter(({ id }) => id !== own).map(({ id, name }) => new Option(name, id));
-    other.replaceChildren(...(options.length ? options : [new Option(said.no_others, '')]));
-    if (takes.some(({ id }) => id === chosen)) other.value = chosen;
-  }
-
-  /** What the panel asks for, as the server reads it. */
-  get #asked() {
-    const asked = { take: takeOf(this.#source), kind: this.kind, candidates: String(this.#count) };
-    for (const name of FIELDS[this.kind]) {
-      const value = this.#fields[name].value.trim();
-      const key = name.endsWith('_bridge') ? 'bridge' : name;
-      if (value) asked[key] = SHARES.includes(name) ? String(Number(value) / 100) : value;
-    }
-    if (this.kind === 'repaint') {
-      asked.start ??= '0';
-      asked.end ??= String(this.#source.lengthS);
-    }
-    if (asked.bpm && asked.bars) delete asked.end; // the bars are its length
-    return asked;
+    offer(this.#fields.other, takes.filter(({ id }) => id !== takeOf(this.#source)));
   }
 
   async #begin() {
@@ -215,7 +189,7 @@ class Editor {
     this.#part('.lw-edit-begin').disabled = true;
     this.#part('.lw-edit-made').replaceChildren();
     this.#tell(said.waits);
-    const wrong = await this.#job.begin(this.#asked, this.#source);
+    const wrong = await this.#job.begin(askedOf(this.#fields, this.#source), this.#source);
     if (wrong) this.#tell(wrong, true);
     this.#show();
   }
@@ -228,7 +202,7 @@ class Editor {
 
   /** All that could be made is there: told of here, or above the dock where this is closed. */
   #ended({ said: line, wrong, again }) {
-    library.look();
+    library.changed();
     this.#cost.stale();
     if (!again) {
       this.#tell(line, wrong);
@@ -240,7 +214,7 @@ class Editor {
   /** One more is there: it can be heard at once, and dropped. */
   async #made({ number, source, of, alone }) {
     await putBeside(source, of);
-    library.look();
+    library.changed();
     const row = document.createElement('li');
     const name = document.createElement('span');
     name.textContent = source.title; // which says what candidate it is
@@ -252,13 +226,13 @@ class Editor {
       if (takeOf(transport.current) === takeOf(source)) playNear(of, of, transport.position);
       takeOut(source, of);
       row.remove();
-      library.look();
+      library.changed();
       this.#tell(fill(said.dropped, { number }));
       return this.#show();
     });
     row.append(name, play, drop);
     this.#part('.lw-edit-made').append(row);
-    if (alone) this.#play(source, of);
+    if (alone && !this.#root.hidden) this.#play(source, of);
   }
 
   #play(source, of) {
@@ -318,10 +292,6 @@ class Editor {
   get #opener() {
     return document.getElementById('transport-edit');
   }
-}
-
-function precise(seconds) {
-  return String(Math.round(1000 * seconds) / 1000);
 }
 
 export const editor = new Editor();

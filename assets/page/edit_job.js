@@ -10,7 +10,8 @@ const OPEN = ['waiting', 'making', SILENT];
 
 /**
  * Dispatches `stands` (detail: {said, wrong}), `made` (detail: {number, source, of, alone}) with each candidate that is
- * there, and `ended` (detail: {said, wrong, again}); `again` where its end was told of before the page was loaded anew.
+ * there, `alone` where it is the only one and was asked for since the page was loaded, and `ended` (detail: {said, wrong,
+ * again}), `again` where its end was told of before.
  */
 export class EditJob extends EventTarget {
   #kept = {}; // {id, of, alone, told}: the job, the take that is edited, and whether its end was told of
@@ -39,7 +40,7 @@ export class EditJob extends EventTarget {
 
   /** What was asked for before the page was loaded anew, {of, told}, to be looked at; {} where nothing was. */
   recall() {
-    this.#kept = recalled(KEPT) ?? {};
+    this.#kept = { ...recalled(KEPT), alone: false };
     this.busy = this.#kept.told === false;
     return this.#kept;
   }
@@ -59,7 +60,7 @@ export class EditJob extends EventTarget {
     this.busy = OPEN.includes(phase);
     for (const { number, source } of made) {
       this.#known = number;
-      if (source) this.#tell('made', { number, source, of, alone: alone && !told });
+      if (source) this.#tell('made', { number, source, of, alone });
     }
     if (this.busy) {
       this.#tell('stands', { said: said ?? message, wrong: phase === SILENT });

@@ -9,6 +9,11 @@ export function takeOf(source) {
   return source.library ?? (source.exportUrl?.startsWith('library/') ? source.id : '');
 }
 
+/** Whether a strip of the page has a take: its tab shows the picture. */
+export function inStrip(source) {
+  return Boolean(stripOf(source));
+}
+
 /** Put a take beside the one that it was made of, where that is in a strip. */
 export async function putBeside(source, of) {
   const { token, file, lengthS, title } = source;
@@ -18,8 +23,8 @@ export async function putBeside(source, of) {
 
 /** Wait until the strip that has a take is on the page, if it is of one: some moments after the page was loaded. */
 export async function awaitStrip(of) {
-  const inStrip = !of.exportUrl?.startsWith('library/');
-  for (let tries = 0; inStrip && !stripOf(of) && tries < 20; tries += 1) await new Promise((done) => setTimeout(done, 250));
+  const belongs = !of.exportUrl?.startsWith('library/');
+  for (let tries = 0; belongs && !stripOf(of) && tries < 20; tries += 1) await new Promise((done) => setTimeout(done, 250));
 }
 
 /** Play a take from `at` on, in the strip that has `near` if it is there too. */

@@ -256,13 +256,17 @@ class Library {
   }
 
   /** There are other takes than before: list them where the list is shown; else it is written when it is. */
-  look() {
-    if (this.#list?.offsetParent) this.#trigger('click', { action: 'look', takes: [] });
+  changed() {
+    this.#ask('made');
+  }
+
+  #ask(action) {
+    if (this.#list?.offsetParent) this.#trigger('click', { action, takes: [] });
   }
 
   /** Look again while something that is listed is being made. */
   #look() {
-    if (!document.hidden && this.#list.querySelector('[data-status=running]')) this.look();
+    if (!document.hidden && this.#list.querySelector('[data-status=running]')) this.#ask('look');
   }
 }
 

@@ -2,6 +2,7 @@
 
 import './access.js';
 import './install.js';
+import './mix_news.js';
 import './settle.js';
 import { bindKeys } from './keys.js';
 import { Form } from './form.js';

@@ -232,6 +232,17 @@ def test_an_edit_outlives_a_reload_and_the_library_lists_it(
     page.click("#transport-edit")
     page.fill(".lw-edit [name=start]", "1")
     page.fill(".lw-edit [name=end]", "2")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(".lw-edit-picture .lw-span:visible")  # what is typed
+    box = page.locator(".lw-edit-picture canvas").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 40, steps=4)
+    page.mouse.up()
+    page.wait_for_function(
+        "() => { const { start, end } = document.querySelector('.lw-edit form').elements;"
+        " return Math.abs(start.value - 1.5) < 0.05 && Math.abs(end.value - 2.7) < 0.05; }"
+    )
     page.select_option(".lw-edit [name=candidates]", "3")
     page.wait_for_selector(".lw-edit-time:has-text('to make')")
     Held.go_on.clear()

@@ -20,6 +20,7 @@ from studio.service.takes.source import TakeOnDisk
 from studio.ui.panels.cards import readable, source_of
 from studio.ui.panels.offers import Offers
 from studio.ui.panels.sets import duration
+from studio.ui.widgets import picture_html
 from studio.ui.words import words
 
 MOST_CANDIDATES = 3
@@ -28,7 +29,8 @@ _PANEL = """
 <div id="take-edit" class="lw-exporting lw-edit" role="dialog" aria-label="{title}" hidden>
   <form class="lw-export" data-least="{least:g}" data-beats="{beats}" novalidate>
     <h3 class="lw-edit-of"></h3>
-    <label>{kind} <select name="kind"><option value="repaint">{repaint}</option>
+    <div class="lw-edit-picture" hidden>{picture}</div>
+    <label class="lw-edit-kind">{kind} <select name="kind"><option value="repaint">{repaint}</option>
       <option value="extend">{extend}</option><option value="loop">{loop}</option>
       <option value="splice">{splice}</option><option value="vary">{vary}</option></select></label>
     <label data-of="repaint loop">{from} <input name="start" size="6" placeholder="0:00"></label>
@@ -81,6 +83,7 @@ def build() -> gr.HTML:
     """Lay it out, once a page, beside the transport."""
     numbers = "".join(f"<option>{number}</option>" for number in range(1, MOST_CANDIDATES + 1))
     texts = vars(words.edits) | {"numbers": numbers, "stop": words.form.stop}
+    texts["picture"] = picture_html("data-whole", words.edits.picture, "")
     bridges = {
         "loop_s": Loop.model_fields["bridge_s"].default,
         "splice_s": Splice.model_fields["bridge_s"].default,
