@@ -66,6 +66,6 @@ function show(join, { clientX = 0, clientY = 0 } = {}) {
   join.over.element.classList.toggle('lw-join-after', join.after);
   const values = { first: join.first.name, second: join.second.name, seconds: editor.bridgeS };
   setText(hint, fill(said.join, values));
-  hint.style.transform = `translate(${clientX}px, ${clientY}px)`;
   if (!hint.isConnected) document.body.append(hint);
+  hint.style.transform = `translate(${Math.max(0, Math.min(clientX, innerWidth - hint.offsetWidth - 24))}px, ${clientY}px)`;
 }
