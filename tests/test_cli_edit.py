@@ -64,8 +64,15 @@ def test_candidates_are_made_one_after_the_other(outputs: Path, tmp_path: Path) 
         "--candidates", 2, "--outputs", outputs, "--out", tmp_path / "a.wav",
     )  # fmt: skip
     assert result.stdout == f"{tmp_path / 'a.wav'}\n{tmp_path / 'a_2.wav'}\n", result.output
-    records = [load_preset(tmp_path / name).take for name in ("a.json", "a_2.json")]
+    presets = [load_preset(tmp_path / name) for name in ("a.json", "a_2.json")]
+    records = [one.take for one in presets]
     assert [record.edit.settings.seed for record in records if record and record.edit] == [4, 5]
+    first, second = (one.name for one in presets)
+    assert first.endswith(" · candidate 1 of 2")
+    assert second == first.replace("1 of 2", "2 of 2")
+    words = ("edit", "extend", tmp_path / "a.wav", "--right", 1, "--steps", 2, "--outputs", outputs)
+    assert longwave(*words, "--out", tmp_path / "longer.wav").exit_code == 0
+    assert load_preset(tmp_path / "longer.json").name == first.removesuffix(" · candidate 1 of 2")
 
 
 def test_two_takes_are_spliced(outputs: Path, tmp_path: Path) -> None:

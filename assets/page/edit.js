@@ -1,21 +1,22 @@
 // A finished take changed where it is played: a span made anew, more of it, a loop, a join. What is made is
 // another take; the one before stays, and one goes back and forth between them.
 
-import { playNear, putBeside, takeOf, takeOut } from './edited_takes.js';
+import { ask } from './ask.js';
+import { EditCost } from './edit_cost.js';
+import { askedOf, countOf, offer, precise, secondsOf, spanOf } from './edit_form.js';
+import { EditJob } from './edit_job.js';
+import { EditPicture } from './edit_picture.js';
+import { awaitStrip, hold, playNear, putBeside, takeOf, takeOut } from './edited_takes.js';
+import { library } from './library.js';
+import { LoopBrackets } from './loop_brackets.js';
 import { Markers, button } from './markers.js';
-import { setText, clock, fill, parseTime } from './text.js';
+import { stages } from './stage.js';
+import { setText, clock, fill } from './text.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 
-const LOOK_MS = 500;
 const BEFORE_S = 1; // heard before what is new
-const HEADERS = { 'Content-Type': 'application/json', 'X-Longwave': '1' };
 const said = words.edits;
-const FIELDS = {
-  repaint: ['start', 'end', 'strength', 'prompt'], extend: ['left', 'right', 'prompt'],
-  loop: ['start', 'end', 'loop_bridge', 'bpm', 'bars', 'prompt'], splice: ['other', 'splice_bridge', 'prompt'], vary: ['share'],
-};
-const SHARES = ['strength', 'share'];
 
 class Editor {
   #root = null;
@@ -23,9 +24,11 @@ class Editor {
   #before = null; // the one that it was made of
   #after = new Map(); // by the id of a take, the one made of it that was heard last
   #span = null; // that the picture had last
-  #jobs = []; // of what is being made: {id, number, source}
-  #timer = 0;
+  #job = new EditJob();
+  #cost;
   #markers;
+  #loop;
+  #picture;
 
   /** Bring the panel to life. */
   attach(element) {
@@ -37,37 +40,79 @@ class Editor {
       this.#begin();
     });
     this.#form.addEventListener('input', () => this.#show());
+    this.#form.addEventListener('change', ({ target }) => this.#typed(target.name));
+    this.#cost = new EditCost(this.#part('.lw-edit-time'));
     this.#root.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
       event.stopPropagation(); // elsewhere it stops the take that is made
       this.#close();
     });
-    this.#markers = new Markers(this.#root.querySelector('.lw-markers'), (path, asked) => this.#ask(path, asked));
-    this.#on('.lw-edit-stop', () => this.#stop());
+    this.#markers = new Markers(this.#root.querySelector('.lw-markers'));
+    this.#loop = new LoopBrackets(this.#form);
+    this.#picture = new EditPicture(this.#part('.lw-edit-picture'));
+    const dock = document.getElementById('transport');
+    new ResizeObserver(() => this.#root.style.setProperty('--lw-dock', `${dock.offsetHeight}px`)).observe(dock);
+    this.#on('.lw-edit-stop', () => this.#job.stop());
     this.#on('.lw-edit-before', () => this.#back());
     this.#on('.lw-edit-after', () => this.#forth());
     this.#on('.lw-edit-close', () => this.#close());
     transport.addEventListener('change', () => this.#follow());
     this.#follow();
+    this.#job.addEventListener('stands', ({ detail }) => this.#stands(detail));
+    this.#job.addEventListener('made', ({ detail }) => this.#made(detail));
+    this.#job.addEventListener('ended', ({ detail }) => this.#ended(detail));
+    this.#recall();
+  }
+
+  /** An edit that was asked for before the page was loaded anew goes on in the panel as it did. */
+  async #recall() {
+    const { of, told } = this.#job.recall();
+    if (!of) return;
+    await awaitStrip(of);
+    if (!told) {
+      this.#source ??= of;
+      this.#unfold();
+    }
+    this.#job.look();
   }
 
   /** Open it for the take that is played; `kind` chooses what is to be done. */
   open(kind = '') {
     if (!this.#root || !takeOf(transport.current)) return;
-    this.#root.hidden = false;
-    const dock = innerHeight - document.getElementById('transport').getBoundingClientRect().top;
-    this.#root.style.setProperty('--lw-dock', `${Math.max(0, dock)}px`);
-    this.#opener.setAttribute('aria-expanded', true);
+    this.#unfold();
     if (kind) this.#fields.kind.value = kind;
     this.#take();
     this.#others();
     this.#markers.show(takeOf(this.#source));
     this.#trace();
-    this.#fields.kind.focus();
+    stages.of(this.#source)?.reveal();
+    this.#fields.kind.focus({ preventScroll: true });
+  }
+
+  /** Have one take go on with another: what is made is begun at once. */
+  join(first, second) {
+    hold(first);
+    this.open('splice');
+    const { other, prompt, leave, enter } = this.#fields;
+    other.replaceChildren(new Option(second.title, takeOf(second))); // all the others come
+    for (const field of [prompt, leave, enter]) field.value = ''; // they were for another edit
+    this.#begin();
+  }
+
+  /** Seconds that lie between two takes that are joined. */
+  get bridgeS() {
+    return this.#fields.splice_bridge.value;
+  }
+
+  #unfold() {
+    this.#root.hidden = false;
+    this.#opener.disabled = false;
+    this.#opener.setAttribute('aria-expanded', true);
   }
 
   #close() {
     this.#root.hidden = true;
+    this.#show();
     this.#opener.setAttribute('aria-expanded', false);
     this.#opener.focus();
   }
@@ -75,7 +120,7 @@ class Editor {
   #follow() {
     const { current } = transport;
     const take = takeOf(current);
-    this.#opener.disabled = !take;
+    this.#opener.disabled = !take && this.#root.hidden;
     if (transport.span !== this.#span) this.#take();
     if (!take || takeOf(this.#source) === take) return;
     this.#source = current;
@@ -84,7 +129,7 @@ class Editor {
       this.#markers.show(take);
       this.#trace();
     }
-    if (!this.#jobs.length) this.#tell('');
+    if (!this.#job.of) this.#tell('');
     this.#show();
   }
 
@@ -92,44 +137,42 @@ class Editor {
   #take() {
     const { span } = transport;
     this.#span = span;
-    if (span && !this.#root.hidden) {
+    if (this.kind === 'loop' && !this.#root.hidden) this.#loop.take(span);
+    else if (span && !this.#root.hidden) {
       this.#fields.start.value = precise(span.from);
       this.#fields.end.value = precise(span.to);
     }
     this.#show();
   }
 
+  /** The span that was typed, in the picture. */
+  #typed(name) {
+    const { current } = transport;
+    if (this.kind !== 'repaint' || !['start', 'end'].includes(name) || takeOf(current) !== takeOf(this.#source)) return;
+    const span = spanOf(this.#fields, current.lengthS);
+    if (!(span.to > span.from)) return;
+    this.#span = span;
+    transport.span = span;
+  }
+
   #show() {
     const { kind } = this;
     for (const label of this.#form.querySelectorAll('[data-of]')) label.hidden = !label.dataset.of.split(' ').includes(kind);
+    this.#picture.show(this.#root.hidden ? null : this.#source);
+    this.#loop.show(kind === 'loop' && !this.#root.hidden ? this.#source : null);
     setText(this.#part('.lw-edit-of'), fill(said.of, { name: this.#source?.title ?? '' }));
     this.#fields.end.placeholder = clock(this.#source?.lengthS ?? 0);
-    const seconds = this.#seconds();
-    const count = this.#count;
+    const seconds = secondsOf(this.#fields, this.#source);
+    const count = countOf(this.#fields);
     const cost = count > 1 ? said.cost_many : said.cost;
     setText(this.#part('.lw-edit-cost'), seconds > 0 ? fill(cost, { seconds: precise(seconds), count }) : kind === 'repaint' ? said.no_span : '');
-    const busy = this.#jobs.some(({ ended }) => !ended);
-    this.#part('.lw-edit-begin').disabled = busy || (kind === 'repaint' && !(seconds > 0));
+    const { busy } = this.#job;
+    this.#cost.ask(this.#source && seconds > 0 && !this.#root.hidden ? askedOf(this.#fields, this.#source) : null);
+    this.#part('.lw-edit-begin').disabled = busy || !this.#source || (kind === 'repaint' && !(seconds > 0));
     this.#part('.lw-edit-stop').hidden = !busy;
     this.#part('progress').hidden = !busy;
     this.#part('.lw-edit-before').hidden = !this.#before;
     this.#part('.lw-edit-after').hidden = !this.#after.has(takeOf(this.#source));
-  }
-
-  /** Seconds of new sound that one edit makes. */
-  #seconds() {
-    const of = (name) => Number(this.#fields[name].value) || 0;
-    const length = this.#source?.lengthS ?? 0;
-    const { start, end } = this.#fields;
-    if (this.kind === 'repaint') {
-      if (!start.value && !end.value) return 0;
-      return Math.min(parseTime(end.value) ?? length, length) - (parseTime(start.value) ?? 0);
-    }
-    return { extend: of('left') + of('right'), loop: of('loop_bridge'), splice: of('splice_bridge'), vary: length }[this.kind];
-  }
-
-  get #count() {
-    return ['repaint', 'vary'].includes(this.kind) ? Number(this.#fields.candidates.value) : 1;
   }
 
   get kind() {
@@ -137,83 +180,59 @@ class Editor {
   }
 
   async #others() {
-    const { takes = [] } = await this.#ask('edits/takes');
-    const own = takeOf(this.#source);
-    const { other } = this.#fields;
-    const chosen = other.value;
-    const options = takes.filter(({ id }) => id !== own).map(({ id, name }) => new Option(name, id));
-    other.replaceChildren(...(options.length ? options : [new Option(said.no_others, '')]));
-    if (takes.some(({ id }) => id === chosen)) other.value = chosen;
+    const { takes = [] } = await ask('edits/takes');
+    offer(this.#fields.other, takes.filter(({ id }) => id !== takeOf(this.#source)));
   }
 
   async #begin() {
     if (this.#part('.lw-edit-begin').disabled) return;
-    const asked = { take: takeOf(this.#source), kind: this.kind };
-    for (const name of FIELDS[this.kind]) {
-      const value = this.#fields[name].value.trim();
-      const key = name.endsWith('_bridge') ? 'bridge' : name;
-      if (value) asked[key] = SHARES.includes(name) ? String(Number(value) / 100) : value;
-    }
-    if (this.kind === 'repaint') {
-      asked.start ??= '0';
-      asked.end ??= String(this.#source.lengthS);
-    }
-    if (asked.bpm && asked.bars) delete asked.end; // the bars are its length
     this.#part('.lw-edit-begin').disabled = true;
     this.#part('.lw-edit-made').replaceChildren();
-    this.#jobs = [];
     this.#tell(said.waits);
-    for (let number = 1; number <= this.#count; number += 1) {
-      const { id, message } = await this.#ask('edits', asked);
-      if (!id) {
-        this.#tell(message, true);
-        break;
-      }
-      this.#jobs.push({ id, number, of: this.#source });
-    }
-    if (this.#jobs.length) this.#look();
-    else this.#show();
+    const wrong = await this.#job.begin(askedOf(this.#fields, this.#source), this.#source);
+    if (wrong) this.#tell(wrong, true);
+    this.#show();
   }
 
-  async #look() {
-    clearTimeout(this.#timer);
-    const open = this.#jobs.filter(({ ended }) => !ended);
-    for (const job of open) {
-      const { phase = 'failed', share = 0, said: line = '', source, message } = await this.#ask(`edits/${job.id}`);
-      Object.assign(job, { share, ended: phase === 'done' || phase === 'failed', source });
-      if (phase === 'done') await this.#made(job);
-      else this.#tell(message ?? line, phase === 'failed');
-    }
-    this.#part('progress').value = this.#jobs.reduce((sum, { share }) => sum + share, 0) / this.#jobs.length;
-    if (this.#jobs.some(({ ended }) => !ended)) this.#timer = setTimeout(() => this.#look(), LOOK_MS);
-    else {
-      const made = this.#jobs.filter(({ source }) => source);
-      if (made.length) this.#tell(made.length > 1 ? fill(said.done_many, { count: made.length }) : said.done_one);
+  #stands({ said: line, wrong }) {
+    this.#part('progress').value = this.#job.share;
+    this.#tell(line, wrong);
+    this.#show();
+  }
+
+  /** All that could be made is there: told of here, or above the dock where this is closed. */
+  #ended({ said: line, wrong, again }) {
+    library.changed();
+    this.#cost.stale();
+    if (!again) {
+      this.#tell(line, wrong);
+      if (this.#root.hidden) transport.say(line);
     }
     this.#show();
   }
 
   /** One more is there: it can be heard at once, and dropped. */
-  async #made(job) {
-    const { number, source, of } = job;
+  async #made({ number, source, of, alone }) {
     await putBeside(source, of);
+    library.changed();
     const row = document.createElement('li');
     const name = document.createElement('span');
-    name.textContent = `${fill(said.candidate, { number })} · ${source.title}`;
+    name.textContent = source.title; // which says what candidate it is
     const play = button(said.play, fill(said.play_one, { number }), () => this.#play(source, of));
     const drop = button(said.drop, fill(said.drop_one, { number }), async () => {
-      const { message } = await this.#ask('edits/drop', { take: takeOf(source) });
+      const { message } = await ask('edits/drop', { take: takeOf(source) });
       if (message) return this.#tell(message, true);
       for (const [one, after] of this.#after) if (takeOf(after) === takeOf(source)) this.#after.delete(one);
       if (takeOf(transport.current) === takeOf(source)) playNear(of, of, transport.position);
       takeOut(source, of);
       row.remove();
+      library.changed();
       this.#tell(fill(said.dropped, { number }));
       return this.#show();
     });
     row.append(name, play, drop);
     this.#part('.lw-edit-made').append(row);
-    if (this.#jobs.length === 1) this.#play(source, of);
+    if (alone && !this.#root.hidden) this.#play(source, of);
   }
 
   #play(source, of) {
@@ -226,7 +245,7 @@ class Editor {
   /** Find what the take that is played was made of. */
   async #trace() {
     const take = takeOf(this.#source);
-    const { source = null } = await this.#ask(`edits/before?take=${encodeURIComponent(take)}`);
+    const { source = null } = await ask(`edits/before?take=${encodeURIComponent(take)}`);
     if (take !== takeOf(this.#source)) return; // another is played meanwhile
     this.#before = source;
     this.#show();
@@ -246,20 +265,6 @@ class Editor {
     const { position, current } = transport;
     playNear(source, current, position < source.lengthS ? position : 0);
     this.#show();
-  }
-
-  async #stop() {
-    await Promise.all(this.#jobs.filter(({ ended }) => !ended).map(({ id }) => this.#ask(`edits/${id}/stop`, {})));
-  }
-
-  /** What the server answers; {message} where it does not. */
-  async #ask(path, asked = null) {
-    const how = asked ? { method: 'POST', headers: HEADERS, body: JSON.stringify(asked) } : { cache: 'no-store' };
-    try {
-      return await (await fetch(new URL(path, document.baseURI), how)).json();
-    } catch {
-      return { message: words.page.silent, phase: 'making' };
-    }
   }
 
   #tell(text, wrong = false) {
@@ -287,10 +292,6 @@ class Editor {
   get #opener() {
     return document.getElementById('transport-edit');
   }
-}
-
-function precise(seconds) {
-  return String(Math.round(1000 * seconds) / 1000);
 }
 
 export const editor = new Editor();

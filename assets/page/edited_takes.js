@@ -9,10 +9,22 @@ export function takeOf(source) {
   return source.library ?? (source.exportUrl?.startsWith('library/') ? source.id : '');
 }
 
+/** Whether a strip of the page has a take: its tab shows the picture. */
+export function inStrip(source) {
+  return Boolean(stripOf(source));
+}
+
 /** Put a take beside the one that it was made of, where that is in a strip. */
 export async function putBeside(source, of) {
   const { token, file, lengthS, title } = source;
-  await stripOf(of)?.add({ token, file, lengthS, title });
+  const strip = stripOf(of);
+  if (placeIn(strip, source) < 0) await strip?.add({ token, file, lengthS, title });
+}
+
+/** Wait until the strip that has a take is on the page, if it is of one: some moments after the page was loaded. */
+export async function awaitStrip(of) {
+  const belongs = !of.exportUrl?.startsWith('library/');
+  for (let tries = 0; belongs && !stripOf(of) && tries < 20; tries += 1) await new Promise((done) => setTimeout(done, 250));
 }
 
 /** Play a take from `at` on, in the strip that has `near` if it is there too. */
@@ -21,6 +33,11 @@ export function playNear(source, near, at) {
   const place = placeIn(strip, source);
   transport.play(strip?.takes[place] ?? source, at);
   strip?.press(place); // it sounds already: the picture is to be its own
+}
+
+/** Have a finished take ready where it is, silent. */
+export function hold(source) {
+  if (!stripOf(source)?.hold(source.id)) transport.hold(source);
 }
 
 /** Take a take out of the strip that has `near`. */

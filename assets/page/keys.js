@@ -1,13 +1,14 @@
 // The page's keys, and the list of them; light and dark.
 
 import { editor } from './edit.js';
+import { markHere } from './marks.js';
 import { transport } from './transport.js';
 import { words } from './words.js';
 
 const TYPED = 'input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable=true]';
 const PRESSED = 'button, a, summary, audio, [role=slider], [role=option], input';
 const LIST = [
-  ['Ctrl+Enter', 'key_main'], ['Esc', 'key_stop'], ['Space', 'key_play'], ['L', 'key_loop'], ['M', 'key_change'],
+  ['Ctrl+Enter', 'key_main'], ['Esc', 'key_stop'], ['Space', 'key_play'], ['L', 'key_loop'], ['M', 'key_mark'],
   ['R', 'key_edit'], ['I O', 'key_span'], ['1 … 8', 'key_takes'], ['X', 'key_ear'], ['?', 'key_help'],
 ];
 
@@ -36,7 +37,7 @@ function act(event, tab) {
   const take = '12345678'.indexOf(key);
   if (take >= 0) return Boolean(tab?.strip.press(take));
   const acts = {
-    l: () => transport.loop(), m: () => tab?.mark(), i: () => tab?.markSpan('from'), o: () => tab?.markSpan('to'),
+    l: () => transport.loop(), m: () => markHere() || tab?.mark(), i: () => tab?.markSpan('from'), o: () => tab?.markSpan('to'),
     x: () => tab?.strip.compare(), r: () => editor.open('repaint'), '?': help,
   };
   const found = acts[key.toLowerCase()];

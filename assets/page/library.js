@@ -255,12 +255,18 @@ class Library {
     }
   }
 
+  /** There are other takes than before: list them where the list is shown; else it is written when it is. */
+  changed() {
+    this.#ask('made');
+  }
+
+  #ask(action) {
+    if (this.#list?.offsetParent) this.#trigger('click', { action, takes: [] });
+  }
+
   /** Look again while something that is listed is being made. */
   #look() {
-    const shown = this.#list.offsetParent !== null && !document.hidden;
-    if (shown && this.#list.querySelector('[data-status=running]')) {
-      this.#trigger('click', { action: 'look', takes: [] });
-    }
+    if (!document.hidden && this.#list.querySelector('[data-status=running]')) this.#ask('look');
   }
 }
 

@@ -2,9 +2,11 @@
 
 import './access.js';
 import './install.js';
+import './mix_news.js';
 import './settle.js';
 import { bindKeys } from './keys.js';
 import { Form } from './form.js';
+import { bindSpliceDrop } from './splice_drop.js';
 import { Tab } from './tab.js';
 import { transport } from './transport.js';
 
@@ -29,6 +31,7 @@ export function attach(name, props, watch) {
   if (!window.longwave) {
     window.longwave = { transport };
     bindKeys(shown);
+    bindSpliceDrop();
   }
   const tab = new Tab(name);
   tabs.set(name, tab);

@@ -7,7 +7,24 @@ import { clock } from './text.js';
 
 const CLICK_PX = 5;
 const SHORTEST_S = 0.1;
-const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
+const NARROW = matchMedia('(max-width: 640px)');
+export const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
+
+/** The pictures of the page. Dispatches `shown` when one of them shows another take. */
+class Stages extends EventTarget {
+  #all = new Set();
+
+  add(stage) {
+    this.#all.add(stage);
+  }
+
+  /** The picture that shows a finished take, if one does. */
+  of(source) {
+    return source ? [...this.#all].find((stage) => stage.source?.id === source.id) ?? null : null;
+  }
+}
+
+export const stages = new Stages();
 
 export class Stage extends EventTarget {
   #root;
@@ -18,6 +35,8 @@ export class Stage extends EventTarget {
   #overlay;
   #span = null;
   #drag = null;
+  #asked = null; // the finished take whose picture is on its way, or there
+  #source = null;
 
   /** Dispatches `seek` (detail: seconds) and `span` (detail: {from, to} or null). */
   constructor(root) {
@@ -31,11 +50,12 @@ export class Stage extends EventTarget {
     new ResizeObserver(() => this.redraw()).observe(this.#canvas);
     this.#listen();
     this.redraw();
+    stages.add(this);
   }
 
   /** Show a take of sound up to `top` Hz from its beginning on, as it is made. */
   begin(columnsPerSecond, top) {
-    this.span = null;
+    this.#show(null);
     this.#whole.clear(top);
     this.#scrolling?.clear(columnsPerSecond, top);
     this.#shown = this.#scrolling ?? this.#whole;
@@ -62,20 +82,50 @@ export class Stage extends EventTarget {
     if (!this.#scrolling) this.#whole.show(picture);
   }
 
-  /** Show all of a finished take of so many seconds, whose sound goes up to `top` Hz. */
-  async finished(pictureUrl, lengthS, top) {
+  /** Show all of a finished take, as the transport plays it; the span of the one before is not its own. */
+  async finished(source) {
+    this.#show(source);
     const image = new Image();
-    image.src = pictureUrl;
-    try {
-      await image.decode();
-    } catch { // no picture: the sound is there all the same
-      return;
-    }
-    this.#whole.showImage(image, lengthS, top);
+    image.src = new URL(source.pictureUrl, document.baseURI);
+    const there = await image.decode().then(() => true, () => false);
+    if (source !== this.#asked) return; // another is shown meanwhile
+    this.#source = source;
+    if (there) this.#whole.showImage(image, source.lengthS, source.topHz);
+    else this.#whole.clear(source.topHz); // the sound is there all the same
+    this.#whole.length = source.lengthS;
     this.#shown = this.#whole;
     this.#root.classList.add('lw-live');
-    this.#place();
+    this.#tell();
     this.redraw();
+  }
+
+  /** The finished take that is shown, or null. */
+  get source() {
+    return this.#source;
+  }
+
+  /** Scroll the picture to where it is seen beside the panel of edits; on a phone that is above it. */
+  reveal() {
+    this.picture.scrollIntoView({ block: NARROW.matches ? 'start' : 'nearest' });
+  }
+
+  /** What lies over the picture belongs in here. */
+  get picture() {
+    return this.#canvas.parentElement;
+  }
+
+  #show(source) {
+    const other = source?.id !== this.#asked?.id;
+    this.#asked = source;
+    if (!other) return;
+    this.span = null;
+    this.#source = null;
+    this.#tell();
+  }
+
+  #tell() {
+    this.#place();
+    stages.dispatchEvent(new CustomEvent('shown', { detail: this }));
   }
 
   /** The seconds that all of the picture spans, where it shows a whole take; else 0. */
@@ -111,12 +161,12 @@ export class Stage extends EventTarget {
     canvas.addEventListener('pointerdown', (event) => {
       if (!this.length || event.button) return;
       canvas.setPointerCapture(event.pointerId);
-      this.#drag = { x: event.clientX, at: this.#secondsAt(event.clientX), chosen: false };
+      this.#drag = { x: event.clientX, at: this.secondsAt(event.clientX), chosen: false };
     });
     canvas.addEventListener('pointermove', (event) => {
       if (!this.#drag || (!this.#drag.chosen && Math.abs(event.clientX - this.#drag.x) < CLICK_PX)) return;
       this.#drag.chosen = true;
-      this.#choose(this.#drag.at, this.#secondsAt(event.clientX));
+      this.#choose(this.#drag.at, this.secondsAt(event.clientX));
     });
     canvas.addEventListener('pointercancel', () => { this.#drag = null; });
     canvas.addEventListener('pointerup', (event) => {
@@ -128,7 +178,7 @@ export class Stage extends EventTarget {
 
   #point({ clientX, clientY }) {
     const { left, bottom, width, height } = this.#canvas.getBoundingClientRect();
-    this.dispatchEvent(new CustomEvent('seek', { detail: this.#secondsAt(clientX) }));
+    this.dispatchEvent(new CustomEvent('seek', { detail: this.secondsAt(clientX) }));
     const up = Math.min(1, (bottom - clientY) / height / this.#whole.reach);
     this.dispatchEvent(new CustomEvent('point', { detail: [(clientX - left) / width, up] }));
   }
@@ -141,7 +191,7 @@ export class Stage extends EventTarget {
       handle.focus();
     });
     handle.addEventListener('pointermove', (event) => {
-      if (event.buttons && this.#span) this.#choose(this.#span[other], this.#secondsAt(event.clientX));
+      if (event.buttons && this.#span) this.#choose(this.#span[other], this.secondsAt(event.clientX));
     });
     handle.addEventListener('keydown', (event) => {
       if (!(event.key in STEPS) || !this.#span) return;
@@ -161,9 +211,16 @@ export class Stage extends EventTarget {
     this.dispatchEvent(new CustomEvent('span', { detail: this.span }));
   }
 
-  #secondsAt(clientX) {
+  /** The second at a place of the window, of a whole take. */
+  secondsAt(clientX) {
     const { left, width } = this.#canvas.getBoundingClientRect();
     return Math.min(Math.max((clientX - left) / width, 0), 1) * this.length;
+  }
+
+  /** Where a second of a whole take lies in the window. */
+  xOf(seconds) {
+    const { left, width } = this.#canvas.getBoundingClientRect();
+    return left + (width * seconds) / (this.length || 1);
   }
 
   #place() {

@@ -107,12 +107,25 @@ export class Strip extends EventTarget {
   #select(take) {
     const before = this.#find(transport.current?.id);
     const at = before && before !== take && transport.playing ? transport.position : 0;
+    this.#choose(take);
+    if (before !== take || !transport.playing) transport.play(take, at < take.lengthS ? at : 0);
+    this.#mark();
+  }
+
+  /** Have the take of that id ready, and its picture shown; whether it is one of these. */
+  hold(id) {
+    const take = this.#find(id);
+    if (!take) return false;
+    this.#choose(take);
+    transport.hold(take);
+    return true;
+  }
+
+  #choose(take) {
     this.selected = take.id;
     this.#match();
     this.dispatchEvent(new CustomEvent('select', { detail: take }));
-    if (before !== take || !transport.playing) transport.play(take, at < take.lengthS ? at : 0);
     this.#keep();
-    this.#mark();
   }
 
   #match() {
@@ -132,6 +145,7 @@ export class Strip extends EventTarget {
     this.#match();
     this.#show();
     this.#keep();
+    transport.know(take); // what can be done with it hangs on that
   }
 
   #clicked({ target }) {

@@ -6,6 +6,7 @@ import { Inspector } from './inspector.js';
 import { LivePlayer } from './player.js';
 import { Refusal } from './refusal.js';
 import { Stage } from './stage.js';
+import { StageMarkers } from './stage_markers.js';
 import { Strip, sourceOf } from './strip.js';
 import { showDraft } from './draft.js';
 import { laneOf } from './form.js';
@@ -49,6 +50,7 @@ export class Tab {
     this.#name = name;
     this.#root = this.part('player');
     this.#stage = new Stage(this.part('spectrogram'));
+    new StageMarkers(this.#stage);
     const attention = this.part('attention');
     if (attention?.querySelector('canvas[data-window]')) this.#attention = new AttentionPicture(attention);
     this.#figures = new Figures((part) => this.part(part));
@@ -69,12 +71,12 @@ export class Tab {
       if (this.inspector.shown === 'inside') this.part('spectrogram').point?.(...detail);
     });
     this.#stage.addEventListener('span', ({ detail }) => {
-      if (this.#owns) transport.span = detail;
+      if (this.#pictured) transport.span = detail;
     });
-    transport.addEventListener('span', ({ detail }) => {
-      if (this.#owns) this.#stage.span = detail;
+    transport.addEventListener('change', () => {
+      if (this.#pictured && this.#stage.span !== transport.span) this.#stage.span = transport.span;
+      this.#main();
     });
-    transport.addEventListener('change', () => this.#main());
     this.#asked.addEventListener('click', ({ target }) => {
       const button = target.closest('button');
       // Presets and the seed's buttons change a field without a word from it.
@@ -213,10 +215,9 @@ export class Tab {
   /** One end of the span at what is heard now. */
   markSpan(end) {
     const { length } = this.#stage;
-    if (!this.#owns || !length) return;
+    if (!this.#pictured || !length) return;
     const span = { from: 0, to: length, ...this.#stage.span, [end]: transport.position };
     if (span.to <= span.from) return;
-    this.#stage.span = span;
     transport.span = span;
   }
 
@@ -349,16 +350,21 @@ export class Tab {
   /** Show a finished take of the strip. */
   #select(source) {
     if (this.#live) return; // the picture is the live take's
-    this.#stage.finished(new URL(source.pictureUrl, document.baseURI), source.lengthS, source.topHz);
+    this.#stage.finished(source);
   }
 
   #seek(seconds) {
     const shown = this.strip.takes.find((take) => take.id === transport.current?.id);
     if (shown) transport.seek(seconds);
-    else if (this.strip.takes.length) transport.play(this.strip.takes.at(-1), seconds);
+    else if (this.strip.takes.length) transport.play(this.#stage.source ?? this.strip.takes.at(-1), seconds);
   }
 
-  /** Whether the transport plays what this tab's picture shows. */
+  /** Whether the transport plays the finished take that this tab's picture shows. */
+  get #pictured() {
+    return Boolean(transport.current) && this.#stage.source?.id === transport.current.id;
+  }
+
+  /** Whether the transport plays what this tab has made. */
   get #owns() {
     const { current } = transport;
     return Boolean(current) && (current.live === this || this.strip.takes.some((take) => take.id === current.id));

@@ -78,7 +78,10 @@ class Transport extends EventTarget {
     if (this.#file !== (source.player ?? this.#files)) this.#file.stop();
     const other = source.id !== this.current?.id;
     this.current = source;
-    if (other) this.#show(source);
+    if (other) {
+      this.#show(source);
+      this.say(''); // it was of the one before
+    }
     this.#widen();
     this.#file.start({ url: new URL(source.url ?? '', document.baseURI).href, gainDb: source.gainDb ?? 0, at });
     this.#follow();
@@ -98,6 +101,17 @@ class Transport extends EventTarget {
   /** A finished sound to play next, where nothing else sounds. */
   offer(source) {
     if (this.playing || (this.current && !this.current.live && this.#file.state === 'paused')) return;
+    this.#hold(source);
+  }
+
+  /** A finished sound to play next, whatever sounds now. */
+  hold(source) {
+    if (this.current?.id === source.id) return;
+    this.#hush(null);
+    this.#hold(source);
+  }
+
+  #hold(source) {
     this.current = source;
     this.#show(source);
     this.#widen();
@@ -119,6 +133,11 @@ class Transport extends EventTarget {
     const { live } = this.current;
     (live ? live.player : this.#file).width = this.width;
     this.#export.width = live ? 1 : this.width;
+  }
+
+  /** More is known of a source than before. */
+  know({ id }) {
+    if (this.current?.id === id) this.#changed();
   }
 
   /** A source's `gainDb` is known better now. */
@@ -238,7 +257,6 @@ class Transport extends EventTarget {
     this.#span = span;
     this.#follow();
     this.#changed();
-    this.dispatchEvent(new CustomEvent('span', { detail: span }));
   }
 
   #follow() {
@@ -251,7 +269,7 @@ class Transport extends EventTarget {
     if (!live) return;
     const button = this.#part('keep');
     button.disabled = true;
-    await keepLast(live, (text) => this.#say(text));
+    await keepLast(live, (text) => this.say(text));
     button.disabled = false;
   }
 
@@ -324,8 +342,11 @@ class Transport extends EventTarget {
     if (this.playing) this.dispatchEvent(new Event('tick'));
   }
 
-  #say(text) {
-    setText(this.#find('.lw-transport-said'), text);
+  /** Say it above the dock, whatever tab is shown; `button` may take it back. */
+  say(text, button = null) {
+    const line = this.#find('.lw-transport-said');
+    setText(line, text);
+    if (button) line.append(' ', button);
   }
 
   #enable(name, can) {

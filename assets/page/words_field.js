@@ -8,8 +8,8 @@ const HIDDEN = /[^\P{C}\u200c\u200d\s]/gu; // controls and overrides of directio
  * Let the words of `region`, a part of `root`, be typed. `done(text, focused)` is called once: with null where they
  * are left as they were; `focused` while it was the keyboard that ended it.
  */
-export function editWords(root, region, { value, label, placeholder }, done) {
-  const field = part('input', 'lw-tl-field', { dir: 'auto', maxlength: 2000, placeholder, 'aria-label': label });
+export function editWords(root, region, { value, label, placeholder = '', most = 2000 }, done) {
+  const field = part('input', 'lw-tl-field', { dir: 'auto', maxlength: most, placeholder, 'aria-label': label });
   field.value = value;
   root.append(field);
   Object.assign(field.style, room(root, region));

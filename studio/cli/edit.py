@@ -142,14 +142,22 @@ def _make(
     try:
         for number, edit in enumerate(edits, start=1):
             target = out if out is None or number == 1 else out.with_name(f"{out.stem}_{number}{out.suffix}")
-            _make_one(studio, edit, take, other, target, as_json)
+            _make_one(studio, edit, take, other, target, as_json, (number, len(edits)))
     finally:
         studio.close()
 
 
-def _make_one(studio: Any, edit: AnyEdit, take: str, other: str, out: Path | None, as_json: bool) -> None:
+def _make_one(
+    studio: Any,
+    edit: AnyEdit,
+    take: str,
+    other: str,
+    out: Path | None,
+    as_json: bool,
+    candidate: tuple[int, int],
+) -> None:
     with ProgressBar(None) as show:
-        job = studio.edit(edit, take, other, out=out, paths=True)
+        job = studio.edit(edit, take, other, out=out, paths=True, candidate=candidate)
         outcome = follow(studio, job, show)
     for note in job.notes:
         typer.echo(note, err=True)

@@ -15,6 +15,7 @@ from studio.core.values import MAX_SEED, Frozen, drawn_seed
 
 MAX_MADE_S = 600.0  # of new sound in one edit
 BEATS_A_BAR = 4
+LEAST_KEPT_S = 1.0  # of a loop, beside its bridge
 _Seconds = Annotated[float, Field(ge=0, le=86_400.0)]
 _Span = Annotated[float, Field(ge=0.2, le=MAX_MADE_S)]
 

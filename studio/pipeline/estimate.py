@@ -51,12 +51,17 @@ class Calibration:
 
     def estimate(self, duration_s: float, steps: int, free_mb: float) -> Estimate:
         """The cost of a clip, steps growing with the length and its square, all else with the length."""
+        time_s = steps * self.step_s_at(duration_s) + self.decode_s_at(duration_s)
+        return Estimate(time_s, self.memory_mb(duration_s), free_mb, self._longest_s(free_mb))
+
+    def step_s_at(self, duration_s: float) -> float:
+        """Seconds of a step of so many seconds of sound."""
         slope, curve = _line_and_square(self.step_s)
-        step_s = slope * duration_s + curve * duration_s**2
-        decode_s = self.decode_s / SHORT_S * duration_s
-        return Estimate(
-            steps * step_s + decode_s, self.memory_mb(duration_s), free_mb, self._longest_s(free_mb)
-        )
+        return slope * duration_s + curve * duration_s**2
+
+    def decode_s_at(self, duration_s: float) -> float:
+        """Seconds of decoding so many seconds of sound."""
+        return self.decode_s / SHORT_S * duration_s
 
     def memory_mb(self, duration_s: float, clips: int = 1) -> float:
         """MiB beyond the model of clips of this length that are denoised side by side and decoded in turn."""

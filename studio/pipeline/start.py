@@ -47,10 +47,13 @@ class FromCheckpoint:
 
 @dataclass(frozen=True)
 class FromEdit:
-    """The take is an edit of another, or of two; the request is the first's."""
+    """The take is an edit of another, or of two; the request is the first's. `candidate` is which one of how
+    many it is.
+    """
 
     edit: AnyEdit
     takes: tuple[KnownTake, ...]
+    candidate: tuple[int, int] = (1, 1)
 
     @property
     def first_sample(self) -> int:

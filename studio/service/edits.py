@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.core.edit import AnyEdit, EditRecord, Vary
+from studio.core.edit import AnyEdit, EditRecord, Splice, Vary
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Marker, PromptChange
 from studio.core.speech import Said
@@ -22,6 +22,8 @@ from studio.service.takes.source import TakeOnDisk
 if TYPE_CHECKING:
     from studio.core.request import GenerationRequest
 
+MOST_CHARS = 200  # of a name
+_CANDIDATE = re.compile(r" · candidate [0-9]+ of [0-9]+$")
 _VERSION = re.compile(r"\.v[0-9]{1,6}$")
 ENCODED = "What lies around was encoded from its sound again: its latents were not kept, or not there."
 
@@ -38,6 +40,14 @@ def open_take(name: str, library: Library, *, paths: bool = False) -> TakeOnDisk
     if take.status == "running":
         raise InvalidRequestError("That take is still being made: stop it first.")
     return TakeOnDisk(take.path, take.record)
+
+
+def takes_of(
+    edit: AnyEdit, take: str, other: str, library: Library, *, paths: bool = False
+) -> list[TakeOnDisk]:
+    """The takes that an edit is of: one, or for a splice two. Raises as `open_take`."""
+    named = [take, other] if isinstance(edit, Splice) else [take]
+    return [open_take(name, library, paths=paths) for name in named]
 
 
 def take_before(library: Library, take: Take) -> Take | None:
@@ -61,8 +71,8 @@ def open_sound(path: Path) -> TakeOnDisk:
     return TakeOnDisk(path, settings_of(sidecar if sidecar.is_file() else path))
 
 
-def start_of(edit: AnyEdit, takes: Sequence[TakeOnDisk]) -> FromEdit:
-    """What the edited take begins from, once it is seen that it can be.
+def start_of(edit: AnyEdit, takes: Sequence[TakeOnDisk], candidate: tuple[int, int] = (1, 1)) -> FromEdit:
+    """What the edited take begins from, once it is seen that it can be; it is which candidate of how many.
 
     Raises:
         InvalidRequestError: the takes have no such span, or can't be made again.
@@ -74,7 +84,7 @@ def start_of(edit: AnyEdit, takes: Sequence[TakeOnDisk]) -> FromEdit:
         from studio.pipeline.edits.layout import lay_out
 
         lay_out(edit, takes, Geometry().at(takes[0].request.bandwidth))
-    return FromEdit(edit, tuple(takes))
+    return FromEdit(edit, tuple(takes), candidate)
 
 
 def _require_made_afresh(take: TakeOnDisk) -> None:
@@ -117,7 +127,7 @@ def _escaped(stem: str) -> str:
 def notes_of(start: FromEdit, edited: Edited | None) -> EditNotes:
     """The record of what was made; without `edited`, of a variation."""
     takes = [take for take in start.takes if isinstance(take, TakeOnDisk)]
-    of, name = tuple(take.name for take in takes), takes[0].record.name
+    of, name = tuple(take.name for take in takes), _named(takes[0].record.name, start.candidate)
     if edited is None:
         return EditNotes(name, EditRecord(of=of, settings=start.edit))
     spans: list[tuple[int, int]] = []
@@ -140,6 +150,16 @@ def notes_of(start: FromEdit, edited: Edited | None) -> EditNotes:
     record = EditRecord(of=of, settings=start.edit, made=tuple(spans), encoded=edited.encoded)
     loop = (0, position) if edited.ring else None
     return EditNotes(name, record, tuple(_changes(cues)), tuple(said), loop, tuple(markers))
+
+
+def _named(name: str, candidate: tuple[int, int]) -> str:
+    """What an edited take is called: as the one that it was made of, and which candidate it is of several."""
+    number, count = candidate
+    bare = _CANDIDATE.sub("", name)
+    if count == 1:
+        return bare
+    told = f" · candidate {number} of {count}"
+    return bare[: MOST_CHARS - len(told)] + told
 
 
 def _cues_within(take: TakeOnDisk, part: EditedPart, position: int) -> Iterator[PromptChange]:

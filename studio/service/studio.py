@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from studio.core.defaults import DefaultsOf, usual_defaults
 from studio.core.draft import RecordedDraft
-from studio.core.edit import AnyEdit, Splice
+from studio.core.edit import AnyEdit
 from studio.core.errors import InvalidRequestError
 from studio.core.events import Event
 from studio.core.request import GenerationRequest, ModelChoice, PromptPoint
@@ -23,7 +23,8 @@ from studio.service.analyses import attention_to_draft
 from studio.service.batch.maker import UnitMaker
 from studio.service.batch.queued_sets import QueuedSets
 from studio.service.batch.sets import Sets
-from studio.service.edits import open_take
+from studio.service.edit_costs import Cost, EditCosts
+from studio.service.edits import takes_of
 from studio.service.jobs.device_queue import MAX_WAITING
 from studio.service.jobs.intake import Intake
 from studio.service.jobs.job import Job
@@ -81,9 +82,12 @@ class Studio:
         )
         self._models = Models(self.backends, drafts, self._scheduler)
         self.library = Library(settings.outputs, self._scheduler.growing)
-        self._intake = Intake(settings, self._scheduler, drafts, fingerprint, admit)
+        self._intake = Intake(
+            settings, self._scheduler, drafts, fingerprint, admit, lambda client: self.mixes.under_way(client)
+        )
         self.kits = Kits(settings, self.backends.lease, render, self._scheduler.turn, admit)
-        self.mixes = Mixes(settings.outputs, self.library, made_by_jobs(self.submit, self.stop), defaults)
+        make = made_by_jobs(self.submit, self.stop)
+        self.mixes = Mixes(settings.outputs, self.library, make, defaults, self._intake.require_place)
         sets = partial(QueuedSets, settings.queue) if settings.queue else Sets
         self.sets: Sets = sets(
             settings,
@@ -95,6 +99,7 @@ class Studio:
             batch,
             self.borrow,
         )
+        self._edit_costs = EditCosts(self.backends.holds, self.borrow, self.sets)
 
     def submit(
         self,
@@ -154,6 +159,7 @@ class Studio:
         out: Path | None = None,
         client: str = "",
         paths: bool = False,
+        candidate: tuple[int, int] = (1, 1),
     ) -> Job:
         """Queue an edit of a take, which makes a new one beside it.
 
@@ -164,14 +170,26 @@ class Studio:
             out: exactly this file instead of the take's next version.
             client: as of `submit`.
             paths: both may be paths of sounds that the studio made, too: for who owns the disk alone.
+            candidate: which one it is of how many that are asked for one by one.
 
         Raises:
             InvalidRequestError: there is no such take, it can't be edited so, or `out` can't be written.
             OutOfResourcesError: too many takes are waiting.
         """
-        named = [take, other] if isinstance(edit, Splice) else [take]
-        takes = [open_take(name, self.library, paths=paths) for name in named]
-        return self._intake.edit(edit, takes, out=out, client=client)
+        takes = takes_of(edit, take, other, self.library, paths=paths)
+        return self._intake.edit([edit], takes, out=out, client=client, candidate=candidate)
+
+    def edit_all(self, edits: Sequence[AnyEdit], take: str, other: str = "", *, client: str = "") -> Job:
+        """Queue candidates of one edit as one job, as `submit_all` does takes; else as `edit`."""
+        takes = takes_of(edits[0], take, other, self.library)
+        return self._intake.edit(edits, takes, out=None, client=client)
+
+    def edit_cost(
+        self, edit: AnyEdit, take: str, other: str = "", *, count: int = 1, again: bool = False
+    ) -> Cost:
+        """What `count` candidates of an edit would take: as `EditCosts.cost`; raises as `edit`."""
+        takes = takes_of(edit, take, other, self.library)
+        return self._edit_costs.cost(edit, takes, count, again=again)
 
     def resume(self, take_id: str, *, listen: bool = False) -> Job:
         """Go on with a take that was interrupted, or failed, from its last save point.
@@ -277,6 +295,7 @@ class Studio:
         if self._expiry is not None:
             self._expiry.close()
         self.sets.close()
+        self._edit_costs.close()
         self.kits.close()
         self.mixes.close()
         self._scheduler.close()

@@ -150,8 +150,13 @@ def clip_spectrogram(tab: str) -> gr.HTML:
 
 
 def _picture(tab: str, kind: str, texts: dict[str, str]) -> gr.HTML:
-    html = _PICTURE.format(kind=kind, begins=words.stage.begins, ends=words.stage.ends, **texts)
-    return _lively(html, _PLACE % tab, f"{tab}-spectrogram")
+    return _lively(picture_html(kind, **texts), _PLACE % tab, f"{tab}-spectrogram")
+
+
+def picture_html(kind: str, label: str, hint: str) -> str:
+    """A canvas with its span, for `assets/page/stage.js`: "data-whole" is of a kind that never scrolls."""
+    texts = {"label": label, "hint": hint, "begins": words.stage.begins, "ends": words.stage.ends}
+    return _PICTURE.format(kind=kind, **texts)
 
 
 def draft_player(tab: str) -> gr.HTML:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,25 @@ pytestmark = pytest.mark.browser
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
+class Held(Renderer):
+    """Makes takes as long as it is let go on."""
+
+    go_on = threading.Event()
+
+    def __call__(self, *given: Any, **more: Any) -> Iterator[Any]:
+        for event in super().__call__(*given, **more):
+            while not (self.go_on.wait(0.05) or given[2].is_set()):
+                continue
+            given[2].check()
+            yield event
+
+
 @pytest.fixture(scope="module")
 def edit_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    Held.go_on.set()
     with served(
         tone_settings(tmp_path_factory.mktemp("outputs")),
-        lambda settings: Studio(settings, lambda choice: ToneBackend(), Renderer()),
+        lambda settings: Studio(settings, lambda choice: ToneBackend(), Held()),
     ) as page:
         for prompt, length in ("rain", 4.0), ("waves", 3.0):
             request = parse_request(
@@ -76,7 +91,7 @@ def test_a_take_is_edited_where_it_is_played(edit_site: Any, visit: Callable[...
     inspection.look("making a span anew")
     page.click(".lw-edit-begin")
     made(page, 2)
-    assert "2 are there" in page.inner_text(".lw-edit .lw-told")
+    assert page.inner_text(".lw-edit .lw-told").startswith("2 edits of “rain” are there")
     page.click(".lw-edit-made li:nth-child(2) button:has-text('Play')")
     page.wait_for_function("first => longwave.transport.current.file !== first", arg=first)
     candidate = played(page)
@@ -103,9 +118,11 @@ def test_a_take_is_edited_where_it_is_played(edit_site: Any, visit: Callable[...
     page.select_option(".lw-edit [name=kind]", "splice")
     page.wait_for_selector(".lw-edit [name=other] option:has-text('waves')", state="attached")
     page.select_option(".lw-edit [name=other]", label="waves")
+    page.fill(".lw-edit [name=leave]", "1")
+    page.fill(".lw-edit [name=enter]", "0:01")
     page.click(".lw-edit-begin")
     made(page, 1)
-    assert page.evaluate("longwave.transport.current.lengthS") > 4
+    assert page.evaluate("longwave.transport.current.lengthS") == pytest.approx(1 + 1.28 + 2, abs=0.1)
     page.focus(".lw-edit [name=kind]")
     page.keyboard.press("Escape")
     assert page.is_hidden("#take-edit")
@@ -205,3 +222,69 @@ def test_edits_of_edits_stay_in_the_strip_and_lead_back(edit_site: Any, visit: C
     page.click("#transport-edit")
     page.click(".lw-edit-before")
     holds(page, files[0])
+
+
+def test_an_edit_outlives_a_reload_and_the_library_lists_it(
+    edit_site: Any, visit: Callable[..., Page]
+) -> None:
+    page = visit(edit_site.url, reduced_motion="reduce")
+    play(page, "waves")
+    page.click("#transport-edit")
+    page.fill(".lw-edit [name=start]", "1")
+    page.fill(".lw-edit [name=end]", "2")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(".lw-edit-picture .lw-span:visible")  # what is typed
+    box = page.locator(".lw-edit-picture canvas").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 40, steps=4)
+    page.mouse.up()
+    page.wait_for_function(
+        "() => { const { start, end } = document.querySelector('.lw-edit form').elements;"
+        " return Math.abs(start.value - 1.5) < 0.05 && Math.abs(end.value - 2.7) < 0.05; }"
+    )
+    page.select_option(".lw-edit [name=candidates]", "3")
+    page.wait_for_selector(".lw-edit-time:has-text('to make')")
+    Held.go_on.clear()
+    page.click(".lw-edit-begin")
+    page.wait_for_selector(".lw-edit .lw-told:has-text('Making 1 of 3')")
+
+    page.reload()
+    page.wait_for_selector(".lw-edit-stop:visible")
+    page.wait_for_selector(".lw-edit .lw-told:has-text('Making 1 of 3')")
+    assert "waves" in page.inner_text(".lw-edit-of")
+    other = visit(edit_site.url)
+    other.wait_for_selector("#transport-edit", state="visible")
+    assert other.is_hidden("#take-edit"), "it is another visitor's"
+    open_tab(page, "Library")
+    page.wait_for_selector(".lw-take[data-status=running]")
+    Held.go_on.set()
+    page.wait_for_selector(".lw-edit .lw-told:has-text('3 edits of “waves” are there')")
+    made(page, 3)
+    page.wait_for_function(
+        "count => document.querySelectorAll('.lw-take[data-status=finished]').length === count",
+        arg=len(list(edit_site.studio.library.takes())),
+    )
+
+    page.click(".lw-edit-made li:nth-child(3) button:has-text('Play')")
+    page.wait_for_selector("#transport-edit:enabled")
+    page.select_option(".lw-edit [name=kind]", "extend")
+    Held.go_on.clear()
+    page.click(".lw-edit-begin")
+    page.wait_for_selector(".lw-edit .lw-told:has-text('Making it')")
+    page.click(".lw-edit-close")
+    Held.go_on.set()
+    page.wait_for_selector(".lw-transport-said:has-text('The edit of “waves” is there')")
+    page.reload()
+    page.wait_for_selector(".lw-edit-made li", state="attached")
+    assert page.is_hidden("#take-edit"), "its end was told of"
+    play(page, "rain")
+    page.click("#transport-edit")
+    page.select_option(".lw-edit [name=kind]", "extend")
+    Held.go_on.clear()
+    page.click(".lw-edit-begin")
+    page.wait_for_selector(".lw-edit .lw-told:has-text('Making it')")
+    page.reload()
+    page.click(".lw-edit-stop")
+    page.wait_for_selector(".lw-edit .lw-told:has-text('Stopped.')")
+    Held.go_on.set()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from studio.core.audio import format_time
-from studio.core.edit import BridgeEdit, Extend, Loop, Repaint, Splice
+from studio.core.edit import LEAST_KEPT_S, BridgeEdit, Extend, Loop, Repaint, Splice
 from studio.core.errors import InvalidRequestError
 from studio.core.request import PromptPoint
 from studio.pipeline.checkpoint import Edited, EditedPart
@@ -17,7 +17,6 @@ from studio.pipeline.plan import Prompts
 if TYPE_CHECKING:
     from studio.backends.base import Geometry
 
-LEAST_KEPT_S = 1.0  # of a loop, beside its bridge
 BLEND_S = 0.4  # a prompt of a bridge's own takes over within
 
 

@@ -25,7 +25,7 @@ from studio.pipeline.plan import ClipPlan, Prompts, RenderPlan, guidance_plan, s
 from studio.pipeline.progress import step_events
 from studio.pipeline.speech import SaidAgain
 from studio.pipeline.stereo import decode_channels, side_of
-from studio.samplers.bridge import BridgePlan, bridge_steps
+from studio.samplers.bridge import BridgePlan, Feeding, bridge_steps
 from studio.samplers.ddim import DdimStep, counted
 from studio.samplers.schedule import add_noise
 from studio.samplers.twin import noise_like
@@ -69,10 +69,10 @@ def bridged(
     around = _Around(takes, backend, stereo.sampled)
     left, right = around.left(made.left), around.right(made.right)
     begun = None
-    plan = _plan(edit, backend)
+    plan = bridge_plan(edit, backend.capabilities.bridge)
     if plan.skipped and made.instead_of is not None:
         begun = around.from_edge(made.instead_of, made.frames)
-    told = _told(made.prompts, takes[0].request, plan, edit.seed, backend)
+    told = told_in_bridge(made.prompts, takes[0].request, plan.steps, edit.seed, backend)
     denoise = build_denoiser(told, backend, cancel, speech=words_of(edit, takes, backend))
     yield Progress("Making the bridge" if made.left and made.right else "Making more")
     canvas = torch.cat(
@@ -147,23 +147,23 @@ class _Around:
         return torch.zeros(shape, device=self._backend.device)
 
 
-def _plan(edit: BridgeEdit, backend: Backend) -> BridgePlan:
+def bridge_plan(edit: BridgeEdit, feeding: Feeding) -> BridgePlan:
     """What the edit asks of the sampler; what is known is fed as measured best for the system."""
     skipped = 0
     if isinstance(edit, Repaint):
         skipped = min(edit.steps - 1, edit.steps - round(edit.strength * edit.steps))
-    return BridgePlan(edit.steps, backend.capabilities.bridge, skipped, RESAMPLES)
+    return BridgePlan(edit.steps, feeding, skipped, RESAMPLES)
 
 
-def _told(
-    prompts: Prompts, request: GenerationRequest, plan: BridgePlan, seed: int, backend: Backend
+def told_in_bridge(
+    prompts: Prompts, request: GenerationRequest, steps: int, seed: int, backend: Backend
 ) -> RenderPlan:
     """What the take's model is told in a bridge: these prompts, guided and parted as the take was."""
     alone = request.model_copy(update={"draft": NoDraft()})
     guidance = guidance_plan(alone, backend)
     negative = request.negative_prompt if guidance.needs_negative else None
     told = Prompts(prompts.opening, prompts.points, prompts.blend_s, negative)
-    sampler = ClipPlan(plan.steps, 1.0)
+    sampler = ClipPlan(steps, 1.0)
     stereo = stereo_plan(request, prompts.opening, *(point.prompt for point in prompts.points))
     return RenderPlan(told, seed, guidance, DenseAttention(), sampler, stereo=stereo)
 

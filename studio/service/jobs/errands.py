@@ -48,6 +48,7 @@ class Errand(Generic[Made]):
 class _Run(Generic[Made]):
     name: str
     work: Work[Made]
+    client: str
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     cancel: CancelToken = field(default_factory=CancelToken)
     phase: Phase = "waiting"
@@ -70,14 +71,14 @@ class Errands(Generic[Made]):
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def begin(self, name: str, work: Work[Made]) -> str:
-        """Do it as soon as what came before is done; its id.
+    def begin(self, name: str, work: Work[Made], client: str = "") -> str:
+        """Do it as soon as what came before is done; its id. `client` is who asked, where that counts.
 
         Raises:
             InvalidRequestError: the studio is ending.
             OutOfResourcesError: too many wait already.
         """
-        run = _Run(name, work)
+        run = _Run(name, work, client)
         with self._changed:
             if self._closed:
                 raise InvalidRequestError("The studio is ending: start it again first.")
@@ -113,6 +114,11 @@ class Errands(Generic[Made]):
         with self._changed:
             ids = [run.id for run in self._runs.values() if not run.ended]
         return [self.look(one) for one in ids]
+
+    def under_way(self, client: str) -> int:
+        """How many of a client's are done or wait."""
+        with self._changed:
+            return sum(run.client == client and not run.ended for run in self._runs.values())
 
     def close(self) -> None:
         """End all of them."""

@@ -12,7 +12,7 @@ from studio.core.errors import InvalidRequestError, StudioError
 from studio.core.request import GenerationRequest, ModelChoice
 from studio.core.settings import Settings
 from studio.pipeline.recording import Recording, check_continuation
-from studio.service.edits import start_of, varied_request, version_of
+from studio.service.edits import start_of, varied_request
 from studio.service.jobs.job import Job, Resumed
 from studio.service.jobs.scheduler import Scheduler
 from studio.service.live.pcm_stream import PcmStream, stream_for
@@ -37,13 +37,15 @@ class Intake:
         drafts: Drafts | None,
         fingerprint: Callable[[ModelChoice], str],
         admit: Callable[[GenerationRequest], None],
+        held: Callable[[str], int] = lambda client: 0,
     ) -> None:
-        """Arguments as of `Studio`."""
+        """Arguments as of `Studio`; `held` counts the places that a client has with work that is no job."""
         self._settings = settings
         self._scheduler = scheduler
         self._drafts = drafts
         self._fingerprint = fingerprint
         self._admit = admit
+        self._held = held
 
     def submit(
         self,
@@ -85,14 +87,23 @@ class Intake:
         first, *others = requests
         return self._scheduler.submit(Job(first, others=others, client=client))
 
-    def edit(self, edit: AnyEdit, takes: Sequence[TakeOnDisk], *, out: Path | None, client: str) -> Job:
-        """Queue an edit of a take, or of two; errors as of `Studio.edit`."""
-        start = start_of(edit, takes)
-        request = varied_request(takes[0]) if isinstance(edit, Vary) else takes[0].request
+    def edit(
+        self,
+        edits: Sequence[AnyEdit],
+        takes: Sequence[TakeOnDisk],
+        *,
+        out: Path | None,
+        client: str,
+        candidate: tuple[int, int] | None = None,
+    ) -> Job:
+        """Queue edits of a take, or of two, as one job; errors as of `Studio.edit`."""
+        numbers = [candidate or (number, len(edits)) for number in range(1, len(edits) + 1)]
+        starts = [start_of(edit, takes, number) for edit, number in zip(edits, numbers, strict=True)]
+        request = varied_request(takes[0]) if isinstance(edits[0], Vary) else takes[0].request
         self._check([request], client)
         claim = claimed(out) if out is not None else None
-        version = version_of(takes[0], self._settings.outputs)
-        job = Job(request, out=out, claim=claim, client=client, edit=start, version=version)
+        others = [request] * (len(edits) - 1)
+        job = Job(request, out=out, claim=claim, client=client, edits=starts, others=others)
         try:
             return self._scheduler.submit(job)
         except StudioError:
@@ -113,8 +124,13 @@ class Intake:
         """Raise for what this studio makes for nobody, or not for this client now."""
         for request in requests:
             self._admit(request)
+        self.require_place(client)
+
+    def require_place(self, client: str) -> None:
+        """Raise `OutOfResourcesError` where a client has as much under way as anybody may, if that counts."""
         if client and not self._settings.private:
-            self._scheduler.require_place(client, self._settings.jobs_per_client)
+            most = self._settings.jobs_per_client
+            self._scheduler.require_place(client, most, self._held(client))
 
     def _listener(self, request: GenerationRequest, listen: bool) -> PcmStream | None:
         return stream_for(request, self._settings.lead_s) if listen else None

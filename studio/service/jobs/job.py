@@ -50,14 +50,13 @@ class Job:
         client: str = "",
         others: Sequence[GenerationRequest] = (),
         notes: Sequence[str] = (),
-        edit: FromEdit | None = None,
-        version: tuple[Path, str] | None = None,
+        edits: Sequence[FromEdit] = (),
         ring: bool = False,
     ) -> None:
         """`keep_running`: a listener who leaves does not end it. `claim` holds `out` until the end; `client`
         is who asked. `others` are made after `request`. `notes` are what its user is to know of the
-        recordings that it was given. An `edit` is what the take begins from, and `version` the folder and the
-        stem of its file, where those follow from the take that was edited. A `ring` is sampled as a loop.
+        recordings that it was given. `edits` are what its takes begin from, one each. A `ring` is sampled as
+        a loop.
 
         `first_sample` is where in its file the sound begins that the job makes and its listener hears.
         """
@@ -74,8 +73,7 @@ class Job:
         self.resumed = resumed
         self.recording = recording  # until the end
         self.notes = tuple(notes)
-        self.edit = edit
-        self.version = version
+        self._edits = tuple(edits)
         self.ring = ring
         self.first_sample = self.start.first_sample
         self._began_at: float | None = None  # of the monotonic clock
@@ -89,6 +87,11 @@ class Job:
         self._latest: Telemetry | None = None
         self._step: StepDone | None = None
         self._outcome: Finished | Failed | None = None
+
+    @property
+    def edit(self) -> FromEdit | None:
+        """What the take whose turn it is begins from, where it is an edited one."""
+        return self._edits[min(len(self.outcomes), len(self._edits) - 1)] if self._edits else None
 
     @property
     def start(self) -> Start:
@@ -176,7 +179,7 @@ class Job:
         """What a take needs of which `made_s` are there, or of a clip's steps all up to `step`."""
         if request.duration_s is None:
             return None
-        if step is not None and step.total is not None and isinstance(request.sampler, ClipSampler):
+        if step is not None and step.total is not None and self._counts_steps(request):
             return (step.total - step.step) * step.step_s
         latest = self._latest
         pace = latest.realtime_factor if latest and latest.realtime_factor else 1.0
@@ -188,14 +191,18 @@ class Job:
         step, latest, length_s = self._step, self._latest, self.request.duration_s
         if self.ended:
             return 1.0
-        if step is not None and step.total is not None and isinstance(self.request.sampler, ClipSampler):
+        if step is not None and step.total is not None and self._counts_steps(self.request):
             return min(1.0, step.step / step.total)
         return min(1.0, latest.audio_s / length_s) if latest is not None and length_s else 0.0
 
+    def _counts_steps(self, request: GenerationRequest) -> bool:
+        """Whether a take is there with its last step: a clip, or an edit, however its take was sampled."""
+        return isinstance(request.sampler, ClipSampler) or bool(self._edits)
+
     @property
     def group(self) -> Group | None:
-        """What the take whose turn it is belongs to, where the job makes several."""
-        if not self.others:
+        """What the take whose turn it is belongs to, where the job makes several that are no edits."""
+        if not self.others or self._edits:
             return None
         return Group(id=self._group_id, position=len(self.outcomes) + 1, takes=1 + len(self.others))
 

@@ -28,9 +28,10 @@ from studio.pipeline.chunks import total_samples
 from studio.pipeline.control import TakeControl
 from studio.pipeline.model_cache import ModelCache
 from studio.pipeline.start import Start
-from studio.service.edits import ENCODED, notes_of
+from studio.service.edits import ENCODED, notes_of, version_of
 from studio.service.jobs.job import Job
 from studio.service.jobs.telemetry import INTERVAL_S, Meter, WorkWindow
+from studio.service.takes.source import TakeOnDisk
 from studio.service.takes.writer import TakeWriter
 
 if TYPE_CHECKING:
@@ -133,6 +134,9 @@ class Runner:
             checkpoint = job.resumed.checkpoint
             frames = checkpoint.fifo.position if self.settings.keep_latents else None
             return TakeWriter.reopen(job.request, job.resumed.path, checkpoint.samples, frames)
+        version = None
+        if job.edit is not None and isinstance(job.edit.takes[0], TakeOnDisk):
+            version = version_of(job.edit.takes[0], self.settings.outputs)
         take = TakeWriter.begin(
             job.request,
             sample_rate,
@@ -140,7 +144,7 @@ class Runner:
             job.out,
             job.recording,
             group=job.group,
-            version=job.version,
+            version=version,
             latents=self.settings.keep_latents,
         )
         if job.edit is not None:
@@ -185,7 +189,8 @@ class Runner:
                 take.keep_latents(latents, start_frame)
             case Edited() if job.edit is not None:
                 take.tell_edit(notes_of(job.edit, event))
-                job.notes = (*job.notes, *((ENCODED,) if event.encoded else ()), *event.notes)
+                notes = (*job.notes, *((ENCODED,) if event.encoded else ()), *event.notes)
+                job.notes = tuple(dict.fromkeys(notes))  # each once, of how many candidates ever
 
 
 class _Ticker:

@@ -67,9 +67,11 @@ class Scheduler:
         self._announce(job)
         return job
 
-    def require_place(self, client: str, most: int) -> None:
-        """Raise `OutOfResourcesError` where so many takes of a client's have not ended yet."""
-        theirs = sum(job.client == client and not job.ended for job in self.jobs())
+    def require_place(self, client: str, most: int, held: int = 0) -> None:
+        """Raise `OutOfResourcesError` where so many takes of a client's have not ended yet; `held` are places
+        that are taken by other work of theirs.
+        """
+        theirs = held + sum(job.client == client and not job.ended for job in self.jobs())
         if theirs >= most:
             raise OutOfResourcesError(
                 f"{theirs} takes of yours are being made or wait already: stop one, or wait for its end."

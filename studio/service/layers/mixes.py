@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -34,12 +35,19 @@ MAKING_SHARE = 0.7  # of the work, where takes are to be made first
 class Mixes:
     """Mixes scenes of the Library's takes. Any thread may ask."""
 
-    def __init__(self, outputs: Path, library: Library, make: MakeTake, defaults_of: DefaultsOf) -> None:
+    def __init__(
+        self,
+        outputs: Path,
+        library: Library,
+        make: MakeTake,
+        defaults_of: DefaultsOf,
+        require_place: Callable[[str], None] = lambda client: None,
+    ) -> None:
         """`make` makes a request a take, whose id or path it gives; `defaults_of` are what a model's takes
-        begin with.
+        begin with; `require_place` raises where a client has as much under way as anybody may.
         """
         self._outputs, self._library = outputs, library
-        self._make, self._defaults_of = make, defaults_of
+        self._make, self._defaults_of, self._require_place = make, defaults_of, require_place
         self._errands: Errands[Mixed | Scene] = Errands("mixes", gone=GONE, crowded=CROWDED)
 
     def open(self, scene: Scene, *, paths: bool = False) -> Mix:
@@ -113,24 +121,29 @@ class Mixes:
             if claim is not None:
                 claim.release()
 
-    def begin_mix(self, scene: Scene, *, suffix: str, coding: Coding, stems: bool) -> str:
-        """Make a mix of the Library's as soon as those before it are made; its id. Raises `StudioError`."""
+    def begin_mix(self, scene: Scene, *, suffix: str, coding: Coding, stems: bool, client: str = "") -> str:
+        """Make a mix of the Library's as soon as those before it are made; its id. Raises `StudioError`.
+
+        With all takes that it has to make first it takes one of its `client`'s places.
+        """
         coding.check(suffix)
 
         def work(cancel: CancelToken, tell: Tell) -> Mixed:
             return self.mix(scene, suffix=suffix, coding=coding, stems=stems, cancel=cancel, tell=tell)
 
         self.missing(scene)  # what is wrong is told at once
-        return self._errands.begin(scene.name, work)
+        self._require_place(client)
+        return self._errands.begin(scene.name, work, client)
 
-    def begin_takes(self, scene: Scene) -> str:
+    def begin_takes(self, scene: Scene, client: str = "") -> str:
         """Make the takes that a scene lacks; the errand's id. Raises `StudioError`."""
 
         def work(cancel: CancelToken, tell: Tell) -> Scene:
             return self.complete(scene, cancel=cancel, tell=tell)
 
         self.missing(scene)
-        return self._errands.begin(scene.name, work)
+        self._require_place(client)
+        return self._errands.begin(scene.name, work, client)
 
     def look(self, errand_id: str) -> Errand[Mixed | Scene]:
         """How one stands. Raises `InvalidRequestError` for one that is not, or no longer, known."""
@@ -139,6 +152,10 @@ class Mixes:
     def stop(self, errand_id: str) -> None:
         """End one: of a mix nothing is left. Raises `InvalidRequestError` as `look`."""
         self._errands.stop(errand_id)
+
+    def under_way(self, client: str) -> int:
+        """How many of a client's are made or wait."""
+        return self._errands.under_way(client)
 
     def running(self) -> list[Errand[Mixed | Scene]]:
         """Those that are made or wait."""

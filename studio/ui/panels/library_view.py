@@ -117,6 +117,8 @@ class LibraryView:
                 )
             case "look":
                 return self._listed(asked, chosen)
+            case "made":  # a take elsewhere on the page
+                return self._held(self._listed(asked, chosen))
             case "favour":
                 return self.favour(ids, chosen, asked)
             case "delete":
@@ -241,6 +243,10 @@ class LibraryView:
         deleted = self._library.trash.takes()
         shown.trash, shown.empty = cards.trash(deleted), gr.update(interactive=bool(deleted))
         shown.part = gr.update(label=trash_label(len(deleted), self._library.trash.size()))
+        return self._held(shown)
+
+    def _held(self, shown: Shown) -> Shown:
+        """With what the library holds."""
         number, size = self._library.holds()
         shown.about = TEXT.holds.format(takes=counted(number), size=readable(size)) if number else ""
         return shown

@@ -20,7 +20,7 @@ from studio.service.takes.files.coding import read_coding
 from studio.service.takes.naming import portable
 from studio.ui.panels.layers import shown, told
 from studio.ui.panels.making import NO_STORE
-from studio.ui.server.page_calls import Answer, answered, refused, sent
+from studio.ui.server.page_calls import Answer, answered, caller_of, refused, sent
 from studio.ui.words import words
 
 MAX_PIECE_S = 10.0
@@ -98,10 +98,13 @@ def _scene_routes(studio: Studio) -> list[BaseRoute]:
 
 def _errand_routes(studio: Studio) -> list[BaseRoute]:
     async def make(request: Request) -> Response:
-        return await _answer(request, lambda asked: {"id": studio.mixes.begin_takes(parse_scene(asked))})
+        client = caller_of(request)
+        return await _answer(
+            request, lambda asked: {"id": studio.mixes.begin_takes(parse_scene(asked), client)}
+        )
 
     async def mix(request: Request) -> Response:
-        query = request.query_params
+        query, client = request.query_params, caller_of(request)
         suffix = query.get("format", "")
 
         def begin(asked: Any) -> dict[str, Any]:
@@ -110,7 +113,8 @@ def _errand_routes(studio: Studio) -> list[BaseRoute]:
             coding = read_coding(query, suffix)
             stems = "stems" in query
             scene = parse_scene(asked)
-            return {"id": studio.mixes.begin_mix(scene, suffix=suffix, coding=coding, stems=stems)}
+            mixes = studio.mixes
+            return {"id": mixes.begin_mix(scene, suffix=suffix, coding=coding, stems=stems, client=client)}
 
         return await _answer(request, begin)
 

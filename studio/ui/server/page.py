@@ -67,6 +67,7 @@ STYLES = tuple(
         "layers",
         "ear",
         "edit",
+        "stage",
         "access",
     )
 )

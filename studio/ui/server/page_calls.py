@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from studio.core.errors import InvalidRequestError, StudioError
 from studio.ui.panels.making import NO_STORE, OWN_HEADER
+from studio.ui.server.security import login_of
 from studio.ui.words import words
 
 Answer = Response | dict[str, Any]
@@ -32,6 +33,11 @@ async def sent(request: Request, most: int, *, too_large: str, no_json: str) -> 
         return json.loads(bytes(body))
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError(no_json) from error
+
+
+def caller_of(request: Request) -> str:
+    """Who asks: by their login, else by their address."""
+    return login_of(request.scope) or (request.client.host if request.client else "")
 
 
 async def answered(do: Callable[[], Answer]) -> Response:

@@ -25,8 +25,8 @@ from studio.ui.panels import sets
 from studio.ui.panels.making import OWN_HEADER
 from studio.ui.server.exporting import NO_STORE, Refusal, fetched, made, told
 from studio.ui.server.library_routes import MEDIA_TYPES
+from studio.ui.server.page_calls import caller_of
 from studio.ui.server.pictures import picture_png, width_of
-from studio.ui.server.security import login_of
 from studio.ui.words import words
 
 MAX_SHEET_BYTES = 8_000_000
@@ -55,11 +55,6 @@ async def _answer(do: Callable[[], Any]) -> Response:
         return JSONResponse({"message": str(error)}, 507, headers=NO_STORE)
 
 
-def _client(request: Request) -> str:
-    """Who asks: by their login, else by their address."""
-    return login_of(request.scope) or (request.client.host if request.client else "")
-
-
 def _sheet_routes(studio: Studio) -> list[BaseRoute]:
     async def sheet(request: Request) -> Response:
         """Of a sheet's text, what it would make; with `begin` in the address, make it."""
@@ -76,7 +71,7 @@ def _sheet_routes(studio: Studio) -> list[BaseRoute]:
         def read() -> dict[str, Any]:
             rows = sets.rows_of_sheet(studio, bytes(text))
             if "begin" in query:
-                return {"id": studio.sets.begin(rows, query.get("name", ""), _client(request))}
+                return {"id": studio.sets.begin(rows, query.get("name", ""), caller_of(request))}
             return {"said": sets.told_of_plan(studio.sets.plan(rows), rows)}
 
         return await _answer(read)
@@ -119,7 +114,7 @@ def _look_routes(studio: Studio) -> list[BaseRoute]:
             return PlainTextResponse(TEXT.foreign, 403)
         set_id, what = request.path_params["id"], request.path_params["what"]
         row = request.query_params.get("row")
-        client = _client(request)
+        client = caller_of(request)
 
         def do() -> dict[str, Any]:
             if what == "stop":

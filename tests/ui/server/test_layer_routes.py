@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import soundfile as sf
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from studio.core.errors import OutOfResourcesError
+from studio.core.request import parse_request
 from studio.core.scene import parse_scene
 from studio.core.settings import Settings
 from studio.service.studio import Studio
@@ -106,3 +110,31 @@ def test_pieces_outside_of_the_scene_and_other_sites_get_nothing(studio: Studio,
     assert client.post("/layers/mix?format=.wav", json=scene).status_code == 400
     assert client.get("/layers/picture/loop-duo").headers["content-type"] == "image/webp"
     assert client.get("/layers/picture/..%2Fkits%2Frain").status_code == 404
+
+
+def test_a_bound_of_one_lets_a_mix_make_its_takes_and_nothing_beside(tmp_path: Path) -> None:
+    """On a page with logins, as takes are bound."""
+    settings = Settings(outputs=tmp_path, host="0.0.0.0", auth=(("ann", "x"),), jobs_per_client=1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def held(*given: Any) -> Iterator[Any]:
+        begun.set()
+        assert go_on.wait(60)
+        yield from render_ramp(*given)
+
+    studio = Studio(settings, create_backend, held)
+    routes = layer_routes(studio)
+    with TestClient(Starlette(routes=routes), headers=OWN) as client:
+        mix = client.post("/layers/mix?format=.wav", json=SCENE).json()["id"]
+        assert begun.wait(60)
+        for path in ("/layers/mix?format=.wav", "/layers/make"):
+            refused = client.post(path, json=SCENE)
+            assert (refused.status_code, "of yours are" in refused.json()["message"]) == (507, True)
+        with pytest.raises(OutOfResourcesError, match="of yours"):
+            studio.submit(parse_request(**HUM), client="testclient")
+        other = TestClient(Starlette(routes=routes), headers=OWN, client=("10.0.0.7", 1))
+        assert "id" in other.post("/layers/make", json=SCENE).json()
+        go_on.set()
+        assert ended(client, mix)["phase"] == "done", "both of its takes were made"
+        assert "id" in client.post("/layers/make", json=SCENE).json()
+    studio.close()
