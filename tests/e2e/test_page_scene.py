@@ -245,7 +245,7 @@ def assert_heard(mix: np.ndarray, heard: np.ndarray) -> None:
     """Every quarter of a second of the mix was heard, in its order: a busy machine may wait between two."""
     block, last = RATE // 4, -1
     energy = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
-    for first in range(block // 2, len(mix) - block, block):
+    for first in range(block, len(mix) - block, block):  # none lies in two of the pieces that are fetched
         part = LEVEL * mix[first : first + block]
         apart = energy[block:] - energy[:-block] - 2 * correlate(heard, part, mode="valid", method="fft")
         place = int(apart.argmin())
