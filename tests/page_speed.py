@@ -34,7 +34,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "1440": {"viewport": {"width": 1440, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
 }
-TABS = ("Infinite", "Sparse", "Dual", "Library")
+TABS = ("Infinite", "Sparse", "Dual", "Sets", "Layers", "Library")
 QUIET_MS = 1500  # without a shift, and a page has settled
 SETTLE_S = 20.0  # a take has filled its lead by then
 COUNT_S = 60.0

@@ -48,6 +48,7 @@ class Desk {
     transport.addEventListener('change', () => this.#mark());
     transport.addEventListener('tick', () => this.#point());
     this.#changed(false);
+    root.dataset.ready = ''; // shown at once and whole: nothing moves away from below a finger
     if (this.#errand) this.#look();
   }
 

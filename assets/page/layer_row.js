@@ -60,7 +60,10 @@ export class LayerRow {
     this.element.classList.toggle('lw-unheard', !heard);
     setText(this.#part('b'), place + 1);
     setText(this.#part('.lw-layer-name'), name);
-    setText(this.#part('small'), own ? fill(said.lasts, { seconds: own.lengthS.toFixed(1) }) : layer.take ? '' : said.unmade);
+    const late = own && own.offset >= plan.frames; // its bar lies outside of what is shown
+    const lasts = own && fill(said.lasts, { seconds: own.lengthS.toFixed(1) });
+    setText(this.#part('small'), late ? `${lasts} · ${said.unheard}` : lasts ?? (layer.take ? '' : said.unmade));
+    this.#part('small').classList.toggle('lw-wrong', Boolean(late));
     this.#label('.lw-layer-remove', fill(said.remove, { name }));
     for (const [field, text] of [['mute', said.mute], ['solo', said.solo], ['loop', said.loop]]) {
       const button = this.#part(`[data-switch=${field}]`);

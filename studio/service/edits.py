@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.core.edit import AnyEdit, EditRecord, Splice, Vary
+from studio.core.edit import AnyEdit, EditRecord, Repaint, Splice, Vary
 from studio.core.errors import InvalidRequestError
 from studio.core.preset import Marker, PromptChange
 from studio.core.speech import Said
@@ -148,7 +148,7 @@ def notes_of(start: FromEdit, edited: Edited | None) -> EditNotes:
     if edited.spoken:  # in a span of one take, which has its times
         said = list(takes[0].said)
     record = EditRecord(of=of, settings=start.edit, made=tuple(spans), encoded=edited.encoded)
-    loop = (0, position) if edited.ring else None
+    loop = (0, position) if edited.ring else _loop_left(takes[0], start.edit, spans)
     return EditNotes(name, record, tuple(_changes(cues)), tuple(said), loop, tuple(markers))
 
 
@@ -160,6 +160,14 @@ def _named(name: str, candidate: tuple[int, int]) -> str:
         return bare
     told = f" · candidate {number} of {count}"
     return bare[: MOST_CHARS - len(told)] + told
+
+
+def _loop_left(take: TakeOnDisk, edit: AnyEdit, made: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """The take's own loop where what is new lies within it: its end leads to its beginning as before."""
+    loop = take.about.loop if take.about is not None and isinstance(edit, Repaint) else None
+    if loop is None or not all(loop[0] < start and stop < loop[1] for start, stop in made):
+        return None
+    return loop
 
 
 def _cues_within(take: TakeOnDisk, part: EditedPart, position: int) -> Iterator[PromptChange]:

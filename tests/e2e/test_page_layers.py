@@ -217,6 +217,11 @@ def test_on_a_phone_what_a_scene_lacks_is_made_and_what_is_wrong_is_said(
     inspection.look("a scene on a phone")
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390, "nothing lies beside the screen"
+    page.fill(".lw-mix [name=length_s]", "0.5")
+    page.click(".lw-layer:nth-child(2) summary")
+    page.fill(".lw-layer:nth-child(2) [data-time=offset_s]", "2")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(".lw-layer:nth-child(2) small.lw-wrong:has-text('after the scene')")
     page.evaluate(lay, {"kind": "scene", "name": "Gone", "layers": [{"take": "2020-01-01/gone"}]})
     page.wait_for_selector(".lw-desk-said.lw-wrong:has-text('Layer 1: its take')")
     assert page.is_disabled(".lw-desk-play")

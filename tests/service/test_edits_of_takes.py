@@ -100,6 +100,16 @@ def test_a_loop_says_which_samples_go_round(studio: Studio) -> None:
     np.testing.assert_array_equal(_sound(again), _sound(path))
 
 
+def test_a_loop_stays_one_where_only_its_middle_is_made_anew(studio: Studio) -> None:
+    loop = _edited(studio, "loop", _made(studio), bpm=120, bars=2)
+    inside = _edited(studio, "repaint", loop, start_s=1, end_s=2)
+    assert load_preset(inside.with_suffix(".json")).take.loop == (0, 4 * RATE)
+    for sample in 0, -1:
+        assert _sound(inside)[sample] == _sound(loop)[sample]
+    to_the_end = _edited(studio, "repaint", inside, start_s=3, end_s=4)
+    assert load_preset(to_the_end.with_suffix(".json")).take.loop is None
+
+
 def test_extending_moves_what_is_told_of_the_take(studio: Studio) -> None:
     take = _made(studio, lane=LANE)
     path = _edited(studio, "extend", take, left_s=1, right_s=1, prompt="sea")

@@ -19,7 +19,6 @@ from studio.core.scene import Layer
 from studio.core.text import one_line
 from studio.dsp.layers import equal_power
 from studio.dsp.resample import ratio
-from studio.service.takes.export_range import describe_length
 
 REACH_S = 0.1  # far beyond what the resampler's filter hears to either side
 NO_SOUND = "'{name}' can't be read: it is no sound file."
@@ -114,7 +113,7 @@ def ring_of(layer: Layer, sound: TakeSound, number: int) -> Ring:
 
 def _span(layer: Layer, sound: TakeSound, number: int) -> tuple[int, int]:
     rate, length_s = sound.sample_rate, sound.length_s
-    long = f"Layer {number}: '{one_line(sound.found.name)[:60]}' is {describe_length(length_s)} long"
+    long = f"Layer {number}: '{one_line(sound.found.name)[:60]}' is {length_s:.2f} s long"
     start = round(layer.start_s * rate)
     if start >= sound.frames:
         raise InvalidRequestError(f"{long}: begin inside it.")

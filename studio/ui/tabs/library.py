@@ -138,7 +138,8 @@ def _bind_buttons(
     run(parts["undo"].click, view.restore, "undone")
     for list_of_takes in (parts["listing"], parts["trash"]):
         inputs = {"chosen": parts["chosen"], **asked}
-        list_of_takes.click(acted(view, show), None, shown, inputs_kwargs=inputs, **HIDDEN)
+        acts = acted(view, show)  # each: what is pressed while another is answered would be lost of itself
+        list_of_takes.click(acts, None, shown, inputs_kwargs=inputs, trigger_mode="multiple", **HIDDEN)
     parts["empty"].click(lambda: gr.update(visible=True), None, parts["sure"], queue=False, **HIDDEN)
     parts["keep"].click(lambda: gr.update(visible=False), None, parts["sure"], queue=False, **HIDDEN)
     emptied = run(parts["really"].click, view.empty, "chosen")

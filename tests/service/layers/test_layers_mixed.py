@@ -170,8 +170,8 @@ def test_panned_to_a_side_the_other_is_silent(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
-        ({"start_s": 3}, "Layer 2: '2' is 0:01 long: begin inside it."),
-        ({"end_s": 1.5}, "Layer 2: '2' is 0:01 long: end inside it, or leave the end out."),
+        ({"start_s": 3}, "Layer 2: '2' is 1.00 s long: begin inside it."),
+        ({"end_s": 1.5}, "Layer 2: '2' is 1.00 s long: end inside it, or leave the end out."),
         ({"start_s": 0.5, "end_s": 0.50001}, "nothing lies between"),
     ],
 )
