@@ -22,6 +22,9 @@ from studio.training.precision import mixed_precision
 
 CROP_SAMPLES = 9600
 BATCH = 6
+SPOKEN = 4  # crops of speech that come to each batch: half of them over one of the corpus
+LOUDNESS = (0.25, 1.2)  # of the speech in them, against how it was read
+BENEATH = (0.03, 0.6)  # and of what lies under it
 ADVERSARIAL_FROM = 0.45  # share of the steps after which the discriminators join
 LEARNING_RATE = 1e-3
 GOING_ON = 0.3  # of the learning rate where a trained vocoder goes on, with the discriminators from the start
@@ -141,10 +144,30 @@ class Adversary:
         return _adversarial_loss(self.discriminators, made, real)
 
 
+def spoken_crops(generator: torch.Generator, speech: Corpus, corpus: Corpus) -> Tensor:
+    """Crops of speech, of many levels [SPOKEN, CROP_SAMPLES]; the second half over crops of the corpus."""
+
+    def levels(count: int, low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(count, 1, generator=generator)
+
+    voices = speech.crops(generator, SPOKEN, CROP_SAMPLES)[0] * levels(SPOKEN, *LOUDNESS)
+    over = SPOKEN // 2
+    under = corpus.crops(generator, over, CROP_SAMPLES)[0] * levels(over, *BENEATH)
+    return torch.cat([voices[over:], voices[:over] + under]).clamp(-1.0, 1.0)
+
+
 def train_vocoder(
-    corpus: Corpus, options: LoopOptions, init: Path | None = None, device: str = "cpu"
+    corpus: Corpus,
+    options: LoopOptions,
+    init: Path | None = None,
+    device: str = "cpu",
+    *,
+    speech: Corpus | None = None,
 ) -> SpeechT5HifiGan:
-    """Train on random crops of the corpus (log-mel → samples); returns the averaged generator."""
+    """Train on random crops of the corpus, and of speech beside it (log-mel → samples).
+
+    Returns the averaged generator.
+    """
     torch.manual_seed(options.seed)
     if init:
         vocoder = SpeechT5HifiGan.from_pretrained(init, dtype=torch.float32)
@@ -165,7 +188,8 @@ def train_vocoder(
     def step(number: int, generator: torch.Generator) -> dict[str, float]:
         tones = corpus.crops(generator, tonal_crops, CROP_SAMPLES, tonal)[0]
         others = corpus.crops(generator, BATCH - tonal_crops, CROP_SAMPLES)[0]
-        real = torch.cat([tones, others]).to(device)
+        spoken = [spoken_crops(generator, speech, corpus)] if speech else []
+        real = torch.cat([tones, others, *spoken]).to(device)
         mel = log_mel(real)
         with mixed_precision(device):
             made = vocoder(mel)

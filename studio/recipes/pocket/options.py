@@ -35,6 +35,7 @@ class Amounts:
     phrases: int = 50_000  # what the towers read besides captions
     drafted_clips: int = 1280
     sentences: int = 4000  # that each voice reads aloud
+    spoken_clips: int = 300  # that the vocoder hears
     wide_clips: int = 480  # at 48 kHz, of 4 s
     clip_s: float = 10.0
 

@@ -92,6 +92,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "vocoder", "vocoder", audioldm.run_vocoder,
         makes=_transformers("audioldm/vocoder"), needs=("corpus",), loops=("vocoder",),
+        groups=("train",),
     ),
     Stage(
         "extension", "extension to 48 kHz", extension.run_extension,
