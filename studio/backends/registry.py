@@ -26,6 +26,7 @@ INDEX_FILE = "model_index.json"
 AUDIOGEN_FILES = ("state_dict.bin", "compression_state_dict.bin")  # as audiocraft exports one
 PUBLISHED_FILES = ("pytorch_model_main.bin", "pytorch_model_vae.bin")  # TANGO's, as its authors publish it
 PUBLISHED_CONFIGS = ("main_config.json", "vae_config.json")
+FOLDED_UNET = "unet_guided"  # a component that a checkpoint may have: its U-Net with guidance folded in
 _ONE_TEXT = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
 
 

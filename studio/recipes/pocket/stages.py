@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from studio.backends.registry import FOLDED_UNET
 from studio.core.errors import ModelNotFoundError
 from studio.core.files import replace_file
 from studio.recipes.pocket import audioldm, audioldm2, dual, extension, voiceldm
@@ -114,6 +115,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "audioldm", "AudioLDM", audioldm.run_index,
         makes=("audioldm/model_index.json",), needs=("vae", "vocoder", "clap-scenes", "unet"),
+    ),
+    Stage(
+        "guidance", "U-Net with guidance folded in", audioldm.run_guidance,
+        makes=_diffusers(f"audioldm/{FOLDED_UNET}"), needs=("corpus", "vae", "clap-scenes", "unet"),
+        loops=("guidance",), groups=("train",),
     ),
     Stage(
         "t5", "T5", audioldm2.run_t5,
