@@ -18,6 +18,7 @@ from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from studio.backends.latent import FOLDED_SCALES
 from studio.modules.guidance_scale import scale_embedding
 from studio.modules.patches.framewise import framewise
 from studio.recipes.data.mixing import LatentMixer, Mixer
@@ -101,6 +102,7 @@ def with_scale(teacher: UNet2DConditionModel) -> UNet2DConditionModel:
     """A copy of the teacher that takes a scale, of which it makes nothing yet."""
     config = {name: value for name, value in teacher.config.items() if not name.startswith("_")}
     student = UNet2DConditionModel(**config | {"time_cond_proj_dim": SCALE_WIDTH})
+    student.register_to_config(**{FOLDED_SCALES: [LEAST_SCALE, MOST_SCALE]})
     nn.init.zeros_(student.time_embedding.cond_proj.weight)
     student.load_state_dict(student.state_dict() | teacher.state_dict())
     return student
