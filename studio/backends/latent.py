@@ -272,10 +272,10 @@ def folded_scales(unet: Any) -> tuple[float, float] | None:
     """
     if unet.config.get("time_cond_proj_dim") is None:
         return None
-    first, last, *more = unet.config.get(FOLDED_SCALES, (1.0, MOST_SCALE))
-    if more or not (real(first, 0, MOST_SCALE) and real(last, first, MOST_SCALE)):
-        raise WeightsError("The scales of this U-Net's guidance can't be; get the checkpoint again.")
-    return float(first), float(last)
+    match unet.config.get(FOLDED_SCALES, (1.0, MOST_SCALE)):
+        case [first, last] if real(first, 0, MOST_SCALE) and real(last, first, MOST_SCALE):
+            return float(first), float(last)
+    raise WeightsError("The scales of this U-Net's guidance can't be; get the checkpoint again.")
 
 
 def read_schedule(folder: Path) -> NoiseSchedule:
