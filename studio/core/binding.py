@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from studio.core import schema
-from studio.core.defaults import DefaultsOf, ModelDefaults
+from studio.core.defaults import EFFORTS, DefaultsOf, ModelDefaults
 from studio.core.draft import RecordedDraft
 from studio.core.field import SCHEMA, Field
 from studio.core.fields import fields_of, on_page
@@ -131,10 +131,12 @@ def effort_of(mode: str, values: Values, own: ModelDefaults = USUAL) -> str:
 def efforts_of(mode: str, own: ModelDefaults) -> dict[str, dict[str, Any]]:
     """A model's choices of quality, each with the fields of a mode's form that it sets."""
     names = {field.place: name for name, field in on_page(mode).items()}
+    apart = len({own.effort(effort).passes for effort in EFFORTS}) > 1
     chosen = {}
     for effort, wanted in own.efforts(MODES[mode].sampler).items():
         places: dict[str, Any] = {f"sampler.{name}": value for name, value in wanted.items()}
-        places["model.passes"] = own.effort(effort).passes
+        if apart:  # else the passes are no part of the choice
+            places["model.passes"] = own.effort(effort).passes
         chosen[effort] = {names[place]: value for place, value in places.items() if place in names}
     return chosen
 

@@ -58,6 +58,7 @@ def test_a_choice_of_quality_may_have_one() -> None:
     assert efforts_of("infinite", QUICK)["fast"] == {"base_steps": 16, "group_size": 8, "passes": "one"}
     assert efforts_of("sparse", QUICK)["balanced"] == {"steps": 50, "passes": "two"}
     assert "passes" not in efforts_of("dual", QUICK)["fast"]
+    assert efforts_of("sparse", ModelDefaults())["fast"] == {"steps": 25}, "no part of it where all have two"
     form = opening("sparse", QUICK) | {"steps": 25}
     assert effort_of("sparse", form, QUICK) == "own"
     assert effort_of("sparse", form | {"passes": "one"}, QUICK) == "fast"
