@@ -52,7 +52,7 @@ def build_studio(settings: Settings, gpu: Gpu | None = None) -> Studio:
         renderer,
         resolve_choice,
         drafts=drafts,
-        fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings),
+        fingerprint=lambda choice: catalog.weights_fingerprint(choice.id, settings, choice.passes),
         admit=partial(require_allowed, settings=settings),
         defaults=partial(defaults_of, settings=settings),
         look=renderer.calibration,

@@ -62,13 +62,13 @@ export class Form extends EventTarget {
 
   /** The fields that are not as the page opens on this model, but for those that are set for every take. */
   get changed() {
-    const hidden = this.speaks ? [] : this.#about.needing;
+    const hidden = Object.keys(this.#about.needing).filter((name) => !this.#able(this.#about.needing[name]));
     return this.#differing(this.#opening).filter((name) => !FREE.includes(name) && !hidden.includes(name));
   }
 
   /** Whether the model that is chosen says words. */
   get speaks() {
-    return Boolean(this.values.defaults?.speaks);
+    return this.#able('speech');
   }
 
   /** What is to be said, its lines clean; null where the model says nothing. */
@@ -181,17 +181,24 @@ export class Form extends EventTarget {
     badge(this.#part('engine-tab'), changed.filter((name) => depth(name) !== 'sound').length);
     this.#badgeSection('advanced', changed.filter((name) => depth(name) === 'expert').length);
     for (const [part, name] of Object.entries(SECTIONS)) this.#badgeSection(part, this.#inside(name));
-    this.#showWords();
+    this.#showMeant();
     const reset = this.#part('reset');
     if (!reset) return;
     reset.querySelector('.lw-modified').hidden = !this.modified;
     reset.querySelector('.lw-reset').disabled = !this.modified && changed.length === 0;
   }
 
-  /** What is for words is to be seen while the model says any. */
-  #showWords() {
+  /** What the model that is chosen is able to do, of what fields need. */
+  #able(need) {
+    return Boolean(this.values.defaults?.able[need]);
+  }
+
+  /** What means something to some models alone is to be seen while one of them is chosen. */
+  #showMeant() {
     const { needing, parts } = this.#about;
-    for (const name of needing) document.getElementById(parts[name])?.classList.toggle('lw-hidden', !this.speaks);
+    for (const [name, need] of Object.entries(needing)) {
+      document.getElementById(parts[name])?.classList.toggle('lw-hidden', !this.#able(need));
+    }
     this.#part('words')?.classList.toggle('lw-hidden', !this.speaks);
   }
 

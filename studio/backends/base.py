@@ -103,11 +103,14 @@ class Conditioning:
         text: the text as cross-attention reads it, a sequence for each text tower: none where there is no
             cross-attention, two in AudioLDM 2.
         acoustic: the draft as a dual model hears it beside the text; None where nothing is heard.
+        scale: how far the text is to be followed, told to a model into which guidance is folded
+            (`Capabilities.folded`); at 1, which every other takes, as it follows it by itself.
     """
 
     pooled: Tensor | None = None
     text: tuple[Tokens, ...] = ()
     acoustic: Tokens | None = None
+    scale: float = 1.0
 
     @property
     def vector(self) -> Tensor:
@@ -120,7 +123,9 @@ class Conditioning:
         """The items of these indices [n]."""
         pooled = None if self.pooled is None else self.pooled[rows.to(self.pooled.device)]
         acoustic = None if self.acoustic is None else self.acoustic.take(rows)
-        return Conditioning(pooled, tuple(tokens.take(rows) for tokens in self.text), acoustic)
+        return replace(
+            self, pooled=pooled, text=tuple(tokens.take(rows) for tokens in self.text), acoustic=acoustic
+        )
 
     def with_acoustic(self, heard: Tokens) -> Conditioning:
         """The same text beside a draft, whose batch is the text's, or one for all of it."""
@@ -128,7 +133,7 @@ class Conditioning:
 
     @classmethod
     def join(cls, parts: Sequence[Conditioning]) -> Conditioning:
-        """The items of all parts, one after another; the parts are of one model."""
+        """The items of all parts, one after another; the parts are of one model, and of one scale."""
         pooled = [part.pooled for part in parts if part.pooled is not None]
         towers = zip(*(part.text for part in parts), strict=True)
         heard = [part.acoustic for part in parts if part.acoustic is not None]
@@ -136,6 +141,7 @@ class Conditioning:
             torch.cat(pooled) if pooled else None,
             tuple(map(Tokens.join, towers)),
             Tokens.join(heard) if heard else None,
+            parts[0].scale,
         )
 
 

@@ -18,6 +18,8 @@ class Capabilities:
         bridge: how a bridge feeds it what is known on either side (`samplers.bridge`): "noised" to the level
             of the rest, or "clean" at the lowest timestep.
         extends: its sound can be had at 48 kHz, and its backend is a `base.ExtendableBackend`.
+        folded: between which scales a loaded network can be told how far to follow the text, and needs one
+            prediction for it (`base.Conditioning.scale`); None where guidance takes two.
     """
 
     text: Literal["pooled", "tokens"]
@@ -25,3 +27,4 @@ class Capabilities:
     speaks: bool = False
     bridge: Literal["clean", "noised"] = "noised"
     extends: bool = False
+    folded: tuple[float, float] | None = None

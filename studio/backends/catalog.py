@@ -18,11 +18,12 @@ from studio.backends.companions import COMPANIONS, cached
 from studio.backends.hub import download as get
 from studio.backends.hub import plan
 from studio.backends.reading import MAX_CONFIG_BYTES, is_folder, quoted, read_bytes
-from studio.backends.registry import AUDIOGEN, REGISTRY, TONE, Registry
+from studio.backends.registry import AUDIOGEN, FOLDED_UNET, REGISTRY, TONE, Registry
 from studio.core.defaults import ModelDefaults
 from studio.core.errors import ModelNotFoundError, StudioError
 from studio.core.request import ModelChoice
 from studio.core.settings import Settings
+from studio.core.values import Passes
 from studio.core.vocabulary import VOCABULARY_FILE, Vocabulary
 
 if TYPE_CHECKING:
@@ -180,7 +181,8 @@ def create_backend(choice: ModelChoice, settings: Settings, registry: Registry =
     else:
         folder = resolve(choice.id, settings)
         system = registry.system_of(folder)
-    backend = system.load(folder, choice.device, choice.dtype, model_id=choice.id)
+    own = {"passes": choice.passes} if system.folds else {}
+    backend = system.load(folder, choice.device, choice.dtype, model_id=choice.id, **own)
     from studio.backends import extension
 
     if isinstance(backend, extension.Extended):
@@ -216,10 +218,12 @@ def fingerprint(model_id: str, settings: Settings) -> str:
     return " ".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)
 
 
-def weights_fingerprint(model_id: str, settings: Settings) -> str:
-    """What tells a model's weights from others of its name; empty where there are none, or none here."""
+def weights_fingerprint(model_id: str, settings: Settings, passes: Passes = "two") -> str:
+    """What tells a model's weights, in takes of so many passes, from others of its name; empty where there
+    are none, or none here.
+    """
     try:
-        return checkpoint.fingerprint(resolve(model_id, settings, download=False))
+        return checkpoint.fingerprint(resolve(model_id, settings, download=False), passes=passes)
     except (StudioError, OSError):
         return ""
 
@@ -258,6 +262,14 @@ def speaks(model_id: str, settings: Settings, registry: Registry = REGISTRY) -> 
             return registry.system(row.system).capabilities.speaks
         return registry.system_of(resolve(model_id, settings, download=False)).capabilities.speaks
     except (StudioError, OSError, KeyError):  # what makes drafts is no system of the registry's
+        return False
+
+
+def folds(model_id: str, settings: Settings) -> bool:
+    """Whether takes of a model can be had in one pass, as far as is known."""
+    try:
+        return checkpoint.unet_in(resolve(model_id, settings, download=False), "one") == FOLDED_UNET
+    except (StudioError, OSError):
         return False
 
 

@@ -24,6 +24,7 @@ from studio.backends.reading import (
 )
 from studio.backends.registry import (
     AUDIOGEN_FILES,
+    FOLDED_UNET,
     INDEX_FILE,
     PUBLISHED_CONFIGS,
     PUBLISHED_FILES,
@@ -34,6 +35,7 @@ from studio.backends.registry import (
 )
 from studio.core.defaults import ModelDefaults
 from studio.core.errors import StudioError, WeightsError
+from studio.core.values import Passes
 
 # And what is defined here.
 __all__ = ["AUDIOGEN_FILES", "INDEX_FILE", "PUBLISHED_CONFIGS", "PUBLISHED_FILES", "read_json"]
@@ -106,6 +108,17 @@ def component(folder: Path, name: str) -> Path:
     return folder.resolve() / place if isinstance(place, str) and _BESIDE.fullmatch(place) else own
 
 
+def unet_in(folder: Path, passes: Passes, registry: Registry = REGISTRY) -> str:
+    """The component that is the network of a folder's takes: of one pass the one with guidance folded in,
+    where there is one.
+
+    Raises:
+        WeightsError: the folder's index is damaged.
+    """
+    folds = passes == "one" and registry.system_of(folder).folds and is_folder(component(folder, FOLDED_UNET))
+    return FOLDED_UNET if folds else "unet"
+
+
 def defaults_in(folder: Path) -> ModelDefaults | None:
     """What a folder's index says that takes of it begin with; None where it says nothing.
 
@@ -153,6 +166,8 @@ def _problems(folder: Path, registry: Registry) -> list[str]:
         return own + [problem for place in beside for problem in _verify_component(place)]
     if not any(is_folder(place) for place in places.values()):
         return [f"{folder.name} holds no model that the studio knows."]
+    if system.folds and is_folder(folded := component(folder, FOLDED_UNET)):
+        places[FOLDED_UNET] = folded
     problems = []
     for name, place in places.items():
         if not is_folder(place):
@@ -170,8 +185,9 @@ def _file_problems(folder: Path, layout: FilesLayout) -> list[str]:
     return _weight_problems(files) if files else [f"{folder.name} holds no {' or '.join(layout.one_of)}."]
 
 
-def fingerprint(folder: Path, registry: Registry = REGISTRY) -> str:
-    """Tells the weights of a folder from others of its name, wherever it lies and whenever it was copied.
+def fingerprint(folder: Path, registry: Registry = REGISTRY, passes: Passes = "two") -> str:
+    """Tells the weights of a folder from others of its name, wherever it lies and whenever it was copied:
+    those that takes of so many passes are made with.
 
     From the sizes of the weight files and pieces of them: other weights differ everywhere.
 
@@ -183,7 +199,9 @@ def fingerprint(folder: Path, registry: Registry = REGISTRY) -> str:
     layout = system.published
     files = layout.files(folder) if layout and layout.is_in(folder) else []
     if layout is None or layout.one_of or not files:
-        places = (component(folder, name) for name in system.components)
+        unet = unet_in(folder, passes, registry)
+        names = (unet if name == "unet" else name for name in system.components)
+        places = (component(folder, name) for name in names)
         files += [file for place in places for file in weight_files(place)]
     digest = hashlib.sha256()
     for file in files:

@@ -42,10 +42,13 @@ from studio.core.audio import Bandwidth
 from studio.core.errors import InvalidRequestError, WeightsError
 from studio.dsp.mel import CENTRED, HOP_SAMPLES, N_MELS, SAMPLE_RATE, SEAMLESS, log_mel
 from studio.dsp.resample import decimate
+from studio.modules.guidance_scale import scale_embedding
 from studio.modules.patches.framewise import framewise
 from studio.samplers.schedule import NoiseSchedule
 
 PREVIEW_FRAMES = 256
+FOLDED_SCALES = "guidance_scales"  # ours, in a U-Net's config: those at which guidance was folded in
+MOST_SCALE = 100.0  # that anybody asks for
 # Of vocoder and U-Net, well beyond what any of these systems has: mel bands, samples a mel frame, mel frames.
 _MAX_BANDS, _MAX_HOP, _MAX_CONTEXT, _MAX_LEVELS = 1024, 4096, 2000, 8
 _SAMPLE_RATES = (4000, 192_000)
@@ -183,6 +186,14 @@ class LatentBackend(ABC):
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The U-Net's output; all that is given is on its device, and latents in its dtype."""
 
+    def _told(self, scale: float, count: int) -> dict[str, Tensor]:
+        """What a U-Net into which guidance is folded is told of the scale, for so many items."""
+        if self.capabilities.folded is None:
+            return {}
+        scales = torch.full((count,), scale, device=self.device)
+        told = scale_embedding(scales, self.unet.config.time_cond_proj_dim)
+        return {"timestep_cond": told.to(self.dtype)}
+
     def predict_noise(
         self, latents: Tensor, timesteps: Tensor, start_frame: int, conditioning: Conditioning
     ) -> Tensor:
@@ -250,6 +261,21 @@ class LatentBackend(ABC):
     @abstractmethod
     def _unload_text(self) -> None:
         """Let go of what encodes the text."""
+
+
+def folded_scales(unet: Any) -> tuple[float, float] | None:
+    """Between which scales a U-Net says at once what guidance makes of two predictions, as its config tells;
+    any from 1 on where it doesn't. None of one that takes no scale.
+
+    Raises:
+        WeightsError: what its config tells can't be.
+    """
+    if unet.config.get("time_cond_proj_dim") is None:
+        return None
+    match unet.config.get(FOLDED_SCALES, (1.0, MOST_SCALE)):
+        case [first, last] if real(first, 0, MOST_SCALE) and real(last, first, MOST_SCALE):
+            return float(first), float(last)
+    raise WeightsError("The scales of this U-Net's guidance can't be; get the checkpoint again.")
 
 
 def read_schedule(folder: Path) -> NoiseSchedule:

@@ -26,6 +26,7 @@ INDEX_FILE = "model_index.json"
 AUDIOGEN_FILES = ("state_dict.bin", "compression_state_dict.bin")  # as audiocraft exports one
 PUBLISHED_FILES = ("pytorch_model_main.bin", "pytorch_model_vae.bin")  # TANGO's, as its authors publish it
 PUBLISHED_CONFIGS = ("main_config.json", "vae_config.json")
+FOLDED_UNET = "unet_guided"  # a component that a checkpoint may have: its U-Net with guidance folded in
 _ONE_TEXT = ("text_encoder", "tokenizer", "unet", "vae", "vocoder", "scheduler")
 
 
@@ -80,6 +81,7 @@ class SystemSpec:
         load: opens a folder of it. Nothing that it needs is imported before it is called.
         pipeline: `_class_name` in a folder's model_index.json; empty where it has no folders.
         components: the folders within a checkpoint's, or beside it by `checkpoint.SHARED_FILE`.
+        folds: a checkpoint may have `FOLDED_UNET` as well, which its loader takes for one pass.
         published: the other layout that it comes in, if there is one; components may lie beside its files.
         seamless_mels: its authors pad log-mels so that clips join (`dsp.mel.SEAMLESS`), not centred.
         modes: where its models are offered.
@@ -94,6 +96,7 @@ class SystemSpec:
     capabilities: Capabilities
     pipeline: str = ""
     components: tuple[str, ...] = ()
+    folds: bool = False
     published: FilesLayout | None = None
     seamless_mels: bool = False
     modes: tuple[str, ...] = ("infinite", "sparse")
@@ -190,6 +193,7 @@ AUDIOLDM = SystemSpec(
     Capabilities(text="pooled", extends=True),
     pipeline="AudioLDMPipeline",
     components=_ONE_TEXT,
+    folds=True,
     defaults=published(Scales(text=2.5)),
     source="AudioLDM; endless takes: InfiniteAudio, §2.2.2 and §3.4",
     paper=paper.infinite_audio(2.5, "last"),

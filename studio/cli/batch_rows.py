@@ -88,12 +88,12 @@ def _fingerprint(choice: ModelChoice, *, fetch: bool) -> str:
     """What tells a model's weights: of a model that is not here, after it was fetched."""
     from studio.backends import catalog
 
-    known = catalog.weights_fingerprint(choice.id, DEFAULTS)
+    known = catalog.weights_fingerprint(choice.id, DEFAULTS, choice.passes)
     builtin = any(model.id == choice.id and model.source == "builtin" for model in catalog.MODELS)
     if known or builtin or (not fetch and catalog.is_hub_id(choice.id)):
         return known
     catalog.resolve(choice.id, DEFAULTS, download=fetch)
-    return catalog.weights_fingerprint(choice.id, DEFAULTS)
+    return catalog.weights_fingerprint(choice.id, DEFAULTS, choice.passes)
 
 
 def _preset(beside: Path, name: str) -> Preset:

@@ -25,14 +25,16 @@ MAX_BENCH_S = 1200.0
 MAX_WORKERS = 64
 ENDLESS = (
     "prompt", "negative_prompt", "seconds", "seed", "compare", "model", "guidance", "strategy", "steps",
-    "skip_factor", "group_size", "buffer", "stereo", "width", "bandwidth", "kinds", "device", "dtype",
+    "skip_factor", "group_size", "buffer", "stereo", "width", "bandwidth", "passes", "kinds", "device",
+    "dtype",
 )  # fmt: skip
 CLIP = (
     "more", "seconds", "model", "shape", "shares_only", "end_to_end", "steps", "repeats", "batch", "ratio",
     "blocks", "device", "dtype",
 )  # fmt: skip
 SIDE_BY_SIDE = (
-    "seconds", "model", "steps", "guidance", "batches", "workers", "repeats", "outputs", "device", "dtype",
+    "seconds", "model", "steps", "guidance", "passes", "batches", "workers", "repeats", "outputs", "device",
+    "dtype",
 )  # fmt: skip
 DRAFTED = ("seconds", "steps", "model", "draft_model", "combinations", "device", "dtype")
 

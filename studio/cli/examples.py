@@ -33,6 +33,7 @@ longwave eval bandwidth --recordings field
 longwave eval dual --w 1 --w 4 --json
 longwave eval folder made --reference real --captions captions.csv --json
 longwave eval paper litefocus --table 1 --dry-run
+longwave eval passes --scale 4 --json
 longwave eval pocket --quick
 longwave eval realism --references recordings
 longwave eval seams --prompts 10
@@ -49,6 +50,7 @@ longwave train extension --runs runs
 longwave train clap --runs runs
 longwave train clap-scenes --runs runs
 longwave train unet --runs runs
+longwave train guidance --runs runs
 longwave train audioldm --runs runs
 longwave train t5 --runs runs
 longwave train audioldm2 --runs runs

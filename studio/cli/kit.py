@@ -29,7 +29,7 @@ _USUAL = KitPlan()
 _OPTIONS = (
     "prompt", "preset", "out", "seconds", "bpm", "bars", "seed", "variations", "distance", "tries", "light",
     "heavy", "states", "shots", "lufs", "rate", "negative_prompt", "model", "guidance", "steps", "attention",
-    "stereo", "width", "device", "dtype",
+    "passes", "stereo", "width", "device", "dtype",
 )  # fmt: skip
 _RATES = {"16": 16000, "44.1": 44100, "48": 48000}
 

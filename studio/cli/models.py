@@ -118,6 +118,7 @@ def defaults_command(model_id: ModelId, as_json: AsJson = False) -> None:
         typer.echo(
             f"{quality:<12}clips: {steps} steps; endless: N {plan.base_steps}, P {plan.skip_factor}, "
             f"k {plan.group_size}, {plan.steps} steps, a window of {plan.window_frames * FRAME_S:.2f} s"
+            f"{'; one pass' if own.effort(quality).passes == 'one' else ''}"
         )
 
 

@@ -25,6 +25,7 @@ RECIPES = {
     "clap": "Recipe 3: the caption and audio towers, and their tokenizer.",
     "clap-scenes": "Recipe 3b: a caption tower that is there already learns what two sounds mean together.",
     "unet": "Recipe 4: the diffusion network, half of its batches on FIFO ramps.",
+    "guidance": "Recipe 4b: guidance folded into the U-Net, which is then asked once a step, not twice.",
     "audioldm": "The index of the AudioLDM folder, once its parts are there.",
     "t5": "Recipe 6: the T5 encoder that AudioLDM2 and TANGO read, distilled from the caption tower.",
     "audioldm2": "Recipe 7: AudioLDM2's U-Net, with its GPT-2, begun from AudioLDM's.",

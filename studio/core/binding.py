@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from studio.core import schema
-from studio.core.defaults import DefaultsOf, ModelDefaults
+from studio.core.defaults import EFFORTS, DefaultsOf, ModelDefaults
 from studio.core.draft import RecordedDraft
 from studio.core.field import SCHEMA, Field
 from studio.core.fields import fields_of, on_page
@@ -49,7 +49,7 @@ def bind(
         preset: what holds where no value says otherwise.
         recorded: takes the draft's place, and is heard as that would have been.
         fitting: the groups of which is left out what the kind that was chosen has not; of another it is told.
-        fixed: settings that hold whatever is said.
+        fixed: settings that hold whatever is said; of a group those that it has.
 
     Raises:
         InvalidRequestError: names the first field at fault, or the preset is for other takes.
@@ -75,7 +75,10 @@ def bind(
             _put(settings, field.place, value)
     if values.get("endless"):
         settings["duration_s"] = None
-    return parse_request(**{**settings, **(fixed or {})})
+    for name, value in (fixed or {}).items():
+        both = isinstance(value, Mapping) and isinstance(settings.get(name), Mapping)
+        settings[name] = {**settings[name], **value} if both else value
+    return parse_request(**settings)
 
 
 def read_page(mode: str, values: Values) -> dict[str, Any]:
@@ -128,12 +131,14 @@ def effort_of(mode: str, values: Values, own: ModelDefaults = USUAL) -> str:
 def efforts_of(mode: str, own: ModelDefaults) -> dict[str, dict[str, Any]]:
     """A model's choices of quality, each with the fields of a mode's form that it sets."""
     names = {field.place: name for name, field in on_page(mode).items()}
-    return {
-        effort: {
-            names[place]: value for name, value in wanted.items() if (place := f"sampler.{name}") in names
-        }
-        for effort, wanted in own.efforts(MODES[mode].sampler).items()
-    }
+    apart = len({own.effort(effort).passes for effort in EFFORTS}) > 1
+    chosen = {}
+    for effort, wanted in own.efforts(MODES[mode].sampler).items():
+        places: dict[str, Any] = {f"sampler.{name}": value for name, value in wanted.items()}
+        if apart:  # else the passes are no part of the choice
+            places["model.passes"] = own.effort(effort).passes
+        chosen[effort] = {names[place]: value for place, value in places.items() if place in names}
+    return chosen
 
 
 def opening(mode: str, own: ModelDefaults = USUAL, /, **changes: Any) -> dict[str, Any]:

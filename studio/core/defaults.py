@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from studio.core.audio import Bandwidth
 from studio.core.sampling import ClipSampler, ConcatSampler, EndlessSampler
-from studio.core.values import Frozen
+from studio.core.values import Frozen, Passes
 
 EFFORTS = ("fast", "balanced", "careful")
 
@@ -29,18 +29,22 @@ class Scales(Frozen):
 
 
 class Effort(Frozen):
-    """A choice of quality: the DDIM steps of a clip, and N and k of an endless take (`core.sampling`)."""
+    """A choice of quality: the DDIM steps of a clip, N and k of an endless take (`core.sampling`), and the
+    passes of a step (`core.request.ModelChoice`).
+    """
 
     steps: int = 50
     base_steps: int = 24
     group_size: int = 8
+    passes: Passes = "two"
 
 
 class ModelDefaults(Frozen):
     """Guidance, steps and FIFO plan that a model's takes begin with.
 
     `spoken` are the scales of takes in which words are said, where those differ. "balanced" holds where
-    nobody chooses. `clip_s` is the length of clips that are joined, `bandwidth` that of the takes.
+    nobody chooses, and has two passes, as takes had before there were others. `clip_s` is the length of clips
+    that are joined, `bandwidth` that of the takes.
     """
 
     guidance: Scales = Scales()
@@ -56,6 +60,8 @@ class ModelDefaults(Frozen):
 
     @model_validator(mode="after")
     def _within_bounds(self) -> ModelDefaults:
+        if self.balanced.passes != "two":
+            raise ValueError("has one pass where nobody chooses: say so of fast")
         for quality in EFFORTS:
             EndlessSampler.model_validate(self._sampler("endless", quality))
             ConcatSampler.model_validate(self._sampler("concat", quality))
@@ -76,16 +82,15 @@ class ModelDefaults(Frozen):
     def efforts(self, kind: str) -> dict[str, dict[str, int]]:
         """What each choice of quality sets of a sampler of this kind."""
         names = ("base_steps", "group_size") if kind == "endless" else ("steps",)
-        return {
-            quality: {name: getattr(self._effort(quality), name) for name in names} for quality in EFFORTS
-        }
+        return {quality: {name: getattr(self.effort(quality), name) for name in names} for quality in EFFORTS}
 
-    def _effort(self, quality: str) -> Effort:
+    def effort(self, quality: str) -> Effort:
+        """The choice of this name."""
         effort: Effort = getattr(self, quality)
         return effort
 
     def _sampler(self, kind: str, quality: str) -> dict[str, Any]:
-        effort = self._effort(quality)
+        effort = self.effort(quality)
         if kind == "endless":
             return {
                 "kind": kind,

@@ -15,7 +15,7 @@ Codec = Literal["", "lane", "words", "text", "own_scale", "guidance", "both_scal
 # How far down a field of the form lies: what one hears, how it is made, what the papers call it.
 Depth = Literal["sound", "engine", "expert"]
 # What a model has to be able to do for a field to mean anything to it.
-Needs = Literal["", "speech"]
+Needs = Literal["", "speech", "folding"]
 SCHEMA: Any = ...  # the form opens on what the request's models say
 
 

@@ -15,7 +15,7 @@ from studio.core.sound_files import readable
 KINDS = readable()
 MAX_SCALE = 10.0  # of the page's sliders
 INFINITE, SPARSE, DUAL = ("infinite",), ("sparse",), ("dual",)
-SPEAKING = (*INFINITE, *SPARSE)  # where words can be said
+SPEAKING = (*INFINITE, *SPARSE)  # where words can be said, and the text may stand alone
 EVERY: tuple[str, ...] = ()
 
 _DENSE = (("Dense", "dense"), ("LiteFocus", "lite_focus"))
@@ -250,6 +250,16 @@ FIELDS: tuple[Field, ...] = (
             info="DDIM adds no noise on its way; DDPM draws some in every step, as TANGO does.",
         ),
         Option("ddim, or ddpm: draws noise in every step, as TANGO does."), Parameter(28, "Sampler"),
+    ),
+    Field(
+        "passes", "model.passes", "Passes a step", SPEAKING,
+        OnPage(
+            "passes", "radio", choices=(("Two", "two"), ("One", "one")), depth="engine", needs="folding",
+            info="One is half the work: the network has learned what guidance makes of two. A negative "
+            "prompt takes two all the same.",
+        ),
+        Option("two; or one: half the work, where the model has learned to."),
+        Parameter(37, "Passes a step", late=True),
     ),
     Field(
         "reuse", "sampler.reuse", "Coarse layers", (*SPARSE, *DUAL),

@@ -20,7 +20,7 @@ from studio.core.modes import MODES, POCKET
 from studio.core.sampling import EndlessSampler, Sampler
 from studio.core.speech import Speech
 from studio.core.text import Line
-from studio.core.values import MAX_SEED, Frozen, drawn_seed
+from studio.core.values import MAX_SEED, Frozen, Passes, drawn_seed
 
 MAX_PROMPT_CHARS = 2000
 MAX_DURATION_S = 24 * 3600.0
@@ -42,11 +42,16 @@ Mode = Annotated[str, AfterValidator(_known)]
 
 
 class ModelChoice(Frozen):
-    """Which checkpoint, and where it runs. `auto` takes what the machine has."""
+    """Which checkpoint, and where it runs. `auto` takes what the machine has.
+
+    `passes` is how often a step asks the network under guidance: "two" times, of the prompt and of what it
+    leads away from; or "one" time, where the checkpoint has a network into which guidance was folded.
+    """
 
     id: str = Field(POCKET, min_length=1, max_length=500)
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    passes: Passes = "two"
 
 
 PromptText = Annotated[Line, Field(max_length=MAX_PROMPT_CHARS)]
@@ -137,14 +142,16 @@ class GenerationRequest(Frozen):
     @property
     def own_settings(self) -> dict[str, Any]:
         """All that its sound follows from, as JSON: without what it says of stereo where that is mono, of
-        its bandwidth where that is the model's own, and of the steps' sparing where each is whole, as of
-        before there was any other.
+        its bandwidth where that is the model's own, of the steps' sparing where each is whole, and of the
+        passes where there are two, as of before there was any other.
         """
         mono = {"stereo", "width"} if self.stereo == "mono" else set()
         own = {"bandwidth"} if self.bandwidth == "16k" else set()
         sampled = self.sampler.model_dump(mode="json")
         whole = {name for name, value in _WHOLE_STEPS.items() if sampled.get(name, value) == value}
         settings = self.model_dump(mode="json", exclude=mono | own)
+        if self.model.passes == "two":
+            del settings["model"]["passes"]
         return settings | {"sampler": {name: sampled[name] for name in sampled if name not in whole}}
 
     @property

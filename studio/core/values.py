@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from studio.core.text import one_line
 MAX_SEED = 2**63 - 1
 EXACT_FLOAT = 2**53 - 1  # above it a floating-point number stands for several whole ones
 FRAME_S = 0.04  # a latent frame of every system here: 25 a second
+Passes = Literal["two", "one"]  # of the network in a step under guidance
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}(\.0*)?")
 
 

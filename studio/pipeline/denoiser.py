@@ -17,7 +17,7 @@ from studio.core.attention import DenseAttention
 from studio.pipeline.attention import SparseAttention
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.control import TakeControl
-from studio.pipeline.plan import ClipPlan, RenderPlan
+from studio.pipeline.plan import ClipPlan, Guidance, RenderPlan
 from studio.pipeline.prompts import PromptSchedule, WeightedConditioning
 from studio.pipeline.reuse import DeepReuse
 from studio.samplers.guidance import ALWAYS, Part, guided, weighted, within
@@ -83,7 +83,8 @@ class BoundTake:
         prompts = self._track.window(start_frame, frames)
         beside = self.accompanied(start_frame, frames)
         if guided and not beside:
-            return prompts
+            told = self.guidance.told
+            return [one._replace(conditioning=replace(one.conditioning, scale=told)) for one in prompts]
         parts = list(self.guidance.weights) if guided else [Part(prompt=True, beside=True)]
         return [
             WeightedConditioning(self._of(parts, part.conditioning, start_frame, frames, beside), part.share)
@@ -128,8 +129,14 @@ def denoise_together(
     takes: Sequence[BoundTake], backend: Backend, cancel: CancelToken, channels: int = 1
 ) -> Denoise:
     """A denoiser of latents [B, C, T, F], an item for each of so many channels of a take, one take after the
-    other, whose guidance and attention are alike.
+    other, whose attention and scales are alike.
     """
+    kinds: list[Guidance] = []
+    for take in takes:
+        if take.guidance not in kinds:
+            kinds.append(take.guidance)
+    if len(kinds) > 1:  # of a model that needs two passes for a negative prompt alone
+        return _apart(takes, kinds, backend, cancel, channels)
     first, guidance = takes[0], takes[0].guidance
     reuse = DeepReuse(first.period, backend.unet)
     together = [takes] if not first.alone else [[take] for take in takes]
@@ -156,6 +163,30 @@ def denoise_together(
     def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
         cancel.check()
         return follow_within(latents, timesteps, start_frame)
+
+    return denoise
+
+
+def _apart(
+    takes: Sequence[BoundTake],
+    kinds: Sequence[Guidance],
+    backend: Backend,
+    cancel: CancelToken,
+    channels: int,
+) -> Denoise:
+    """The takes of each kind of guidance by themselves."""
+    places = torch.arange(len(takes) * channels).view(len(takes), channels)
+    parts = []
+    for kind in kinds:
+        which = [number for number, take in enumerate(takes) if take.guidance == kind]
+        alike = denoise_together([takes[number] for number in which], backend, cancel, channels)
+        parts.append((places[which].flatten(), alike))
+
+    def denoise(latents: Tensor, timesteps: Tensor, start_frame: int) -> Tensor:
+        noise = torch.empty_like(latents)
+        for rows, alike in parts:
+            noise[rows] = alike(latents[rows], timesteps[rows], start_frame)
+        return noise
 
     return denoise
 

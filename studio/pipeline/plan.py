@@ -47,10 +47,12 @@ class Guidance:
     Attributes:
         scale: by the text, where nothing stands beside it (`samplers.guidance.guided`).
         weights: of each prediction, where a draft or words stand beside it; none where nothing ever does.
+        told: the scale that the model itself is told (`backends.base.Conditioning.scale`).
     """
 
     scale: float
     weights: Weights = field(default_factory=dict)
+    told: float = 1.0
 
     @property
     def passes(self) -> int:
@@ -204,8 +206,16 @@ def guidance_plan(request: GenerationRequest, backend: Backend) -> Guidance:
     if request.draft.kind != "none":
         return Guidance(scale, dual_weights(scale, request.acoustic_scale))
     if not backend.capabilities.speaks:
-        return Guidance(scale)
+        return Guidance(1.0, told=scale) if _is_folded(request, backend) else Guidance(scale)
     return Guidance(scale if speech.scale is None else 1 + scale, voice_weights(scale, speech.scale))
+
+
+def _is_folded(request: GenerationRequest, backend: Backend) -> bool:
+    """Whether the model says at once what guidance makes of two predictions: away from the empty text, which
+    is what it learned to lead away from, and at a scale that it learned.
+    """
+    span = backend.capabilities.folded
+    return span is not None and not request.negative_prompt and span[0] <= request.guidance_scale <= span[1]
 
 
 def plan_window(sampler: EndlessSampler, strategy: str, backend: Backend) -> FifoPlan:

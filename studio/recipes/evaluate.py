@@ -14,14 +14,16 @@ import numpy as np
 
 from studio.backends.acoustic.base import Drafter
 from studio.backends.base import Backend, DualBackend
-from studio.core.errors import ModelNotFoundError
+from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.request import GenerationRequest
 from studio.core.sampling import EndlessSampler
+from studio.core.values import Passes
 from studio.evaluation.classifier import Classifier
 from studio.evaluation.papers.manifest import Example, Examples
 from studio.evaluation.recognizer import Recognizer
 from studio.evaluation.suites.dual import DualPlan, measure_dual
 from studio.evaluation.suites.lengths import LengthPlan, measure_lengths
+from studio.evaluation.suites.passes import PassesPlan, measure_passes
 from studio.evaluation.suites.pocket import HeldOut, Networks, measure_networks
 from studio.evaluation.suites.sound import SoundPlan, measure_sound
 from studio.evaluation.suites.voice import HeldSpeech, VoicePlan, measure_voice
@@ -119,6 +121,25 @@ def evaluate_lengths(
         ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`.
     """
     return measure_lengths(load_backend(), _classifier(assets), _held_out(runs), plan, report)
+
+
+def evaluate_passes(
+    assets: Path,
+    runs: Path,
+    load_backend: Callable[[Passes], Backend],
+    plan: PassesPlan,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """A model's takes of one pass against those of two, on withheld phrasings; see `measure_passes`.
+
+    Raises:
+        InvalidRequestError: the model has no network with guidance folded in.
+        ModelNotFoundError: there is no judge in `assets`, which is `assets/pocket`.
+    """
+    backends: dict[Passes, Backend] = {passes: load_backend(passes) for passes in ("two", "one")}
+    if backends["one"].capabilities.folded is None:
+        raise InvalidRequestError("This model has two passes alone: give one with guidance folded in.")
+    return measure_passes(backends, _classifier(assets), _held_out(runs), plan, report)
 
 
 def evaluate_dual(

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.backends.catalog import DRAFTER, ModelInfo, speaks
+from studio.backends.catalog import DRAFTER, ModelInfo, folds, speaks
 from studio.core.binding import (
     GROUPS,
     Values,
@@ -56,17 +56,22 @@ def read_form(mode: str, values: Values, studio: Studio) -> GenerationRequest:
         OutOfResourcesError: the disk is full.
     """
     settings = studio.settings
-    given = read_page(mode, values if speaks(values["model"] or "", settings) else _wordless(mode, values))
+    given = read_page(mode, _meant(mode, values, abilities(values["model"], settings)))
     recorded = own_audio(given, studio) if given.get("draft") == "recorded" else None
     model = {"id": given["model"], "device": settings.device, "dtype": settings.dtype}
     fixed = {"model": model}
     return bind(mode, given, studio.defaults_of, recorded=recorded, fitting=GROUPS, fixed=fixed)
 
 
-def _wordless(mode: str, values: Values) -> Values:
-    """A form's values without those that mean nothing to a model that says no words."""
-    needing = {name for name, field in on_page(mode).items() if field.page and field.page.needs == "speech"}
-    return {name: value for name, value in values.items() if name not in needing}
+def abilities(model: str | None, settings: Settings) -> dict[str, bool]:
+    """What a model can do of what fields need (`field.Needs`)."""
+    return {"speech": speaks(model or "", settings), "folding": folds(model or "", settings)}
+
+
+def _meant(mode: str, values: Values, able: Mapping[str, bool]) -> Values:
+    """A form's values without those that mean nothing to a model that is able to do no more."""
+    needs = {name: field.page.needs for name, field in on_page(mode).items() if field.page}
+    return {name: value for name, value in values.items() if able.get(needs.get(name, ""), True)}
 
 
 def own_audio(values: Values, studio: Studio) -> RecordedDraft:
@@ -186,7 +191,7 @@ class Form:
             "values": opening_of_model(self.mode, own),
             "spoken": opening_of_model(self.mode, own, spoken=True),
             "efforts": efforts_of(self.mode, own),
-            "speaks": speaks(model or "", self._settings),
+            "able": abilities(model, self._settings),
         }
 
     def _about(self) -> dict[str, Any]:
@@ -204,7 +209,7 @@ class Form:
             "presets": {stem: self._filled(one) for stem, one in presets if one.mode == self.mode},
             "endless": MODES[self.mode].sampler == "endless",
             "said": said_on_page(self.mode),
-            "needing": [name for name, page in shown.items() if page.needs == "speech"],
+            "needing": {name: page.needs for name, page in shown.items() if page.needs},
         }
 
     def _filled(self, preset: Preset) -> dict[str, Any]:
@@ -229,8 +234,8 @@ class Form:
         kind = type_of(field, self.mode) if field.path else type(value)
         elem_id, label = f"{self.mode}-{page.part}", self._label(field.name, self.opening["model"])
         about = {"label": label, "elem_id": elem_id, **({"info": page.info} if page.info else {}), **look}
-        if page.needs and not self.opens_with_words:
-            look = {**look, "elem_classes": "lw-hidden"}  # the page's scripts show it, once a model speaks
+        if page.needs and not abilities(self.opening["model"], self._settings)[page.needs]:
+            look = {**look, "elem_classes": "lw-hidden"}  # the page's scripts show it, once a model can
             about |= look
         step = {} if page.step is None else {"step": page.step}
         if page.widget == "seed":

@@ -182,4 +182,4 @@ def test_what_no_take_can_begin_with_is_none(said: Any) -> None:
 def test_every_quality_is_within_bounds() -> None:
     for quality in EFFORTS:
         efforts = PAPER.efforts("endless")[quality] | PAPER.efforts("clip")[quality]
-        assert efforts == getattr(PAPER, quality).model_dump()
+        assert {**efforts, "passes": "two"} == getattr(PAPER, quality).model_dump()

@@ -73,14 +73,15 @@ def test_the_page_knows_what_is_for_words() -> None:
     with gr.Blocks():
         made = Form("infinite", Settings(), [], usual_defaults)
         about = made._about()
-    assert about["needing"] == ["say", "speech_scale", "pause_s"]
+    needing = {"say": "speech", "speech_scale": "speech", "pause_s": "speech", "passes": "folding"}
+    assert about["needing"] == needing
     with gr.Blocks():
         labels = [
             Form("infinite", Settings(model_id=model), [], usual_defaults).put("guidance_scale").label
             for model in (VOICE, "tone")
         ]
     assert labels == ["Follow the scene", "Guidance (how literal)"]
-    assert (made.of_model(VOICE)["speaks"], made.of_model("tone")["speaks"]) == (True, False)
+    assert [made.of_model(model)["able"]["speech"] for model in (VOICE, "tone")] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ The components of diffusers' `AudioLDMPipeline` without the pipeline: a sampler 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,18 @@ from torch import Tensor
 
 from studio.backends.base import Conditioning
 from studio.backends.boundary import opens_checkpoint
+from studio.backends.checkpoint import unet_in
 from studio.backends.components import Parts
 from studio.backends.device import choose_dtype
-from studio.backends.latent import LatentBackend, read_mel_padding, read_schedule
+from studio.backends.latent import LatentBackend, folded_scales, read_mel_padding, read_schedule
 from studio.backends.registry import AUDIOLDM
 from studio.core.errors import WeightsError
+from studio.core.values import Passes
 from studio.modules.text import clap_vectors
 
 
 class AudioLDMBackend(LatentBackend):
     """`Backend` over an AudioLDM checkpoint: the pocket model, or cvssp's. The text tower is in float32."""
-
-    capabilities = AUDIOLDM.capabilities
 
     def __init__(self, model_id: str, *, text_encoder: Any, tokenizer: Any, unet: Any, **others: Any) -> None:
         """Take loaded networks, all on the U-Net's device; the `others` are `LatentBackend`'s.
@@ -34,6 +35,7 @@ class AudioLDMBackend(LatentBackend):
             WeightsError: the networks' sizes do not fit each other.
         """
         _check_conditioning(unet, text_encoder)
+        self.capabilities = replace(AUDIOLDM.capabilities, folded=folded_scales(unet))
         super().__init__(model_id, unet=unet, **others)
         self._tokenizer = tokenizer
         self._text_encoder = text_encoder
@@ -47,8 +49,9 @@ class AudioLDMBackend(LatentBackend):
     def _predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         pooled = conditioning.vector.to(self.device, self.dtype)
         pooled = pooled.expand(len(latents), *pooled.shape[1:])
+        told = self._told(conditioning.scale, len(latents))
         return self.unet(
-            latents, timesteps, encoder_hidden_states=None, class_labels=pooled, return_dict=False
+            latents, timesteps, encoder_hidden_states=None, class_labels=pooled, return_dict=False, **told
         )[0]
 
     def attention_layers(self) -> Sequence[torch.nn.Module]:
@@ -71,9 +74,15 @@ class AudioLDMBackend(LatentBackend):
 
 @opens_checkpoint
 def load(
-    folder: Path, device: str = "auto", dtype: str = "auto", *, model_id: str | None = None
+    folder: Path,
+    device: str = "auto",
+    dtype: str = "auto",
+    *,
+    model_id: str | None = None,
+    passes: Passes = "two",
 ) -> AudioLDMBackend:
-    """Load a folder in the layout of `AudioLDMPipeline.save_pretrained`.
+    """Load a folder in the layout of `AudioLDMPipeline.save_pretrained`; for one pass with the U-Net into
+    which guidance is folded, where it has one.
 
     Raises:
         WeightsError: parts are missing, truncated, or of another architecture.
@@ -89,7 +98,7 @@ def load(
         model_id or folder.name,
         text_encoder=parts.network(ClapTextModelWithProjection, "text_encoder"),
         tokenizer=parts.tokenizer(RobertaTokenizer, "tokenizer"),
-        unet=parts.network(UNet2DConditionModel, "unet", choose_dtype(dtype, parts.device)),
+        unet=parts.network(UNet2DConditionModel, unet_in(folder, passes), choose_dtype(dtype, parts.device)),
         vae=parts.network(AutoencoderKL, "vae"),
         vocoder=parts.network(SpeechT5HifiGan, "vocoder"),
         schedule=read_schedule(folder),

@@ -6,6 +6,7 @@ from studio.cli.evaluate import bandwidth as _bandwidth  # noqa: F401
 from studio.cli.evaluate import dual as _dual  # noqa: F401
 from studio.cli.evaluate import folder as _folder  # noqa: F401
 from studio.cli.evaluate import paper as _paper  # noqa: F401
+from studio.cli.evaluate import passes as _passes  # noqa: F401
 from studio.cli.evaluate import pocket as _pocket  # noqa: F401
 from studio.cli.evaluate import realism as _realism  # noqa: F401
 from studio.cli.evaluate import seams as _seams  # noqa: F401

@@ -20,7 +20,7 @@ from studio.core.sampling import ClipSampler
 from studio.pipeline.cancel import CancelToken
 from studio.pipeline.checkpoint import for_readers
 from studio.pipeline.peak_memory import PeakMemory
-from studio.pipeline.plan import plan_window
+from studio.pipeline.plan import guidance_plan, plan_window
 from studio.pipeline.renderer import Renderer
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def bench_endless(
     """One endless take of the request's length, its sound thrown away.
 
     The first sound's time begins with the model loaded and includes all that a first take does, measuring
-    the strategy "auto" among it. `rss_slope_mb_per_min` is per minute of sound. `decode_ms` is per step.
+    the strategy "auto" among it. `rss_slope_mb_per_min` is per minute of sound, `decode_ms` and `passes` are
+    per step.
 
     Args:
         request: an endless sampler and a length.
@@ -81,6 +82,7 @@ def bench_endless(
         "strategy": strategy,
         "skip_factor": sampler.skip_factor,
         "guidance": request.guidance_scale,
+        "passes": guidance_plan(request, backend).passes,
         "stereo": request.stereo,
         "bandwidth": request.bandwidth,
     }

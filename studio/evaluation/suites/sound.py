@@ -96,14 +96,14 @@ def measure_sound(
     single = held_out.only(scenes=False)
     prompts, families = (twice(rows) for rows in spread_prompts(single, plan.clips // 2))
     clips = make_clips(backend, prompts, scale, plan, 0, report, "Ordinary clips")
-    logits, ordinary = _listen(classifier, clips)
+    logits, ordinary = listen(classifier, clips)
     figures = {"ddim_family_acc": family_share(classifier.top(logits), families)}
 
     scene_prompts, scene_families = spread_prompts(held_out.only(scenes=True), plan.scenes)
     scenes = make_clips(backend, scene_prompts, scale, plan, 10_000, report, "Scenes")
-    figures["scene_acc"] = pair_share(classifier.top(_listen(classifier, scenes)[0], 2), scene_families)
+    figures["scene_acc"] = pair_share(classifier.top(listen(classifier, scenes)[0], 2), scene_families)
 
-    takes = _hear_takes(backend, classifier, single, renderer, sampler, scale, plan, report)
+    takes = hear_takes(backend, classifier, single, renderer, sampler, scale, plan, report)
     long = takes[: plan.takes]
     hits = np.array([take.hits for take in long], dtype=np.float64)
     third = plan.windows // 3
@@ -119,11 +119,11 @@ def measure_sound(
     parts = {
         "ordinary": ordinary,
         "endless": torch.cat([take.embeddings[plan.turned : plan.turned + 2] for take in takes]),
-        "concat": _listen(classifier, across_joins(clips))[1],
+        "concat": listen(classifier, across_joins(clips))[1],
         "first_third": torch.cat([take.embeddings[:third] for take in long]),
         "last_third": torch.cat([take.embeddings[-third:] for take in long]),
     }
-    return figures | _distances(classifier, single, parts)
+    return figures | distances(classifier, single, parts)
 
 
 def twice(rows: Sequence[Any]) -> list[Any]:
@@ -151,7 +151,7 @@ class HeardTake:
     embeddings: Tensor
 
 
-def _hear_takes(
+def hear_takes(
     backend: Backend,
     classifier: Classifier,
     single: HeldOut,
@@ -175,12 +175,12 @@ def _hear_takes(
             sampler=sampler,
         )
         take = render_samples(renderer, request, backend)
-        logits, embedded = _listen(classifier, take.reshape(windows, -1))
+        logits, embedded = listen(classifier, take.reshape(windows, -1))
         heard.append(HeardTake([row[0] in names for row in classifier.top(logits)], embedded))
     return heard
 
 
-def _distances(classifier: Classifier, single: HeldOut, parts: Mapping[str, Tensor]) -> dict[str, float]:
+def distances(classifier: Classifier, single: HeldOut, parts: Mapping[str, Tensor]) -> dict[str, float]:
     """Fréchet distances of `parts` [windows, D] to corpus audio, with the corpus's distance to itself.
 
     Counts are equal a side and alike for all, but for parts that have fewer windows: those compare with
@@ -189,7 +189,7 @@ def _distances(classifier: Classifier, single: HeldOut, parts: Mapping[str, Tens
     n = single.windows().shape[1]
     real = torch.cat(
         [
-            _listen(classifier, single.samples[:, k : k + n])[1]
+            listen(classifier, single.samples[:, k : k + n])[1]
             for k in range(0, single.samples.shape[1] - n + 1, n // 2)
         ]
     )
@@ -204,7 +204,7 @@ def _distances(classifier: Classifier, single: HeldOut, parts: Mapping[str, Tens
     return figures
 
 
-def _listen(classifier: Classifier, samples: Samples) -> tuple[Tensor, Tensor]:
+def listen(classifier: Classifier, samples: Samples) -> tuple[Tensor, Tensor]:
     """Logits and embeddings of windows [B, n], a few at a time."""
     parts = [classifier.predict(samples[i : i + 16]) for i in range(0, len(samples), 16)]
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])

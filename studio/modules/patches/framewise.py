@@ -93,11 +93,15 @@ class _FrameTimes:
         return args, {**kwargs, "timestep": plain}
 
     def before_time_embedding(self, _: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Put the embeddings [B, T, D] of all frames in place of the first frame's."""
+        """Put the embeddings [B, T, D] of all frames in place of the first frame's.
+
+        What else is told beside them, [B, D], is the same for every frame.
+        """
         if self.timesteps is None:
             return None
         embedded = self.unet.time_proj(self.timesteps.reshape(-1)).to(args[0].dtype)
-        return (embedded.view(*self.timesteps.shape, -1), *args[1:])
+        others = (None if other is None else other[:, None] for other in args[1:])
+        return (embedded.view(*self.timesteps.shape, -1), *others)
 
     def after_class_embedding(self, _: nn.Module, args: tuple[Any, ...], embedding: Tensor) -> Tensor | None:
         """Give every frame the same prompt where the prompts are one an item."""

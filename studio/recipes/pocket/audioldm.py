@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import AutoTokenizer
 
 from studio.backends.clap import load_clap
+from studio.backends.registry import FOLDED_UNET
 from studio.recipes.data.clips import Corpus, build_corpus, cache_mels
 from studio.recipes.data.mixing import LatentMixer, Mixer, PatchEncoder
 from studio.recipes.networks.classifier import train_classifier
+from studio.recipes.networks.guidance import HELD_OUT, Examples, fold_guidance
 from studio.recipes.networks.unet import SCHEDULER_CONFIG, train_unet
 from studio.recipes.networks.vae import train_vae
 from studio.recipes.networks.vocoder import train_vocoder
@@ -161,25 +163,42 @@ def scene_texts(options: PocketOptions, corpus: Corpus, read: Embed) -> SceneTex
 
 def run_unet(options: PocketOptions) -> bool:
     """The diffusion network, on the VAE's latents and the caption tower's vectors."""
+    examples = unet_examples(options)
+    loop = options.loop("unet")
+    unet = train_unet(
+        examples.latents,
+        examples.text_vectors,
+        examples.empty_vector,
+        loop,
+        options.begin_with("unet", options.audioldm / "unet"),
+        options.device,
+        examples.mixer,
+    )
+    save_part(unet, options.audioldm / "unet")
+    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
+    return is_complete(loop)
+
+
+def run_guidance(options: PocketOptions) -> bool:
+    """The diffusion network with guidance folded in; a run is of one network, which tells what is learned."""
+    folder = options.audioldm / "unet"
+    weights = file_digest(folder / "diffusion_pytorch_model.safetensors")
+    loop = options.loop("guidance", f"guidance-{weights}")
+    teacher = UNet2DConditionModel.from_pretrained(folder, dtype=torch.float32)
+    student = fold_guidance(teacher, *unet_examples(options).parted(HELD_OUT), loop, options.device)
+    save_part(student, options.audioldm / FOLDED_UNET)
+    return is_complete(loop)
+
+
+def unet_examples(options: PocketOptions) -> Examples:
+    """What the diffusion network is trained on."""
     corpus, mels = train_corpus(options)
     latents = cache_latents(options, corpus, mels)
     vectors, empty = cache_text_vectors(options, all_captions(options, corpus))
     vae = AutoencoderKL.from_pretrained(options.audioldm / "vae", dtype=torch.float32)
     encoder = PatchEncoder.of(mels, vae.eval())
     require_same(encoder, mels, latents)
-    loop = options.loop("unet")
-    unet = train_unet(
-        latents,
-        vectors,
-        empty,
-        loop,
-        options.begin_with("unet", options.audioldm / "unet"),
-        options.device,
-        LatentMixer(Mixer(mels, corpus.labels), encoder),
-    )
-    save_part(unet, options.audioldm / "unet")
-    DDIMScheduler(**SCHEDULER_CONFIG).save_pretrained(options.audioldm / "scheduler")
-    return is_complete(loop)
+    return Examples(latents, vectors, empty, LatentMixer(Mixer(mels, corpus.labels), encoder))
 
 
 def run_index(options: PocketOptions) -> bool:

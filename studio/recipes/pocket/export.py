@@ -13,6 +13,7 @@ from diffusers import AudioLDMPipeline, AutoencoderKL, DDIMScheduler, UNet2DCond
 from transformers import AutoTokenizer, ClapModel, ClapTextModelWithProjection, SpeechT5HifiGan
 
 from studio.backends.checkpoint import DEFAULTS_FIELD, INDEX_FILE, MEL_PADDING_FIELD
+from studio.backends.registry import FOLDED_UNET
 from studio.core.defaults import ModelDefaults
 from studio.core.vocabulary import VOCABULARY_FILE
 from studio.dsp.mel import SEAMLESS
@@ -61,11 +62,14 @@ def write_vocabulary(audioldm: Path) -> None:
     (audioldm / VOCABULARY_FILE).write_text(text + "\n")
 
 
-def pocket_index(pipeline: str) -> dict[str, Any]:
+def pocket_index(pipeline: str, *, folded: bool = False) -> dict[str, Any]:
     """What each pocket model's index begins with: its pipeline, how its VAE's log-mels are padded, and that
-    its takes begin with the studio's own settings, at 48 kHz.
+    its takes begin with the studio's own settings, at 48 kHz; the fast ones, where guidance is `folded` into
+    a network, with one pass a step.
     """
-    own = ModelDefaults(bandwidth="48k").model_dump(exclude_unset=True)
+    usual = ModelDefaults(bandwidth="48k")
+    one_pass = {"fast": usual.fast.model_copy(update={"passes": "one"})} if folded else {}
+    own = usual.model_copy(update=one_pass).model_dump(exclude_unset=True)
     return {"_class_name": pipeline, MEL_PADDING_FIELD: SEAMLESS, DEFAULTS_FIELD: own}
 
 
@@ -82,5 +86,6 @@ def write_index(audioldm: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         pipeline.save_pretrained(scratch)
         index = json.loads((Path(scratch) / INDEX_FILE).read_text())
-    index = {**pocket_index(index["_class_name"]), **index}
+    folded = (audioldm / FOLDED_UNET).is_dir()
+    index = {**pocket_index(index["_class_name"], folded=folded), **index}
     (audioldm / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n")

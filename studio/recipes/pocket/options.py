@@ -15,7 +15,7 @@ from studio.training.loop import LoopOptions
 
 STEPS: Mapping[str, int] = {
     "vae": 1800, "vocoder": 8700, "clap_audio": 700, "clap_head": 1000, "clap_text": 19000,
-    "clap_scenes": 25500, "unet": 49000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
+    "clap_scenes": 25500, "unet": 49000, "guidance": 8000, "judge": 3000, "t5": 9000, "audioldm2": 12000,
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 2950,
     "ldm_ag": 2950, "ldm_ag_vae": 2950,
     "extension": 1500, "voice_content": 6400, "voice_tower": 1200, "voice_listener": 700, "voiceldm": 10000,

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from studio.backends.registry import FOLDED_UNET
 from studio.core.errors import ModelNotFoundError
 from studio.core.files import replace_file
 from studio.recipes.pocket import audioldm, audioldm2, dual, extension, voiceldm
@@ -163,6 +164,14 @@ STAGES: tuple[Stage, ...] = (
         loops=("voice_content", "voice_tower", "voice_listener", "voiceldm"), groups=("train",),
     ),
 )  # fmt: skip
+# Its weights ship nowhere yet, and "pocket" makes what ships.
+FOLDED: tuple[Stage, ...] = (
+    Stage(
+        "guidance", "U-Net with guidance folded in", audioldm.run_guidance,
+        makes=_diffusers(f"audioldm/{FOLDED_UNET}"), needs=("corpus", "vae", "clap-scenes", "unet"),
+        loops=("guidance",), groups=("train",),
+    ),
+)  # fmt: skip
 # Of DC-LDM's Table 1: they ship nowhere, and "pocket" does not make them.
 ROWS: tuple[Stage, ...] = tuple(
     Stage(
@@ -176,7 +185,7 @@ ROWS: tuple[Stage, ...] = tuple(
         ("ldm-ag-vae", "ldm_ag_vae", "AG+VAE", dual.run_ldm_ag_vae),
     )
 )  # fmt: skip
-BY_NAME: Mapping[str, Stage] = {stage.name: stage for stage in (*STAGES, *ROWS)}
+BY_NAME: Mapping[str, Stage] = {stage.name: stage for stage in (*STAGES, *FOLDED, *ROWS)}
 
 
 def before(stage: Stage) -> Iterator[Stage]:

@@ -80,7 +80,7 @@ def _sound(form: Form) -> None:
 
 
 def _engine(form: Form, handlers: Handlers) -> None:
-    form.put("model")
+    form.put("model", "passes")
     form.put("pause_s")
     form.row("attention", "draft", min_width=100)
     with gr.Group(visible=form.opening["draft"] != "none") as hearing:

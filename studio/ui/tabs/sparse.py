@@ -46,7 +46,7 @@ def _sound(form: Form) -> None:
 
 
 def _engine(form: Form) -> None:
-    form.put("attention", "steps", "model", "pause_s")
+    form.put("attention", "steps", "model", "passes", "pause_s")
 
 
 def _expert(form: Form) -> None:

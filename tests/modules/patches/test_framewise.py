@@ -205,3 +205,19 @@ def test_refuses_frames_that_do_not_fit(unet, frames, timesteps, labels, words):
 def test_refuses_a_model_whose_blocks_scale_by_time():
     with pytest.raises(ValueError, match="ResNet blocks"), framewise(nn.Linear(2, 2)):
         pass
+
+
+@torch.no_grad()
+def test_what_is_told_beside_the_timestep_is_every_frame_s(unet):
+    told = UNet2DConditionModel(**{**unet.config, "time_cond_proj_dim": 6}).eval()
+    labels, scale = _inputs()[1], torch.randn(BATCH, 6, generator=torch.Generator().manual_seed(2))
+
+    def run(timesteps: Tensor, condition: Tensor | None) -> Tensor:
+        return told(_inputs()[0], timesteps, None, class_labels=labels, timestep_cond=condition).sample
+
+    plain, untold = run(TIMES, scale), run(TIMES, None)
+    with framewise(told):
+        _close(run(EVERY, scale), plain)
+        _close(run(EVERY, None), untold)
+        assert torch.equal(run(TIMES, scale), plain)
+    assert not torch.allclose(plain, untold, atol=1e-3)
