@@ -31,7 +31,7 @@ SCREENS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
 }
 RATE, LEVEL = 48000, 0.8  # of the mix, and what the transport's level is at first
-LOOP_S, BAD_S = (0.5, 3.5), (1.0, 2.0)
+TAKE_S, LOOP_S, BAD_S = 4.0, (0.5, 3.5), (1.0, 2.0)
 SEAM_S = 0.25  # on either side of what is new: it blends there
 # What moves as the desk opens with its layers, and nobody asked for.
 SHIFTS = """() => {
@@ -68,8 +68,9 @@ def test_a_scene_is_made_from_a_loop_to_its_stems(
     page = visit(scene_site.url, reduced_motion="reduce", **SCREENS[size])
     sound = sounds_of(scene_site)
     make_a_stereo_take(page)
-    loop = sound(close_into_a_loop(page, *LOOP_S))
-    assert loop.shape == (round((LOOP_S[1] - LOOP_S[0]) * RATE), 2)
+    take, length_s = close_into_a_loop(page, *LOOP_S)
+    loop = sound(take)
+    assert loop.shape == (round(length_s * RATE), 2)
     candidates = repaint(page, *BAD_S)
     assert_only_the_span_is_new(loop, [sound(take) for take in candidates])
 
@@ -98,7 +99,7 @@ def sounds_of(site: Any) -> Callable[[str], np.ndarray]:
 
 def make_a_stereo_take(page: Page) -> None:
     page.fill("#infinite-prompt textarea", "rain")
-    set_length(page, 4)
+    set_length(page, TAKE_S)
     open_pane(page, "sound")
     page.locator("#infinite-stereo").get_by_label("Wide").check()
     page.locator("#infinite-bandwidth").get_by_label("48 kHz").check()
@@ -108,14 +109,31 @@ def make_a_stereo_take(page: Page) -> None:
     page.wait_for_selector("#transport-edit:enabled")
 
 
-def close_into_a_loop(page: Page, start_s: float, end_s: float) -> str:
-    """Close a span of the take that is there into a loop, by the panel's fields; the loop's id."""
+def close_into_a_loop(page: Page, start_s: float, end_s: float) -> tuple[str, float]:
+    """Close what two brackets are dragged around into a loop: its id, and the length that the picture tells."""
     page.click("#transport-edit")
     page.select_option(".lw-edit [name=kind]", "loop")
-    page.fill(".lw-edit [name=start]", f"{start_s:g}")
-    page.fill(".lw-edit [name=end]", f"{end_s:g}")
     page.fill(".lw-edit [name=loop_bridge]", "0.6")
-    return made(page, 1)[0]
+    drag_bracket(page, "to", end_s - TAKE_S)
+    drag_bracket(page, "from", start_s)
+    for name, at_s in ("start", start_s), ("end", end_s):
+        assert float(page.input_value(f".lw-edit [name={name}]")) == pytest.approx(at_s, abs=0.1)
+    told = page.inner_text(".lw-bracket-whole")
+    return made(page, 1)[0], float(told.split()[0])
+
+
+def drag_bracket(page: Page, name: str, seconds: float) -> None:
+    """Drag a bracket over the picture by so many seconds of the take."""
+    bracket, picture = page.locator(f".lw-bracket-{name}"), page.locator("#infinite-spectrogram canvas")
+    bracket.scroll_into_view_if_needed()
+    own, whole = bracket.bounding_box(), picture.bounding_box()
+    assert own
+    assert whole
+    x, y = own["x"] + own["width"] / 2, own["y"] + own["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + seconds / TAKE_S * whole["width"], y, steps=4)
+    page.mouse.up()
 
 
 def repaint(page: Page, start_s: float, end_s: float) -> list[str]:
