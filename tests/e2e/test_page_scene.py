@@ -110,7 +110,7 @@ def make_a_stereo_take(page: Page) -> None:
 
 
 def close_into_a_loop(page: Page, start_s: float, end_s: float) -> tuple[str, float]:
-    """Close what two brackets are dragged around into a loop: its id, and the length that the picture tells."""
+    """Close what two brackets are dragged around into a loop: its id, and the length that is told."""
     page.click("#transport-edit")
     page.select_option(".lw-edit [name=kind]", "loop")
     page.fill(".lw-edit [name=loop_bridge]", "0.6")
