@@ -274,7 +274,7 @@ def test_an_edit_outlives_a_reload_and_the_library_lists_it(
     page.wait_for_selector(".lw-edit .lw-told:has-text('Making it')")
     page.click(".lw-edit-close")
     Held.go_on.set()
-    page.wait_for_selector(".lw-transport-said:has-text('The edit of “waves” is there')")
+    page.wait_for_selector(".lw-transport-said:has-text('The edit of “waves · candidate 3 of 3” is there')")
     page.reload()
     page.wait_for_selector(".lw-edit-made li", state="attached")
     assert page.is_hidden("#take-edit"), "its end was told of"
