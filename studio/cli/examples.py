@@ -60,6 +60,7 @@ longwave train tango --runs runs
 longwave train pocket-dcldm --runs runs
 longwave train ldm-ag --runs runs
 longwave train ldm-ag-vae --runs runs
+longwave train voice-vocoder --runs runs
 longwave train voiceldm --runs runs
 longwave train pocket --out pocket
 longwave train dcldm --manifest train.jsonl --init declare-lab/tango --out dcldm

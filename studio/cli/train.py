@@ -35,6 +35,7 @@ RECIPES = {
     "pocket-dcldm": "Recipe 11: the pocket DC-LDM, of AudioGen's drafts; needs audiocraft.",
     "ldm-ag": "The paper's LDM w/ AG: reads AudioGen's draft, no text; begun from TANGO, needs audiocraft.",
     "ldm-ag-vae": "The paper's LDM w/ AG+VAE: the draft's sound through the VAE; needs audiocraft.",
+    "voice-vocoder": "Recipe 2b: VoiceLDM's vocoder, begun from recipe 2's; it hears synthesised speech too.",
     "voiceldm": "Recipe 12: VoiceLDM, which speaks; begun from AudioLDM's U-Net, of synthesised speech.",
     "pocket": "From nothing to what ships: all recipes in the order in which they need each other.",
 }

@@ -14,6 +14,7 @@ import numpy as np
 
 from studio.backends.acoustic.base import Drafter
 from studio.backends.base import Backend, DualBackend
+from studio.backends.checkpoint import component
 from studio.core.errors import InvalidRequestError, ModelNotFoundError
 from studio.core.request import GenerationRequest
 from studio.core.sampling import EndlessSampler
@@ -184,7 +185,8 @@ def evaluate_voice(
     recognizer = load_recognizer()
     held = _held_speech(runs / "held_speech", plan.sentences)
     backend = speaking_backend(load_backend())
-    networks = Networks.load(assets / "audioldm", assets / "judge")
+    vocoder = component(assets / "voiceldm", "vocoder")
+    networks = Networks.load(assets / "audioldm", assets / "judge", vocoder)
     scenes = _held_out(runs).only(scenes=False)
     return measure_voice(backend, networks, recognizer, held, scenes, plan, report)
 

@@ -57,8 +57,9 @@ class Networks:
     classifier: Classifier
 
     @classmethod
-    def load(cls, folder: Path, classifier: Path) -> Networks:
-        """From a pocket folder (with `clap/` beside the pipeline's parts), all in float32.
+    def load(cls, folder: Path, classifier: Path, vocoder: Path | None = None) -> Networks:
+        """From a pocket folder (with `clap/` beside the pipeline's parts), all in float32; with another
+        vocoder where one is named.
 
         Raises:
             WeightsError: parts are missing or damaged.
@@ -69,7 +70,7 @@ class Networks:
         cpu = torch.device("cpu")
         return cls(
             load_network(AutoencoderKL, folder / "vae", cpu, torch.float32),
-            load_network(SpeechT5HifiGan, folder / "vocoder", cpu, torch.float32),
+            load_network(SpeechT5HifiGan, vocoder or folder / "vocoder", cpu, torch.float32),
             load_clap(folder),
             load_tokenizer(AutoTokenizer, folder / "tokenizer"),
             Classifier.load(classifier),

@@ -33,7 +33,6 @@ from studio.recipes.pocket.inputs import (
     train_corpus,
 )
 from studio.recipes.pocket.options import PocketOptions
-from studio.recipes.speech.spoken import spoken_corpus
 from studio.recipes.text.clap import ClapRun, train_clap
 from studio.recipes.text.clap_scenes import SceneTexts, said_of_clips, teach_scenes
 from studio.recipes.text.duets import duets, lone_phrases
@@ -76,19 +75,11 @@ def run_vae(options: PocketOptions) -> bool:
 
 
 def run_vocoder(options: PocketOptions) -> bool:
-    """The vocoder, on log-mels of the clips and of speech."""
+    """The vocoder, on the clips' own log-mels."""
     corpus, _ = train_corpus(options)
-    amounts = options.amounts
-    speech = spoken_corpus(
-        options.runs / "spoken",
-        options.voices(),
-        common_words(options),
-        options.clips(amounts.spoken_clips),
-        amounts.clip_s,
-    )
     folder, loop = options.audioldm / "vocoder", options.loop("vocoder")
     begun = options.begin_with("vocoder", folder)
-    save_part(train_vocoder(corpus, loop, begun, options.device, speech=speech), folder)
+    save_part(train_vocoder(corpus, loop, begun, options.device), folder)
     return is_complete(loop)
 
 

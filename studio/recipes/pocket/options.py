@@ -19,6 +19,7 @@ STEPS: Mapping[str, int] = {
     "encodec": 4000, "audiogen": 2500, "tango": 1700, "dcldm": 2950,
     "ldm_ag": 2950, "ldm_ag_vae": 2950,
     "extension": 1500, "voice_content": 6400, "voice_tower": 1200, "voice_listener": 700, "voiceldm": 10000,
+    "voice_vocoder": 6800,
 }  # fmt: skip
 FEWEST_CLIPS = 64  # however small the scale
 FIRST_STATE = "began.json"
@@ -35,7 +36,7 @@ class Amounts:
     phrases: int = 50_000  # what the towers read besides captions
     drafted_clips: int = 1280
     sentences: int = 4000  # that each voice reads aloud
-    spoken_clips: int = 300  # that the vocoder hears
+    spoken_clips: int = 300  # that the voices' vocoder hears
     wide_clips: int = 480  # at 48 kHz, of 4 s
     clip_s: float = 10.0
 

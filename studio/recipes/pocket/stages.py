@@ -93,7 +93,6 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "vocoder", "vocoder", audioldm.run_vocoder,
         makes=_transformers("audioldm/vocoder"), needs=("corpus",), loops=("vocoder",),
-        groups=("train",),
     ),
     Stage(
         "extension", "extension to 48 kHz", extension.run_extension,
@@ -154,13 +153,18 @@ STAGES: tuple[Stage, ...] = (
         groups=("train", "audiocraft"),
     ),
     Stage(
+        "voice-vocoder", "vocoder of voices", voiceldm.run_vocoder,
+        makes=_transformers("voiceldm/vocoder"), needs=("corpus", "vocoder"), loops=("voice_vocoder",),
+        groups=("train",),
+    ),
+    Stage(
         "voiceldm", "VoiceLDM", voiceldm.run_voiceldm,
         makes=(
             "voiceldm/voiceldm-pocket.safetensors", "voiceldm/unet/config.json",
             "voiceldm/speecht5/config.json", "voiceldm/tokenizer/spm_char.model",
             *_transformers("voiceldm/clap"), *_around("voiceldm"),
         ),
-        needs=("corpus", "audioldm"),
+        needs=("corpus", "audioldm", "voice-vocoder"),
         loops=("voice_content", "voice_tower", "voice_listener", "voiceldm"), groups=("train",),
     ),
 )  # fmt: skip

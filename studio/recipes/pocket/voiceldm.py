@@ -1,7 +1,8 @@
 """The recipe of `assets/pocket/voiceldm/`: what it shares with the pocket AudioLDM lies there alone.
 
-Speech is read aloud by the synthesisers first, and kept. Then four networks are trained, each resumed from
-its own folder of the runs: `voiceldm/content`, `voiceldm/tower`, `voiceldm/listener` and `voiceldm/unet`.
+Speech is read aloud by the synthesisers first, and kept. The vocoder is a stage of its own. Then four
+networks are trained, each resumed from its own folder of the runs: `voiceldm/content`, `voiceldm/tower`,
+`voiceldm/listener` and `voiceldm/unet`.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ from studio.recipes.data.mixing import PatchEncoder
 from studio.recipes.networks.content import UNHURRIED, Content, speech_config, stretch, train_content
 from studio.recipes.networks.listener import train_listener
 from studio.recipes.networks.unet import SCHEDULER_CONFIG, channel_weight
+from studio.recipes.networks.vocoder import train_vocoder
 from studio.recipes.networks.voiceldm import BAND, Composer, Scenes, Sentences, load_init, train_voiceldm
 from studio.recipes.pocket.export import pocket_index, save_part
-from studio.recipes.pocket.inputs import train_corpus
+from studio.recipes.pocket.inputs import common_words, train_corpus
 from studio.recipes.pocket.options import PocketOptions
 from studio.recipes.speech.dataset import SpeechSet, Spoken, collate, load_speech, retimed
 from studio.recipes.speech.grammar import training_sentences
 from studio.recipes.speech.reading import read_aloud
+from studio.recipes.speech.spoken import spoken_corpus
 from studio.recipes.speech.tokenizer import save_tokenizer
 from studio.recipes.speech.tower import teach_voices, vectors
 from studio.training.loop import is_complete
@@ -44,7 +47,6 @@ from studio.training.loop import is_complete
 WEIGHTS_FILE = "voiceldm-pocket.safetensors"
 SHARED = {
     "vae": "../audioldm/vae",
-    "vocoder": "../audioldm/vocoder",
     "clap_tokenizer": "../audioldm/tokenizer",
 }
 # Where, of what was tried, its scenes and voices were told best, and its words as well as anywhere.
@@ -90,6 +92,23 @@ def run_voiceldm(options: PocketOptions) -> bool:
         options.device,
     )
     export_voiceldm(content, unet, tower, options.audioldm, options.voiceldm)
+    return is_complete(loop)
+
+
+def run_vocoder(options: PocketOptions) -> bool:
+    """A vocoder of its own, begun from the pocket AudioLDM's, which never heard speech."""
+    corpus, _ = train_corpus(options)
+    amounts, folder = options.amounts, options.voiceldm / "vocoder"
+    speech = spoken_corpus(
+        options.runs / "spoken",
+        options.voices(),
+        common_words(options),
+        options.clips(amounts.spoken_clips),
+        amounts.clip_s,
+    )
+    loop = options.loop("voice_vocoder", "voiceldm/vocoder")
+    begun = options.begin_with("voiceldm/vocoder", folder) or options.audioldm / "vocoder"
+    save_part(train_vocoder(corpus, loop, begun, options.device, speech=speech), folder)
     return is_complete(loop)
 
 

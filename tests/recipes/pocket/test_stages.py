@@ -158,7 +158,7 @@ def test_what_is_complete_is_passed_over(tmp_path: Path, told: list[str]) -> Non
     told.clear()
     (options.out / "audioldm" / "vocoder" / "config.json").unlink()
     assert run_pocket(options)
-    assert told == ["vocoder", "extension", "audioldm", "audioldm2", "voiceldm"]
+    assert told == ["vocoder", "extension", "audioldm", "audioldm2", "voice-vocoder", "voiceldm"]
     told.clear()
     assert run_pocket(replace(options, scale=2.0))
     assert told == names

@@ -47,6 +47,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PocketOptions:
         tmp_path / "runs", tmp_path / "pocket", amounts=TINY, dictionary=lambda: WORDS, voices=tone_voices
     )
     shutil.copytree(POCKET / "audioldm", made.audioldm)
+    shutil.copytree(POCKET / "voiceldm" / "vocoder", made.voiceldm / "vocoder")
     return made
 
 
@@ -66,7 +67,7 @@ def test_what_is_written_opens_and_says_what_was_trained(options: PocketOptions)
     content = export(options)
     folder = options.voiceldm
     made = {path.relative_to(options.out).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert made == set(BY_NAME["voiceldm"].makes)
+    assert made == {*BY_NAME["voiceldm"].makes, *BY_NAME["voice-vocoder"].makes}
     assert verify(folder) == []
     assert str(options.runs.parent) not in "".join(path.read_text() for path in folder.rglob("*.json"))
     backend = backends.load(folder, "cpu", "float32")
@@ -120,7 +121,8 @@ def test_the_stage_is_left_and_gone_on_with(options: PocketOptions, monkeypatch:
     assert run_stage("corpus", options)
     hurried = replace(options, max_minutes=0)
     assert not run_stage("voiceldm", hurried)
-    assert not options.voiceldm.exists(), "nothing ships before the U-Net begins"
+    vocoder = {options.voiceldm / "vocoder"}
+    assert set(options.voiceldm.iterdir()) == vocoder, "nothing ships before the U-Net begins"
     runs = 1
     while not run_stage("voiceldm", hurried):
         runs += 1
