@@ -208,12 +208,18 @@ while (part := job.stream.read()) is not None:
 @pytest.mark.slow
 def test_killed_again_and_again_a_take_has_no_join(tmp_path: Path) -> None:
     rng = random.Random(0)
+
+    def written() -> int:
+        return sum(path.stat().st_size for path in tmp_path.rglob("*.wav"))
+
     for _ in range(int(os.environ.get("LONGWAVE_KILLS", "3"))):
+        before = written()
         code = CHILD.format(outputs=str(tmp_path))
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == "begun\n"
-            time.sleep(rng.uniform(0.5, 2.5))  # 20 to 100 s of sound
+            until(lambda more=before + 6 * RATE: written() > more)  # 3 s of sound
+            time.sleep(rng.uniform(0.0, 1.5))  # and up to a minute of it
             os.kill(child.pid, signal.SIGKILL)
         (path,) = tmp_path.rglob("*.wav")
         samples, _ = sf.read(path, dtype="int16")
