@@ -184,7 +184,11 @@ def test_edits_of_edits_stay_in_the_strip_and_lead_back(edit_site: Any, visit: C
     files = [played(page)]
     page.click("#transport-edit")
     for count in 2, 3:
-        drag(page, "infinite", 0.2 * count, 0.2 * count + 0.15)
+        for _ in range(40):  # its own picture comes some moments after the take
+            drag(page, "infinite", 0.2 * count, 0.2 * count + 0.15)
+            if page.evaluate("longwave.transport.span"):
+                break
+            page.wait_for_timeout(250)
         page.wait_for_function(
             "() => { const { start, end } = document.querySelector('.lw-edit form').elements;"
             " const { span } = longwave.transport;"
