@@ -24,6 +24,7 @@ class Editor {
   #before = null; // the one that it was made of
   #after = new Map(); // by the id of a take, the one made of it that was heard last
   #span = null; // that the picture had last
+  #unseen = false; // its picture is not there yet
   #job = new EditJob();
   #cost;
   #markers;
@@ -47,6 +48,7 @@ class Editor {
       event.stopPropagation(); // elsewhere it stops the take that is made
       this.#close();
     });
+    stages.addEventListener('shown', () => this.#unseen && !this.#root.hidden && this.#reveal());
     this.#markers = new Markers(this.#root.querySelector('.lw-markers'));
     this.#loop = new LoopBrackets(this.#form);
     this.#picture = new EditPicture(this.#part('.lw-edit-picture'));
@@ -85,8 +87,15 @@ class Editor {
     this.#others();
     this.#markers.show(takeOf(this.#source));
     this.#trace();
-    stages.of(this.#source)?.reveal();
+    this.#reveal();
     this.#fields.kind.focus({ preventScroll: true });
+  }
+
+  /** Have the picture in sight; that of a take just made comes some moments after it. */
+  #reveal() {
+    const stage = stages.of(this.#source);
+    this.#unseen = !stage;
+    stage?.reveal();
   }
 
   /** Have one take go on with another: what is made is begun at once. */
