@@ -71,8 +71,7 @@ class Transport extends EventTarget {
   /**
    * Play a finished sound; whatever sounds else falls silent.
    *
-   * A source is {id, title, url, exportUrl, prepareUrl, file, lengthS, lufs, gainDb, pictureUrl, mode, loops}; one that
-   * `loops` goes round from the beginning.
+   * A source is {id, title, url, exportUrl, prepareUrl, file, lengthS, lufs, gainDb, pictureUrl, mode}.
    */
   play(source, at = 0) {
     this.#hush(source);
@@ -137,11 +136,8 @@ class Transport extends EventTarget {
   }
 
   /** More is known of a source than before. */
-  know({ id, loops }) {
-    if (this.current?.id !== id) return;
-    if (loops && !this.current.live) this.#looping = true;
-    this.#follow();
-    this.#changed();
+  know({ id }) {
+    if (this.current?.id === id) this.#changed();
   }
 
   /** A source's `gainDb` is known better now. */
@@ -253,7 +249,7 @@ class Transport extends EventTarget {
 
   #show(source) {
     this.#span = null;
-    this.#looping = Boolean(source.loops);
+    this.#looping = false;
     if (source.exportUrl) this.#export.offer(source);
   }
 

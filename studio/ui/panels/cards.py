@@ -56,7 +56,6 @@ def source_of(take: Take) -> dict[str, Any]:
     """A take as the page's transport plays it."""
     address = _query(take.id)
     loudness = take.about.figures.get("lufs")
-    kept = take.record.take
     return {
         "id": take.id,
         "title": take.name,
@@ -70,7 +69,6 @@ def source_of(take: Take) -> dict[str, Any]:
         "mode": take.record.mode,
         "topHz": take.about.sample_rate / 2,
         "extendedHz": take.about.bands.extended_hz if take.about.bands else None,
-        "loops": kept is not None and kept.loop is not None,
     }
 
 

@@ -74,7 +74,6 @@ def about(path: Path, *, listed: bool) -> dict[str, Any]:
             "favourite": bool(record.take and record.take.favourite),
         }
         if record.take is not None:
-            told["loops"] = record.take.loop is not None
             told["topHz"] = record.take.sample_rate / 2
             told["extendedHz"] = record.take.bands.extended_hz if record.take.bands else None
     return told
